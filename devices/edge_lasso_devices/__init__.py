@@ -1,0 +1,1 @@
+"""Board profiles, links to boards, toolchains and emulators. Knows no models."""

@@ -1,0 +1,1 @@
+"""The workbench: train, prune, quantize, verify, measure and report sparse linear models for small boards."""

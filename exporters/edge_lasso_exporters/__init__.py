@@ -1,0 +1,1 @@
+"""One module per target format: a model in, the files of an artifact out."""

@@ -1,0 +1,9 @@
+"""The named errors of the runtime."""
+
+
+class ModelFormatError(ValueError):
+    """A model file, section or value that the runtime refuses; the message names the field."""
+
+
+class SessionError(RuntimeError):
+    """An artifact that cannot be loaded or run in its own runtime; the message says what to do."""

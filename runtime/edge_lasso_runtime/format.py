@@ -1,0 +1,390 @@
+"""Reading and writing model files: ``edge-lasso-model/1``, JSON, strict.
+
+`loads` executes nothing and either returns a whole model or raises one `ModelFormatError` that names the field.
+Sections are checked by the module that understands them (`SECTIONS`), imported when a file has one.
+"""
+
+from __future__ import annotations
+
+import json
+
+from .errors import ModelFormatError
+from .model import LINKS, POLICIES, Factor, Input, Model, Output, Term
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = "edge-lasso-model/1"
+LARGEST_FILE = 64 * 2**20
+SECTIONS = {"fixed_point/1": "fixed_point"}
+
+
+def load(path: Any) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Raises
+    ------
+    ModelFormatError
+        The file is not a valid model; the message names the field.
+    OSError
+        The file cannot be read.
+    """
+    name = str(path).replace("\\", "/").rsplit("/", 1)[-1]
+    with open(path, "rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise ModelFormatError(f"{name} is larger than {LARGEST_FILE >> 20} MB; an edge-lasso model is not")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFormatError(f"{name} is not UTF-8 text (byte {error.start}); an edge-lasso model is JSON") from None
+    return loads(text, name)
+
+
+def loads(text: str, name: str = "model") -> Model:
+    """Read a model from JSON text; `name` stands in front of error messages."""
+    try:
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+    except RecursionError:
+        raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{name}: {error}") from None
+    except ValueError as error:
+        raise ModelFormatError(f"{name} is not JSON: {error}") from None
+    try:
+        return from_dict(data)
+    except ModelFormatError as error:
+        raise ModelFormatError(f"{name}: {error}") from None
+    except RecursionError:
+        raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
+
+
+def from_dict(data: Any) -> Model:
+    """Build a model from parsed JSON, refusing anything unknown, missing or out of place."""
+    if not isinstance(data, dict) or "format" not in data:
+        raise ModelFormatError(f'\'format\' is missing; an edge-lasso model starts with "format": "{FORMAT}"')
+    if data["format"] != FORMAT:
+        raise ModelFormatError(f"format is {_show(data['format'])}; this version reads '{FORMAT}'")
+    _keys(data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance"))
+    columns = _names(data["columns"], "columns")
+    inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(_list(data["inputs"], "inputs")))
+    _distinct([one.name for one in inputs], "inputs", "name")
+    _distinct([one.column for one in inputs], "inputs", "column")
+    outputs = tuple(_output(one, f"outputs[{i}]", inputs) for i, one in enumerate(_list(data["outputs"], "outputs")))
+    if not outputs:
+        raise ModelFormatError("outputs is empty; a model has at least one")
+    _distinct([one.name for one in outputs], "outputs", "name")
+    classes = None if data.get("classes") is None else _names(data["classes"], "classes")
+    _check_links(outputs, classes)
+    model = Model(
+        columns,
+        inputs,
+        outputs,
+        policy=_choice(data.get("policy", "extrapolate"), "policy", POLICIES),
+        classes=classes,
+        provenance=_object(data.get("provenance", {}), "provenance"),
+    )
+    _check_room(model)
+    sections = _object(data.get("sections", {}), "sections")
+    for key, section in sections.items():
+        if key in SECTIONS:
+            validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
+            validator.validate(section, model, f"sections[{key!r}]")
+        elif not key.startswith("x-"):
+            known = ", ".join(sorted(SECTIONS))
+            raise ModelFormatError(f"section {_show(key)} is unknown; this version reads {known} and ignores 'x-...'")
+    return model.replace(sections=sections)
+
+
+def to_dict(model: Model) -> dict[str, Any]:
+    """The model as JSON-ready data, in the file's order of keys."""
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "columns": list(model.columns),
+        "inputs": [_input_dict(one) for one in model.inputs],
+        "outputs": [_output_dict(one, model.inputs) for one in model.outputs],
+        "policy": model.policy,
+    }
+    if model.classes is not None:
+        data["classes"] = list(model.classes)
+    if model.sections:
+        data["sections"] = model.sections
+    if model.provenance:
+        data["provenance"] = model.provenance
+    return data
+
+
+def dumps(model: Model) -> str:
+    """The model file's text: deterministic, one input or term a line."""
+    return _pretty(to_dict(model), 0) + "\n"
+
+
+def save(model: Model, path: Any) -> None:
+    """Write a model file under a temporary name and rename it, so that an interruption leaves no half file."""
+    import os
+
+    from_dict(to_dict(model))
+    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(dumps(model))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def model_hash(model: Model) -> str:
+    """SHA-256 (hex) of what the model computes: everything but the provenance and ``x-...`` sections."""
+    from hashlib import sha256
+
+    data = to_dict(model)
+    data.pop("provenance", None)
+    sections = {key: value for key, value in data.pop("sections", {}).items() if not key.startswith("x-")}
+    if sections:
+        data["sections"] = sections
+    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+
+
+def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:
+    _keys(data, where, ("name", "column"), ("default", "low", "high", "unit", "categories", "raw"))
+    name = _text(data["name"], f"{where}.name")
+    column = _index(data["column"], f"{where}.column", len(columns), "columns")
+    unit = _text(data.get("unit", ""), f"{where}.unit", empty=True)
+    if "categories" in data:
+        for key in ("default", "low", "high", "raw"):
+            if key in data:
+                raise ModelFormatError(f"{where}.{key} does not go with categories; leave it out")
+        categories = _names(data["categories"], f"{where}.categories")
+        return Input(name, column, None, None, None, unit, categories)
+    for key in ("default", "low", "high"):
+        if key not in data:
+            raise ModelFormatError(f"{where}.{key} is missing; a numeric input has default, low and high")
+    default, low, high = (number(data[key], f"{where}.{key}") for key in ("default", "low", "high"))
+    if not low <= default <= high:
+        raise ModelFormatError(f"{where}: low <= default <= high does not hold for {low!r}, {default!r}, {high!r}")
+    raw = None
+    if "raw" in data:
+        _keys(data["raw"], f"{where}.raw", ("scale", "offset"), ())
+        raw = (number(data["raw"]["scale"], f"{where}.raw.scale"), number(data["raw"]["offset"], f"{where}.raw.offset"))
+        if raw[0] == 0.0:
+            raise ModelFormatError(f"{where}.raw.scale is 0; it must not be")
+    return Input(name, column, default, low, high, unit, None, raw)
+
+
+def _input_dict(one: Input) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": one.name, "column": one.column}
+    if one.categories is None:
+        data.update(default=one.default, low=one.low, high=one.high)
+    else:
+        data["categories"] = list(one.categories)
+    if one.unit:
+        data["unit"] = one.unit
+    if one.raw is not None:
+        data["raw"] = {"scale": one.raw[0], "offset": one.raw[1]}
+    return data
+
+
+def _output(data: Any, where: str, inputs: tuple[Input, ...]) -> Output:
+    _keys(data, where, ("name", "intercept", "terms"), ("link", "unit"))
+    terms = tuple(
+        _term(one, f"{where}.terms[{i}]", inputs) for i, one in enumerate(_list(data["terms"], f"{where}.terms"))
+    )
+    return Output(
+        _text(data["name"], f"{where}.name"),
+        number(data["intercept"], f"{where}.intercept"),
+        terms,
+        _choice(data.get("link", "identity"), f"{where}.link", LINKS),
+        _text(data.get("unit", ""), f"{where}.unit", empty=True),
+    )
+
+
+def _output_dict(one: Output, inputs: tuple[Input, ...]) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": one.name, "intercept": one.intercept, "link": one.link}
+    if one.unit:
+        data["unit"] = one.unit
+    data["terms"] = [
+        {"coef": term.coef, "factors": [_factor_data(factor, inputs) for factor in term.factors]} for term in one.terms
+    ]
+    return data
+
+
+def _term(data: Any, where: str, inputs: tuple[Input, ...]) -> Term:
+    _keys(data, where, ("coef", "factors"), ())
+    factors = tuple(
+        _factor(one, f"{where}.factors[{i}]", inputs)
+        for i, one in enumerate(_list(data["factors"], f"{where}.factors"))
+    )
+    if not 1 <= len(factors) <= 8:
+        raise ModelFormatError(f"{where}.factors has {len(factors)} entries; a term has 1 to 8")
+    return Term(number(data["coef"], f"{where}.coef"), factors)
+
+
+def _factor(data: Any, where: str, inputs: tuple[Input, ...]) -> Factor:
+    if not isinstance(data, dict):
+        index = _index(data, where, len(inputs), "inputs")
+        if inputs[index].categories is not None:
+            raise ModelFormatError(f"{where} uses the categorical input {inputs[index].name!r} as a number")
+        return Factor(index)
+    _keys(data, where, ("input", "equals"), ())
+    index = _index(data["input"], f"{where}.input", len(inputs), "inputs")
+    categories = inputs[index].categories
+    if categories is None or data["equals"] not in categories:
+        raise ModelFormatError(f"{where}.equals is {_show(data['equals'])}, which is not a category of its input")
+    return Factor(index, categories.index(data["equals"]))
+
+
+def _factor_data(factor: Factor, inputs: tuple[Input, ...]) -> Any:
+    if factor.category is None:
+        return factor.input
+    categories = inputs[factor.input].categories
+    assert categories is not None
+    return {"input": factor.input, "equals": categories[factor.category]}
+
+
+def _check_links(outputs: tuple[Output, ...], classes: tuple[str, ...] | None) -> None:
+    links = {one.link for one in outputs}
+    if len(links) > 1:
+        raise ModelFormatError(f"outputs have different links ({', '.join(sorted(links))}); they must share one")
+    link = links.pop()
+    if link == "identity":
+        if classes is not None:
+            raise ModelFormatError("classes do not go with link 'identity'; use 'logistic' or 'softmax'")
+        return
+    if (link == "logistic") != (len(outputs) == 1):
+        raise ModelFormatError(f"link {link!r} with {len(outputs)} outputs; 'logistic' has one, 'softmax' two or more")
+    wanted = 2 if link == "logistic" else len(outputs)
+    if classes is None or len(classes) != wanted:
+        raise ModelFormatError(f"classes must name the {wanted} classes of link {link!r}")
+
+
+def _check_room(model: Model) -> None:
+    limit = model.limit
+    if limit <= 1.0:
+        raise ModelFormatError("the model's values can overflow float32 for readings within +-1; rescale the target")
+    for i, one in enumerate(model.inputs):
+        if one.low is not None and one.high is not None and max(-one.low, one.high) > limit:
+            raise ModelFormatError(
+                f"inputs[{i}]: the range {one.low!r} to {one.high!r} can overflow float32 in this model "
+                f"(readings must stay within +-{limit!r}); rescale the input or the target"
+            )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ModelFormatError(f"key {_show(twice)} stands twice in one object")
+    return data
+
+
+def _constant(name: str) -> Any:
+    raise ModelFormatError(f"{name} is not allowed; numbers must be finite")
+
+
+def _keys(data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    prefix = where + "." if where else ""
+    _object(data, where or "the model")
+    for key in required:
+        if key not in data:
+            raise ModelFormatError(f"{prefix}{key} is missing")
+    for key in data:
+        if key not in required and key not in optional:
+            raise ModelFormatError(f"{prefix}{str(key)[:60]} is unknown; allowed are {', '.join(required + optional)}")
+
+
+def _object(data: Any, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be an object")
+    return data
+
+
+def _list(data: Any, where: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be a list")
+    return data
+
+
+def number(data: Any, where: str) -> float:
+    """A finite float, or the error that names the field."""
+    if isinstance(data, bool) or not isinstance(data, (int, float)):
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be a number")
+    try:
+        value = float(data)
+    except OverflowError:
+        value = float("inf")
+    if not -1.7976931348623157e308 <= value <= 1.7976931348623157e308:
+        raise ModelFormatError(f"{where} is {value}; it must be finite")
+    return value
+
+
+def _index(data: Any, where: str, size: int, of: str) -> int:
+    if isinstance(data, bool) or not isinstance(data, int):
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be an index into {of}")
+    if not 0 <= data < size:
+        raise ModelFormatError(f"{where} is {_show(data)}; {of} has {size} entries, counted from 0")
+    return data
+
+
+def _text(data: Any, where: str, empty: bool = False) -> str:
+    if not isinstance(data, str) or not (data or empty):
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be {'a' if empty else 'a non-empty'} string")
+    return data
+
+
+def _names(data: Any, where: str) -> tuple[str, ...]:
+    names = tuple(_text(one, f"{where}[{i}]") for i, one in enumerate(_list(data, where)))
+    _distinct(names, where, "name")
+    return names
+
+
+def _choice(data: Any, where: str, allowed: tuple[str, ...]) -> str:
+    if data not in allowed:
+        raise ModelFormatError(f"{where} is {_show(data)}; allowed are {', '.join(allowed)}")
+    return str(data)
+
+
+def _distinct(values: Any, where: str, what: str) -> None:
+    seen = set()
+    for i, value in enumerate(values):
+        if value in seen:
+            raise ModelFormatError(f"{where}[{i}] repeats the {what} {_show(value)}")
+        seen.add(value)
+
+
+def _show(data: Any) -> str:
+    try:
+        text = repr(data)
+    except (ValueError, RecursionError):
+        text = f"a {type(data).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _pretty(data: Any, depth: int) -> str:
+    if isinstance(data, (dict, list)) and data and (depth < 1 or _nested(data)):
+        pad = "  " * (depth + 1)
+        if isinstance(data, dict):
+            items = [f"{json.dumps(key)}: {_pretty(value, depth + 1)}" for key, value in data.items()]
+        else:
+            items = [_pretty(value, depth + 1) for value in data]
+        opening, closing = "{}" if isinstance(data, dict) else "[]"
+        return f"{opening}\n{pad}" + f",\n{pad}".join(items) + f"\n{'  ' * depth}{closing}"
+    return json.dumps(data, allow_nan=False)
+
+
+def _nested(data: Any) -> bool:
+    values = data.values() if isinstance(data, dict) else data
+    return any(isinstance(value, (dict, list)) and _long(value) for value in values)
+
+
+def _long(data: Any) -> bool:
+    return isinstance(data, dict) or any(isinstance(value, dict) for value in data)

@@ -1,0 +1,199 @@
+"""The model: what it is made of, and nothing about files (see `format.py`) or arithmetic (see `predict.py`).
+
+Plain classes with slots: `dataclasses` and `typing` cost tens of milliseconds at import on a Pi Zero.
+Objects are never changed after they are made; `replace` returns a changed copy.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    Self = TypeVar("Self", bound="_Record")
+
+LINKS = ("identity", "logistic", "softmax")
+POLICIES = ("extrapolate", "clamp")
+READING_LIMIT = 2.0**100
+FLOAT32_ROOM = 2.0**127
+
+
+class _Record:
+    """Equality, `repr` and `replace` over `__slots__`."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def replace(self: Self, **changes: Any) -> Self:
+        """Return a copy with the named fields changed."""
+        return type(self)(**{**self._fields(), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Record) and type(self) is type(other) and self._fields() == other._fields()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._fields().items())
+        return f"{type(self).__name__}({fields})"
+
+
+class Input(_Record):
+    """One reading that the model uses.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the training table.
+    column : int
+        Its position in `Model.columns`.
+    default : float or None
+        Used when the reading is missing: the training mean. None for a categorical input, where a missing
+        reading is none of the categories.
+    low, high : float or None
+        Range seen in training (or declared); None for a categorical input.
+    unit : str
+    categories : tuple of str, or None
+        The values of a categorical input. A row carries the index into this tuple as a number,
+        a mapping the value itself.
+    raw : (scale, offset) or None
+        ``value = scale * count + offset`` for a sensor that delivers integer counts.
+    """
+
+    __slots__ = ("categories", "column", "default", "high", "low", "name", "raw", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        column: int,
+        default: float | None,
+        low: float | None,
+        high: float | None,
+        unit: str = "",
+        categories: tuple[str, ...] | None = None,
+        raw: tuple[float, float] | None = None,
+    ) -> None:
+        self.name = name
+        self.column = column
+        self.default = default
+        self.low = low
+        self.high = high
+        self.unit = unit
+        self.categories = categories
+        self.raw = raw
+
+
+class Factor(_Record):
+    """One factor of a term: an input's value, or 1 where a categorical input has the given category and else 0.
+
+    Parameters
+    ----------
+    input : int
+        Position in `Model.inputs`.
+    category : int or None
+        Position in that input's `categories`.
+    """
+
+    __slots__ = ("category", "input")
+
+    def __init__(self, input: int, category: int | None = None) -> None:
+        self.input = input
+        self.category = category
+
+
+class Term(_Record):
+    """A coefficient times a product of factors (one factor, almost always; a repeated one is a power)."""
+
+    __slots__ = ("coef", "factors")
+
+    def __init__(self, coef: float, factors: tuple[Factor, ...]) -> None:
+        self.coef = coef
+        self.factors = factors
+
+
+class Output(_Record):
+    """``link(intercept + sum of terms)``."""
+
+    __slots__ = ("intercept", "link", "name", "terms", "unit")
+
+    def __init__(
+        self, name: str, intercept: float, terms: tuple[Term, ...], link: str = "identity", unit: str = ""
+    ) -> None:
+        self.name = name
+        self.intercept = intercept
+        self.terms = terms
+        self.link = link
+        self.unit = unit
+
+
+class Model(_Record):
+    """A sparse linear model in raw sensor units.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        All columns of the training row, in order: what ``--inputs all`` artifacts take.
+    inputs : tuple of Input
+        Only those that a term reads, ordered by `Input.column`.
+    outputs : tuple of Output
+        One; several targets; one logistic (binary classification); or one softmax output per class.
+    policy : {"extrapolate", "clamp"}
+        What happens to a finite reading outside its range.
+    classes : tuple of str, or None
+        The labels of a classifier: two with one logistic output, else one per output.
+    sections : dict
+        Versioned additions such as ``fixed_point/1``; part of what the model computes.
+    provenance : dict
+        How it was made. Not part of the hash.
+    """
+
+    __slots__ = ("classes", "columns", "inputs", "outputs", "policy", "provenance", "sections")
+
+    def __init__(
+        self,
+        columns: tuple[str, ...],
+        inputs: tuple[Input, ...],
+        outputs: tuple[Output, ...],
+        policy: str = "extrapolate",
+        classes: tuple[str, ...] | None = None,
+        sections: dict[str, Any] | None = None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.columns = columns
+        self.inputs = inputs
+        self.outputs = outputs
+        self.policy = policy
+        self.classes = classes
+        self.sections = sections or {}
+        self.provenance = provenance or {}
+
+    @property
+    def degree(self) -> int:
+        """The largest number of factors in a term (0 for a constant model)."""
+        return max((len(term.factors) for output in self.outputs for term in output.terms), default=0)
+
+    @property
+    def limit(self) -> float:
+        """A reading beyond this magnitude counts as missing.
+
+        2^100, or the largest smaller power of two with which no value of the model overflows float32
+        (large coefficients, products of inputs).
+        """
+        limit = READING_LIMIT
+        while limit > 1.0 and not self._fits_float32(limit):
+            limit /= 2.0
+        return limit
+
+    def _fits_float32(self, reading: float) -> bool:
+        for output in self.outputs:
+            total = abs(output.intercept)
+            for term in output.terms:
+                size = abs(term.coef)
+                for factor in term.factors:
+                    size *= 1.0 if factor.category is not None else reading
+                total += size
+            if not total < FLOAT32_ROOM:
+                return False
+        return True
