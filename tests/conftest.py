@@ -1,0 +1,44 @@
+"""Shared fixtures, and `@pytest.mark.needs(...)`: a missing tool skips with its name, or fails under EDGE_LASSO_REQUIRE."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(*tools): executables on PATH, or module:NAME for a Python module")
+
+
+def pytest_runtest_setup(item):
+    missing = [tool for mark in item.iter_markers("needs") for tool in mark.args if not available(tool)]
+    if missing:
+        reason = f"needs {', '.join(missing)}"
+        if os.environ.get("EDGE_LASSO_REQUIRE") == "all":
+            pytest.fail(f"{reason}, and EDGE_LASSO_REQUIRE=all forbids skipping")
+        pytest.skip(reason)
+
+
+def available(tool: str) -> bool:
+    """Whether a tool is here."""
+    if tool.startswith("module:"):
+        return importlib.util.find_spec(tool.removeprefix("module:")) is not None
+    if tool == "micropython":
+        from edge_lasso_devices.micropython import find_micropython
+
+        return find_micropython() is not None
+    if tool == "cc":
+        from edge_lasso_devices.build import find_compiler
+
+        return find_compiler() is not None
+    return shutil.which(tool) is not None
+
+
+@pytest.fixture(scope="session")
+def beijing() -> Path:
+    """The bundled data set of the demo."""
+    return ROOT / "edge_lasso" / "data" / "beijing_air.csv.gz"
