@@ -1,4 +1,4 @@
-"""Shared fixtures, and `@pytest.mark.needs(...)`: a missing tool skips with its name, or fails under EDGE_LASSO_REQUIRE."""
+"""Shared fixtures, and `@pytest.mark.needs(...)`: a missing tool skips, or fails under EDGE_LASSO_REQUIRE=all."""
 
 import importlib.util
 import os
