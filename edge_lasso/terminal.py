@@ -1,0 +1,66 @@
+"""What a user sees on a terminal: results on standard output, progress and logs on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 118
+
+
+def _console(stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)
+
+
+def say(text: str = "") -> None:
+    """Print a line of results."""
+    _console(stderr=False).print(Text(text), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print a line of log."""
+    _console(stderr=True).print(Text(text), soft_wrap=True)
+
+
+def say_json(data: Any) -> None:
+    """Print JSON for machines: one document, nothing else."""
+    print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], text_columns: int = 1) -> None:
+    """Print a table; the first `text_columns` are left-aligned, the others right-aligned."""
+    view = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for i, column in enumerate(columns):
+        view.add_column(column, justify="left" if i < text_columns else "right", overflow="fold")
+    for row in rows:
+        view.add_row(*(Text(cell) for cell in row))
+    _console(stderr=False).print(view)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Any]:
+    """Show a progress bar on a terminal, nothing elsewhere.
+
+    Yields
+    ------
+    callable
+        ``advance(done, total, text="")``; a `total` of None means unknown.
+    """
+    console = _console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, text="")
+
+        def advance(done: float, total: float | None = None, text: str = "") -> None:
+            bar.update(task, completed=done, total=total, text=text)
+
+        yield advance
