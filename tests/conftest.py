@@ -39,6 +39,12 @@ def available(tool: str) -> bool:
 
 
 @pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def beijing() -> Path:
     """The bundled data set of the demo."""
     return ROOT / "edge_lasso" / "data" / "beijing_air.csv.gz"
