@@ -6,13 +6,12 @@ Sections are checked by the module that understands them (`SECTIONS`), imported 
 
 from __future__ import annotations
 
-import json
-
 from .errors import ModelFormatError
 from .model import LINKS, POLICIES, Factor, Input, Model, Output, Term
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 FORMAT = "edge-lasso-model/1"
@@ -49,7 +48,7 @@ def load(path: Any) -> Model:
 def loads(text: str, name: str = "model") -> Model:
     """Read a model from JSON text; `name` stands in front of error messages."""
     try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        data = parse(text, _unique, _constant)
     except RecursionError:
         raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
     except ModelFormatError as error:
@@ -62,6 +61,48 @@ def loads(text: str, name: str = "model") -> Model:
         raise ModelFormatError(f"{name}: {error}") from None
     except RecursionError:
         raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
+
+
+class _Scanning:
+    """What CPython's JSON scanner reads off its argument."""
+
+    strict = True
+    object_hook = None
+    parse_float = float
+    parse_int = int
+
+    def __init__(self, pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]) -> None:
+        self.object_pairs_hook = pairs
+        self.parse_constant = constant
+
+
+def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]) -> Any:
+    """Parse JSON as `json.loads` does, without importing it where CPython's own scanner can be had.
+
+    `json` imports `re`, which alone costs more than a bare interpreter's start; the scanner in C does not need it.
+    `pairs` and `constant` are `json.loads`' `object_pairs_hook` and `parse_constant`.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON; also whatever the two functions raise.
+    """
+    try:
+        import _json as scanner
+    except ImportError:
+        pass
+    else:
+        spaces = " \t\n\r"
+        make: Any = scanner.make_scanner
+        try:
+            data, end = make(_Scanning(pairs, constant))(text, len(text) - len(text.lstrip(spaces)))
+        except StopIteration:
+            end = -1
+        if end == len(text.rstrip(spaces)):
+            return data
+    import json  # for its message, or on a Python without the scanner
+
+    return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
 
 
 def from_dict(data: Any) -> Model:
@@ -121,7 +162,9 @@ def to_dict(model: Model) -> dict[str, Any]:
 
 def dumps(model: Model) -> str:
     """The model file's text: deterministic, one input or term a line."""
-    return _pretty(to_dict(model), 0) + "\n"
+    import json
+
+    return _pretty(to_dict(model), 0, json.dumps) + "\n"
 
 
 def save(model: Model, path: Any) -> None:
@@ -144,6 +187,7 @@ def save(model: Model, path: Any) -> None:
 
 def model_hash(model: Model) -> str:
     """SHA-256 (hex) of what the model computes: everything but the provenance and ``x-...`` sections."""
+    import json
     from hashlib import sha256
 
     data = to_dict(model)
@@ -369,16 +413,16 @@ def _show(data: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _pretty(data: Any, depth: int) -> str:
+def _pretty(data: Any, depth: int, dumps: Callable[..., str]) -> str:
     if isinstance(data, (dict, list)) and data and (depth < 1 or _nested(data)):
         pad = "  " * (depth + 1)
         if isinstance(data, dict):
-            items = [f"{json.dumps(key)}: {_pretty(value, depth + 1)}" for key, value in data.items()]
+            items = [f"{dumps(key)}: {_pretty(value, depth + 1, dumps)}" for key, value in data.items()]
         else:
-            items = [_pretty(value, depth + 1) for value in data]
+            items = [_pretty(value, depth + 1, dumps) for value in data]
         opening, closing = "{}" if isinstance(data, dict) else "[]"
         return f"{opening}\n{pad}" + f",\n{pad}".join(items) + f"\n{'  ' * depth}{closing}"
-    return json.dumps(data, allow_nan=False)
+    return dumps(data, allow_nan=False)
 
 
 def _nested(data: Any) -> bool:

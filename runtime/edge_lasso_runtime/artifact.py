@@ -1,0 +1,154 @@
+"""What lies in an artifact's folder: `artifact.json` beside the files of one target.
+
+Read strictly: an artifact travels by copy and by network, so a damaged one ends in one clear `SessionError`.
+"""
+
+from __future__ import annotations
+
+from .errors import ModelFormatError, SessionError
+from .format import _constant, _list, _object, _text, number, parse
+from .model import _Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+FORMAT = "edge-lasso-artifact/1"
+FILE = "artifact.json"
+NAN = float("nan")
+
+
+class Artifact(_Record):
+    """One target's files and what they are.
+
+    Parameters
+    ----------
+    folder : str
+    target, variant : str
+        Such as ``c`` and ``float``.
+    entry : str
+        The file a runtime opens, relative to `folder`.
+    name : str
+        Prefix of C symbols and files.
+    inputs, outputs : list of str
+        Names, in the order a row and a result have.
+    model_hash : str
+        Of the model it was made from.
+    handles_missing : bool
+        False: the caller replaces readings that are missing.
+    self_test : list of (row, linear, tolerances)
+        Rows with NaN where a reading is missing, the linear predictor they must give and how far it may be off.
+    """
+
+    __slots__ = (
+        "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test", "target",
+        "variant",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        folder: str,
+        target: str,
+        variant: str,
+        entry: str,
+        name: str,
+        inputs: list[str],
+        outputs: list[str],
+        model_hash: str,
+        handles_missing: bool,
+        self_test: list[tuple[list[float], list[float], list[float]]],
+    ) -> None:
+        self.folder = folder
+        self.target = target
+        self.variant = variant
+        self.entry = entry
+        self.name = name
+        self.inputs = inputs
+        self.outputs = outputs
+        self.model_hash = model_hash
+        self.handles_missing = handles_missing
+        self.self_test = self_test
+
+    def path(self, file: str = "") -> str:
+        """The path of a file of this artifact (of the entry file by default)."""
+        return f"{self.folder}/{file or self.entry}"
+
+
+def read(folder: Any) -> Artifact:
+    """Read an artifact's folder.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder, or a file in it.
+
+    Raises
+    ------
+    SessionError
+        There is no `artifact.json`, or it is damaged; the message names the field.
+    """
+    import os
+
+    path = os.fspath(folder)
+    if os.path.isfile(path):
+        path = os.path.dirname(path) or "."
+    try:
+        with open(f"{path}/{FILE}", encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise SessionError(f"{path} has no {FILE}; give the folder that 'edge-lasso export' wrote") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SessionError(f"{path}/{FILE} cannot be read: {error}") from None
+    try:
+        return _artifact(path, _object(parse(text, None, _constant), FILE))
+    except RecursionError:
+        raise SessionError(f"{path}/{FILE} is nested too deeply; export the artifact again") from None
+    except ModelFormatError as error:
+        raise SessionError(f"{path}/{FILE}: {error}; export the artifact again") from None
+    except ValueError as error:
+        raise SessionError(f"{path}/{FILE} is not JSON ({error}); export the artifact again") from None
+
+
+def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
+    if data.get("format") != FORMAT:
+        raise ModelFormatError(f"format is {str(data.get('format'))[:60]!r}; this version reads {FORMAT!r}")
+    inputs = _each(data, "inputs", _text)
+    outputs = _each(data, "outputs", _text)
+    handles_missing = data.get("handles_missing")
+    if not isinstance(handles_missing, bool):
+        raise ModelFormatError("handles_missing must be true or false")
+    entry = _text(data.get("entry"), "entry")
+    if entry.startswith(("/", "\\")) or ".." in entry.replace("\\", "/").split("/") or ":" in entry:
+        raise ModelFormatError("entry must be a file inside the folder")
+    self_test = []
+    for i, one in enumerate(_list(data.get("self_test"), "self_test")):
+        where = f"self_test[{i}]"
+        _object(one, where)
+        row = [NAN if x is None else number(x, f"{where}.row") for x in _list(one.get("row"), f"{where}.row")]
+        linear = [number(x, f"{where}.linear") for x in _list(one.get("linear"), f"{where}.linear")]
+        allowed = [number(x, f"{where}.tolerance") for x in _list(one.get("tolerance", [0.0] * len(linear)), where)]
+        if len(row) != len(inputs) or not len(linear) == len(allowed) == len(outputs):
+            raise ModelFormatError(f"{where} does not fit {len(inputs)} inputs and {len(outputs)} outputs")
+        self_test.append((row, linear, allowed))
+    return Artifact(
+        folder,
+        _text(data.get("target"), "target"),
+        _text(data.get("variant"), "variant"),
+        entry,
+        _text(data.get("name"), "name"),
+        inputs,
+        outputs,
+        _text(data.get("model_hash"), "model_hash"),
+        handles_missing,
+        self_test,
+    )
+
+
+def _each(data: dict[str, Any], key: str, check: Callable[[Any, str], T]) -> list[T]:
+    values = [check(one, f"{key}[{i}]") for i, one in enumerate(_list(data.get(key), key))]
+    if not values and key == "outputs":
+        raise ModelFormatError("outputs is empty")
+    return values
