@@ -170,9 +170,11 @@ def _validate_input(data: Any, one: Any, where: str) -> None:
 
 def _validate_output(data: Any, inputs: list[dict[str, Any]], bits: int, link: str, where: str) -> None:
     _keys(data, where, ("unit", "offset", "bias", "shift", "terms", "bound", "bound_float32"), ())
-    for key in ("unit", "bound", "bound_float32"):
-        if number(data[key], f"{where}.{key}") <= 0.0:
-            raise ModelFormatError(f"{where}.{key} is {_show(data[key])}; it must be positive")
+    if number(data["unit"], f"{where}.unit") <= 0.0:
+        raise ModelFormatError(f"{where}.unit is {_show(data['unit'])}; it must be positive")
+    for key in ("bound", "bound_float32"):
+        if number(data[key], f"{where}.{key}") < 0.0:
+            raise ModelFormatError(f"{where}.{key} is {_show(data[key])}; it must not be negative")
     if number(data["offset"], f"{where}.offset") != 0.0 and link != "identity":
         raise ModelFormatError(f"{where}.offset must be 0 with link {link!r}")
     integer(data["bias"], f"{where}.bias", -ROOM, ROOM)
@@ -224,8 +226,8 @@ def _validate_link(data: Any, output: dict[str, Any], where: str) -> None:
     top = ((limit - 1) >> first) * multiplier
     if top + (1 << second >> 1) >= ROOM or _shift(top, second) > (KNOTS - 1) << 9:
         raise ModelFormatError(f"{where}: the table's argument exceeds the table or 2^30")
-    if number(data["bound"], f"{where}.bound") <= 0.0:
-        raise ModelFormatError(f"{where}.bound is {_show(data['bound'])}; it must be positive")
+    if number(data["bound"], f"{where}.bound") < 0.0:
+        raise ModelFormatError(f"{where}.bound is {_show(data['bound'])}; it must not be negative")
     last = ONE // 2
     for i, knot in enumerate(_sized(data["knots"], f"{where}.knots", KNOTS)):
         last = integer(knot, f"{where}.knots[{i}]", last, ONE - 1)
