@@ -7,3 +7,7 @@ class ModelFormatError(ValueError):
 
 class SessionError(RuntimeError):
     """An artifact that cannot be loaded or run in its own runtime; the message says what to do."""
+
+
+class MissingRuntimeError(SessionError):
+    """The runtime that would execute an artifact is not here; the message says what brings it."""

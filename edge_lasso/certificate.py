@@ -1,0 +1,126 @@
+"""The certificate: what was executed, on which rows, how far it was off and how far it may be."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FORMAT = "edge-lasso-certificate/1"
+PASSED, FAILED, NOT_EXECUTED = "passed", "failed", "not_executed"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One artifact in one runtime.
+
+    Parameters
+    ----------
+    target, variant : str
+    files : dict
+        File name to SHA-256.
+    status : {"passed", "failed", "not_executed"}
+    runtime : str
+        Who executed it, such as ``onnxruntime 1.32.0``; who would have, when it was not executed.
+    rows : int
+        Rows compared.
+    largest_error : float or None
+        Largest absolute difference of the linear predictor from what the artifact must compute.
+    largest_ratio : float or None
+        Largest error over tolerance, row by row; 0 where both are 0. None when something missed a tolerance of 0.
+    promised : dict
+        ``kind``, ``bound`` (over the declared ranges, or None) and ``text``.
+    reason : str
+        Why it failed or was not executed.
+    worst_row : list or None
+        The row with the largest ratio (the first that missed), None where a reading is missing.
+    """
+
+    target: str
+    variant: str
+    files: Mapping[str, str]
+    status: str
+    runtime: str
+    rows: int = 0
+    largest_error: float | None = None
+    largest_ratio: float | None = None
+    promised: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    worst_row: list[float | None] | None = None
+
+    @property
+    def title(self) -> str:
+        """Target and variant, as in ``--to``."""
+        return f"{self.target}:{self.variant}"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What `verify` and `export` found.
+
+    Parameters
+    ----------
+    model_hash : str
+    date : str
+        ISO 8601, UTC; from ``SOURCE_DATE_EPOCH`` when that is set.
+    rows : dict
+        Rows tried, by kind.
+    artifacts : tuple of Execution
+        An artifact that runs in several runtimes (CPython and MicroPython, gcc and clang) has one entry for each.
+    """
+
+    model_hash: str
+    date: str
+    rows: Mapping[str, int]
+    artifacts: tuple[Execution, ...]
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Title (``c:float``) to status: failed if it failed anywhere, else passed if it passed somewhere."""
+        found: dict[str, str] = {}
+        for one in self.artifacts:
+            rank = (NOT_EXECUTED, PASSED, FAILED)
+            found[one.title] = max(found.get(one.title, NOT_EXECUTED), one.status, key=rank.index)
+        return found
+
+    @property
+    def status(self) -> str:
+        """``failed`` if any artifact failed, else ``not_executed`` if any was not executed, else ``passed``."""
+        verdicts = self.verdicts.values()
+        return next((status for status in (FAILED, NOT_EXECUTED) if status in verdicts), PASSED)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready data."""
+        return {
+            "format": FORMAT,
+            "model_hash": self.model_hash,
+            "date": self.date,
+            "status": self.status,
+            "rows": dict(self.rows),
+            "artifacts": [asdict(one) for one in self.artifacts],
+        }
+
+
+def from_json(data: Mapping[str, Any]) -> Certificate:
+    """Read what `Certificate.to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+    """
+    if data.get("format") != FORMAT:
+        raise ValueError(f"format is {data.get('format')!r}; this version reads {FORMAT!r}")
+    try:
+        artifacts = tuple(Execution(**one) for one in data["artifacts"])
+        return Certificate(data["model_hash"], data["date"], data["rows"], artifacts)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a certificate: {error}") from None
+
+
+def today() -> str:
+    """Now, or ``SOURCE_DATE_EPOCH``, as ISO 8601 in UTC."""
+    seconds = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

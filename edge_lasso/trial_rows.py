@@ -1,0 +1,164 @@
+"""Rows to try an artifact on: real ones, random ones inside the ranges, and adversarial ones.
+
+The adversarial rows are made so that every coefficient is seen alone: with all other inputs at zero and one input
+large, an error of 1 % in even the least important weight stands far above any rounding.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from edge_lasso_runtime.model import Input, Model
+
+NAN = math.nan
+Row = list[float]
+
+
+def trial_rows(
+    model: Model, real: Sequence[Sequence[float]] | None = None, n_random: int = 200, seed: int = 0
+) -> dict[str, list[Row]]:
+    """Make the rows, by kind.
+
+    Parameters
+    ----------
+    model : Model
+    real : rows in the order of the model's inputs, NaN where a reading is missing
+    n_random : int
+        How many of each random kind.
+    seed : int
+
+    Returns
+    -------
+    dict of str to list of list of float
+        ``real``, ``random``, ``edges``, ``alone``, ``missing``, ``huge``, ``mixed``; rows in the order of
+        ``model.inputs``, NaN where a reading is missing.
+    """
+    source = random.Random(seed)
+    inputs = model.inputs
+    rest = [_rest(one) for one in inputs]
+    rows: dict[str, list[Row]] = {
+        "real": [list(map(float, row)) for row in real or ()],
+        "random": [[_inside(one, source) for one in inputs] for _ in range(n_random)],
+        "edges": _edges(inputs, rest, source, n_random // 4),
+        "alone": _alone(model),
+        "missing": _missing(inputs, rest, source, n_random // 8),
+        "huge": _huge(model, rest),
+        "mixed": [[_anything(model, one, source) for one in inputs] for _ in range(n_random)],
+    }
+    return {kind: found for kind, found in rows.items() if found or kind == "real"}
+
+
+def replaced(model: Model, rows: Sequence[Row]) -> list[Row]:
+    """Readings that count as missing replaced by what the caller must put there (targets that cannot do it)."""
+    limit = model.limit
+    return [
+        [_rest(one) if not -limit <= x <= limit else x for one, x in zip(model.inputs, row, strict=True)]
+        for row in rows
+    ]
+
+
+def full_rows(model: Model, rows: Sequence[Row], seed: int = 0) -> list[Row]:
+    """Training rows (``--inputs all``) around rows of the model's inputs; unread columns hold rubbish."""
+    source = random.Random(seed)
+    rubbish = (NAN, math.inf, -1e300, 0.0, -7.5, 1e30)
+    result = []
+    for row in rows:
+        full = [source.choice(rubbish) for _ in model.columns]
+        for one, value in zip(model.inputs, row, strict=True):
+            full[one.column] = value
+        result.append(full)
+    return result
+
+
+def _rest(one: Input) -> float:
+    return -1.0 if one.default is None else one.default
+
+
+def _range(one: Input) -> tuple[float, float]:
+    if one.categories is not None:
+        return 0.0, float(len(one.categories) - 1)
+    assert one.low is not None
+    assert one.high is not None
+    return one.low, one.high
+
+
+def _inside(one: Input, source: random.Random) -> float:
+    low, high = _range(one)
+    if one.categories is not None:
+        return float(source.randrange(len(one.categories))) if one.categories else -1.0
+    return min(max(low + (high - low) * source.random(), low), high)
+
+
+def _anything(model: Model, one: Input, source: random.Random) -> float:
+    low, high = _range(one)
+    limit = model.limit
+    choice = source.randrange(8)
+    if choice == 0:
+        return NAN
+    if choice == 1:
+        return source.choice((math.inf, -math.inf, 1e300, -1e300, limit * 1.5, -limit * 1.5))
+    if choice == 2:
+        return source.choice((low, high, 0.0, -0.0, _rest(one)))
+    if choice == 3:
+        span = max(abs(low), abs(high), 1.0)
+        return max(min(source.uniform(-10.0, 10.0) * span, limit), -limit)
+    return _inside(one, source)
+
+
+def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
+    ranges = [_range(one) for one in inputs]
+    rows = [list(rest), [low for low, _ in ranges], [high for _, high in ranges], [0.0] * len(inputs)]
+    for i, (low, high) in enumerate(ranges):
+        above = math.nextafter(high, math.inf)
+        below = math.nextafter(low, -math.inf)
+        for value in (low, high) if len(inputs) > 200 else (low, high, above, below, 0.5, -0.0, 5e-324):
+            rows.append([*rest[:i], value, *rest[i + 1 :]])
+    for i, one in enumerate(inputs):
+        for category in range(len(one.categories or ())):
+            rows.append([*rest[:i], float(category), *rest[i + 1 :]])
+    return rows + [[source.choice(pair) for pair in ranges] for _ in range(count)]
+
+
+def _alone(model: Model) -> list[Row]:
+    count = len(model.inputs)
+    limit = model.limit
+    rows = []
+    for i, one in enumerate(model.inputs):
+        low, high = _range(one)
+        span = max(abs(low), abs(high), 1e-300)
+        values = (high, low, 1e3 * span, -1e6 * span) if count <= 200 else (1e6 * span,)
+        for value in values:
+            row = [0.0 if other.categories is None else -1.0 for other in model.inputs]
+            row[i] = max(min(value, limit), -limit)
+            rows.append(row)
+    # Products vanish while all others are zero: the same with all others at one, or at their largest.
+    if model.degree > 1:
+        largest = [max(_range(one), key=abs) for one in model.inputs]
+        ones = [1.0] * count
+        for i in range(count):
+            for others in (largest, ones):
+                for value in (0.0, 1.0, largest[i]):
+                    rows.append([*others[:i], value, *others[i + 1 :]])
+    return rows
+
+
+def _missing(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
+    inside = [_inside(one, source) for one in inputs]
+    rows = [[NAN] * len(inputs)]
+    rows += [[*inside[:i], NAN, *inside[i + 1 :]] for i in range(len(inputs))]
+    rows += [[NAN if source.random() < 0.5 else _inside(one, source) for one in inputs] for _ in range(count)]
+    return rows
+
+
+def _huge(model: Model, rest: Row) -> list[Row]:
+    count = len(model.inputs)
+    limit = model.limit
+    beyond = math.nextafter(limit, math.inf)
+    values = (limit, -limit, beyond, -beyond, math.inf, -math.inf, 1.7e308)
+    rows = [[value] * count for value in values]
+    for i in range(count):
+        for value in values if count <= 50 else values[:1] + values[4:5]:
+            rows.append([*rest[:i], value, *rest[i + 1 :]])
+    return rows

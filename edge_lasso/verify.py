@@ -1,0 +1,284 @@
+"""Render, execute, compare: no artifact leaves this module without having been run, or without saying so."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from edge_lasso_devices.errors import BoardError
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.options import ExportError, Options
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.artifact import FILE, Artifact
+from edge_lasso_runtime.artifact import read as read_artifact
+from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
+
+from .atomic import write_text
+from .certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
+from .compare import Outcome, compare, compare_integers
+from .errors import DataError
+from .executions import Runtime, opened, runtimes
+from .trial_rows import full_rows, replaced, trial_rows
+
+CERTIFICATE = "certificate.json"
+REAL_ROWS = 1000
+
+Rows = Sequence[Sequence[float]]
+
+
+def export(
+    model: Model,
+    to: str | Sequence[str],
+    out: Path | str,
+    *,
+    inputs: str = "selected",
+    name: str = "model",
+    data: Any = None,
+    allow_unverified: bool = False,
+    seed: int = 0,
+) -> Certificate:
+    """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
+
+    Each artifact is rendered beside `out`, executed and compared with the reference, and moved into place only then.
+    One that failed is not written; one that could not be executed here only with `allow_unverified`.
+
+    Parameters
+    ----------
+    model : Model
+    to : str or sequence of str
+        Targets and variants, such as ``"python,c:float,onnx"``.
+    out : path
+        Made if need be. An artifact of the same target and variant in it is replaced.
+    inputs : {"selected", "all"}
+        Rows of the model's inputs alone, or whole training rows.
+    name : str
+        Prefix of files and C symbols.
+    data : table, array or path, optional
+        Real rows to try as well; see `verify`.
+    allow_unverified : bool
+        Write what this machine cannot execute, too.
+    seed : int
+        Of the random rows.
+
+    Returns
+    -------
+    Certificate
+        Its `status` says whether all was well; nothing is raised for an artifact that fails.
+
+    Raises
+    ------
+    ExportError
+        A target that is unknown, or that cannot express the model.
+    OSError
+        `out` cannot be written.
+    """
+    wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
+    if inputs not in ("selected", "all"):
+        raise ExportError(f"inputs is {inputs!r}; allowed are 'selected' and 'all'")
+    out = Path(out)
+    existed = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    trials = _Trials(model, data, seed)
+    executions: list[Execution] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix=".unverified-", dir=out) as away:
+            for target, variant in wanted:
+                folder = Path(away, f"{target}-{variant}")
+                options = Options(variant, inputs, name)
+                _write(folder, registry.render(model, target, variant, inputs=inputs, name=name))
+                executions += _execute(model, target, options, folder, trials)
+            certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+            allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
+            keep = [title for title, status in certificate.verdicts.items() if status in allowed]
+            if keep:
+                whole = _with_earlier(certificate, out, keep)
+                for title in keep:
+                    _move(Path(away, title.replace(":", "-")), out / title.replace(":", "-"), Path(away))
+                write_text(out / CERTIFICATE, json.dumps(whole.to_json(), indent=1, allow_nan=False) + "\n")
+    except BaseException:
+        if not existed:
+            _remove_if_empty(out)
+        raise
+    if not existed:
+        _remove_if_empty(out)
+    return certificate
+
+
+def verify(
+    model: Model, artifacts: Path | str | Sequence[Path | str] | None = None, data: Any = None, *, seed: int = 0
+) -> Certificate:
+    """Execute existing artifacts, or all default targets freshly rendered, and compare them with the reference.
+
+    Parameters
+    ----------
+    model : Model
+    artifacts : path or sequence of path, optional
+        Artifact folders, or folders that hold some. None: render every target's default variant into a temporary
+        folder and verify that.
+    data : optional
+        Real rows: a path or table with the model's columns, or an array with the model's inputs in order.
+    seed : int
+        Of the random rows.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    SessionError
+        A folder holds no artifact.
+    """
+    trials = _Trials(model, data, seed)
+    executions: list[Execution] = []
+    if artifacts is None:
+        with tempfile.TemporaryDirectory() as away:
+            certificate = export(model, ",".join(registry.TARGETS), Path(away, "artifacts"), data=data, seed=seed)
+        return certificate
+    for folder in _folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):
+        artifact = read_artifact(folder)
+        whole = artifact.inputs != [one.name for one in model.inputs]
+        options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
+        executions += _execute(model, artifact.target, options, folder, trials)
+    return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+
+
+class _Trials:
+    """The rows to try, made once per call."""
+
+    def __init__(self, model: Model, data: Any, seed: int) -> None:
+        self.seed = seed
+        by_kind = trial_rows(model, None if data is None else real_rows(model, data), seed=seed)
+        self.counts = {kind: len(rows) for kind, rows in by_kind.items()}
+        self.rows = [row for rows in by_kind.values() for row in rows]
+
+
+def real_rows(model: Model, data: Any, limit: int = REAL_ROWS) -> Rows:
+    """At most `limit` rows of a table, spread evenly, in the order of the model's inputs."""
+    import numpy as np
+
+    if isinstance(data, (str, Path)):
+        from .tables import model_rows
+
+        data = model_rows(data, model)
+    array = np.asarray(data, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != len(model.inputs):
+        raise DataError(f"rows have the shape {array.shape}; the model has {len(model.inputs)} inputs")
+    if len(array) > limit:
+        array = array[np.linspace(0, len(array) - 1, limit).astype(int)]
+    rows: Rows = array.tolist()
+    return rows
+
+
+def _execute(model: Model, target: str, options: Options, folder: Path, trials: _Trials) -> list[Execution]:
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    hashes = {name: sha256(data).hexdigest() for name, data in files.items()}
+    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": hashes}
+    artifact = read_artifact(folder)
+    if artifact.model_hash != model_hash(model) or not _names_its_model(files, artifact):
+        reason = f"made from another model ({artifact.model_hash[:12]}...), not from {model_hash(model)[:12]}..."
+        return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
+    module = registry.target(target)
+    facts["promised"] = module.promise(model, options)
+    plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
+    rows = plain if options.inputs == "selected" else full_rows(model, plain, trials.seed)
+    if not artifact.handles_missing and options.inputs == "all":
+        rows = [[x if abs(x) <= model.limit else 0.0 for x in row] for row in rows]
+    values, tolerances = module.expected(model, options, rows)
+    return [
+        _run(one, model, facts, (plain, rows, values, tolerances), trials.seed)
+        for one in runtimes(target, folder, files)
+    ]
+
+
+def _run(
+    runtime: Runtime, model: Model, facts: dict[str, Any], table: tuple[Rows, Rows, Rows, Rows], seed: int
+) -> Execution:
+    plain, rows, values, tolerances = table
+    try:
+        with opened(runtime) as session:
+            outcome = compare(session, model, plain, rows, values, tolerances)
+            if session.fixed and not outcome.faults:
+                outcome.faults += compare_integers(session, model, rows, plain, seed)
+            name = session.runtime
+    except (MissingRuntimeError, BoardError) as error:
+        return Execution(**facts, status=NOT_EXECUTED, runtime=runtime.name, reason=str(error))
+    except SessionError as error:
+        return Execution(**facts, status=FAILED, runtime=runtime.name, reason=str(error))
+    return Execution(
+        **facts,
+        status=FAILED if outcome.faults else PASSED,
+        runtime=name,
+        rows=len(rows),
+        largest_error=_finite(outcome.largest_error),
+        largest_ratio=_finite(outcome.largest_ratio),
+        reason="; ".join(outcome.faults),
+        worst_row=_worst(outcome, plain),
+    )
+
+
+def _names_its_model(files: Mapping[str, bytes], artifact: Artifact) -> bool:
+    # artifact.json travels beside the files; the files themselves must tell the same model.
+    return any(artifact.model_hash.encode() in data for name, data in files.items() if name != FILE)
+
+
+def _finite(value: float) -> float | None:
+    return value if value < float("inf") else None
+
+
+def _worst(outcome: Outcome, rows: Rows) -> list[float | None] | None:
+    if outcome.worst is None:
+        return None
+    return [None if x != x else max(min(x, 1.7e308), -1.7e308) for x in rows[outcome.worst]]
+
+
+def _folders(paths: Sequence[Path | str]) -> list[Path]:
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(one.parent for one in path.glob(f"*/{FILE}") if not one.parent.name.startswith("."))
+        folder = path.parent if path.is_file() else path
+        if (folder / FILE).exists() or not inside:
+            inside = [folder]
+        found += inside
+    return found
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _move(source: Path, target: Path, away: Path) -> None:
+    if target.exists():
+        os.rename(target, away / f"old-{target.name}")
+    os.rename(source, target)
+
+
+def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) -> Certificate:
+    """Entries of an earlier certificate of the same model whose artifacts stay where they are."""
+    try:
+        earlier = from_json(json.loads((out / CERTIFICATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return certificate
+    if earlier.model_hash != certificate.model_hash:
+        return certificate
+    titles = {one.title for one in certificate.artifacts}
+    kept = tuple(
+        one for one in earlier.artifacts if one.title not in titles and (out / one.title.replace(":", "-")).is_dir()
+    )
+    return Certificate(certificate.model_hash, certificate.date, certificate.rows, kept + certificate.artifacts)
+
+
+def _remove_if_empty(out: Path) -> None:
+    if out.is_dir() and not any(out.iterdir()):
+        shutil.rmtree(out)

@@ -1,0 +1,192 @@
+"""Sessions for the C artifact: its shared library through ctypes."""
+
+from __future__ import annotations
+
+from .artifact import Artifact
+from .errors import MissingRuntimeError, SessionError
+from .sessions import Session, first_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .sessions import Rows
+
+
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
+SUFFIXES = (".so", ".dylib", ".dll")
+
+
+def open_session(kind: str, artifact: Artifact, library: Any = None, runtime: str = "C through ctypes") -> Session:
+    """See `sessions.load`."""
+    import os
+
+    names = [f"{artifact.name}{suffix}" for suffix in SUFFIXES]
+    found = [name for name in names if os.path.isfile(artifact.path(name))]
+    path = os.path.abspath(library or artifact.path((found or names)[0]))
+    if not os.path.isfile(path):
+        raise MissingRuntimeError(
+            f"{artifact.folder} has no {names[0]}; compile {artifact.entry} with: {command(artifact)}"
+        )
+    return CSession(artifact, path, runtime)
+
+
+def library_here(artifact: Artifact, folder: str) -> str:
+    """The artifact's shared library, compiled into `folder` where it does not lie beside its source.
+
+    Raises
+    ------
+    MissingRuntimeError
+        There is neither a library nor a C compiler.
+    SessionError
+        The compiler refuses the source.
+    """
+    import os
+    import shutil
+    import subprocess
+
+    for suffix in SUFFIXES:
+        if os.path.isfile(artifact.path(artifact.name + suffix)):
+            return os.path.abspath(artifact.path(artifact.name + suffix))
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None:
+        raise MissingRuntimeError(
+            f"no {artifact.name}.so in {artifact.folder} and no C compiler here; compile it with: {command(artifact)}"
+        )
+    library = os.path.join(folder, f"{artifact.name}.so")
+    argv = [compiler, *FLAGS, "-o", library, artifact.path(f"{artifact.name}.c")]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise SessionError(
+            f"{compiler} refuses {artifact.name}.c: {first_line(done.stderr.decode('utf-8', 'replace'))}"
+        )
+    return library
+
+
+def command(artifact: Artifact) -> str:
+    """How to compile the artifact by hand."""
+    return f"cc {' '.join(FLAGS)} -o {artifact.name}.so {artifact.name}.c"
+
+
+class CSession(Session):
+    """A shared library in this process."""
+
+    def __init__(self, artifact: Artifact, path: str, runtime: str) -> None:
+        try:
+            import ctypes
+        except ImportError:
+            raise MissingRuntimeError("this Python has no ctypes, which running the C artifact needs") from None
+        try:
+            self.library: Any = ctypes.CDLL(path)
+        except OSError as error:
+            raise SessionError(f"{path} cannot be loaded: {first_line(error)}") from None
+        self.path = path
+        self.ctypes = ctypes
+        self.real: Any = ctypes.c_float if artifact.variant == "float" else ctypes.c_double
+        super().__init__(artifact, runtime, None)
+
+    def symbol(self, suffix: str, result: Any = None, required: bool = True) -> Any:
+        """The function ``NAME_suffix``."""
+        try:
+            function = getattr(self.library, f"{self.artifact.name}_{suffix}")
+        except AttributeError:
+            if not required:
+                return None
+            raise SessionError(
+                f"the library has no {self.artifact.name}_{suffix}; it is not the artifact in {self.artifact.folder}"
+            ) from None
+        function.restype = result
+        return function
+
+    def linear(self, rows: Rows) -> list[list[float]]:
+        """The linear predictor of each output."""
+        return self._decoded(rows) if self.fixed else self._batch("linear_batch", rows)
+
+    def predict(self, rows: Rows) -> list[list[float]]:
+        """The prediction: after the link."""
+        return self._decoded(rows) if self.fixed else self._batch("predict_batch", rows)
+
+    def encode(self, rows: Rows) -> list[list[int]]:
+        """Fixed point: the integers that stand for the readings."""
+        self._check(rows)
+        ct = self.ctypes
+        function = self.symbol("encode", ct.c_uint32)
+        q = (ct.c_int16 * max(len(self.artifact.inputs), 1))()
+        result = []
+        for row in rows:
+            function((self.real * len(row))(*row), q)
+            result.append(list(q)[: len(row)])
+        return result
+
+    def predict_q(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Fixed point: the integer results for integer inputs."""
+        self._check(rows)
+        ct = self.ctypes
+        outputs = len(self.artifact.outputs)
+        function = self.symbol("predict", ct.c_int32 if outputs == 1 else None)
+        y = (ct.c_int32 * outputs)()
+        result = []
+        for row in rows:
+            q = (ct.c_int16 * len(row))(*row)
+            if outputs == 1:
+                result.append([int(function(q))])
+            else:
+                function(q, y)
+                result.append(list(y))
+        return result
+
+    def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
+        """The compiled `predict` with cached arrays."""
+        self._check(rows)
+        ct = self.ctypes
+        outputs = len(self.artifact.outputs)
+        if self.fixed:
+            arguments: list[Any] = [(ct.c_int16 * len(row))(*row) for row in self.encode(rows)]
+            y: Any = (ct.c_int32 * outputs)()
+            function = self.symbol("predict", ct.c_int32 if outputs == 1 else None)
+        else:
+            arguments = [(self.real * len(row))(*row) for row in rows]
+            y = (self.real * outputs)()
+            function = self.symbol("predict", self.real if outputs == 1 else None)
+        # byref-free pointers made once: what a caller in a loop does
+        pointers = [ct.cast(one, ct.c_void_p) for one in arguments]
+        self.kept = (arguments, y)
+        if outputs == 1:
+            function.argtypes = [ct.c_void_p]
+            return function, pointers
+        target = ct.cast(y, ct.c_void_p)
+        function.argtypes = [ct.c_void_p, ct.c_void_p]
+        return (lambda x: function(x, target)), pointers
+
+    def close(self) -> None:
+        """Unload the library."""
+        handle, self.library = self.library, None
+        if handle is None:
+            return
+        try:
+            from _ctypes import dlclose
+        except ImportError:
+            return
+        dlclose(handle._handle)
+
+    def _batch(self, suffix: str, rows: Rows) -> list[list[float]]:
+        self._check(rows)
+        ct = self.ctypes
+        function = self.symbol(suffix)
+        function.argtypes = [ct.c_void_p, ct.c_size_t, ct.c_void_p]
+        outputs = len(self.artifact.outputs)
+        flat = [value for row in rows for value in row]
+        x = (self.real * max(len(flat), 1))(*flat)
+        y = (self.real * (len(rows) * outputs))()
+        function(x, len(rows), y)
+        return [list(y[i * outputs : (i + 1) * outputs]) for i in range(len(rows))]
+
+    def _decoded(self, rows: Rows) -> list[list[float]]:
+        decode = self.symbol("decode", self.ctypes.c_double)
+        results = self.predict_q(self.encode(rows))
+        if len(self.artifact.outputs) == 1:
+            decode.argtypes = [self.ctypes.c_int32]
+            return [[decode(one[0])] for one in results]
+        decode.argtypes = [self.ctypes.c_int32, self.ctypes.c_int]
+        return [[decode(value, i) for i, value in enumerate(one)] for one in results]

@@ -1,0 +1,289 @@
+"""Sessions for the Python artifact: a fresh CPython or MicroPython per call, or an import here for timing.
+
+The interpreter gets a script and answers in hexadecimal binary64: neither side's decimal parsing or printing
+is trusted (MicroPython before 1.26 rounds neither correctly).
+"""
+
+from __future__ import annotations
+
+from .artifact import Artifact
+from .errors import SessionError
+from .sessions import Session, first_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .sessions import Rows
+
+TIMEOUT = 120.0
+MICROPYTHON_VALUES = 2000
+
+# Runs on CPython and MicroPython alike: `ns` is the artifact's namespace, a result is a list of numbers.
+WORKER = """
+import sys, struct, binascii
+def flat(y):
+    return list(y) if isinstance(y, (list, tuple)) else [y]
+def fixed(ns, x):
+    y = ns['predict'](ns['encode'](x)[0])
+    return [ns['decode'](v, i) for i, v in enumerate(y)] if isinstance(y, (list, tuple)) else [ns['decode'](y)]
+def row(ns, x):
+    known = ns.get('CATEGORIES', {})
+    reading = {}
+    for name, value in zip(ns['FEATURES'], x):
+        if value == value:
+            if name in known:
+                value = known[name][int(value)] if value == int(value) and 0 <= value < len(known[name]) else '?'
+            reading[name] = value
+    return ns['predict_row'](reading)
+OPS = {
+    'linear': lambda ns, x: flat(ns['linear'](x)),
+    'predict': lambda ns, x: flat(ns['predict'](x)),
+    'fixed': fixed,
+    'encode': lambda ns, x: flat(ns['encode'](x)[0]),
+    'predict_q': lambda ns, x: flat(ns['predict']([int(v) for v in x])),
+    'row': lambda ns, x: flat(row(ns, x)[0]),
+    'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
+}
+def emit(ns, op, width, data):
+    size = 8 * width
+    for start in range(0, len(data), size):
+        x = list(struct.unpack('<%dd' % width, data[start:start + size]))
+        y = OPS[op](ns, x)
+        print(binascii.hexlify(struct.pack('<%dd' % len(y), *y)).decode())
+def about(ns):
+    eps = 1.0
+    while 1.0 + eps / 2.0 != 1.0:
+        eps = eps / 2.0
+    name = sys.implementation.name
+    version = '.'.join([str(v) for v in sys.implementation.version[:3]])
+    print(name, version, eps, ns['MODEL_HASH'], ','.join([op for op in ('linear', 'predict_row') if op in ns]))
+def load(source):
+    ns = {'__name__': 'artifact'}
+    exec(source, ns)
+    return ns
+"""
+
+CPYTHON_MAIN = """
+with open(sys.argv[1], encoding='utf-8') as file:
+    ns = load(compile(file.read(), sys.argv[1], 'exec'))
+op, width = sys.argv[2], int(sys.argv[3])
+if op == 'about':
+    about(ns)
+elif op == 'selftest':
+    print('passed' if ns['selftest']() in (None, True) else 'failed')
+else:
+    emit(ns, op, width, sys.stdin.buffer.read())
+"""
+
+
+def open_session(
+    kind: str,
+    artifact: Artifact,
+    executable: Any = None,
+    command: Sequence[str] | None = None,
+    in_process: bool = False,
+) -> Session:
+    """See `sessions.load`."""
+    if in_process:
+        return ImportedSession(artifact)
+    if kind == "micropython":
+        if not command:
+            raise SessionError("micropython needs the command that runs it, such as command=['micropython']")
+        return InterpreterSession(artifact, MicroPython(artifact, list(command)))
+    return InterpreterSession(artifact, CPython(artifact, executable))
+
+
+class CPython:
+    """Runs a worker operation in a fresh CPython: isolated, no site-packages, so it proves what is imported."""
+
+    def __init__(self, artifact: Artifact, executable: Any = None) -> None:
+        import os
+        import sys
+
+        self.path = artifact.path()
+        self.executable = os.fspath(executable or sys.executable)
+
+    def __call__(self, op: str, rows: Rows) -> list[str]:
+        """Answer with the lines it printed."""
+        width = len(rows[0]) if rows else 0
+        script = WORKER + CPYTHON_MAIN
+        argv = [self.executable, "-I", "-S", "-B", "-X", "utf8", "-c", script, self.path, op, str(width)]
+        return _run(argv, self.executable, _pack(rows))
+
+
+class MicroPython:
+    """Runs a worker operation in MicroPython: one script that holds artifact, worker and rows.
+
+    Rows travel inside the script, a few at a time: boards and the WebAssembly port have neither
+    standard input nor files in common, and their heap is small.
+    """
+
+    def __init__(self, artifact: Artifact, command: list[str]) -> None:
+        self.command = command
+        try:
+            with open(artifact.path(), encoding="utf-8") as file:
+                self.source = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SessionError(f"{artifact.path()} cannot be read: {error}") from None
+
+    def __call__(self, op: str, rows: Rows) -> list[str]:
+        """Answer with the lines it printed."""
+        if op == "about":
+            return self._script("about(ns)")
+        if op == "selftest":
+            return self._script("print('passed' if ns['selftest']() in (None, True) else 'failed')")
+        lines: list[str] = []
+        width = max(len(rows[0]), 1) if rows else 1
+        step = max(MICROPYTHON_VALUES // width, 1)
+        for start in range(0, len(rows), step):
+            data = _pack(rows[start : start + step]).hex()
+            lines += self._script(f"emit(ns, {op!r}, {width}, binascii.unhexlify({data!r}))")
+        return lines
+
+    def _script(self, call: str) -> list[str]:
+        import os
+        import tempfile
+
+        descriptor, path = tempfile.mkstemp(suffix=".py")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{WORKER}\nns = load({_literal(self.source)})\n{call}\n")
+            return _run([*self.command, path], "MicroPython", None)
+        finally:
+            os.unlink(path)
+
+
+class InterpreterSession(Session):
+    """The artifact in a fresh interpreter per call."""
+
+    def __init__(self, artifact: Artifact, run: CPython | MicroPython) -> None:
+        lines = run("about", [])
+        words = lines[-1].split() if lines else []
+        if len(words) < 4:
+            raise SessionError(f"{artifact.path()} did not answer in its interpreter: {' '.join(lines)[:200]!r}")
+        name = {"cpython": "CPython", "micropython": "MicroPython", "pypy": "PyPy"}.get(words[0], words[0])
+        super().__init__(artifact, f"{name} {words[1]}", words[3])
+        self.run = run
+        self.epsilon = float(words[2])
+        self.has = words[4].split(",") if len(words) > 4 else []
+
+    def linear(self, rows: Rows) -> list[list[float]]:
+        """The linear predictor of each output."""
+        return self._floats("fixed" if self.fixed else "linear", rows)
+
+    def predict(self, rows: Rows) -> list[list[float]]:
+        """The prediction: after the link."""
+        return self._floats("row" if self.fixed else "predict", rows)
+
+    def encode(self, rows: Rows) -> list[list[int]]:
+        """Fixed point: the integers that stand for the readings."""
+        return _whole(self._floats("encode", rows))
+
+    def predict_q(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Fixed point: the integer results for integer inputs."""
+        return _whole(self._floats("predict_q", rows))
+
+    def degraded(self, rows: Rows) -> list[bool] | None:
+        """Whether `predict_row` reports each row as degraded."""
+        if "predict_row" not in self.has:
+            return None
+        return [one[0] != 0.0 for one in self._floats("degraded", rows)]
+
+    def selftest(self) -> bool:
+        """Whether the artifact's own `selftest()` passes."""
+        return self.run("selftest", [])[-1:] == ["passed"]
+
+    def _floats(self, op: str, rows: Rows) -> list[list[float]]:
+        import struct
+
+        self._check(rows)
+        lines = self.run(op, rows)
+        if len(lines) != len(rows):
+            raise SessionError(f"{self.runtime} answered {len(lines)} of {len(rows)} rows")
+        result = []
+        for line in lines:
+            try:
+                data = bytes.fromhex(line)
+                result.append(list(struct.unpack(f"<{len(data) // 8}d", data)))
+            except (ValueError, struct.error):
+                raise SessionError(f"{self.runtime} answered {line[:80]!r}") from None
+        return result
+
+
+class ImportedSession(Session):
+    """The artifact imported into this process: for timing, or where no second process can be had."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        import sys
+
+        try:
+            with open(artifact.path(), encoding="utf-8") as file:
+                code = compile(file.read(), artifact.path(), "exec")
+            self.names: dict[str, Any] = {"__name__": artifact.name}
+            exec(code, self.names)
+        except (OSError, UnicodeDecodeError, SyntaxError, ImportError, NameError) as error:
+            raise SessionError(f"{artifact.path()} cannot be loaded: {first_line(error)}") from None
+        version = ".".join(str(one) for one in sys.implementation.version[:3])
+        name = "CPython" if sys.implementation.name == "cpython" else sys.implementation.name
+        super().__init__(artifact, f"{name} {version}", self.names.get("MODEL_HASH"))
+
+    def linear(self, rows: Rows) -> list[list[float]]:
+        """The linear predictor of each output."""
+        self._check(rows)
+        if not self.fixed:
+            return [_flat(self.names["linear"](row)) for row in rows]
+        decode = self.names["decode"]
+        results = [self.names["predict"](self.names["encode"](row)[0]) for row in rows]
+        return [
+            [decode(y, i) for i, y in enumerate(one)] if isinstance(one, (list, tuple)) else [decode(one)]
+            for one in results
+        ]
+
+    def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
+        """`predict` and a list per row; for fixed point the list of integers."""
+        if self.fixed:
+            return self.names["predict"], [self.names["encode"](list(row))[0] for row in rows]
+        return self.names["predict"], [list(row) for row in rows]
+
+
+def _run(argv: list[str], who: str, data: bytes | None) -> list[str]:
+    import subprocess
+
+    try:
+        done = subprocess.run(argv, input=data if data is not None else b"",
+                              capture_output=True, timeout=TIMEOUT, check=False)  # fmt: skip
+    except OSError as error:
+        raise SessionError(f"{who} cannot be started: {first_line(error)}") from None
+    except subprocess.TimeoutExpired:
+        raise SessionError(f"{who} did not answer within {TIMEOUT:g} s") from None
+    lines = done.stdout.decode("utf-8", "replace").split("\n")
+    errors = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode != 0 or "Traceback" in errors:
+        last = errors.splitlines()[-1] if errors else f"exit status {done.returncode}"
+        raise SessionError(f"{who} failed: {last[:300]}")
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _pack(rows: Rows) -> bytes:
+    import struct
+
+    return b"".join(struct.pack(f"<{len(row)}d", *row) for row in rows)
+
+
+def _literal(text: str) -> str:
+    # Chunks, because MicroPython's reader wants one string literal in one piece of memory.
+    return "(" + "\n".join(ascii(text[start : start + 1000]) for start in range(0, len(text), 1000)) + ")"
+
+
+def _flat(value: Any) -> list[float]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _whole(rows: list[list[float]]) -> list[list[int]]:
+    for row in rows:
+        for value in row:
+            if value != value or value != int(value):
+                raise SessionError(f"an integer result is {value!r}")
+    return [[int(value) for value in row] for row in rows]

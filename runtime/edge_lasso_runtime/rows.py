@@ -1,0 +1,96 @@
+"""Readings from a file or standard input: CSV with a header, or JSON lines; one mapping per row."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from .model import Model
+    from .predict import Prediction
+
+
+class RowError(ValueError):
+    """A row or header that cannot be used; the message names the line."""
+
+
+def read_rows(lines: Iterable[str], model: Model) -> Iterator[dict[str, Any]]:
+    """Read rows as mappings from input name to reading; what is empty or not a number counts as missing.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        CSV whose header names at least the model's inputs, or one JSON object per line.
+    model : Model
+
+    Raises
+    ------
+    RowError
+        A header that lacks an input, a line that does not fit the header, a line that is not JSON.
+    """
+    source = iter(lines)
+    first = next((line for line in source if line.strip()), "")
+    if not first:
+        raise RowError("no rows: the first line must be a CSV header or a JSON object")
+    first = first.lstrip("\ufeff")
+    if first.lstrip().startswith("{"):
+        return _json_rows(first, source)
+    return _csv_rows(first, source, model)
+
+
+def _csv_rows(first: str, source: Iterator[str], model: Model) -> Iterator[dict[str, Any]]:
+    import csv
+    from itertools import chain
+
+    reader = csv.reader(chain([first], source))
+    header = next(reader)
+    wanted = {}
+    for one in model.inputs:
+        if header.count(one.name) != 1:
+            problem = "has no" if one.name not in header else "has more than one"
+            raise RowError(f"the header {problem} column {one.name!r}, which the model reads")
+        wanted[one.name] = (header.index(one.name), one.categories is None)
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise RowError(f"line {reader.line_num} has {len(row)} fields; the header has {len(header)}")
+        yield {name: _number(row[i]) if numeric else row[i] for name, (i, numeric) in wanted.items()}
+
+
+def _json_rows(first: str, source: Iterator[str]) -> Iterator[dict[str, Any]]:
+    from itertools import chain
+
+    from .format import parse
+
+    for number, line in enumerate(chain([first], source), 1):
+        if not line.strip():
+            continue
+        try:
+            row = parse(line, None, float)
+        except (ValueError, RecursionError):
+            raise RowError(f"line {number} is not a JSON object: {line.strip()[:60]!r}") from None
+        if not isinstance(row, dict):
+            raise RowError(f"line {number} is not a JSON object: {line.strip()[:60]!r}")
+        yield row
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def result_header(model: Model) -> list[str]:
+    """Columns of a result: the label first for a classifier, then one per output, then status and faults."""
+    names = [one.name for one in model.outputs]
+    return [*(["label"] if model.classes is not None else []), *names, "status", "faults"]
+
+
+def result_row(prediction: Prediction) -> list[str]:
+    """One row of a result; numbers read back exactly."""
+    faults = "; ".join(f"{name}: {fault}" for name, fault in prediction.faults.items())
+    label = [] if prediction.label is None else [prediction.label]
+    return [*label, *map(repr, prediction.values), prediction.status, faults]

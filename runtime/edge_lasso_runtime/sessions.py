@@ -1,0 +1,162 @@
+"""Sessions: an artifact running in its own runtime, asked for predictions.
+
+One module per runtime; each is imported when it is asked for, and so is what it needs (numpy, onnxruntime, LiteRT).
+"""
+
+from __future__ import annotations
+
+from .artifact import Artifact, read
+from .errors import MissingRuntimeError, SessionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Rows = Sequence[Sequence[float]]
+
+KINDS = {
+    "python": "python_session",
+    "micropython": "python_session",
+    "c": "c_session",
+    "onnx": "onnx_session",
+    "tflite": "tflite_session",
+}
+
+
+class Session:
+    """An artifact in its runtime. A context manager.
+
+    Rows are lists of floats in the artifact's order of inputs, NaN where a reading is missing; results are one list
+    per row with one number per output.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    runtime : str
+        Who executes it, such as ``onnxruntime 1.32.0``.
+    model_hash : str or None
+        The hash of its model as the running artifact itself tells it; None where its runtime cannot.
+    """
+
+    def __init__(self, artifact: Artifact, runtime: str, model_hash: str | None) -> None:
+        self.artifact = artifact
+        self.runtime = runtime
+        self.model_hash = model_hash
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it computes in integers: `encode`, `predict_q` and `decode` are there."""
+        return self.artifact.variant == "fixed"
+
+    def linear(self, rows: Rows) -> list[list[float]]:
+        """The linear predictor of each output."""
+        raise NotImplementedError
+
+    def predict(self, rows: Rows) -> list[list[float]]:
+        """The prediction: after the link."""
+        raise NotImplementedError
+
+    def encode(self, rows: Rows) -> list[list[int]]:
+        """Fixed point: the integers that stand for the readings."""
+        raise SessionError(f"{self._title()} has no encode; only fixed-point artifacts have")
+
+    def predict_q(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Fixed point: the integer results for integer inputs."""
+        raise SessionError(f"{self._title()} has no predict_q; only fixed-point artifacts have")
+
+    def degraded(self, rows: Rows) -> list[bool] | None:
+        """Whether the artifact itself reports each row as degraded; None where it has no status."""
+        return None
+
+    def labels(self, rows: Rows) -> list[str] | None:
+        """The class the artifact names for each row; None where it names none."""
+        return None
+
+    def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
+        """What a caller with one row at hand does, for timing: a function, and what to call it with for each row."""
+        raise SessionError(f"{self._title()} does not run inside this process; its latency cannot be measured here")
+
+    def close(self) -> None:
+        """Let the runtime go."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _title(self) -> str:
+        return f"{self.artifact.target}:{self.artifact.variant}"
+
+    def _check(self, rows: Sequence[Sequence[Any]]) -> None:
+        width = len(self.artifact.inputs)
+        for i, row in enumerate(rows):
+            if len(row) != width:
+                raise SessionError(f"row {i} has {len(row)} values; {self._title()} takes {width}")
+
+
+def load(kind: str, path: Any, **options: Any) -> Session:
+    """Open an artifact in its runtime.
+
+    Parameters
+    ----------
+    kind : {"python", "micropython", "c", "onnx", "tflite"}
+    path : str or os.PathLike
+        The artifact's folder.
+    **options
+        ``python``: `executable` (this Python by default), `in_process` (import it here instead, for timing).
+        ``micropython``: `command`, a list that runs the script whose path is appended to it.
+        ``c``: `library` (``NAME.so`` in the folder by default), `runtime` (who compiled it).
+        ``onnx``, ``tflite``: `threads` (1).
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    SessionError
+        The runtime is missing (the message says which ``pip install`` brings it), or the artifact cannot be loaded.
+    """
+    if kind not in KINDS:
+        raise SessionError(f"session kind {kind!r} is unknown; there are {', '.join(KINDS)}")
+    artifact = read(path)
+    if artifact.target != ("python" if kind == "micropython" else kind):
+        raise SessionError(f"{artifact.folder} holds a {artifact.target} artifact; it does not run in {kind}")
+    module = __import__(f"{__package__}.{KINDS[kind]}", fromlist=["open_session"])
+    session: Session = module.open_session(kind, artifact, **options)
+    return session
+
+
+def self_test(session: Session) -> tuple[int, list[str]]:
+    """Run the artifact's own test vectors.
+
+    Returns
+    -------
+    count : int
+    failures : list of str
+        One line per vector that was missed.
+    """
+    vectors = session.artifact.self_test
+    if not session.artifact.handles_missing:
+        vectors = [one for one in vectors if all(x == x for x in one[0])]
+    failures = []
+    for i, ((_, wanted, allowed), got) in enumerate(zip(vectors, session.linear([one[0] for one in vectors]))):
+        for name, expected, tolerance, value in zip(session.artifact.outputs, wanted, allowed, got):
+            if not abs(value - expected) <= tolerance:
+                failures.append(f"vector {i}: {name} is {value!r}, must be {expected!r} within {tolerance!r}")
+    return len(vectors), failures
+
+
+def missing_runtime(name: str, package: str, error: Exception) -> SessionError:
+    """The one-line error for a runtime that is not installed, or that does not start."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] == name.split(".")[0]:
+        return MissingRuntimeError(f"running this artifact needs {name}; install it with: pip install {package}")
+    return MissingRuntimeError(f"{name} does not start: {type(error).__name__}: {first_line(error)}")
+
+
+def first_line(error: object, limit: int = 300) -> str:
+    """The first line of an error's text."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:limit] if lines else type(error).__name__
