@@ -1,0 +1,175 @@
+"""Held-out errors of paths and refits from the statistics of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.errors import DataError
+from edge_lasso.folds import FoldStatistics
+from edge_lasso.path import SCREEN_FROM, PathSolver, Problem, problems
+from edge_lasso.refit import least_squares
+from edge_lasso.statistics import Moments
+
+Array = npt.NDArray[Any]
+GAMMAS = np.array([1.0, 0.5, 0.0])
+REFIT_UP_TO = 200
+"""Larger supports stay with the lasso: a refit of them neither is sparse nor predicts."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split: the training rows' problems, and the moments to score on.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        One per target.
+    offset : array, shape (p + t,)
+        Held-out means minus training means.
+    held_out : Moments
+    """
+
+    problems: list[Problem]
+    offset: Array
+    held_out: Moments
+
+    def held_out_error(self, target: int, coefs: Array) -> Array:
+        """Mean squared error of several coefficient vectors (standardized, one a row) on the held-out rows."""
+        active = np.flatnonzero(coefs.any(axis=0))
+        raw = coefs[:, active] / self.problems[target].scale[active]
+        p = coefs.shape[1]
+        covariance, t = self.held_out.covariance, p + target
+        bias = self.offset[t] - raw @ self.offset[active]
+        explained = np.einsum("ij,ij->i", raw @ covariance[active[:, None], active], raw)
+        value = bias**2 + covariance[t, t] - 2.0 * raw @ covariance[active, t] + explained
+        return np.asarray(np.maximum(value, 0.0))
+
+
+def make_folds(folds: FoldStatistics, split: int, scale: Array | None, penalty: Array, fixed: Array) -> Fold:
+    """Prepare a split.
+
+    Raises
+    ------
+    DataError
+        Without training or held-out rows, or with a target that is constant in the training rows.
+    """
+    training, held_out = folds.training(split), folds.held_out(split)
+    for part, name in ((training, "training"), (held_out, "held-out")):
+        if part.rows == 0 or part.weight <= 0.0:
+            raise DataError(f"fold {split + 1} has no {name} rows with a known target; use fewer folds")
+    moments = training.moments()
+    scored = held_out.moments(moments)
+    p = len(folds.columns)
+    if scale is None:
+        from edge_lasso.path import deviations
+
+        scale = deviations(moments, p)[0] * penalty
+    fold_problems = problems(moments, p, scale, fixed)
+    for t, problem in enumerate(fold_problems):
+        size = moments.second[p + t] + abs(moments.mean[p + t]) ** 2 * 1e-19
+        if problem.yy <= 1e-12 * size:
+            raise DataError(
+                f"target {folds.targets[t]!r} is constant in the training rows of fold {split + 1}; use fewer folds"
+            )
+    return Fold(fold_problems, scored.shift + scored.delta - moments.shift - moments.delta, scored)
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """The problem on all training rows together with those of the folds."""
+
+    problem: Problem
+    fold_problems: list[Problem]
+    folds: list[Fold]
+    target: int
+    owners: list[tuple[int, ...]] | None
+    rows: int
+
+    def inputs(self, coefs: Array) -> Array:
+        """Number of inputs that each coefficient vector (one a row) reads."""
+        if self.owners is None:
+            return np.asarray(np.count_nonzero(coefs, axis=1))
+        owners = self.owners
+        return np.array([len({i for j in np.flatnonzero(coef) for i in owners[j]}) for coef in coefs], dtype=np.int64)
+
+    def errors(self, solvers: Sequence[PathSolver], rows: slice) -> Array:
+        """Held-out errors of the folds' lasso paths, shape (folds, alphas)."""
+        count = rows.stop - rows.start
+        found = [
+            fold.held_out_error(self.target, solver.solution.coefs[rows])
+            for fold, solver in zip(self.folds, solvers, strict=True)
+        ]
+        return np.array(found).reshape(len(self.folds), count)
+
+    def relaxed_errors(
+        self, solvers: Sequence[PathSolver], rows: Sequence[Array], gammas: Array, lasso_errors: Array
+    ) -> Array:
+        """Held-out errors with each fold's own supports, shape (folds, candidates, gammas).
+
+        Parameters
+        ----------
+        rows : sequence of array
+            Per fold, where on its path each candidate is.
+        """
+        result = np.full((len(self.folds), len(rows[0]) if len(rows) else 0, len(gammas)), np.inf)
+        for f, (fold, solver, at) in enumerate(zip(self.folds, solvers, rows, strict=True)):
+            coefs = solver.solution.coefs[at]
+            result[f, :, 0] = lasso_errors[f, at]
+            if len(gammas) == 1:
+                continue
+            small = np.flatnonzero(np.count_nonzero(coefs, axis=1) <= REFIT_UP_TO)
+            refits = _refits(fold.problems[self.target], coefs[small])
+            for g, gamma in enumerate(gammas[1:], 1):
+                result[f, small, g] = fold.held_out_error(self.target, gamma * coefs[small] + (1.0 - gamma) * refits)
+        return result
+
+    def ended(self, solvers: Sequence[PathSolver], errors: Array, max_inputs: int | None) -> str | None:
+        """Why the path need not go on, where going on is costly."""
+        if len(self.problem.xy) <= SCREEN_FROM:
+            return None
+        last = [solver.solution.coefs[-1:] for solver in solvers]
+        if max_inputs is not None and all(self.inputs(coef)[0] > 2 * max_inputs + 10 for coef in last):
+            return "past the input budget"
+        if len(errors) and (errors[:, -1] > 1.02 * errors.min(axis=1)).all():
+            return "held-out error past its minimum on every fold"
+        coef = last[-1][0]
+        active = np.flatnonzero(coef)
+        w = coef[active]
+        gram = self.problem.gram[active[:, None], active]
+        residual = self.problem.yy - 2.0 * w @ self.problem.xy[active] + w @ gram @ w
+        return "0.999 of the variance explained" if residual < 1e-3 * self.problem.yy else None
+
+
+def _refits(problem: Problem, coefs: Array) -> Array:
+    """Least squares on each support; neighbours on a path often share theirs."""
+    refits = np.zeros_like(coefs)
+    supports = coefs != 0.0
+    for i, support in enumerate(supports):
+        if i and (support == supports[i - 1]).all():
+            refits[i] = refits[i - 1]
+        else:
+            at = np.flatnonzero(support)
+            refits[i, at] = least_squares(problem.gram, problem.xy, at)[0]
+    return refits
+
+
+def relaxed(problem: Problem, coef: Array, gamma: float) -> tuple[Array, Array]:
+    """``gamma * coef + (1 - gamma) * least squares on its support``, and the dependent columns of the support."""
+    if gamma == 1.0:
+        return coef.copy(), np.zeros(0, dtype=np.intp)
+    support = np.flatnonzero(coef)
+    solved, dependent = least_squares(problem.gram, problem.xy, support)
+    mixed = gamma * coef
+    mixed[support] += (1.0 - gamma) * solved
+    return mixed, dependent
+
+
+def budgets(sizes: Array, max_inputs: int) -> Array:
+    """For 0, 1, .. `max_inputs` inputs, the last position on a path with no more than that; at least one."""
+    found = [int(np.flatnonzero(sizes <= k)[-1]) for k in range(max_inputs + 1) if (sizes <= k).any()]
+    return np.array(found or [0], dtype=np.intp)

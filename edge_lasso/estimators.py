@@ -1,0 +1,232 @@
+"""scikit-learn estimators over the training engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from edge_lasso.errors import DataError
+from edge_lasso.fit import Fit, Path, TrainOptions
+from edge_lasso.folds import collect, plan_folds
+from edge_lasso.statistics import Statistics
+from edge_lasso.terms import numeric_inputs, provenance, to_model
+from edge_lasso.train import fit_statistics
+from edge_lasso_runtime.model import READING_LIMIT, Model
+
+Array = npt.NDArray[Any]
+
+
+class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Lasso or elastic net with its inputs chosen by cross-validation, from one pass over the rows.
+
+    Inputs are standardized inside and coefficients given in raw units. A missing reading (NaN) is replaced by the
+    training mean, in each fold by that of its own training rows.
+
+    Parameters
+    ----------
+    l1_ratio : float, default=1.0
+        1: lasso; between 0 and 1: elastic net.
+    alphas : int or array-like, default=100
+        Number of alphas on the path, or the alphas.
+    eps : float, default=1e-3
+        Smallest alpha as a part of the largest.
+    cv : int, "time", splitter or iterable, default=5
+        A number: contiguous folds as scikit-learn's ``KFold``. "time": five forward-chained blocks (rows in
+        the order of time). 0: none, for `select` "aic", "bic", "ebic".
+    select : {"1se", "min", "knee", "aic", "bic", "ebic"}, default="1se"
+        "1se": the sparsest within one standard error of the smallest held-out error (with `max_inputs`: of the paired
+        difference).
+    max_inputs : int, default=None
+        Budget of inputs; every fold finds its own within it.
+    refit : bool, default=True
+        Let the relaxed lasso compete: least squares on the chosen inputs (gamma 0), and halfway (gamma 0.5).
+    positive : bool, default=False
+        No negative coefficients.
+    penalty : array-like of shape (n_features,), default=None
+        Penalty factors: a sensor that costs more is penalized more.
+    tol : float, default=1e-9
+    max_iter : int, default=100_000
+        Of coordinate descent.
+    n_jobs : int, default=None
+        Threads, one BLAS thread each; None: 1, -1: all cores. The result does not depend on it.
+
+    Attributes
+    ----------
+    coef_ : array of shape (n_features,) or (n_targets, n_features)
+        Raw units.
+    intercept_ : float or array of shape (n_targets,)
+    model_ : edge_lasso_runtime.model.Model
+        What `prune`, `quantize` and `export` take.
+    alpha_, gamma_, method_, n_iter_, optimality_gap_, cv_error_ : float, str, int; lists for several targets
+        ``gamma * lasso + (1 - gamma) * refit`` at alpha; sweeps; duality gap relative to the target's variance;
+        held-out mean squared error of the choice.
+    path_ : Path, or list of Path
+        alphas, coefs, cv_mean, cv_se, n_nonzero, ended.
+    fit_ : Fit, or list of Fit
+    statistics_ : FoldStatistics
+        What `prune` reads.
+    feature_means_ : array of shape (n_features,)
+        Replace missing readings.
+    n_features_in_, feature_names_in_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edge_lasso.estimators import LassoRegressor
+    >>> X = np.random.default_rng(0).normal(size=(200, 8))
+    >>> y = 2.0 * X[:, 1] - X[:, 4] + 0.1 * X[:, 0] ** 2
+    >>> LassoRegressor(max_inputs=2).fit(X, y).coef_.nonzero()[0].tolist()
+    [1, 4]
+    """
+
+    model_: Model
+
+    def __init__(
+        self,
+        l1_ratio: float = 1.0,
+        alphas: Any = 100,
+        eps: float = 1e-3,
+        cv: Any = 5,
+        select: str = "1se",
+        max_inputs: int | None = None,
+        refit: bool = True,
+        positive: bool = False,
+        penalty: Sequence[float] | None = None,
+        tol: float = 1e-9,
+        max_iter: int = 100_000,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.select = select
+        self.max_inputs = max_inputs
+        self.refit = refit
+        self.positive = positive
+        self.penalty = penalty
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> LassoRegressor:
+        """Fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN, infinite or beyond 2^100: missing.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        groups : array-like of shape (n_samples,), default=None
+            For a `cv` that splits by groups.
+        """
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=2,
+        )
+        options = self._options()
+        y = np.asarray(y, dtype=np.float64)
+        if not np.isfinite(y).all():
+            raise DataError("y has missing or infinite values; drop those rows")
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weight is not None and not weight.any():
+            raise DataError("sample_weight is zero for every row; at least one must be larger")
+        plan = plan_folds(self.cv, len(X), X, y, groups)
+        columns = self._columns()
+        targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
+        folds = collect(X, y, plan, columns, _distinct(targets, columns), weight, options.workers)
+        return self._finish(folds, options, y.ndim == 1)
+
+    def _options(self) -> TrainOptions:
+        import os
+
+        jobs = 1 if self.n_jobs is None else self.n_jobs
+        return TrainOptions(
+            l1_ratio=self.l1_ratio,
+            alphas=self.alphas,
+            eps=self.eps,
+            select=self.select,
+            max_inputs=self.max_inputs,
+            refit=self.refit,
+            positive=self.positive,
+            penalty=self.penalty,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            workers=jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs),
+        )
+
+    def _columns(self) -> tuple[str, ...]:
+        names = getattr(self, "feature_names_in_", None)
+        return tuple(f"x{j}" for j in range(self.n_features_in_)) if names is None else tuple(map(str, names))
+
+    def _finish(self, folds: Any, options: TrainOptions, single: bool) -> LassoRegressor:
+        fits = fit_statistics(folds, options)
+        total: Statistics = folds.total
+        columns = folds.columns
+        self.statistics_ = folds
+        self.feature_means_ = total.moments().mean[: len(columns)]
+        self.model_ = to_model(
+            fits, numeric_inputs(total, columns), columns, provenance=provenance(fits, folds, options)
+        )
+        coef = np.array([fit.coef for fit in fits])
+        intercept = np.array([fit.intercept for fit in fits])
+
+        def each(name: str) -> Any:
+            values = [getattr(fit, name) for fit in fits]
+            return values[0] if single else values
+
+        self.coef_: Array = coef[0] if single else coef
+        self.intercept_: Any = float(intercept[0]) if single else intercept
+        self.fit_: Fit | list[Fit] = fits[0] if single else fits
+        self.path_: Path | list[Path] = each("path")
+        self.alpha_, self.gamma_, self.method_ = each("alpha"), each("gamma"), each("method")
+        self.optimality_gap_, self.cv_error_ = each("optimality_gap"), each("cv_error")
+        self.n_iter_ = max(fit.n_iter for fit in fits)
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Predict; a missing reading counts as the training mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_targets)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
+        coef = np.atleast_2d(self.coef_)
+        used = np.flatnonzero(coef.any(axis=0))
+        x = np.asarray(X[:, used], dtype=np.float64)
+        known = np.abs(x) <= READING_LIMIT
+        if not known.all():
+            x = np.where(known, x, self.feature_means_[used])
+        values = x @ coef[:, used].T + self.intercept_
+        return np.asarray(values[:, 0] if self.coef_.ndim == 1 else values)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _distinct(targets: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:
+    """Names for the targets that are not names of columns."""
+    taken = set(columns)
+    return tuple(name if name not in taken else f"target {name}" for name in targets)

@@ -1,0 +1,164 @@
+"""What training is asked for, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from edge_lasso import select as selection
+from edge_lasso.errors import DataError
+from edge_lasso_runtime.model import Factor
+
+Array = npt.NDArray[Any]
+Terms = Sequence[tuple[Factor, ...]]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.
+
+    Parameters
+    ----------
+    l1_ratio : float
+        1: lasso; between 0 and 1: elastic net.
+    alphas : int or sequence of float
+        Number of alphas, or the alphas.
+    eps : float
+        Smallest alpha as a part of the largest.
+    select : {"1se", "min", "knee", "aic", "bic", "ebic"}
+    max_inputs : int, optional
+        Budget: tune the number of inputs up to this, instead of alpha.
+    refit : bool
+        Let the relaxed lasso (gamma 0 and 0.5) compete with the lasso (gamma 1).
+    positive : bool
+        No negative coefficients.
+    penalty : sequence of float, optional
+        Penalty factor of each column, larger than 0 (a sensor that costs more is penalized more).
+    scale : {"auto", "all", "fold"}
+        Deviations to scale by: of all training rows, or of each fold's own. "auto": all rows for K-fold (as
+        ``make_pipeline(StandardScaler(), LassoCV())``), the fold's own in forward chains, so that no future leaks in.
+    tol : float
+    max_iter : int
+        Of coordinate descent, as in scikit-learn.
+    workers : int
+        Threads, each with one BLAS thread.
+    """
+
+    l1_ratio: float = 1.0
+    alphas: int | Sequence[float] = 100
+    eps: float = 1e-3
+    select: str = "1se"
+    max_inputs: int | None = None
+    refit: bool = True
+    positive: bool = False
+    penalty: Sequence[float] | None = None
+    scale: str = "auto"
+    tol: float = 1e-9
+    max_iter: int = 100_000
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.l1_ratio <= 1.0:
+            raise DataError(f"l1_ratio is {self.l1_ratio}; it must be larger than 0 and at most 1 (1 is the lasso)")
+        if not 0.0 < self.eps < 1.0:
+            raise DataError(f"eps is {self.eps}; it must be between 0 and 1")
+        if self.select not in selection.RULES:
+            raise DataError(f"select is {self.select!r}; allowed are {', '.join(selection.RULES)}")
+        if self.scale not in ("auto", "all", "fold"):
+            raise DataError(f"scale is {self.scale!r}; allowed are auto, all, fold")
+        if self.max_inputs is not None and self.max_inputs < 1:
+            raise DataError(f"max_inputs is {self.max_inputs}; it must be 1 or more")
+        if not self.tol > 0.0 or self.max_iter < 1:
+            raise DataError(f"tol is {self.tol} and max_iter {self.max_iter}; both must be larger than 0")
+
+
+@dataclass(frozen=True)
+class Path:
+    """The lasso path on all training rows, in raw units, and its cross-validated error.
+
+    Parameters
+    ----------
+    alphas : array, shape (m,)
+        Decreasing.
+    coefs : array, shape (p, m)
+    intercepts : array, shape (m,)
+    cv_mean, cv_se : array, shape (m,)
+        Mean over folds of the held-out mean squared error of the lasso, and its standard error; NaN without folds.
+    fold_errors : array, shape (folds, m)
+    n_nonzero, n_inputs : array of int, shape (m,)
+    ended : str
+        Why the path ended.
+    """
+
+    alphas: Array
+    coefs: Array
+    intercepts: Array
+    cv_mean: Array
+    cv_se: Array
+    fold_errors: Array
+    n_nonzero: Array
+    n_inputs: Array
+    ended: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The best model of a size: what the curve of error against inputs is made of."""
+
+    n_inputs: int
+    alpha: float
+    gamma: float
+    cv_error: float
+    cv_se: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One target's model on the columns of the statistics.
+
+    Parameters
+    ----------
+    target : str
+    coef : array, shape (p,)
+        Raw units.
+    intercept : float
+    alpha, gamma : float
+        ``gamma * lasso + (1 - gamma) * least squares on its support``.
+    method : str
+        "lasso", "elastic net", "relaxed lasso" or "refit".
+    n_inputs : int
+    n_iter : int
+        Sweeps of coordinate descent on all training rows.
+    optimality_gap : float
+        Duality gap of the lasso at `alpha`, relative to the target's variance.
+    cv_error, cv_se, cv_paired_se, cv_null : float
+        Held-out mean squared error of this choice (each fold found its own support), its standard error, that of the
+        difference to the smallest error, and the error of a constant. The choice was made by it: an untouched last block tells more.
+    fold_errors : array, shape (folds,)
+    dependent, constant : tuple of str
+        Columns left out because they depend on others, or do not vary.
+    path : Path
+    curve : tuple of Candidate
+    """
+
+    target: str
+    coef: Array
+    intercept: float
+    alpha: float
+    gamma: float
+    method: str
+    n_inputs: int
+    n_iter: int
+    optimality_gap: float
+    cv_error: float
+    cv_se: float
+    cv_paired_se: float
+    cv_null: float
+    fold_errors: Array
+    dependent: tuple[str, ...]
+    constant: tuple[str, ...]
+    path: Path
+    curve: tuple[Candidate, ...]

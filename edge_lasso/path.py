@@ -1,0 +1,353 @@
+"""The lasso and elastic-net path on a Gram matrix: cost does not depend on the number of rows.
+
+The problem is ``1/2 (yy - 2 c'b + b'G b) + alpha (l1_ratio |b|_1 + (1 - l1_ratio)/2 |b|^2)`` with G, c, yy centred,
+scaled and divided by the weight: scikit-learn's objective. scikit-learn's own coordinate descent solves it: given a
+Gram matrix it reads nothing else of the rows than ``|y|^2`` (with ``check_input=False``; a test pins that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sklearn
+from scipy.linalg.lapack import dposv
+from sklearn.linear_model import enet_path
+
+from edge_lasso.errors import DataError
+from edge_lasso.statistics import Moments
+
+Array = npt.NDArray[Any]
+SCREEN_FROM = 200
+"""With more columns than this, each alpha is solved on a strong-rule candidate set."""
+TOLERANCE = 1e-9
+SWEEPS = 200
+"""Coordinate descent sweeps before the active set is solved directly."""
+POLISH_UP_TO = 400
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One target's lasso problem on standardized columns.
+
+    Parameters
+    ----------
+    gram : array, shape (p, p)
+    xy : array, shape (p,)
+    yy : float
+    scale : array, shape (p,)
+        Raw coefficient = coefficient / scale. 1 for a constant column.
+    constant : array of bool, shape (p,)
+        Columns with no variance worth the name: their coefficient is 0.
+    """
+
+    gram: Array
+    xy: Array
+    yy: float
+    scale: Array
+    constant: Array
+
+
+@dataclass
+class Solution:
+    """Coefficients along a path, and how exact they are.
+
+    Parameters
+    ----------
+    coefs : array, shape (alphas solved, p)
+        On standardized columns.
+    n_iter : list of int
+        Sweeps of coordinate descent per alpha.
+    """
+
+    coefs: Array
+    n_iter: list[int] = field(default_factory=list)
+
+
+def deviations(moments: Moments, p: int) -> tuple[Array, Array]:
+    """Standard deviations of the p columns, and which columns count as constant.
+
+    Constant: the variance is lost in the rounding of what it was subtracted from, or the deviation in that of the mean.
+    """
+    variance = np.diagonal(moments.covariance)[:p]
+    size = np.abs(moments.mean[:p])
+    constant = (variance <= 1e-12 * moments.second[:p]) | (variance <= (8 * EPS * size) ** 2)
+    return np.where(constant, 1.0, np.sqrt(variance)), constant
+
+
+def problems(moments: Moments, p: int, scale: Array | None = None, fixed: Array | None = None) -> list[Problem]:
+    """One `Problem` per target.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of p columns and the targets.
+    p : int
+    scale : array, optional
+        Divides the columns (times a penalty factor, for weighted penalties). Default: their standard deviations.
+    fixed : array of bool, optional
+        Columns kept out (coefficient 0) besides the constant ones.
+    """
+    own, constant = deviations(moments, p)
+    if scale is None:
+        scale = own
+    if fixed is not None:
+        constant = constant | fixed
+    covariance = moments.covariance
+    gram = covariance[:p, :p] / scale
+    gram /= scale[:, None]
+    cross = covariance[:p, p:] / scale[:, None]
+    if constant.any():
+        gram[constant] = 0.0
+        gram[:, constant] = 0.0
+        cross[constant] = 0.0
+    return [
+        Problem(gram, np.ascontiguousarray(cross[:, j]), float(covariance[p + j, p + j]), scale, constant)
+        for j in range(cross.shape[1])
+    ]
+
+
+def alpha_max(problem: Problem, l1_ratio: float = 1.0, positive: bool = False) -> float:
+    """The smallest alpha at which all coefficients are zero."""
+    return float(max(np.max(problem.xy if positive else np.abs(problem.xy), initial=0.0), 0.0)) / l1_ratio
+
+
+def alpha_grid(
+    problem: Problem,
+    alphas: int | Sequence[float] = 100,
+    l1_ratio: float = 1.0,
+    eps: float = 1e-3,
+    positive: bool = False,
+) -> Array:
+    """A decreasing grid of alphas: those given, or `alphas` of them from the largest useful one to `eps` times it."""
+    if isinstance(alphas, int | np.integer) and not isinstance(alphas, bool):
+        if alphas < 1:
+            raise DataError(f"alphas is {alphas}; it must be a number of alphas (1 or more) or the alphas themselves")
+        top = alpha_max(problem, l1_ratio, positive)
+        if top <= EPS * problem.yy**0.5:
+            top = EPS * max(problem.yy**0.5, EPS)
+        return np.asarray(np.geomspace(top, top * eps, int(alphas)))
+    grid = np.sort(np.asarray(alphas, dtype=np.float64).ravel())[::-1]
+    if not len(grid) or not (np.isfinite(grid).all() and grid[-1] >= 0.0):
+        raise DataError("alphas must be one or more finite numbers, 0 or larger")
+    return grid
+
+
+def gap(problem: Problem, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False) -> float:
+    """Duality gap relative to ``yy``: how far the objective can be from its minimum (0: exact)."""
+    l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    active = np.flatnonzero(coef)
+    w = coef[active]
+    gw = w @ problem.gram[active]
+    fit = float(problem.xy[active] @ w)
+    residual = max(problem.yy + float(gw[active] @ w) - 2.0 * fit, 0.0)
+    dual = problem.xy - gw - l2 * coef
+    norm = float(np.max(dual if positive else np.abs(dual), initial=0.0))
+    factor = min(1.0, l1 / norm) if norm > 0.0 else 1.0
+    value = 0.5 * residual * (1.0 + factor**2) - factor * (problem.yy - fit)
+    value += l1 * float(np.abs(w).sum()) + 0.5 * l2 * (1.0 + factor**2) * float(w @ w)
+    return max(value, 0.0) / problem.yy if problem.yy > 0.0 else 0.0
+
+
+class PathSolver:
+    """Solves one problem for decreasing alphas, each from the solution before.
+
+    Parameters
+    ----------
+    problem : Problem
+    l1_ratio : float
+    tol : float
+        scikit-learn's `tol`.
+    max_iter : int
+    positive : bool
+        Coefficients may not be negative.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        l1_ratio: float = 1.0,
+        tol: float = TOLERANCE,
+        max_iter: int = 100_000,
+        positive: bool = False,
+    ) -> None:
+        self.problem = problem
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.max_iter = max_iter
+        self.positive = positive
+        self.coef = np.zeros(len(problem.xy))
+        self.solution = Solution(np.zeros((0, len(problem.xy))))
+        self._gradient = problem.xy.copy()
+        self._last = alpha_max(problem, l1_ratio, positive)
+        self._set = np.zeros(0, dtype=np.intp)  # ever a candidate
+        self._rows = np.zeros((0, len(problem.xy)))
+        self._sub = np.zeros((0, 0))
+
+    def extend(self, alphas: Array) -> None:
+        """Solve further alphas, smaller than those so far."""
+        if not len(alphas):
+            return
+        solve = self._direct if len(self.problem.xy) <= SCREEN_FROM else self._screened
+        coefs = solve(alphas)
+        self.solution.coefs = np.concatenate([self.solution.coefs, coefs])
+        self.coef = coefs[-1]
+
+    def _direct(self, alphas: Array) -> Array:
+        problem = self.problem
+        coefs, n_iter = self._descend(problem.gram, problem.xy, alphas, self.coef, SWEEPS)
+        for i in np.flatnonzero(np.array(n_iter) >= SWEEPS):
+            coefs[i], more = self._finish(problem.gram, problem.xy, float(alphas[i]), coefs[i])
+            n_iter[i] += more
+        self.solution.n_iter += n_iter
+        return coefs
+
+    def _screened(self, alphas: Array) -> Array:
+        coefs = np.zeros((len(alphas), len(self.problem.xy)))
+        coef = self.coef.copy()
+        for i, alpha in enumerate(alphas):
+            bar = self.l1_ratio * (2.0 * alpha - self._last)
+            self._admit(self._score() >= bar)
+            sweeps = 0
+            while True:
+                inside = self._set
+                xy = self.problem.xy[inside]
+                found, n_iter = self._descend(self._sub, xy, np.array([alpha]), coef[inside], SWEEPS)
+                sweeps += n_iter[0]
+                if n_iter[0] >= SWEEPS:
+                    found[0], more = self._finish(self._sub, xy, float(alpha), found[0])
+                    sweeps += more
+                coef[inside] = found[0]
+                self._gradient = self.problem.xy - self._apply(found[0])
+                outside = self._score() > self.l1_ratio * alpha * (1.0 + 1e-10)
+                outside[inside] = False
+                if not outside.any():
+                    break
+                self._admit(outside)
+            self._last = float(alpha)
+            self.solution.n_iter.append(sweeps)
+            coefs[i] = coef
+        return coefs
+
+    def _score(self) -> Array:
+        return self._gradient if self.positive else np.abs(self._gradient)
+
+    def _admit(self, wanted: Array) -> None:
+        """Add candidates; their rows of the Gram are kept side by side."""
+        wanted = wanted & ~self.problem.constant
+        wanted[self._set] = False
+        new = np.flatnonzero(wanted)
+        if len(new):
+            self._rows = np.concatenate([self._rows, self.problem.gram[new]])
+            self._set = np.concatenate([self._set, new])
+            self._sub = np.ascontiguousarray(self._rows[:, self._set])
+
+    def _apply(self, coef: Array) -> Array:
+        active = np.flatnonzero(coef)
+        if 2 * len(active) < len(coef):
+            return np.asarray(coef[active] @ self._rows[active])
+        return np.asarray(coef @ self._rows)
+
+    def _descend(self, gram: Array, xy: Array, alphas: Array, start: Array, sweeps: int) -> tuple[Array, list[int]]:
+        if not len(xy):
+            return np.zeros((len(alphas), 0)), [1] * len(alphas)
+        with sklearn.config_context(skip_parameter_validation=True):
+            _, coefs, _, n_iter = enet_path(
+                np.zeros((1, len(xy))),
+                np.array([np.sqrt(self.problem.yy)]),
+                l1_ratio=self.l1_ratio,
+                alphas=alphas,
+                precompute=gram,
+                Xy=xy,
+                coef_init=start.copy(),  # it is written to
+                positive=self.positive,
+                check_input=False,
+                tol=self.tol,
+                max_iter=sweeps,
+                return_n_iter=True,
+            )
+        return np.ascontiguousarray(coefs.T), list(n_iter)
+
+    def _finish(self, gram: Array, xy: Array, alpha: float, coef: Array) -> tuple[Array, int]:
+        """End slow descent: solve on the active set, and descend further only if that is not optimal."""
+        sweeps = 0
+        limit = SWEEPS
+        while True:
+            exact = active_solution(gram, xy, coef, alpha, self.l1_ratio, self.positive)
+            if exact is not None:
+                return exact, sweeps
+            limit = min(limit * 4, self.max_iter)
+            found, n_iter = self._descend(gram, xy, np.array([alpha]), coef, limit)
+            coef, sweeps = found[0], sweeps + n_iter[0]
+            if n_iter[0] < limit or limit == self.max_iter:
+                return coef, sweeps
+
+
+def active_solution(
+    gram: Array, xy: Array, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False
+) -> Array | None:
+    """The exact solution with the signs of `coef`, or None where that is not the optimum.
+
+    Conditions: signs stay, and no other column's gradient exceeds the penalty.
+    """
+    active = np.flatnonzero(coef)
+    if not 0 < len(active) <= POLISH_UP_TO:
+        return None
+    l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    sign = np.sign(coef[active])
+    sub = gram[np.ix_(active, active)]
+    if l2:
+        sub.flat[:: len(active) + 1] += l2
+    factor, solved, info = dposv(sub, xy[active] - l1 * sign)
+    if info or not (np.diagonal(factor) > 1e-5 * np.sqrt(np.diagonal(sub))).all() or not (solved * sign > 0.0).all():
+        return None
+    slack = xy - solved @ gram[active]
+    slack[active] = 0.0
+    if not positive:
+        slack = np.abs(slack)
+    if slack.max() > l1 * (1.0 + 1e-9):
+        return None
+    exact = np.zeros(len(coef))
+    exact[active] = solved
+    return exact
+
+
+def solve_path(
+    problem: Problem,
+    alphas: Array,
+    l1_ratio: float = 1.0,
+    tol: float = TOLERANCE,
+    max_iter: int = 100_000,
+    positive: bool = False,
+    stop: Callable[[Array], str | None] | None = None,
+) -> tuple[Solution, str | None]:
+    """Solve a whole grid of decreasing alphas.
+
+    Parameters
+    ----------
+    problem, alphas, l1_ratio, tol, max_iter, positive
+        As for `PathSolver`.
+    stop : callable, optional
+        Given the coefficients so far, a reason to end the path or None; asked every ten alphas.
+
+    Returns
+    -------
+    Solution, reason it ended early (or None)
+    """
+    solver = PathSolver(problem, l1_ratio, tol, max_iter, positive)
+    for chunk in chunks(alphas, len(problem.xy)):
+        solver.extend(chunk)
+        reason = stop(solver.solution.coefs) if stop else None
+        if reason and len(solver.solution.coefs) < len(alphas):
+            return solver.solution, reason
+    return solver.solution, None
+
+
+def chunks(alphas: Array, p: int) -> list[Array]:
+    """Alphas to solve between two looks at whether the path can end: all of them where that costs nothing."""
+    step = len(alphas) if p <= SCREEN_FROM else 10
+    return [alphas[i : i + step] for i in range(0, len(alphas), step)]

@@ -1,0 +1,79 @@
+"""Least squares on chosen columns of a Gram matrix, aware of rank.
+
+Sensors often carry exactly the same reading twice (stations that share a weather report); a plain solve on such columns
+is silently wrong. Here: unit diagonal, Cholesky, and pivoted Cholesky where a pivot falls below `RANK_TOLERANCE`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.lapack import dposv, dpotri, dpstrf
+
+Array = npt.NDArray[Any]
+RANK_TOLERANCE = 1e-9
+"""Relative to the unit diagonal: a column whose remaining variance is smaller depends on the others."""
+
+
+def independent(gram: Array) -> Array:
+    """Positions of a largest well-conditioned set of columns, in order.
+
+    Parameters
+    ----------
+    gram : array, shape (k, k)
+    """
+    diagonal = np.diagonal(gram)
+    root = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    unit = gram / root / root[:, None]
+    if (diagonal <= 0.0).any():
+        unit[diagonal <= 0.0] = 0.0
+        unit[:, diagonal <= 0.0] = 0.0
+    _, pivots, rank, _ = dpstrf(unit, tol=RANK_TOLERANCE)
+    return np.sort(pivots[:rank] - 1)
+
+
+def least_squares(gram: Array, xy: Array, support: Array) -> tuple[Array, Array]:
+    """Least squares on a support.
+
+    Parameters
+    ----------
+    gram : array, shape (p, p)
+    xy : array, shape (p,)
+    support : array of int
+
+    Returns
+    -------
+    coef : array, shape (len(support),)
+        0 for dependent columns.
+    dependent : array of int
+        Columns of the support that depend on the others.
+    """
+    sub = gram[support[:, None], support]
+    if not len(support):
+        return np.zeros(0), support
+    diagonal = np.diagonal(sub)
+    if (diagonal > 0.0).all():
+        factor, solved, info = dposv(sub, xy[support])
+        if info == 0 and (np.diagonal(factor) ** 2 > RANK_TOLERANCE * diagonal).all():
+            return solved, support[:0]
+    keep = independent(sub)
+    coef = np.zeros(len(support))
+    if len(keep):
+        root = np.sqrt(diagonal[keep])
+        unit = sub[np.ix_(keep, keep)] / root / root[:, None]
+        _, solved, info = dposv(unit, xy[support][keep] / root)
+        coef[keep] = solved / root if info == 0 else 0.0
+    return coef, np.delete(support, keep)
+
+
+def inverse(gram: Array) -> Array:
+    """Inverse of a well-conditioned Gram matrix (columns chosen by `independent`)."""
+    root = np.sqrt(np.diagonal(gram))
+    factor, _, info = dposv(gram / root / root[:, None], np.zeros(len(gram)))
+    if info:
+        raise ValueError("the Gram matrix is singular; choose independent columns first")
+    upper, _ = dpotri(factor)
+    full = np.triu(upper) + np.triu(upper, 1).T
+    return np.asarray(full / root / root[:, None])

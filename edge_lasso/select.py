@@ -1,0 +1,109 @@
+"""Choosing a point of the path: cross-validated error, one standard error, the knee, information criteria."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.errors import DataError
+
+Array = npt.NDArray[Any]
+RULES = ("1se", "min", "knee", "aic", "bic", "ebic")
+CRITERIA = ("aic", "bic", "ebic")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen candidate.
+
+    Parameters
+    ----------
+    index : int
+        Along the path or the budgets, sparsest first.
+    gamma : int
+        Position among the gammas.
+    mean, se : float
+        Mean held-out error and its standard error over the folds; NaN without folds.
+    paired_se : float
+        Standard error of the difference to the candidate with the smallest mean.
+    """
+
+    index: int
+    gamma: int
+    mean: float
+    se: float
+    paired_se: float
+
+
+def mean_and_error(errors: Array) -> tuple[Array, Array]:
+    """Mean over the folds (first axis) and its standard error (NaN for a single fold)."""
+    folds = len(errors)
+    with np.errstate(invalid="ignore"):
+        spread = errors.std(axis=0, ddof=1) if folds > 1 else np.full(errors.shape[1:], np.nan)
+    return errors.mean(axis=0), spread / np.sqrt(folds)
+
+
+def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choice:
+    """Choose by held-out errors.
+
+    Parameters
+    ----------
+    errors : array, shape (folds, candidates, gammas)
+        Infinite: not a candidate.
+    sizes : array, shape (candidates,)
+        Inputs of each candidate; sparsest first.
+    rule : {"1se", "min", "knee"}
+        "1se": the first candidate whose mean is within one standard error of the smallest, the error taken at the
+        smallest. "knee": where leaving out further inputs begins to cost most, between no input and the smallest error.
+    paired : bool
+        "1se" takes the standard error of the *difference* to the smallest: folds differ more than models do, so this
+        keeps more inputs. For budgets, where the size is limited already.
+    """
+    mean, se = mean_and_error(errors)
+    best = mean.min(axis=1)
+    least = int(np.argmin(best))
+    index = least
+    if rule == "1se":
+        slack = np.full(len(best), se[least, int(np.argmin(mean[least]))])
+        if paired:
+            of_best = errors[:, np.arange(len(best)), mean.argmin(axis=1)]
+            slack = mean_and_error(of_best - of_best[:, least, None])[1]
+        index = int(np.flatnonzero(best <= best[least] + np.where(np.isfinite(slack), slack, 0.0))[0])
+    elif rule == "knee":
+        span = float(sizes[least] - sizes[0])
+        drop: float = float(best[0] - best[least])
+        if min(span, drop) > 0.0:
+            above = (best[0] - best[: least + 1]) / drop - (sizes[: least + 1] - sizes[0]) / span
+            index = int(np.argmax(above))
+    gamma = int(np.argmin(mean[index]))
+    gap = errors[:, index, gamma] - errors[:, least, int(np.argmin(mean[least]))]
+    paired = float(mean_and_error(gap[:, None])[1][0])
+    return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired)
+
+
+def criterion(residual: Array, yy: float, freedom: Array, rows: int, columns: int, rule: str) -> Array:
+    """AIC, BIC or EBIC (Chen and Chen 2008, gamma = 1) of Gaussian models.
+
+    Parameters
+    ----------
+    residual : array
+        Mean squared residual on the training rows.
+    yy : float
+        Variance of the target: residuals below its rounding count as that.
+    freedom : array
+        Non-zero coefficients.
+    rows, columns : int
+    rule : {"aic", "bic", "ebic"}
+    """
+    from scipy.special import gammaln
+
+    if rule not in CRITERIA:
+        raise DataError(f"select is {rule!r}; allowed are {', '.join(RULES)}")
+    value = rows * np.log(np.maximum(residual, 1e-15 * yy))
+    value = value + freedom * (2.0 if rule == "aic" else np.log(rows))
+    if rule == "ebic":
+        value = value + 2.0 * (gammaln(columns + 1) - gammaln(freedom + 1) - gammaln(columns - freedom + 1))
+    return np.asarray(value)

@@ -1,0 +1,163 @@
+"""From coefficients on a Gram matrix's columns to a model in raw units, and back by name."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from edge_lasso.errors import DataError
+from edge_lasso.fit import Fit, Terms, TrainOptions
+from edge_lasso.folds import FoldStatistics
+from edge_lasso.statistics import Statistics
+from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
+
+
+def term_names(
+    columns: Sequence[str], terms: Terms, categories: Mapping[int, Sequence[str]] | None = None
+) -> tuple[str, ...]:
+    """Canonical names of terms: ``a``, ``a * b``, ``a * a``, ``c = red``.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        What ``Factor.input`` counts.
+    terms : sequence of tuple of Factor
+    categories : mapping, optional
+        The categories of a column, by its position.
+    """
+
+    def one(factor: Factor) -> str:
+        name = columns[factor.input]
+        return name if factor.category is None else f"{name} = {(categories or {})[factor.input][factor.category]}"
+
+    return tuple(" * ".join(sorted(one(factor) for factor in term)) for term in terms)
+
+
+def model_term_names(model: Model) -> list[list[str]]:
+    """The name of each term of each output: where to find it among the columns of the statistics."""
+    names = [one.name for one in model.inputs]
+    categories = {i: one.categories for i, one in enumerate(model.inputs) if one.categories is not None}
+    return [list(term_names(names, [term.factors for term in output.terms], categories)) for output in model.outputs]
+
+
+def numeric_inputs(
+    statistics: Statistics, columns: Sequence[str], units: Mapping[str, str] | None = None
+) -> list[Input]:
+    """An `Input` for each numeric column: its training mean as the default, its range in training.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Has a column of each name.
+    columns : sequence of str
+        The training row; position i becomes ``Input.column`` i.
+    units : mapping of str to str, optional
+    """
+    where = {name: j for j, name in enumerate(statistics.columns)}
+    mean = statistics.moments().mean
+    inputs = []
+    for i, name in enumerate(columns):
+        if name not in where:
+            raise DataError(f"column {name!r} is not in the statistics; collect it as a column of its own")
+        j = where[name]
+        low, high = float(statistics.low[j]), float(statistics.high[j])
+        inputs.append(Input(name, i, min(max(float(mean[j]), low), high), low, high, (units or {}).get(name, "")))
+    return inputs
+
+
+def to_model(
+    fits: Sequence[Fit],
+    inputs: Sequence[Input],
+    columns: Sequence[str],
+    terms: Terms | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    policy: str = "extrapolate",
+    units: Mapping[str, str] | None = None,
+) -> Model:
+    """Assemble a model: non-zero terms only, and only the inputs they read.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        One per output.
+    inputs : sequence of Input
+        One per column of the training row.
+    columns : sequence of str
+        The training row.
+    terms : sequence of tuple of Factor, optional
+        As for `fit_statistics`. Default: column i is input i.
+    provenance : mapping, optional
+    policy : {"extrapolate", "clamp"}
+    units : mapping, optional
+        Of the targets.
+    """
+    terms = terms or [(Factor(i),) for i in range(len(columns))]
+    kept = [np.flatnonzero(fit.coef).tolist() for fit in fits]
+    used = sorted({factor.input for some in kept for j in some for factor in terms[j]})
+    place = {column: i for i, column in enumerate(used)}
+    outputs = []
+    for fit, some in zip(fits, kept, strict=True):
+        made = tuple(
+            Term(float(fit.coef[j]), tuple(factor.replace(input=place[factor.input]) for factor in terms[j]))
+            for j in some
+        )
+        outputs.append(Output(fit.target, float(fit.intercept), made, unit=(units or {}).get(fit.target, "")))
+    chosen = tuple(inputs[column] for column in used)
+    return Model(tuple(columns), chosen, tuple(outputs), policy, provenance=dict(provenance or {}))
+
+
+def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions) -> dict[str, Any]:
+    """What is needed to audit a training: solver, choice, quality, rows, versions and date; JSON-ready."""
+    total = folds.total
+    chosen = [
+        {
+            "target": fit.target,
+            "method": fit.method,
+            "alpha": fit.alpha,
+            "gamma": fit.gamma,
+            "cv_mse": _finite(fit.cv_error),
+            "cv_mse_se": _finite(fit.cv_se),
+            "cv_mse_paired_se": _finite(fit.cv_paired_se),
+            "cv_mse_constant": _finite(fit.cv_null),
+            "optimality_gap": fit.optimality_gap,
+            "path_ended": fit.path.ended,
+            "dependent_columns": list(fit.dependent),
+            "constant_columns": list(fit.constant),
+        }
+        for fit in fits
+    ]
+    return {
+        "solver": "coordinate descent on the Gram matrix (scikit-learn), active set solved exactly",
+        "select": options.select,
+        "l1_ratio": options.l1_ratio,
+        "max_inputs": options.max_inputs,
+        "folds": {"count": len(folds.splits), "forward": folds.forward},
+        "rows": total.rows,
+        "dropped_rows": total.dropped,
+        "statistics_hash": folds.hash,
+        "fits": chosen,
+        "versions": versions(),
+        "date": date(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that compute."""
+    names = ("edge-lasso", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def date() -> str:
+    """Now in UTC, or ``SOURCE_DATE_EPOCH``."""
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

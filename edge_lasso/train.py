@@ -1,0 +1,255 @@
+"""From statistics to a fit: path, cross-validation, choice and refit, without looking at a row again."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from edge_lasso import select as selection
+from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, budgets, make_folds, relaxed
+from edge_lasso.errors import DataError
+from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions
+from edge_lasso.folds import FoldStatistics, run
+from edge_lasso.path import PathSolver, active_solution, alpha_grid, chunks, deviations, gap, problems
+from edge_lasso.statistics import Moments
+
+Array = npt.NDArray[Any]
+
+
+def fit_statistics(folds: FoldStatistics, options: TrainOptions | None = None, terms: Terms | None = None) -> list[Fit]:
+    """Train one model per target from fold statistics.
+
+    Parameters
+    ----------
+    folds : FoldStatistics
+    options : TrainOptions, optional
+    terms : sequence of tuple of Factor, optional
+        What each column is made of, where ``Factor.input`` counts the training row's columns: a product or an indicator
+        shares its inputs with others. Default: every column is an input.
+
+    Returns
+    -------
+    list of Fit
+
+    Raises
+    ------
+    DataError
+        No rows, a constant target (also in the training rows of a fold), a column without readings.
+    """
+    options = options or TrainOptions()
+    p = len(folds.columns)
+    owners = input_owners(p, terms)
+    if not folds.splits and options.select not in selection.CRITERIA:
+        raise DataError(
+            f"select {options.select!r} needs cross-validation; give cv=2 or more, or select aic, bic or ebic"
+        )
+    total = folds.total
+    moments = total.moments()
+    _check_data(folds, moments)
+    deviation, constant = deviations(moments, p)
+    penalty = _penalty(options.penalty, p)
+    scale = deviation * penalty
+    twins = _twins(moments, deviation, constant, penalty) if options.l1_ratio == 1.0 else constant & False
+    own = options.scale == "fold" or (options.scale == "auto" and folds.forward)
+
+    def one(split: int) -> Fold:
+        return make_folds(folds, split, None if own else scale, penalty, twins)
+
+    parts: list[Fold] = run(one, range(len(folds.splits)), options.workers)
+    fits = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # slow descent is finished by the active-set solve
+        for t, problem in enumerate(problems(moments, p, scale, twins)):
+            lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows)
+            names = (folds.columns, folds.targets[t])
+            fits.append(_fit(lasso, moments, options, names, constant, twins))
+    return fits
+
+
+def _fit(
+    lasso: Lasso, moments: Moments, options: TrainOptions, names: tuple[Any, str], constant: Array, twins: Array
+) -> Fit:
+    problem, p = lasso.problem, len(lasso.problem.xy)
+    alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
+    solvers = [
+        PathSolver(one, options.l1_ratio, options.tol, options.max_iter, options.positive)
+        for one in [*lasso.fold_problems, problem]
+    ]
+    fold_errors = np.zeros((len(lasso.folds), 0))
+    ended = "last alpha"
+    done = 0
+    for chunk in chunks(alphas, p):
+        run(lambda solver, chunk=chunk: solver.extend(chunk), solvers, options.workers)
+        done += len(chunk)
+        fold_errors = np.concatenate([fold_errors, lasso.errors(solvers[:-1], slice(done - len(chunk), done))], axis=1)
+        reason = lasso.ended(solvers, fold_errors, options.max_inputs)
+        if reason and done < len(alphas):
+            ended = reason
+            break
+    alphas = alphas[:done]
+    coefs = solvers[-1].solution.coefs
+    for i, alpha in enumerate(alphas):
+        exact = active_solution(problem.gram, problem.xy, coefs[i], float(alpha), options.l1_ratio, options.positive)
+        coefs[i] = coefs[i] if exact is None else exact
+    sizes = lasso.inputs(coefs)
+    gammas = GAMMAS if options.refit else GAMMAS[:1]
+    rows = budgets(sizes, options.max_inputs) if options.max_inputs is not None else np.arange(done)
+    chosen_of = [
+        budgets(lasso.inputs(s.solution.coefs), options.max_inputs)[: len(rows)]
+        if options.max_inputs is not None
+        else rows
+        for s in solvers[:-1]
+    ]
+    length = min(len(rows), *(len(one) for one in chosen_of)) if chosen_of else len(rows)
+    rows = rows[:length]
+    errors = lasso.relaxed_errors(solvers[:-1], [one[:length] for one in chosen_of], gammas, fold_errors)
+    choice = _choose(lasso, coefs, rows, errors, sizes, gammas, options)
+    index = int(rows[choice.index])
+    gamma = float(gammas[choice.gamma])
+    coef, dependent = relaxed(problem, coefs[index], gamma)
+    raw = coef / problem.scale
+    mean = moments.mean
+    t = p + lasso.target
+    mean_error, se = selection.mean_and_error(fold_errors) if len(fold_errors) else (np.full(done, np.nan),) * 2
+    paths = (coefs / problem.scale).T
+    path = Path(
+        alphas,
+        paths,
+        mean[t] - mean[:p] @ paths,
+        mean_error,
+        se,
+        fold_errors,
+        np.count_nonzero(coefs, axis=1),
+        sizes,
+        ended,
+    )
+    columns, target = names
+    left_out = np.union1d(np.flatnonzero(twins), dependent)
+    nulls = [fold.held_out_error(lasso.target, np.zeros((1, p)))[0] for fold in lasso.folds]
+    return Fit(
+        target=target,
+        coef=raw,
+        intercept=float(mean[t] - mean[:p] @ raw),
+        alpha=float(alphas[index]),
+        gamma=gamma,
+        method=_method(gamma, options.l1_ratio),
+        n_inputs=int(lasso.inputs(coef[None])[0]),
+        n_iter=max(1, int(sum(solvers[-1].solution.n_iter))),
+        optimality_gap=gap(problem, coefs[index], float(alphas[index]), options.l1_ratio, options.positive),
+        cv_error=choice.mean,
+        cv_se=choice.se,
+        cv_paired_se=choice.paired_se,
+        cv_null=float(np.mean(nulls)) if nulls else float("nan"),
+        fold_errors=errors[:, choice.index, choice.gamma],
+        dependent=tuple(columns[i] for i in left_out),
+        constant=tuple(columns[i] for i in np.flatnonzero(constant)),
+        path=path,
+        curve=_curve(errors, sizes[rows], alphas[rows], gammas),
+    )
+
+
+def _choose(
+    lasso: Lasso, coefs: Array, rows: Array, errors: Array, sizes: Array, gammas: Array, options: TrainOptions
+) -> selection.Choice:
+    if options.select not in selection.CRITERIA:
+        return selection.choose(errors, sizes[rows], options.select, options.max_inputs is not None)
+    gamma = len(gammas) - 1  # least squares on the support where that may compete
+    residual, freedom = np.zeros(len(rows)), np.zeros(len(rows))
+    for i, row in enumerate(rows):
+        coef, _ = relaxed(lasso.problem, coefs[row], float(gammas[gamma]))
+        active = np.flatnonzero(coef)
+        w = coef[active]
+        sub = lasso.problem.gram[active[:, None], active]
+        residual[i] = lasso.problem.yy - 2.0 * w @ lasso.problem.xy[active] + w @ sub @ w
+        freedom[i] = len(active)
+    columns = int(np.count_nonzero(~lasso.problem.constant))
+    fits = freedom < lasso.rows - 1
+    value = selection.criterion(residual, lasso.problem.yy, freedom, lasso.rows, columns, options.select)
+    index = int(np.argmin(np.where(fits, value, np.inf)))
+    mean, se = selection.mean_and_error(errors[:, index, gamma]) if len(errors) else (np.nan, np.nan)
+    return selection.Choice(index, gamma, float(mean), float(se), float("nan"))
+
+
+def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array) -> tuple[Candidate, ...]:
+    if not len(errors):
+        return ()
+    mean, se = selection.mean_and_error(errors)
+    best = []
+    for size in np.unique(sizes):
+        at = np.flatnonzero(sizes == size)
+        i, g = np.unravel_index(np.argmin(mean[at]), mean[at].shape)
+        row = at[i]
+        best.append(Candidate(int(size), float(alphas[row]), float(gammas[g]), float(mean[row, g]), float(se[row, g])))
+    return tuple(best)
+
+
+def _method(gamma: float, l1_ratio: float) -> str:
+    if gamma == 0.0:
+        return "refit"
+    return ("lasso" if l1_ratio == 1.0 else "elastic net") if gamma == 1.0 else "relaxed lasso"
+
+
+def input_owners(p: int, terms: Terms | None) -> list[tuple[int, ...]] | None:
+    """The inputs each column reads; None where every column is an input of its own."""
+    if terms is None:
+        return None
+    if len(terms) != p:
+        raise DataError(f"there are {len(terms)} terms for {p} columns of the statistics; give one a column")
+    owners = [tuple(sorted({factor.input for factor in term})) for term in terms]
+    alone = all(len(one) == 1 for one in owners) and len(set(owners)) == p
+    return None if alone else owners
+
+
+def _check_data(folds: FoldStatistics, moments: Moments) -> None:
+    p = len(folds.columns)
+    total = folds.total
+    empty = np.flatnonzero(~np.isfinite(total.low[:p]))
+    if len(empty):
+        name = total.columns[empty[0]]
+        raise DataError(f"column {name!r} has no readings in the {total.rows} training rows; leave it out")
+    targets = deviations(_targets_alone(moments, p), len(folds.targets))[1]
+    if targets.any():
+        name = folds.targets[int(np.flatnonzero(targets)[0])]
+        raise DataError(f"target {name!r} is constant in the {total.rows} training rows; there is nothing to learn")
+
+
+def _targets_alone(moments: Moments, p: int) -> Moments:
+    """The moments of the targets alone."""
+    rest = slice(p, None)
+    return replace(
+        moments,
+        shift=moments.shift[rest],
+        delta=moments.delta[rest],
+        covariance=moments.covariance[rest, rest],
+        second=moments.second[rest],
+    )
+
+
+def _penalty(penalty: Sequence[float] | None, p: int) -> Array:
+    if penalty is None:
+        return np.ones(p)
+    factors = np.asarray(penalty, dtype=np.float64)
+    if factors.shape != (p,) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
+        raise DataError(f"penalty must be {p} finite factors larger than 0, one for each column")
+    return factors
+
+
+def _twins(moments: Moments, deviation: Array, constant: Array, penalty: Array) -> Array:
+    """Columns that carry exactly what an earlier (or cheaper) one carries: the lasso needs only one of them."""
+    p = len(deviation)
+    correlation = moments.covariance[:p, :p] / deviation / deviation[:, None]
+    same = np.abs(correlation) >= 1.0 - 4e-14
+    same[constant] = False
+    twins = np.zeros(p, dtype=bool)
+    np.fill_diagonal(same, False)
+    for j in np.flatnonzero(same.any(axis=1)):
+        others = np.flatnonzero(same[j] & ~twins)
+        better = (penalty[others] < penalty[j]) | ((penalty[others] == penalty[j]) & (others < j))
+        twins[j] = bool(better.any())
+    return twins
