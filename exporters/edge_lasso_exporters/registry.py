@@ -1,0 +1,122 @@
+"""The target formats by name. A new one is a module with the five names below and a line in `TARGETS`.
+
+A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
+`render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from edge_lasso_runtime import Model, model_hash
+
+from . import GENERATOR
+from .options import ExportError, Options
+from .vectors import test_rows
+
+TARGETS = {"python": "python_target", "c": "c_target", "onnx": "onnx_target", "tflite": "tflite_target"}
+EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
+
+
+def target(name: str) -> Any:
+    """Import a target's module.
+
+    Raises
+    ------
+    ExportError
+        The target is unknown, or a package it needs is not installed.
+    """
+    if name not in TARGETS:
+        near = get_close_matches(name, TARGETS, 1)
+        hint = f", the nearest is '{near[0]}'" if near else ""
+        raise ExportError(f"target '{name}' is unknown; there are {', '.join(TARGETS)}{hint}")
+    try:
+        module: ModuleType = import_module(f".{TARGETS[name]}", __package__)
+    except ModuleNotFoundError as error:
+        if name not in EXTRAS or (error.name or "").startswith("edge_lasso"):
+            raise
+        raise ExportError(
+            f"target '{name}' needs {error.name}; install it with: pip install 'edge-lasso[{EXTRAS[name]}]'"
+        ) from None
+    return module
+
+
+def parse(text: str, model: Model) -> list[tuple[str, str]]:
+    """Read ``python,c:float,tflite:int8``: pairs of target and variant (by default the one that suits the model).
+
+    Raises
+    ------
+    ExportError
+        A target or variant that is unknown.
+    """
+    wanted: list[tuple[str, str]] = []
+    for word in filter(None, (word.strip() for word in text.split(","))):
+        name, _, variant = word.partition(":")
+        module = target(name)
+        pair = (name, variant or module.default_variant(model))
+        if pair[1] not in module.VARIANTS:
+            raise ExportError(f"target '{name}' has no variant '{pair[1]}'; it has {', '.join(module.VARIANTS)}")
+        if pair not in wanted:
+            wanted.append(pair)
+    if not wanted:
+        raise ExportError(f"no target is named; there are {', '.join(TARGETS)}")
+    return wanted
+
+
+def render(
+    model: Model, target_name: str, variant: str, inputs: str = "selected", name: str = "model"
+) -> dict[str, bytes]:
+    """Render an artifact's files and the `artifact.json` that describes them to tools.
+
+    Parameters
+    ----------
+    model : Model
+    target_name, variant : str
+    inputs : {"selected", "all"}
+    name : str
+        An ASCII identifier.
+
+    Returns
+    -------
+    dict
+        Relative path to content; the entry file first. Same model, same bytes.
+
+    Raises
+    ------
+    ExportError
+        The target cannot express the model, or the name is no identifier.
+    """
+    if not (name.isascii() and name.isidentifier()):
+        raise ExportError(f"name '{name}' is not an identifier (ASCII letters, digits, _); choose another with --name")
+    module = target(target_name)
+    options = Options(variant, inputs, name)
+    files: dict[str, bytes] = module.render(model, options)
+    rows = [row for row, _ in test_rows(model, inputs)]
+    handles = module.HANDLES_MISSING
+    handles_missing = handles if isinstance(handles, bool) else handles(options)
+    if not handles_missing:
+        rows = [row for row in rows if None not in row]
+    values, tolerances = module.expected(
+        model, options, [[float("nan") if x is None else x for x in row] for row in rows]
+    )
+    described = {
+        "format": "edge-lasso-artifact/1",
+        "target": target_name,
+        "variant": variant,
+        "entry": next(iter(files)),
+        "name": name,
+        "inputs": [one.name for one in model.inputs] if inputs == "selected" else list(model.columns),
+        "outputs": [one.name for one in model.outputs],
+        "model_hash": model_hash(model),
+        "generator": GENERATOR,
+        "handles_missing": handles_missing,
+        "self_test": [
+            {"row": row, "linear": list(value), "tolerance": list(tolerance)}
+            for row, value, tolerance in zip(rows, values, tolerances, strict=True)
+        ],
+    }
+    return {**files, "artifact.json": (json.dumps(described, indent=1, allow_nan=False) + "\n").encode()}
