@@ -1,0 +1,256 @@
+"""What a tensor format stores of a model, and a proven bound on how far it is from the reference.
+
+The graph computes ``W' ((t - offset) * scale) + b'`` from terms t. The bound follows these steps for any order of
+summation, with or without fused multiply-add, with or without flushing of subnormals, and includes the rounding of
+readings and of stored numbers (Higham, *Accuracy and Stability of Numerical Algorithms*, 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_lasso_runtime.predict import clean
+
+from .dense import SMALLEST, UNIT, Array, Dense, Rows, features_of, products_of, read, reference, rounded
+
+SLACK = 1.0 + 2.0**-20  # the bounds themselves are computed in binary64
+SENSOR_STEP = 2.0**-16
+
+
+@dataclass(frozen=True)
+class Form:
+    """The numbers a file stores, and how far they are from the exact ones.
+
+    Parameters
+    ----------
+    plan : Dense
+    unit : str
+        The type of the arithmetic: float32 or float64.
+    offset, scale : array or None
+        Taken from each term, and multiplied with it (powers of two here).
+    weights : array, shape (outputs, terms)
+        As stored.
+    bias : array
+    weight_errors, bias_errors : array
+        Absolute differences from the exact values.
+    """
+
+    plan: Dense
+    unit: str
+    offset: Array | None
+    scale: Array | None
+    weights: Array
+    bias: Array
+    weight_errors: Array
+    bias_errors: Array
+
+
+def form(
+    plan: Dense, unit: str = "float32", storage: str = "", offset: Array | None = None, scale: Array | None = None
+) -> Form:
+    """Round a model's matrix to what a file stores.
+
+    Parameters
+    ----------
+    plan : Dense
+    unit : {"float32", "float64"}
+        The type of the arithmetic and of the bias.
+    storage : {"float16", "float32", "float64"}
+        The type of the weights; `unit` by default. What would be subnormal becomes 0.
+    offset, scale : array or None
+        Representable in `unit`; `scale` powers of two.
+    """
+    storage = storage or unit
+    shift = [Fraction(x) for x in offset.tolist()] if offset is not None else [Fraction(0)] * len(plan.terms)
+    factor = [Fraction(x) for x in scale.tolist()] if scale is not None else [Fraction(1)] * len(plan.terms)
+    exact = [[w / f for w, f in zip(row, factor, strict=True)] for row in plan.weights]
+    bias = [
+        b + sum((w * o for w, o in zip(row, shift, strict=True)), Fraction(0))
+        for b, row in zip(plan.bias, plan.weights, strict=True)
+    ]
+    weights = np.array([[stored(w, storage) for w in row] for row in exact]).reshape(len(bias), len(factor))
+    biases = np.array([stored(b, unit) for b in bias])
+    return Form(
+        plan, unit, offset, scale, weights, biases,
+        np.array([distances(row, kept) for row, kept in zip(exact, weights, strict=True)]).reshape(weights.shape),
+        distances(bias, biases),
+    )  # fmt: skip
+
+
+def stored(value: Fraction, storage: str) -> float:
+    """A number as a file stores it: rounded to nearest, 0 where it would be subnormal (a runtime may flush it)."""
+    with np.errstate(over="ignore", under="ignore"):
+        kept = float(np.dtype(storage).type(float(value)))
+    return kept if abs(kept) >= SMALLEST[storage] else 0.0
+
+
+def distances(exact: Sequence[Fraction], kept: Array) -> Array:
+    """Absolute differences between exact and stored numbers."""
+    pairs = zip(exact, kept.tolist(), strict=True)
+    return np.array([float(abs(a - Fraction(b))) if math.isfinite(b) else math.inf for a, b in pairs])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Magnitudes that the bound needs, one row per row of readings.
+
+    Parameters
+    ----------
+    size : array
+        Of the terms of the artifact's readings.
+    centred : array
+        Of the same minus the offset.
+    moved : array
+        How far rounding the readings moved a term.
+    error : array
+        What computing the term can be off.
+    """
+
+    size: Array
+    centred: Array
+    moved: Array
+    error: Array
+
+
+def row_bound(shape: Form, terms: Terms) -> Array:
+    """The proven bound on |artifact - reference| per row and output.
+
+    Parameters
+    ----------
+    shape : Form
+    terms : Terms
+
+    Returns
+    -------
+    array, shape (rows, outputs)
+    """
+    u, tiny = UNIT[shape.unit], SMALLEST[shape.unit]
+    factor = shape.scale if shape.scale is not None else np.ones(len(shape.plan.terms))
+    size, error = terms.centred, terms.error
+    if shape.offset is not None:
+        error = error + u * (size + error) + tiny
+    size, error = size * factor, error * factor
+    if shape.scale is not None:
+        error = error + tiny
+    weights = np.abs(shape.weights).T
+    count = np.count_nonzero(shape.weights, axis=1)
+    moved = terms.moved @ (weights * factor[:, None])
+    stored_off = size @ shape.weight_errors.T + terms.moved @ (shape.weight_errors.T * factor[:, None])
+    computed = error @ weights
+    summed = gamma(count + 1, u) * ((size + error) @ weights + np.abs(shape.bias))
+    flushed = tiny * (weights.sum(axis=0) + 2 * count + 2)
+    exact = exact_sizes(shape.plan).T
+    degree = max((len(term.factors) for term in shape.plan.terms), default=0)
+    own = gamma(count + 2 * degree + 4, UNIT["float64"]) * (
+        (terms.size + terms.moved) @ exact + np.array([abs(float(b)) for b in shape.plan.bias])
+    )
+    total: Array = (moved + stored_off + computed + summed + flushed + own + shape.bias_errors) * SLACK
+    return total
+
+
+def exact_sizes(plan: Dense) -> Array:
+    """The magnitudes of the exact weights, shape (outputs, terms)."""
+    sizes = [[abs(float(w)) for w in row] for row in plan.weights]
+    return np.array(sizes, dtype=np.float64).reshape(len(plan.bias), len(plan.terms))
+
+
+def gamma(n: NDArray[np.int64] | int, u: float) -> Array:
+    """The relative error of n roundings."""
+    total: Array = np.asarray(n * u / (1.0 - n * u), dtype=np.float64)
+    return total
+
+
+def row_terms(plan: Dense, unit: str, offset: Array | None, rows: Rows, inputs: str) -> Terms:
+    """What `row_bound` needs for rows of readings in the artifact's order."""
+    given = read(plan.model, rows, inputs)
+    wanted = np.array([clean(plan.model, row.tolist())[0] for row in given]).reshape(given.shape)
+    wanted_terms, _ = products_of(plan, features_of(plan, wanted), "float64")
+    found, error = products_of(plan, features_of(plan, rounded(plan.model, given, unit)), unit)
+    shift = offset if offset is not None else np.zeros(len(plan.terms))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Terms(np.abs(found), np.abs(found - shift), np.abs(found - wanted_terms), error)
+
+
+def box_terms(plan: Dense, unit: str, offset: Array | None) -> Terms:
+    """What `row_bound` needs for the worst case over the declared ranges, readings given in binary64."""
+    low, high = plan.ranges()
+    size = np.maximum(np.abs(low), np.abs(high))
+    shift = offset if offset is not None else np.zeros(len(plan.terms))
+    powers = np.array([sum(1 for f in term.factors if f < len(plan.numeric)) for term in plan.terms], dtype=np.int64)
+    lengths = np.array([len(term.factors) for term in plan.terms], dtype=np.int64)
+    u, tiny = UNIT[unit], SMALLEST[unit]
+    moved = np.where(unit == "float64", 0.0, gamma(powers, u) * size)
+    largest = max((max(abs(i.low or 0.0), abs(i.high or 0.0)) for i in plan.model.inputs), default=0.0)
+    flush = tiny * np.maximum(largest, 1.0) ** lengths * lengths * 2
+    error = gamma(lengths, u) * (lengths > 1) * size + flush
+    centred = np.maximum(np.abs(low - shift), np.abs(high - shift)) + moved
+    return Terms((size + moved)[None], centred[None], moved[None], error[None])
+
+
+def choose(plan: Dense, unit: str, storage: str = "") -> Form:
+    """The simplest form whose proven bound over the declared ranges is good enough.
+
+    Folded (no offset) when its worst case stays below the step of a 16-bit sensor across the output's span, else
+    centred if that is better. float16 weights also try a power of two per term that keeps them in float16's range,
+    and the simplest form within twice the best bound is taken.
+
+    Parameters
+    ----------
+    plan : Dense
+    unit, storage : str
+        See `form`.
+    """
+    low, high = plan.ranges()
+    middle = ((low + high) / 2.0).astype(unit).astype(np.float64)
+    plain = np.array([all(f < len(plan.numeric) for f in term.factors) for term in plan.terms], dtype=bool)
+    offset: Array | None = np.where(plain, middle, 0.0)
+    assert offset is not None
+    offset = offset if _has_room(plan, offset) else None
+    tried = [(None, None), (offset, None)] + ([(offset, _levels(plan))] if storage == "float16" else [])
+    forms = [form(plan, unit, storage, *one) for one in tried]
+    forms = [one for one in forms if np.all(np.isfinite(one.weights))]
+    worst = [box_bound(one) for one in forms]
+    if storage == "float16":
+        best = np.min(worst, axis=0)
+        return next(one for one, bound in zip(forms, worst, strict=True) if np.all(bound <= 2.0 * best))
+    span = exact_sizes(plan) @ (high - low)
+    needed = np.any((worst[0] > SENSOR_STEP * span) & (worst[1] < worst[0]))
+    return forms[1 if needed else 0]
+
+
+def box_bound(shape: Form) -> Array:
+    """The proven bound per output over the declared ranges."""
+    bound: Array = row_bound(shape, box_terms(shape.plan, shape.unit, shape.offset))[0]
+    return bound
+
+
+def expected(shape: Form, rows: Rows, inputs: str) -> tuple[list[list[float]], list[list[float]]]:
+    """The reference's linear predictor for rows in the artifact's order, and the bound per value."""
+    bounds: list[list[float]] = row_bound(shape, row_terms(shape.plan, shape.unit, shape.offset, rows, inputs)).tolist()
+    return reference(shape.plan.model, rows, inputs), bounds
+
+
+def _has_room(plan: Dense, offset: Array) -> bool:
+    """Whether shifted terms cannot overflow float32 either."""
+    limit = Fraction(plan.model.limit)
+    powers = [sum(1 for f in term.factors if f < len(plan.numeric)) for term in plan.terms]
+    sizes = [
+        Fraction(term.scale) * limit**power + 2 * abs(Fraction(o))
+        for term, power, o in zip(plan.terms, powers, offset.tolist(), strict=True)
+    ]
+    return all(
+        abs(b) + sum((abs(w) * size for w, size in zip(row, sizes, strict=True)), Fraction(0)) < Fraction(2) ** 127
+        for b, row in zip(plan.bias, plan.weights, strict=True)
+    )
+
+
+def _levels(plan: Dense) -> Array:
+    """Per term, the power of two at its largest weight."""
+    largest = [max(abs(float(row[j])) for row in plan.weights) for j in range(len(plan.terms))]
+    return np.array([2.0 ** (math.frexp(w)[1] - 1) if w else 1.0 for w in largest])
