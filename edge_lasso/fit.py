@@ -136,7 +136,8 @@ class Fit:
         Duality gap of the lasso at `alpha`, relative to the target's variance.
     cv_error, cv_se, cv_paired_se, cv_null : float
         Held-out mean squared error of this choice (each fold found its own support), its standard error, that of the
-        difference to the smallest error, and the error of a constant. The choice was made by it: an untouched last block tells more.
+        difference to the smallest error, and the error of a constant. The choice was made by it: an untouched last
+        block tells more.
     fold_errors : array, shape (folds,)
     dependent, constant : tuple of str
         Columns left out because they depend on others, or do not vary.
