@@ -1,0 +1,167 @@
+"""What every C variant shares: the header, literals, the row's names, CMake and Arduino files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_lasso_runtime import Model, model_hash
+
+from . import GENERATOR
+from .names import c_comment, c_string, identifiers
+from .options import Options
+
+ROM = """
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+#define {P}_ROM PROGMEM
+#define {P}_LOAD(to, from) ((void)memcpy_P((to), (from), sizeof(*(to))))
+#else
+#define {P}_ROM
+#define {P}_LOAD(to, from) (*(to) = *(from))
+#endif
+"""
+
+CMAKE = """cmake_minimum_required(VERSION 3.13)
+project({name} C)
+add_library({name} STATIC {name}.c)
+target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_SOURCE_DIR}})
+set_target_properties({name} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
+if(NOT MSVC)
+  target_compile_options({name} PRIVATE -ffp-contract=off)
+endif()
+"""
+
+PROPERTIES = """name={name}
+version={version}
+author=edge-lasso
+maintainer=edge-lasso
+sentence=A sparse linear model that runs without heap or libc.
+paragraph=Generated; the header names the inputs.
+category=Data Processing
+url=https://github.com/edge-lasso/edge-lasso
+architectures=*
+includes={name}.h
+"""
+
+SKETCH = """// Times one prediction and prints it; the readings are the model's defaults.
+#include <{name}.h>
+
+static {kind} row[{width}] = {{{values}}};
+
+void setup() {{
+  Serial.begin(115200);
+}}
+
+void loop() {{
+  const int repeats = 100;
+  volatile {result} sink = 0;
+  const unsigned long start = micros();
+  for (int i = 0; i < repeats; i++) {{
+{call}
+  }}
+  const unsigned long spent = micros() - start;
+  Serial.print("prediction ");
+  Serial.print({shown});
+  Serial.print(", microseconds each ");
+  Serial.println((float)spent / repeats);
+  delay(1000);
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names a C artifact uses.
+
+    Parameters
+    ----------
+    prefix, upper : str
+        Of functions and of macros.
+    width : int
+        Values in a row.
+    places : list of int
+        Where each of the model's inputs stands in a row.
+    fields : list of str
+        An identifier for each of the model's inputs.
+    """
+
+    prefix: str
+    upper: str
+    width: int
+    places: list[int]
+    fields: list[str]
+
+
+def names_of(model: Model, options: Options) -> Names:
+    """Choose the names; a row has at least one value, because C has no empty arrays."""
+    whole = options.inputs == "all"
+    return Names(
+        options.name,
+        options.name.upper(),
+        max(len(model.columns) if whole else len(model.inputs), 1),
+        [one.column if whole else i for i, one in enumerate(model.inputs)],
+        identifiers(one.name for one in model.inputs),
+    )
+
+
+def c_double(value: float) -> str:
+    """A double literal that reads back exactly."""
+    return repr(float(value)) if "e" in repr(value) or "." in repr(value) else f"{value!r}.0"
+
+
+def c_float(value: float) -> str:
+    """A float literal that reads back exactly: nine significant digits."""
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if "e" in text or "." in text else f"{text}.0f"
+
+
+def header(model: Model, options: Options, names: Names, includes: str, body: str) -> str:
+    """The header: guard, names and units of the row, then `body`."""
+    units = [f" [{c_comment(one.unit)}]" if one.unit else "" for one in model.inputs]
+    lines = [
+        f"/* Made by {GENERATOR}. A sparse linear model: no heap, no state.",
+        *(f"   Output {m}: {c_comment(one.name)} {c_comment(one.unit)}" for m, one in enumerate(model.outputs)),
+        *(f"   Class {m}: {c_comment(name)}" for m, name in enumerate(model.classes or ())),
+        " */",
+        f"#ifndef {names.upper}_H_",
+        f"#define {names.upper}_H_",
+        includes,
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        f"#define {names.upper}_VERSION {c_string(GENERATOR)}",
+        f"#define {names.upper}_HASH {c_string(model_hash(model))}",
+        f"#define {names.upper}_INPUTS {names.width}",
+        f"#define {names.upper}_OUTPUTS {len(model.outputs)}",
+        "",
+        "/* Places in a row of readings. */",
+    ]
+    for place, field, unit, one in zip(names.places, names.fields, units, model.inputs, strict=True):
+        if one.categories is None:
+            about = f"default {one.default!r}, {one.low!r} to {one.high!r}"
+        else:
+            about = "category: " + ", ".join(f"{i} {c_comment(name)}" for i, name in enumerate(one.categories))
+        lines.append(f"#define {names.upper}_IN_{field.upper()} {place} /* {c_comment(one.name)}{unit}, {about} */")
+    return "\n".join([*lines, body, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
+
+
+def extra_files(model: Model, names: Names, kind: str, result: str, row: list[str]) -> dict[str, bytes]:
+    """CMake and Arduino library files, with a sketch that times the model."""
+    several = len(model.outputs) > 1
+    if several:
+        call = f"    {result} y[{len(model.outputs)}];\n    {names.prefix}_predict(row, y);\n    sink = y[0];"
+    else:
+        call = f"    sink = {names.prefix}_predict(row);"
+    shown = "(double)sink / 1.0" if result != "int32_t" else "sink"
+    version = GENERATOR.split()[-1]
+    sketch = SKETCH.format(
+        name=names.prefix, kind=kind, result=result, width=names.width, values=", ".join(row), call=call, shown=shown
+    )
+    return {
+        "CMakeLists.txt": CMAKE.format(name=names.prefix).encode(),
+        "library.properties": PROPERTIES.format(name=names.prefix, version=version).encode(),
+        "examples/timing/timing.ino": sketch.encode(),
+    }
