@@ -1,0 +1,210 @@
+"""Shells: places that hold files and run commands; this machine, a board over ssh, an emulated one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Literal, Self
+
+from .errors import BoardError
+from .micropython import find_micropython
+
+LINKS = ("local", "ssh://user@host[:port][/folder]", "qemu:arm64", "qemu:armel", "micropython")
+
+Kind = Literal["measured", "emulated"]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a command answered: its exit status and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Shell(ABC):
+    """A private working folder somewhere, and commands that run in it. A context manager: leaving it closes it.
+
+    Attributes
+    ----------
+    python : tuple of str
+        What precedes a script's path to run it in this place's Python.
+    kind : {"measured", "emulated"}
+        What a time taken here is.
+    """
+
+    python: tuple[str, ...]
+    kind: Kind
+
+    @abstractmethod
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files, named by relative path, into the working folder."""
+
+    @abstractmethod
+    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float | None = None) -> Completed:
+        """Run a command in the working folder and wait for it.
+
+        Parameters
+        ----------
+        argv : sequence of str
+            Program and arguments; no shell expands them.
+        stdin : str, optional
+            What the command reads; nothing by default.
+        timeout : float, optional
+            Seconds after which the command is ended.
+
+        Raises
+        ------
+        BoardError
+            The program is not there, the time is over, or the link is lost. A non-zero exit status raises nothing.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line: what this is and which Python it has."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Remove the working folder. Closing twice is allowed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def relative(name: str) -> PurePosixPath:
+    """A file's name as a path inside the working folder; BoardError when it would leave it."""
+    path = PurePosixPath(name)
+    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
+        raise BoardError(f"file name {name!r} leaves the working folder; use a relative path without '..'")
+    return path
+
+
+def execute(
+    argv: Sequence[str],
+    stdin: str | None = None,
+    timeout: float | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a command of this machine in a process group of its own, so that a time-out ends all of it."""
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BoardError(f"cannot run {argv[0]!r}: {error.strerror or error}") from None
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            raise BoardError(f"{argv[0]!r} did not finish within {timeout:g} s; it was ended") from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    return Completed(process.returncode, out, err)
+
+
+class LocalShell(Shell):
+    """A temporary folder on this machine."""
+
+    kind: Kind = "measured"
+
+    def __init__(self) -> None:
+        self.python = (sys.executable,)
+        self._folder = tempfile.TemporaryDirectory(prefix="edge-lasso-")
+
+    @property
+    def folder(self) -> str:
+        """The working folder's path."""
+        return self._folder.name
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the working folder."""
+        for name, data in files.items():
+            path = Path(self.folder, relative(name))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            except OSError as error:
+                raise BoardError(f"cannot write {name!r} to {self.folder}: {error.strerror}") from None
+
+    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float | None = None) -> Completed:
+        """Run a command in the working folder."""
+        return execute(argv, stdin, timeout, cwd=self.folder)
+
+    def describe(self) -> str:
+        """Machine and Python."""
+        return f"this machine ({platform.machine()}), {platform.python_implementation()} {platform.python_version()}"
+
+    def close(self) -> None:
+        """Remove the working folder."""
+        self._folder.cleanup()
+
+
+class MicroPythonShell(LocalShell):
+    """MicroPython on this machine: the unix port, or the WebAssembly port through node (then times are emulated)."""
+
+    def __init__(self) -> None:
+        command = find_micropython()
+        if command is None:
+            raise BoardError(
+                "no MicroPython here; install Debian's 'micropython', or node and "
+                "npm install @micropython/micropython-webassembly-pyscript"
+            )
+        super().__init__()
+        self.python = tuple(command)
+        self.kind = "emulated" if any(part.endswith(".mjs") for part in command) else "measured"
+
+    def describe(self) -> str:
+        """Port and version, as MicroPython states them."""
+        self.put({"version.py": b"import sys\nprint(sys.implementation[1], sys.platform)\n"})
+        done = self.run([*self.python, "version.py"], timeout=60)
+        if done.returncode != 0:
+            raise BoardError(f"MicroPython does not start: {done.stderr.strip() or done.returncode}")
+        return f"MicroPython {done.stdout.strip()} on this machine"
+
+
+def open_link(spec: str) -> Shell:
+    """Open a link to the place where commands shall run.
+
+    Parameters
+    ----------
+    spec : str
+        ``local``, ``ssh://user@host[:port][/folder]``, ``qemu:arm64``, ``qemu:armel`` or ``micropython``.
+
+    Raises
+    ------
+    BoardError
+        The link is unknown (the nearest is named) or cannot be opened.
+    """
+    if spec == "local":
+        return LocalShell()
+    if spec == "micropython":
+        return MicroPythonShell()
+    nearest = difflib.get_close_matches(spec, [link.partition("://")[0] for link in LINKS], 1, 0.5)
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    raise BoardError(f"link '{spec}' is unknown{hint}; there are {', '.join(LINKS)}")
