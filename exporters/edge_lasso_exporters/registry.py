@@ -2,6 +2,7 @@
 
 A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
+Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
 """
 
 from __future__ import annotations
@@ -119,4 +120,7 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
+    encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
+    if encoding is not None:
+        described["encoding"] = encoding
     return {**files, "artifact.json": (json.dumps(described, indent=1, allow_nan=False) + "\n").encode()}

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_lasso_runtime.predict import clean
-
 from .dense import SMALLEST, UNIT, Array, Rows, features_of, products_of, read, reference, rounded
 from .dense_bounds import SLACK, box_terms, gamma, row_terms
 from .tflite_quantize import INPUT_TOP, Integers, Quantized
@@ -21,8 +19,9 @@ def expected(made: Quantized, rows: Rows, inputs: str) -> tuple[list[list[float]
         return reference(plan.model, rows, inputs), _dynamic_bound(made, rows, inputs).tolist()
     given = read(plan.model, rows, inputs)
     if made.variant == "int8io":
-        clean_rows = np.array([clean(plan.model, row.tolist())[0] for row in given]).reshape(given.shape)
-        x = (clean_rows[:, [term.factors[0] for term in plan.terms]] - made.offset) * made.scale
+        defaults = np.array([one.default or 0.0 for one in plan.model.inputs])
+        known = np.where(np.abs(given) <= plan.model.limit, given, defaults)
+        x = (features_of(plan, known)[:, [term.factors[0] for term in plan.terms]] - made.offset) * made.scale
         unsure = np.full(x.shape, 2.0**-40)
     else:
         x, unsure = _scaled(made, given)

@@ -11,7 +11,6 @@ integer matrix product), ``int8io`` (integers in and out).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,7 +155,7 @@ def _outputs(plan: Dense, variant: str, kind: str, middle: Array, reach: Array) 
 
 def build(
     writer: Writer, made: Quantized, name: str, inputs: str, terms: Callable[[Writer, Dense, int, str], int]
-) -> tuple[int, dict[str, str]]:
+) -> int:
     """Append the graph up to the linear predictor.
 
     Parameters
@@ -171,10 +170,8 @@ def build(
 
     Returns
     -------
-    linear : int
-        The output tensor.
-    extra : dict
-        Metadata: how to encode readings and decode results, where the caller has to.
+    int
+        The tensor ``linear``.
     """
     model, count = made.plan.model, len(made.weights)
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
@@ -201,9 +198,7 @@ def build(
     if made.variant in ("int8", "int16x8") and np.any(made.constant):
         linear = writer.add("ADD", linear, writer.constant(made.constant[None]))
     writer.rename(linear, "linear")
-    if made.variant != "int8io":
-        return linear, {}
-    return linear, {key: json.dumps(one, separators=(",", ":")) for key, one in encoding(made, inputs).items()}
+    return linear
 
 
 def _row(writer: Writer, made: Quantized, m: int, x: int) -> int:
@@ -223,9 +218,7 @@ def _row(writer: Writer, made: Quantized, m: int, x: int) -> int:
 
 
 def encoding(made: Quantized, inputs: str) -> dict[str, dict[str, list[float]]]:
-    """What the caller of ``int8io`` does: ``x' = (x - offset) / scale`` is what the input tensor's quantization is
-    about, and ``y = offset + scale * y'`` comes from the output tensor's.
-    """
+    """See `tflite_target.encoding`."""
     model = made.plan.model
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
     offset, scale = [0.0] * width, [1.0] * width

@@ -7,6 +7,7 @@ huge readings inside the graph (ABS, LESS_EQUAL, SELECT_V2: three operators that
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         extra: dict[str, str] = {}
     else:
         made = tflite_quantize.quantized(plan, options.variant)
-        linear, extra = tflite_quantize.build(writer, made, INPUT, options.inputs, terms)
+        linear = tflite_quantize.build(writer, made, INPUT, options.inputs, terms)
+        extra = {key: json.dumps(one) for key, one in (encoding(model, options) or {}).items()}
     outputs = _link(writer, model, linear)
     found = facts(model, options, handles_missing(options), promise(model, options)["text"]) | extra
     return {f"{options.name}.tflite": writer.finish(outputs, found, options.name)}
@@ -91,6 +93,21 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
         text = f"linear within {bound:.3g} of the reference inside the ranges ({options.variant})"
         return {"kind": "bound", "bound": bound, "text": text}
     return tflite_integers.promise(tflite_quantize.quantized(plan, options.variant))
+
+
+def encoding(model: Model, options: Options) -> dict[str, dict[str, list[float]]] | None:
+    """How the caller of ``int8io`` scales readings before, and results after, the tensors' own quantization.
+
+    Returns
+    -------
+    dict or None
+        ``encode`` and ``decode``, each with ``offset`` and ``scale``: the input tensor holds
+        ``(x - offset) / scale``, the output tensor ``(y - offset) / scale``.
+    """
+    if options.variant != "int8io":
+        return None
+    made = tflite_quantize.quantized(_plan(model, options), options.variant)
+    return tflite_quantize.encoding(made, options.inputs)
 
 
 def _plan(model: Model, options: Options) -> Dense:

@@ -41,10 +41,13 @@ class Artifact(_Record):
         False: the caller replaces readings that are missing.
     self_test : list of (row, linear, tolerances)
         Rows with NaN where a reading is missing, the linear predictor they must give and how far it may be off.
+    encoding : dict or None
+        ``encode`` and ``decode``, each with lists ``offset`` and ``scale``: where an artifact's tensors are integers, they
+        stand for ``(x - offset) / scale`` of a reading and ``(y - offset) / scale`` of a linear predictor.
     """
 
     __slots__ = (
-        "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test", "target",
+        "encoding", "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test", "target",
         "variant",
     )  # fmt: skip
 
@@ -60,6 +63,7 @@ class Artifact(_Record):
         model_hash: str,
         handles_missing: bool,
         self_test: list[tuple[list[float], list[float], list[float]]],
+        encoding: dict[str, dict[str, list[float]]] | None = None,
     ) -> None:
         self.folder = folder
         self.target = target
@@ -71,6 +75,7 @@ class Artifact(_Record):
         self.model_hash = model_hash
         self.handles_missing = handles_missing
         self.self_test = self_test
+        self.encoding = encoding
 
     def path(self, file: str = "") -> str:
         """The path of a file of this artifact (of the entry file by default)."""
@@ -144,7 +149,19 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
         _text(data.get("model_hash"), "model_hash"),
         handles_missing,
         self_test,
+        _encoding(data["encoding"], len(inputs), len(outputs)) if "encoding" in data else None,
     )
+
+
+def _encoding(data: Any, inputs: int, outputs: int) -> dict[str, dict[str, list[float]]]:
+    _object(data, "encoding")
+    found = {}
+    for key, width in (("encode", inputs), ("decode", outputs)):
+        part = _object(data.get(key), f"encoding.{key}")
+        found[key] = {name: _each(part, name, number) for name in ("offset", "scale")}
+        if any(len(one) != width for one in found[key].values()) or 0.0 in found[key]["scale"]:
+            raise ModelFormatError(f"encoding.{key} must have {width} offsets and scales other than 0")
+    return found
 
 
 def _each(data: dict[str, Any], key: str, check: Callable[[Any, str], T]) -> list[T]:

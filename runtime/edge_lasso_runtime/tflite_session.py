@@ -119,6 +119,9 @@ class TfliteSession(Session):
             x = numpy.array(rows, dtype=numpy.float64).reshape(len(rows), len(self.artifact.inputs))
             if self.input["dtype"] == numpy.float32:
                 return x.astype(numpy.float32)
+        if self.artifact.encoding:
+            encode = self.artifact.encoding["encode"]
+            x = (x - numpy.array(encode["offset"])) / numpy.array(encode["scale"])
         scale, zero = self.input["quantization"]
         limits = numpy.iinfo(self.input["dtype"])
         q = numpy.floor(numpy.nan_to_num(x) / scale + 0.5) + zero
@@ -139,7 +142,11 @@ class TfliteSession(Session):
         scale, zero = details["quantization"]
         if scale:
             found = (found - zero) * scale
-        result: list[list[float]] = found.reshape(len(rows), -1).tolist()
+        found = found.reshape(len(rows), -1)
+        if self.artifact.encoding and name == LINEAR:
+            decode = self.artifact.encoding["decode"]
+            found = found * self.numpy.array(decode["scale"]) + self.numpy.array(decode["offset"])
+        result: list[list[float]] = found.tolist()
         return result
 
     def close(self) -> None:
