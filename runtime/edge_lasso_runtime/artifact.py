@@ -42,13 +42,13 @@ class Artifact(_Record):
     self_test : list of (row, linear, tolerances)
         Rows with NaN where a reading is missing, the linear predictor they must give and how far it may be off.
     encoding : dict or None
-        ``encode`` and ``decode``, each with lists ``offset`` and ``scale``: where an artifact's tensors are integers, they
-        stand for ``(x - offset) / scale`` of a reading and ``(y - offset) / scale`` of a linear predictor.
+        ``encode`` and ``decode``, each with lists ``offset`` and ``scale``: where an artifact's tensors are integers,
+        they stand for ``(x - offset) / scale`` of a reading and ``(y - offset) / scale`` of a linear predictor.
     """
 
     __slots__ = (
-        "encoding", "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test", "target",
-        "variant",
+        "encoding", "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test",
+        "target", "variant",
     )  # fmt: skip
 
     def __init__(
