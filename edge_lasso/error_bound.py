@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from edge_lasso_runtime.fixed_point import KEY, reach
 from edge_lasso_runtime.model import Input, Model, Output
 
@@ -276,11 +278,9 @@ def _shares(model: Model, intervals: dict[Key, Interval], constant: Fraction, bo
     return {name: float(share / bound) for name, share in shares.items() if share}
 
 
-def to_float32(value: float) -> float:
-    """The nearest binary32 number (infinite readings do not reach here)."""
-    import numpy as np
-
-    return float(np.float32(value))
+def to_float32(value: float | Fraction) -> float:
+    """The nearest binary32 number."""
+    return float(np.float32(float(value)))
 
 
 def round_up(value: Fraction) -> float:

@@ -16,7 +16,7 @@ from edge_lasso_runtime.model import Input, Model
 
 from .bit_split import Axis, Problem, exponents, product_error, split
 from .centred import Key, expand
-from .error_bound import HALF, ZERO, Grid, bound_output, grid, term_errors, total_error
+from .error_bound import HALF, ZERO, Grid, bound_output, grid, term_errors, to_float32, total_error
 from .errors import DataError
 from .logistic_table import logistic_link, multiplier_and_shift
 from .ranges import MARGIN, with_ranges
@@ -111,6 +111,7 @@ def _section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, Any],
             raise DataError(f"input {one.name!r} has {len(one.categories)} categories; fixed point takes {INT16}")
     starts = [_start(one) for one in model.inputs]
     exact = [expand(model, output, [start[0] for start in starts]) for output in model.outputs]
+    _check_products(model, starts, exact)
     forms = [False, True] if model.outputs[0].link == "identity" else [False]
     best: tuple[float, dict[str, Any]] | None = None
     for outside in forms:
@@ -137,8 +138,8 @@ def _start(one: Input) -> tuple[Fraction, int | None, list[float]]:
         if not 2.0**-LARGEST_EXPONENT <= abs(scale) <= 2.0**LARGEST_EXPONENT:
             raise DataError(f"input {one.name!r}: the raw scale {one.raw[0]!r} is out of reach of fixed point")
         counts = sorted(math.floor((end - offset) / scale + HALF) for end in (low, high))
-        subtract = 0 if counts[0] >= -INT16 and counts[1] <= INT16 else (counts[0] + counts[1]) // 2
-        if max(subtract - counts[0], counts[1] - subtract) > INT16 or abs(subtract) >= ROOM:
+        subtract = 0 if counts[0] >= -INT16 and counts[1] <= INT16 else (counts[0] + counts[1] + 1) // 2
+        if counts[0] - subtract < -INT16 - 1 or counts[1] - subtract > INT16 or abs(subtract) >= ROOM:
             raise DataError(
                 f"input {one.name!r}: counts from {counts[0]} to {counts[1]} do not fit 16 bits; "
                 "declare a narrower range, or leave out the raw scale so that readings are rescaled"
@@ -154,6 +155,21 @@ def _start(one: Input) -> tuple[Fraction, int | None, list[float]]:
             "rescale the input"
         )
     return centre, None, [2.0**-power for power in powers]
+
+
+def _check_products(
+    model: Model, starts: list[tuple[Fraction, int | None, list[float]]], exact: list[dict[Key, Fraction]]
+) -> None:
+    """Squared counts must stay below 2^30, so a sensor that uses all 65,536 of its counts is one count too wide."""
+    for i in sorted({i for monomials in exact for _, factors in monomials if len(factors) == 2 for i in factors}):
+        centre, subtract, steps = starts[i]
+        if subtract is not None:
+            fixed = _input(model.inputs[i], centre, subtract, steps[0])
+            if fixed["low"] < -INT16:
+                raise DataError(
+                    f"input {model.inputs[i].name!r} is a factor of a product and uses all counts of 16 bits; "
+                    "declare a range that is one count narrower"
+                )
 
 
 def _integers(
@@ -215,7 +231,7 @@ def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool) 
     constants = []
     span = 0.0
     for m, monomials in enumerate(exact):
-        constant = 0.0 if outside else abs(float(monomials[(), ()]))
+        constant = abs(float(monomials[(), ()] - Fraction(to_float32(monomials[(), ()]) if outside else 0.0)))
         indicators: dict[int, float] = {}
         for (when, factors), coef in monomials.items():
             size = abs(float(coef))
@@ -259,7 +275,7 @@ def _output(
         if term["coef"] and (when or factors):
             terms.append(term)
     constant = exact[(), ()]
-    offset = _float32(constant) if outside else 0.0
+    offset = to_float32(constant) if outside else 0.0
     output = {"unit": unit, "offset": offset, "bias": 0, "shift": 0, "terms": terms, "bound": 0.0, "bound_float32": 0.0}
     low, high = total_error(term_errors(exact, output, grids))
     output["bias"] = _round((constant - Fraction(offset) + (low + high) / 2) / Fraction(unit))
@@ -306,12 +322,6 @@ def _dropped(model: Model, exact: list[dict[Key, Fraction]], section: dict[str, 
 def _next_unit(unit: float) -> float:
     multiplier, _ = multiplier_and_shift(unit)
     return unit * (multiplier + 1) / multiplier
-
-
-def _float32(value: Fraction) -> float:
-    from .error_bound import to_float32
-
-    return to_float32(float(value))
 
 
 def _round(value: Fraction) -> int:

@@ -47,7 +47,7 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
     known = {one.name: one for one in model.inputs}
     for name in declared:
         if name not in known:
-            near = get_close_matches(name, list(known), 1)
+            near = get_close_matches(name, list(known), 1, 0.5)
             hint = f"; the nearest is {near[0]!r}" if near else ""
             raise DataError(f"a range is declared for {name!r}, which is not an input of the model{hint}")
         if known[name].categories is not None:

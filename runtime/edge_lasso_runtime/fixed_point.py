@@ -155,7 +155,7 @@ def _validate_input(data: Any, one: Any, where: str) -> None:
             raise ModelFormatError(f"{where}.categories is not the number of the input's categories")
         return
     _keys(data, where, ("centre", "scale", "low", "high", "default"), ("subtract",))
-    low = integer(data["low"], f"{where}.low", -INT16, INT16)
+    low = integer(data["low"], f"{where}.low", -INT16 - 1, INT16)
     high = integer(data["high"], f"{where}.high", low, INT16)
     integer(data["default"], f"{where}.default", low, high)
     if ("subtract" in data) != (one.raw is not None):
