@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# runtimes in an environment of their own (`tests/tools/tflite_runtime_venv.sh DIR`): the variable names its Python
+PYTHONS = {
+    "tflite-runtime": "EDGE_LASSO_TFLITE_RUNTIME_PYTHON",
+    "tflite-micro": "EDGE_LASSO_TFLITE_RUNTIME_PYTHON",
+    "onnxruntime-1.16": "EDGE_LASSO_OLD_ONNXRUNTIME_PYTHON",
+}
 
 
 def pytest_configure(config):
@@ -31,6 +37,8 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.micropython import find_micropython
 
         return find_micropython() is not None
+    if tool in PYTHONS:
+        return shutil.which(os.environ.get(PYTHONS[tool], "")) is not None
     if tool == "cc":
         from edge_lasso_devices.build import find_compiler
 

@@ -1,0 +1,160 @@
+"""Models of every shape, their artifacts, and the old runtimes in Pythons of their own."""
+
+import json
+import math
+import os
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.options import Options
+from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
+
+TOOLS = Path(__file__).parent.parent / "tools"
+
+
+def build(
+    seed=0, k=3, outputs=1, link="identity", policy="extrapolate", products=0, categories=0, weights=(-1, 1),
+    offsets=3.0, extra=2,
+):  # fmt: skip
+    """A random model; weights span decades, ranges sit at offsets up to `offsets`."""
+    source = random.Random(seed)
+    width = 2 * k + categories + extra
+    columns = tuple(f"column {i}" for i in range(width))
+    inputs = []
+    for i in range(k):
+        middle, half = source.uniform(-offsets, offsets), 10.0 ** source.uniform(-1, 2)
+        default = source.uniform(middle - half, middle + half)
+        inputs.append(Input(columns[2 * i], 2 * i, default, middle - half, middle + half, "V"))
+    for c in range(categories):
+        inputs.append(Input(columns[2 * k + c], 2 * k + c, None, None, None, "", ("red", "green", "blue")))
+    made = []
+    for m in range(outputs):
+        keys = [(Factor(i),) for i in range(k) if m == 0 or source.random() < 0.7]
+        keys += [tuple(Factor(source.randrange(k)) for _ in range(source.randint(2, 3))) for _ in range(products)]
+        keys += [(Factor(k + c, level),) for c in range(categories) for level in (0, 2)]
+        keys += [(Factor(k + c, 1), Factor(0)) for c in range(categories)]
+        terms = [Term(source.choice((-1, 1)) * 10.0 ** source.uniform(*weights), key) for key in keys]
+        made.append(Output(f"y{m}", source.uniform(-10, 10), tuple(terms), link))
+    classes = None if link == "identity" else tuple(f"class {i}" for i in range(max(2, outputs)))
+    return Model(columns, tuple(inputs), tuple(made), policy, classes)
+
+
+def sample_rows(model, inputs="selected", count=20, seed=1, missing=True):
+    """Rows inside the ranges, at their edges, outside, missing, huge and tiny, in the artifact's order."""
+    source = random.Random(seed)
+    limit = model.limit
+    ends = [(0.0, 2.0) if one.categories else (one.low, one.high) for one in model.inputs]
+
+    def inside(one):
+        return float(source.randrange(3)) if one.categories else source.uniform(one.low, one.high)
+
+    rows = [[inside(one) for one in model.inputs] for _ in range(count)]
+    rows += [[low for low, _ in ends], [high for _, high in ends], [source.choice(pair) for pair in ends]]
+    rows += [[low - 0.3 * (high - low) for low, high in ends], [high + 0.3 * (high - low) for low, high in ends]]
+    if missing:
+        odd = [math.nan, math.inf, -math.inf, limit, -limit, limit * (1.0 + 2.0**-30), 1e39, 1e308, 1e-40, -0.0, 1e-310]
+        rows += [[source.choice([*odd, inside(one)]) for one in model.inputs] for _ in range(count)]
+        rows += [[math.nan] * len(model.inputs), [limit] * len(model.inputs)]
+    if inputs == "selected":
+        return rows
+    wide = []
+    for row in rows:
+        full = [source.choice((math.nan, 1e300, 0.0, -5.0)) for _ in model.columns]
+        for one, reading in zip(model.inputs, row, strict=True):
+            full[one.column] = reading
+        wide.append(full)
+    return wide
+
+
+def worst_ratio(found, module, model, options, rows):
+    """The largest |artifact - expected| / tolerance."""
+    values, tolerances = module.expected(model, options, rows)
+    ratio = 0.0
+    for got, wanted, allowed in zip(found, values, tolerances, strict=True):
+        for a, b, t in zip(got, wanted, allowed, strict=True):
+            assert math.isfinite(a)
+            assert math.isfinite(t)
+            ratio = max(ratio, abs(a - b) / t if a != b else 0.0)
+    return ratio
+
+
+SHAPES = {
+    "plain": build(),
+    "one input": build(k=1, extra=0),
+    "large offsets": build(seed=1, k=6, offsets=1e6),
+    "clamp": build(seed=2, policy="clamp"),
+    "three outputs": build(seed=3, k=5, outputs=3, weights=(-4, 3)),
+    "products": build(seed=4, k=4, products=3),
+    "categories": build(seed=5, k=2, categories=2),
+    "logistic": build(seed=6, link="logistic", products=1),
+    "softmax": build(seed=7, k=4, outputs=3, link="softmax", categories=1, policy="clamp"),
+    "everything": build(seed=8, k=9, outputs=2, products=4, categories=1, weights=(-6, 4), offsets=1e3),
+}
+
+
+@pytest.fixture(scope="session")
+def shapes():
+    """Name to model."""
+    return SHAPES
+
+
+@pytest.fixture(scope="session")
+def make():
+    """`build`."""
+    return build
+
+
+@pytest.fixture(scope="session")
+def rows_of():
+    """`sample_rows`."""
+    return sample_rows
+
+
+@pytest.fixture(scope="session")
+def ratio_of():
+    """`worst_ratio`."""
+    return worst_ratio
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Render an artifact into a folder of its own."""
+    count = 0
+
+    def one(model, target, variant, inputs="selected"):
+        nonlocal count
+        count += 1
+        folder = tmp_path / f"{target}-{variant}-{count}"
+        folder.mkdir()
+        for name, data in registry.render(model, target, variant, inputs).items():
+            (folder / name).write_bytes(data)
+        return folder
+
+    return one
+
+
+@pytest.fixture(scope="session")
+def elsewhere():
+    """Run jobs (see `tests/tools/run_artifact.py`) in the Python that an environment variable names."""
+
+    def run(variable, jobs):
+        python = os.environ[variable]
+        environment = {**os.environ, "EDGE_LASSO_RUNTIME_SOURCE": str(TOOLS.parent.parent / "runtime")}
+        done = subprocess.run(
+            [python, str(TOOLS / "run_artifact.py")], input=json.dumps(jobs), capture_output=True, text=True,
+            env=environment, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def options():
+    """`Options`."""
+    return Options
