@@ -147,9 +147,15 @@ class Model(_Record):
         Versioned additions such as ``fixed_point/1``; part of what the model computes.
     provenance : dict
         How it was made. Not part of the hash.
+
+    Attributes
+    ----------
+    limit : float
+        A reading beyond this magnitude counts as missing: 2^100, or the largest smaller power of two with which no
+        value of the model overflows float32 (large coefficients, products of inputs).
     """
 
-    __slots__ = ("classes", "columns", "inputs", "outputs", "policy", "provenance", "sections")
+    __slots__ = ("classes", "columns", "inputs", "limit", "outputs", "policy", "provenance", "sections")
 
     def __init__(
         self,
@@ -168,19 +174,19 @@ class Model(_Record):
         self.classes = classes
         self.sections = sections or {}
         self.provenance = provenance or {}
+        self.limit = self._limit()
+
+    def _fields(self) -> dict[str, Any]:
+        fields = super()._fields()
+        del fields["limit"]
+        return fields
 
     @property
     def degree(self) -> int:
         """The largest number of factors in a term (0 for a constant model)."""
         return max((len(term.factors) for output in self.outputs for term in output.terms), default=0)
 
-    @property
-    def limit(self) -> float:
-        """A reading beyond this magnitude counts as missing.
-
-        2^100, or the largest smaller power of two with which no value of the model overflows float32
-        (large coefficients, products of inputs).
-        """
+    def _limit(self) -> float:
         limit = READING_LIMIT
         while limit > 1.0 and not self._fits_float32(limit):
             limit /= 2.0
