@@ -1,0 +1,145 @@
+"""Predicting a table: only the model's columns are read, batch by batch, in the reference's own order of operations."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.tables import model_batches
+from edge_lasso_runtime.model import Model
+
+Array = npt.NDArray[Any]
+
+
+def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
+    """The linear predictor of many rows, bit-equal with `edge_lasso_runtime.predict`.
+
+    Parameters
+    ----------
+    model : Model
+    rows : array, shape (n, inputs)
+        In the order of the model's inputs; NaN where a reading is missing, categories as indices.
+
+    Returns
+    -------
+    linear : array, shape (n, outputs)
+    degraded : array of bool, shape (n,)
+        Where a reading was missing or out of range.
+    """
+    values = []
+    degraded = np.zeros(len(rows), dtype=bool)
+    for i, one in enumerate(model.inputs):
+        x = rows[:, i]
+        with np.errstate(invalid="ignore"):
+            known = np.abs(x) <= model.limit
+        if one.categories is not None:
+            known &= (x >= 0) & (x < len(one.categories)) & (x == np.floor(x))
+            values.append(np.where(known, x, -1.0))
+            degraded |= ~known
+            continue
+        assert one.default is not None
+        x = np.where(known, x, one.default)
+        outside = (x < one.low) | (x > one.high)  # type: ignore[operator]
+        degraded |= ~known | outside
+        values.append(np.clip(x, one.low, one.high) if model.policy == "clamp" else x)
+    linear = np.empty((len(rows), len(model.outputs)))
+    for m, output in enumerate(model.outputs):
+        y = np.full(len(rows), output.intercept)
+        for term in output.terms:
+            product: Any = term.coef
+            for factor in term.factors:
+                x = values[factor.input]
+                product = product * (x if factor.category is None else np.where(x == factor.category, 1.0, 0.0))
+            y = y + product
+        linear[:, m] = y
+    return linear, degraded
+
+
+def link_rows(model: Model, linear: Array) -> Array:
+    """Predictions after the link: values, or probabilities."""
+    kind = model.outputs[0].link
+    if kind == "identity":
+        return linear
+    if kind == "logistic":
+        small = np.exp(-np.abs(linear))
+        return np.where(linear >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+    weights = np.exp(linear - linear.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def predict_table(
+    model: Model, data: Any, out: Path | str | None = None, progress: Callable[[float], None] | None = None
+) -> dict[str, int]:
+    """Predict every row of a table and write CSV.
+
+    Parameters
+    ----------
+    model : Model
+    data : path or table
+    out : path, optional
+        Written whole or not at all; standard output by default.
+    progress : callable, optional
+        Called with the rows done.
+
+    Returns
+    -------
+    dict
+        ``rows`` and ``degraded``: how many.
+
+    Raises
+    ------
+    DataError
+        A column is missing from the table, or holds what is no number.
+    """
+    if out is None:
+        return _write(model, data, sys.stdout, progress)
+    path = Path(out)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            counts = _write(model, data, file, progress)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return counts
+
+
+def _write(model: Model, data: Any, file: Any, progress: Callable[[float], None] | None) -> dict[str, int]:
+    counts = {"rows": 0, "degraded": 0}
+    writer = csv.writer(file, lineterminator="\n")
+    names = [one.name for one in model.outputs]
+    if model.classes is not None and len(names) == 1:
+        names = ["label", f"probability of {model.classes[1]}"]
+    elif model.classes is not None:
+        names = ["label", *(f"probability of {name}" for name in model.classes)]
+    writer.writerow([*names, "status"])
+    for rows in model_batches(data, model):
+        linear, degraded = linear_rows(model, rows)
+        values = link_rows(model, linear).tolist()
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        status = ["degraded" if one else "ok" for one in degraded.tolist()]
+        if model.classes is None:
+            lines.writerows([*map(repr, row), word] for row, word in zip(values, status, strict=True))
+        else:
+            best = (linear[:, 0] > 0.0).astype(int) if linear.shape[1] == 1 else linear.argmax(axis=1)
+            labels = [model.classes[i] for i in best.tolist()]
+            table = zip(labels, values, status, strict=True)
+            lines.writerows([name, *map(repr, row), word] for name, row, word in table)
+        file.write(text.getvalue())
+        counts["rows"] += len(rows)
+        counts["degraded"] += int(degraded.sum())
+        if progress:
+            progress(counts["rows"])
+    return counts

@@ -1,0 +1,105 @@
+#include "model.h"
+
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+#define MODEL_ROM PROGMEM
+#define MODEL_LOAD(to, from) ((void)memcpy_P((to), (from), sizeof(*(to))))
+#else
+#define MODEL_ROM
+#define MODEL_LOAD(to, from) (*(to) = *(from))
+#endif
+
+int32_t model_predict(const int16_t q[MODEL_INPUTS])
+{
+    int32_t r = INT32_C(399179776);
+    r += INT32_C(16384) * ((int32_t)q[0]);
+    r += INT32_C(-2048) * ((int32_t)q[1]);
+    return r;
+}
+
+typedef struct {
+    MODEL_REAL low;
+    MODEL_REAL high;
+    MODEL_REAL centre;
+    MODEL_REAL scale;
+    int16_t first;
+    int16_t last;
+    int16_t missing;
+    uint16_t place;
+} model_step;
+
+static const model_step model_steps[] MODEL_ROM = {
+    {(MODEL_REAL)0.0, (MODEL_REAL)2.2, (MODEL_REAL)1.099609375, (MODEL_REAL)16384.0, -18016, 18029, -1632, 0},
+    {(MODEL_REAL)-4.4, (MODEL_REAL)0.0, (MODEL_REAL)-2.19921875, (MODEL_REAL)8192.0, -18029, 18016, 9824, 1},
+};
+
+uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
+{
+    uint32_t status = 0;
+    uint16_t i;
+    for (i = 0; i < 2U; i++) {
+        model_step step;
+        MODEL_REAL value;
+        int32_t whole;
+        int known;
+        MODEL_LOAD(&step, &model_steps[i]);
+        value = x[step.place];
+        known = (value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30);
+        q[step.place] = step.missing;
+        if (known && (step.scale == (MODEL_REAL)0)) { /* a category */
+            known = (value >= (MODEL_REAL)0) && (value <= step.high) && (value == (MODEL_REAL)(int32_t)value);
+            q[step.place] = known ? (int16_t)value : step.missing;
+        } else if (known) {
+            known = (value >= step.low) && (value <= step.high);
+            value = (value < step.low) ? step.low : ((value > step.high) ? step.high : value);
+            value = ((value - step.centre) * step.scale) + (MODEL_REAL)0.5;
+            value = (value < (MODEL_REAL)step.first) ? (MODEL_REAL)step.first : value;
+            value = (value > (MODEL_REAL)step.last) ? (MODEL_REAL)step.last : value;
+            whole = (int32_t)value;
+            q[step.place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
+        } else {
+            /* missing: the default, as set above */
+        }
+        if (!known) {
+            status |= UINT32_C(1) << ((i < 31U) ? i : 31U);
+        }
+    }
+    return status;
+}
+
+MODEL_REAL model_decode(int32_t r)
+{
+    return ((MODEL_REAL)r * (MODEL_REAL)7.450580596923828e-09) + (MODEL_REAL)0.0;
+}
+
+#ifdef MODEL_SELFTEST
+int model_selftest(void)
+{
+    static const int16_t rows[6][MODEL_INPUTS] = {
+        {-1632, 9824},
+        {-18016, -18029},
+        {18029, 18016},
+        {-6001, 6001},
+        {-18016, 4499},
+        {-1632, 9005}};
+    static const int32_t wanted[6][MODEL_OUTPUTS] = {
+        {INT32_C(352321536)},
+        {INT32_C(140929024)},
+        {INT32_C(657670144)},
+        {INT32_C(288569344)},
+        {INT32_C(94791680)},
+        {INT32_C(353998848)}};
+    int32_t r[MODEL_OUTPUTS];
+    int i;
+    int m;
+    for (i = 0; i < 6; i++) {
+        r[0] = model_predict(rows[i]);
+        for (m = 0; m < MODEL_OUTPUTS; m++) {
+            if (r[m] != wanted[i][m]) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+#endif
