@@ -41,8 +41,9 @@ class TrainOptions:
         Deviations to scale by: of all training rows, or of each fold's own. "auto": all rows for K-fold (as
         ``make_pipeline(StandardScaler(), LassoCV())``), the fold's own in forward chains, so that no future leaks in.
     tol : float
+        scikit-learn's `tol` of coordinate descent: 1e-4 times this on all training rows, 100 times this in the folds.
+        Slow descent is ended by solving for the active set, which is exact.
     max_iter : int
-        Of coordinate descent, as in scikit-learn.
     workers : int
         Threads, each with one BLAS thread.
     """

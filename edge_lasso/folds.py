@@ -182,6 +182,8 @@ class FoldStatistics:
         self.splits = plan.splits
         self.forward = plan.forward
         self.parts = [Statistics(columns, targets) for _ in range(plan.parts)]
+        self._total: Statistics | None = None
+        self._total_rows: list[tuple[int, int]] = []
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -239,12 +241,15 @@ class FoldStatistics:
     @property
     def total(self) -> Statistics:
         """All rows."""
-        return self._sum(tuple(range(len(self.parts))))
+        rows = [(part.rows, part.dropped) for part in self.parts]
+        if self._total is None or self._total_rows != rows:
+            self._total, self._total_rows = self._sum(tuple(range(len(self.parts)))), rows
+        return self._total
 
     def training(self, split: int) -> Statistics:
         """The training rows of a split."""
         train, rest = self.splits[split][0], self._outside(split)
-        return self._sum(train) if rest is None else self._known_total() - self._sum(rest)
+        return self._sum(train) if rest is None else self.total - self._sum(rest)
 
     def held_out(self, split: int) -> Statistics:
         """The held-out rows of a split."""
@@ -271,20 +276,14 @@ class FoldStatistics:
         result.parts = parts
         return result
 
-    def _known_total(self) -> Statistics:
-        rows = [part.rows for part in self.parts]
-        if getattr(self, "_total_rows", None) != rows:
-            self._total, self._total_rows = self.total, rows
-        return self._total
-
     def _outside(self, split: int) -> tuple[int, ...] | None:
         """The parts to subtract from the total, if they are fewer and a modest share of every column."""
         train = set(self.splits[split][0])
         rest = tuple(i for i in range(len(self.parts)) if i not in train)
-        if len(rest) >= len(train) or self._known_total()._gaps.size:
+        if len(rest) >= len(train) or self.total._gaps.size:
             return None
         away = sum(np.diagonal(self.parts[i]._gram) for i in rest)
-        total = np.diagonal(self._known_total()._gram)
+        total = np.diagonal(self.total._gram)
         return rest if bool((away <= 0.5 * total).all()) else None
 
     def _sum(self, parts: tuple[int, ...]) -> Statistics:

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 SCREEN_FROM = 200
 """With more columns than this, each alpha is solved on a strong-rule candidate set."""
 TOLERANCE = 1e-9
-SWEEPS = 200
+SWEEPS = 60
 """Coordinate descent sweeps before the active set is solved directly."""
 POLISH_UP_TO = 400
 EPS = float(np.finfo(np.float64).eps)

@@ -61,8 +61,8 @@ def prune(
     max_inputs : int, optional
         Keep no more than this.
     max_loss : float, optional
-        Percent by which the mean squared error may rise: mean held-out error of the folds, with the elimination repeated
-        inside each fold; of the training rows where the statistics have no folds.
+        Percent by which the mean squared error may rise: mean held-out error of the folds, with the elimination
+        repeated inside each fold; of the training rows where the statistics have no folds.
     refit : bool
         Refit the remaining terms by least squares; or else change them only as far as the dropped terms'
         part can be carried over, so that a shrunken model stays shrunken (with `max_inputs`).

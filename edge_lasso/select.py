@@ -73,15 +73,14 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choi
             slack = mean_and_error(of_best - of_best[:, least, None])[1]
         index = int(np.flatnonzero(best <= best[least] + np.where(np.isfinite(slack), slack, 0.0))[0])
     elif rule == "knee":
-        span = float(sizes[least] - sizes[0])
-        drop: float = float(best[0] - best[least])
-        if min(span, drop) > 0.0:
+        span, drop = float(sizes[least] - sizes[0]), float(best[0] - best[least])
+        if span > 0.0 and drop > 0.0:
             above = (best[0] - best[: least + 1]) / drop - (sizes[: least + 1] - sizes[0]) / span
             index = int(np.argmax(above))
     gamma = int(np.argmin(mean[index]))
     gap = errors[:, index, gamma] - errors[:, least, int(np.argmin(mean[least]))]
-    paired = float(mean_and_error(gap[:, None])[1][0])
-    return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired)
+    paired_se = float(mean_and_error(gap[:, None])[1][0])
+    return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired_se)
 
 
 def criterion(residual: Array, yy: float, freedom: Array, rows: int, columns: int, rule: str) -> Array:

@@ -284,7 +284,7 @@ class Statistics:
         bad = np.flatnonzero(~(np.maximum(-low, high)[:p] < READING_LIMIT / 4))
         for j in bad:
             self._put_gaps(z, X, int(j), low, high)
-        self._widen(low, high, X, y)
+        self._widen(low, high, X, y, not len(bad))
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             z[:, :size] *= root
@@ -319,10 +319,14 @@ class Statistics:
             self._mask[self._filled : self._filled + len(z), j] = gap
             self.missing[j] += int(np.count_nonzero(gap))
 
-    def _widen(self, low: Array, high: Array, X: Array, y: Array) -> None:
+    def _widen(self, low: Array, high: Array, X: Array, y: Array, complete: bool) -> None:
         """Keep ranges of the raw readings: only columns with a new extreme are looked at again."""
         p = len(self.columns)
         new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
+        if complete and len(new) > p // 2:
+            self.low = np.minimum(self.low, np.concatenate([X.min(axis=0), y.min(axis=0)]))
+            self.high = np.maximum(self.high, np.concatenate([X.max(axis=0), y.max(axis=0)]))
+            return
         for j in new:
             raw = _seen(X[:, j] if j < p else y[:, j - p])
             if len(raw):

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -142,11 +143,12 @@ def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions
         "dropped_rows": total.dropped,
         "statistics_hash": folds.hash,
         "fits": chosen,
-        "versions": versions(),
+        "versions": dict(versions()),
         "date": date(),
     }
 
 
+@cache
 def versions() -> dict[str, str]:
     """Python and the packages that compute."""
     names = ("edge-lasso", "numpy", "scipy", "scikit-learn")

@@ -78,9 +78,9 @@ def _fit(
     problem, p = lasso.problem, len(lasso.problem.xy)
     alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
     solvers = [
-        PathSolver(one, options.l1_ratio, options.tol, options.max_iter, options.positive)
-        for one in [*lasso.fold_problems, problem]
-    ]
+        PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
+        for one, tol in [*((one, 100.0 * options.tol) for one in lasso.fold_problems), (problem, 1e-4 * options.tol)]
+    ]  # the folds' paths are only scored, the path on all rows is handed out
     fold_errors = np.zeros((len(lasso.folds), 0))
     ended = "last alpha"
     done = 0
@@ -94,9 +94,6 @@ def _fit(
             break
     alphas = alphas[:done]
     coefs = solvers[-1].solution.coefs
-    for i, alpha in enumerate(alphas):
-        exact = active_solution(problem.gram, problem.xy, coefs[i], float(alpha), options.l1_ratio, options.positive)
-        coefs[i] = coefs[i] if exact is None else exact
     sizes = lasso.inputs(coefs)
     gammas = GAMMAS if options.refit else GAMMAS[:1]
     rows = budgets(sizes, options.max_inputs) if options.max_inputs is not None else np.arange(done)
@@ -111,6 +108,10 @@ def _fit(
     errors = lasso.relaxed_errors(solvers[:-1], [one[:length] for one in chosen_of], gammas, fold_errors)
     choice = _choose(lasso, coefs, rows, errors, sizes, gammas, options)
     index = int(rows[choice.index])
+    exact = active_solution(
+        problem.gram, problem.xy, coefs[index], float(alphas[index]), options.l1_ratio, options.positive
+    )
+    coefs[index] = coefs[index] if exact is None else exact
     gamma = float(gammas[choice.gamma])
     coef, dependent = relaxed(problem, coefs[index], gamma)
     raw = coef / problem.scale

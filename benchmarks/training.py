@@ -1,0 +1,152 @@
+"""Training side by side with its peers, as ratios within one run: one thread against one thread, CPU time.
+
+    python benchmarks/training.py [--wide] [--short] [--json FILE]
+
+Each line has, of the same array in the same process: one ``X.T @ X``; ours with everything included (standardizing, 100
+alphas, 5 folds, choice, refit, model); and each peer. `--wide` adds 2e4 x 2000 and the shapes with more columns than rows.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LassoCV, LassoLarsCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from edge_lasso.estimators import LassoRegressor
+
+TALL = [(10_000, 50), (100_000, 50), (1_000_000, 50)]
+WIDE = [(20_000, 2000), (500, 5000), (60, 400)]
+TARGETS = {(10_000, 50): 6, (100_000, 50): 20, (1_000_000, 50): 40, (20_000, 2000): 5, (500, 5000): 1, (60, 400): 1}
+
+
+def data(n: int, p: int) -> tuple[Any, Any]:
+    """Correlated columns (0.36), ten to thirty true inputs."""
+    rng = np.random.default_rng(n + p)
+    X = rng.standard_normal((n, p))
+    X *= 0.8
+    X += 0.6 * rng.standard_normal((n, 1))
+    true = rng.choice(p, size=max(10, min(30, p // 60)), replace=False)
+    y = X[:, true] @ rng.standard_normal(len(true)) + rng.standard_normal(n)
+    return X, y
+
+
+def cpu(work: Callable[[], Any], repeat: int) -> tuple[float, float, Any]:
+    """Best CPU time of `repeat` runs, its wall time, and the last result."""
+    best = (float("inf"), float("inf"))
+    result = None
+    for _ in range(repeat):
+        start, wall = time.process_time(), time.perf_counter()
+        result = work()
+        best = min(best, (time.process_time() - start, time.perf_counter() - wall))
+    return *best, result
+
+
+def peers(p: int) -> dict[str, Callable[[Any, Any], Any]]:
+    """Solvers of the same problem."""
+    return {
+        "LassoCV": lambda X, y: make_pipeline(StandardScaler(), LassoCV(cv=5, alphas=100)).fit(X, y),
+        **(
+            {"LassoLarsCV": lambda X, y: make_pipeline(StandardScaler(), LassoLarsCV(cv=5)).fit(X, y)}
+            if p < 500
+            else {}
+        ),
+    }
+
+
+def line(n: int, p: int, short: bool) -> dict[str, Any]:
+    """Measure one shape."""
+    X, y = data(n, p)
+    repeat = 1 if n * p > 10_000_000 else 5
+    product, _, _ = cpu(lambda: X.T @ X, max(repeat, 3))
+    ours, wall, model = cpu(lambda: LassoRegressor().fit(X, y), max(repeat, 2))
+    plain, _, lasso = cpu(lambda: LassoRegressor(select="min", refit=False).fit(X, y), max(repeat, 2))
+    result = {
+        "rows": n,
+        "columns": p,
+        "XtX_s": product,
+        "ours_s": ours,
+        "ours_wall_s": wall,
+        "ours_lasso_only_s": plain,
+        "ours_per_XtX": ours / product,
+        "inputs": len(model.model_.inputs),
+        "path_ended": lasso.path_.ended,
+        "alphas_solved": len(lasso.path_.alphas),
+        "target_per_LassoCV": TARGETS[n, p],
+        "peers": {},
+    }
+    for name, fit in {} if short else peers(p).items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            seconds, _, fitted = cpu(lambda fit=fit: fit(X, y), 1 if seconds_of(result, "LassoCV") > 1 else 2)
+        step = fitted[-1]
+        errors = step.mse_path_.mean(axis=1)
+        result["peers"][name] = {
+            "seconds": seconds,
+            "ratio": seconds / ours,
+            "ratio_lasso_only": seconds / plain,
+            "alpha": float(step.alpha_),
+            "our_alpha": float(lasso.alpha_),
+            "cv_error_difference": float(np.nanmin(errors) / lasso.cv_error_ - 1.0),
+        }
+    return result
+
+
+def seconds_of(result: dict[str, Any], peer: str) -> float:
+    """What a peer took, if it ran."""
+    return float(result["peers"].get(peer, {}).get("seconds", 0.0))
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print one line and its peers."""
+    shape = f"{result['rows']:>9,} x {result['columns']:<5}"
+    print(
+        f"{shape} X'X {result['XtX_s'] * 1e3:9.1f} ms   ours {result['ours_s'] * 1e3:9.1f} ms "
+        f"= {result['ours_per_XtX']:6.1f} X'X   lasso only {result['ours_lasso_only_s'] * 1e3:9.1f} ms   "
+        f"wall {result['ours_wall_s'] * 1e3:9.1f} ms   {result['alphas_solved']} alphas ({result['path_ended']})",
+        flush=True,
+    )
+    for name, peer in result["peers"].items():
+        target = f" (target {result['target_per_LassoCV']})" if name == "LassoCV" else ""
+        print(
+            f"{'':17} {name:12} {peer['seconds'] * 1e3:9.1f} ms = {peer['ratio']:6.1f} x ours{target}, "
+            f"{peer['ratio_lasso_only']:.1f} x lasso only; alpha {peer['alpha']:.6g} / {peer['our_alpha']:.6g}, "
+            f"CV error differs by {peer['cv_error_difference']:.1e}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wide", action="store_true", help="also 2e4 x 2000 and more columns than rows")
+    parser.add_argument("--short", action="store_true", help="without peers")
+    parser.add_argument("--shape", action="append", help="only this ROWSxCOLUMNS (repeatable)")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    options = parser.parse_args()
+    shapes = TALL + (WIDE if options.wide else [])
+    if options.shape:
+        shapes = [shape for shape in TALL + WIDE if f"{shape[0]}x{shape[1]}" in options.shape]
+    results = []
+    for n, p in shapes:
+        results.append(line(n, p, options.short))
+        show(results[-1])
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
