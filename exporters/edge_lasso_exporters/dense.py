@@ -46,6 +46,8 @@ class Dense:
     weights : tuple of tuple of Fraction
         Exact, one row per output.
     bias : tuple of Fraction
+    sizes : tuple of tuple of Fraction
+        Like `weights`, magnitudes added up: what the reference, which adds equal terms one by one, rounds.
     """
 
     model: Model
@@ -54,6 +56,7 @@ class Dense:
     terms: tuple[Term, ...]
     weights: tuple[tuple[Fraction, ...], ...]
     bias: tuple[Fraction, ...]
+    sizes: tuple[tuple[Fraction, ...], ...]
 
     def products(self) -> list[tuple[int, list[Term]]]:
         """The terms of two factors and more, by their number of factors."""
@@ -76,22 +79,29 @@ def dense(model: Model) -> Dense:
     """Sort a model's terms into features and a matrix; equal terms are added up."""
     keys: dict[tuple[tuple[int, int], ...], int] = {}
     sums: list[dict[int, Fraction]] = [{} for _ in model.outputs]
+    sizes: list[dict[int, Fraction]] = [{} for _ in model.outputs]
     for m, output in enumerate(model.outputs):
         for term in output.terms:
             key = tuple(sorted((f.input, -1 if f.category is None else f.category) for f in term.factors))
             position = keys.setdefault(key, len(keys))
             sums[m][position] = sums[m].get(position, Fraction(0)) + Fraction(term.coef)
+            sizes[m][position] = sizes[m].get(position, Fraction(0)) + abs(Fraction(term.coef))
     order = sorted(keys, key=lambda key: (len(key), key))
     numeric = tuple(i for i, one in enumerate(model.inputs) if one.categories is None)
     indicators = tuple(sorted({pair for key in order for pair in key if pair[1] >= 0}))
     position_of = {(i, -1): place for place, i in enumerate(numeric)}
     position_of.update({pair: len(numeric) + place for place, pair in enumerate(indicators)})
     terms = tuple(_term(model, key, position_of) for key in order)
-    weights = tuple(
-        tuple(one.get(keys[key], Fraction(0)) / Fraction(term.scale) for key, term in zip(order, terms, strict=True))
-        for one in sums
+    weights, magnitudes = (
+        tuple(_ordered(one, [keys[key] for key in order], terms) for one in rows) for rows in (sums, sizes)
     )
-    return Dense(model, numeric, indicators, terms, weights, tuple(Fraction(o.intercept) for o in model.outputs))
+    bias = tuple(Fraction(output.intercept) for output in model.outputs)
+    return Dense(model, numeric, indicators, terms, weights, bias, magnitudes)
+
+
+def _ordered(values: dict[int, Fraction], positions: list[int], terms: tuple[Term, ...]) -> tuple[Fraction, ...]:
+    pairs = zip(positions, terms, strict=True)
+    return tuple(values.get(position, Fraction(0)) / Fraction(term.scale) for position, term in pairs)
 
 
 def _term(model: Model, key: tuple[tuple[int, int], ...], position_of: dict[tuple[int, int], int]) -> Term:

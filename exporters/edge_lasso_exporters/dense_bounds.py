@@ -34,6 +34,8 @@ class Form:
         The type of the arithmetic: float32 or float64.
     offset, scale : array or None
         Taken from each term, and multiplied with it (powers of two here).
+    outputs : array or None
+        Powers of two that the results of weights and bias are multiplied with.
     weights : array, shape (outputs, terms)
         As stored.
     bias : array
@@ -45,6 +47,7 @@ class Form:
     unit: str
     offset: Array | None
     scale: Array | None
+    outputs: Array | None
     weights: Array
     bias: Array
     weight_errors: Array
@@ -52,7 +55,12 @@ class Form:
 
 
 def form(
-    plan: Dense, unit: str = "float32", storage: str = "", offset: Array | None = None, scale: Array | None = None
+    plan: Dense,
+    unit: str = "float32",
+    storage: str = "",
+    offset: Array | None = None,
+    scale: Array | None = None,
+    outputs: Array | None = None,
 ) -> Form:
     """Round a model's matrix to what a file stores.
 
@@ -63,21 +71,25 @@ def form(
         The type of the arithmetic and of the bias.
     storage : {"float16", "float32", "float64"}
         The type of the weights; `unit` by default. What would be subnormal becomes 0.
-    offset, scale : array or None
-        Representable in `unit`; `scale` powers of two.
+    offset, scale, outputs : array or None
+        Representable in `unit`; `scale` and `outputs` powers of two.
     """
     storage = storage or unit
     shift = [Fraction(x) for x in offset.tolist()] if offset is not None else [Fraction(0)] * len(plan.terms)
     factor = [Fraction(x) for x in scale.tolist()] if scale is not None else [Fraction(1)] * len(plan.terms)
-    exact = [[w / f for w, f in zip(row, factor, strict=True)] for row in plan.weights]
+    levels = [Fraction(x) for x in outputs.tolist()] if outputs is not None else [Fraction(1)] * len(plan.bias)
+    exact = [
+        [w / f / level for w, f in zip(row, factor, strict=True)]
+        for row, level in zip(plan.weights, levels, strict=True)
+    ]
     bias = [
-        b + sum((w * o for w, o in zip(row, shift, strict=True)), Fraction(0))
-        for b, row in zip(plan.bias, plan.weights, strict=True)
+        (b + sum((w * o for w, o in zip(row, shift, strict=True)), Fraction(0))) / level
+        for b, row, level in zip(plan.bias, plan.weights, levels, strict=True)
     ]
     weights = np.array([[stored(w, storage) for w in row] for row in exact]).reshape(len(bias), len(factor))
     biases = np.array([stored(b, unit) for b in bias])
     return Form(
-        plan, unit, offset, scale, weights, biases,
+        plan, unit, offset, scale, outputs, weights, biases,
         np.array([distances(row, kept) for row, kept in zip(exact, weights, strict=True)]).reshape(weights.shape),
         distances(bias, biases),
     )  # fmt: skip
@@ -145,19 +157,31 @@ def row_bound(shape: Form, terms: Terms) -> Array:
     computed = error @ weights
     summed = gamma(count + 1, u) * ((size + error) @ weights + np.abs(shape.bias))
     flushed = tiny * (weights.sum(axis=0) + 2 * count + 2)
-    exact = exact_sizes(shape.plan).T
-    degree = max((len(term.factors) for term in shape.plan.terms), default=0)
-    own = gamma(count + 2 * degree + 4, UNIT["float64"]) * (
-        (terms.size + terms.moved) @ exact + np.array([abs(float(b)) for b in shape.plan.bias])
-    )
-    total: Array = (moved + stored_off + computed + summed + flushed + own + shape.bias_errors) * SLACK
+    total: Array = moved + stored_off + computed + summed + flushed + shape.bias_errors
+    if shape.outputs is not None:
+        total = total * shape.outputs + tiny
+    total = (total + reference_error(shape.plan, terms)) * SLACK
     return total
 
 
+def reference_error(plan: Dense, terms: Terms) -> Array:
+    """How far the reference itself, in binary64, can be from the exact value."""
+    degree = max((len(term.factors) for term in plan.terms), default=0)
+    length = max(len(output.terms) for output in plan.model.outputs)
+    size = (terms.size + terms.moved) @ as_array(plan, plan.sizes).T + np.array([abs(float(b)) for b in plan.bias])
+    return gamma(length + 2 * degree + 4, UNIT["float64"]) * size
+
+
+def as_array(plan: Dense, rows: tuple[tuple[Fraction, ...], ...]) -> Array:
+    """Exact numbers in binary64, shape (outputs, terms)."""
+    values = [[float(w) for w in row] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(len(plan.bias), len(plan.terms))
+
+
 def exact_sizes(plan: Dense) -> Array:
-    """The magnitudes of the exact weights, shape (outputs, terms)."""
-    sizes = [[abs(float(w)) for w in row] for row in plan.weights]
-    return np.array(sizes, dtype=np.float64).reshape(len(plan.bias), len(plan.terms))
+    """The magnitudes of the weights."""
+    sizes: Array = np.abs(as_array(plan, plan.weights))
+    return sizes
 
 
 def gamma(n: NDArray[np.int64] | int, u: float) -> Array:
@@ -198,7 +222,7 @@ def choose(plan: Dense, unit: str, storage: str = "") -> Form:
 
     Folded (no offset) when its worst case stays below the step of a 16-bit sensor across the output's span, else
     centred if that is better. float16 weights also try a power of two per term that keeps them in float16's range,
-    and the simplest form within twice the best bound is taken.
+    and the simplest form near the best bound is taken.
 
     Parameters
     ----------
@@ -212,13 +236,17 @@ def choose(plan: Dense, unit: str, storage: str = "") -> Form:
     offset: Array | None = np.where(plain, middle, 0.0)
     assert offset is not None
     offset = offset if _has_room(plan, offset) else None
-    tried = [(None, None), (offset, None)] + ([(offset, _levels(plan))] if storage == "float16" else [])
+    tried: list[tuple[Array | None, ...]] = [(None,), (offset,)]
+    if storage == "float16":
+        levels = _output_levels(plan)
+        tried += [(offset, _term_levels(plan, np.ones(len(levels)))), (offset, _term_levels(plan, levels), levels)]
     forms = [form(plan, unit, storage, *one) for one in tried]
     forms = [one for one in forms if np.all(np.isfinite(one.weights))]
     worst = [box_bound(one) for one in forms]
     if storage == "float16":
         best = np.min(worst, axis=0)
-        return next(one for one, bound in zip(forms, worst, strict=True) if np.all(bound <= 2.0 * best))
+        loss = [float(np.max(bound / np.where(best > 0.0, best, 1.0))) for bound in worst]
+        return next(one for one, lost in zip(forms, loss, strict=True) if lost <= 2.0 * min(loss))
     span = exact_sizes(plan) @ (high - low)
     needed = np.any((worst[0] > SENSOR_STEP * span) & (worst[1] < worst[0]))
     return forms[1 if needed else 0]
@@ -250,7 +278,18 @@ def _has_room(plan: Dense, offset: Array) -> bool:
     )
 
 
-def _levels(plan: Dense) -> Array:
-    """Per term, the power of two at its largest weight."""
-    largest = [max(abs(float(row[j])) for row in plan.weights) for j in range(len(plan.terms))]
-    return np.array([2.0 ** (math.frexp(w)[1] - 1) if w else 1.0 for w in largest])
+def _term_levels(plan: Dense, outputs: Array) -> Array:
+    """Per term, the power of two at its largest weight, measured in the outputs' levels."""
+    largest = np.max(exact_sizes(plan) / outputs[:, None], axis=0)
+    return np.array([_power_below(w) for w in largest.tolist()])
+
+
+def _output_levels(plan: Dense) -> Array:
+    """Per output, the power of two between the sum of its weights and that of the largest output: 1 or less."""
+    sums = exact_sizes(plan).sum(axis=1)
+    top = float(np.max(sums))
+    return np.array([min(1.0, max(2.0**-60, _power_below(one / top))) if one else 1.0 for one in sums.tolist()])
+
+
+def _power_below(value: float) -> float:
+    return 2.0 ** (math.frexp(value)[1] - 1) if value else 1.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .dense import SMALLEST, UNIT, Array, Rows, features_of, products_of, read, reference, rounded
-from .dense_bounds import SLACK, box_terms, gamma, row_terms
+from .dense_bounds import SLACK, as_array, box_terms, gamma, reference_error, row_terms
 from .tflite_quantize import INPUT_TOP, Integers, Quantized
 
 
@@ -78,20 +78,21 @@ def promise(made: Quantized) -> dict[str, Any]:
     error = _input_error(made, terms.moved + terms.error, terms.centred)
     if made.variant == "dynamic":
         largest = np.max(terms.centred * made.scale, axis=1, keepdims=True)
-        bound = float(np.max(_dynamic(made, terms.centred * made.scale, error, largest)))
+        worst = _dynamic(made, terms.centred * made.scale, error, largest) + reference_error(made.plan, terms)
+        bound = float(np.max(worst))
         text = f"linear within {bound:.3g} of the reference inside the ranges (int8 weights)"
         return {"kind": "bound", "bound": bound, "text": text}
     if made.variant == "int8io":
         error = np.zeros_like(error)
     worst = (error + made.step_in / 2.0) @ np.abs(made.kept).T + made.off + made.step_out
     worst = worst + 4.0 * UNIT["float32"] * (np.abs(made.constant) + made.step_out * 2 * INPUT_TOP[made.kind])
-    bound = float(np.max(worst * SLACK))
+    bound = float(np.max((worst + reference_error(made.plan, terms)) * SLACK))
     text = f"within one output step of the recomputed integers, and within {bound:.3g} of the reference in the ranges"
     return {"kind": "one output step", "bound": bound, "text": text}
 
 
 def _scaled(made: Quantized, given: Array) -> tuple[Array, Array]:
-    """X' in float32, operator by operator as the graph computes it, and how far another machine may be off."""
+    """The scaled terms in float32, operator by operator as the graph computes it, and how far another machine may be off."""
     plan = made.plan
     features = features_of(plan, rounded(plan.model, given, "float32"))
     exact, error = products_of(plan, features, "float32")
@@ -116,9 +117,9 @@ def _dynamic_bound(made: Quantized, rows: Rows, inputs: str) -> Array:
     terms = row_terms(made.plan, "float32", made.offset, rows, inputs)
     size = terms.centred * made.scale
     error = _input_error(made, terms.moved + terms.error, terms.centred)
-    exact = np.array([[float(w) for w in row] for row in made.plan.weights])
-    beyond = terms.centred @ np.abs(exact - made.kept * made.scale).T
-    return _dynamic(made, size, error, np.max(size + error, axis=1, keepdims=True)) + beyond
+    beyond = terms.centred @ np.abs(as_array(made.plan, made.plan.weights) - made.kept * made.scale).T
+    largest = np.max(size + error, axis=1, keepdims=True)
+    return _dynamic(made, size, error, largest) + (beyond + reference_error(made.plan, terms)) * SLACK
 
 
 def _dynamic(made: Quantized, size: Array, error: Array, largest: Array) -> Array:

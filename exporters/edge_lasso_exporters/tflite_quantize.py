@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dense import Array, Dense
+from .dense_bounds import as_array
 from .options import ExportError
 from .tflite_writer import RELU_N1_TO_1, Writer
 
@@ -100,7 +101,7 @@ def quantized(plan: Dense, variant: str) -> Quantized:
     offset = _float32((low + high) / 2.0)
     half = np.maximum(high - offset, offset - low)
     wide = half > SMALLEST_HALF
-    exact = np.array([[float(w) for w in row] for row in plan.weights])
+    exact = as_array(plan, plan.weights)
     size = np.abs(exact)
     limit = _float32(np.where(wide, top * step_in / np.where(wide, half, 1.0), 0.0) * (1.0 - 2.0**-22))
     if variant == "dynamic":  # only ratios of scales matter: keep the largest readings from overflowing
@@ -147,7 +148,8 @@ def _outputs(plan: Dense, variant: str, kind: str, middle: Array, reach: Array) 
             plain[:] = True  # an integer LOGISTIC reads the true zero
             low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     half = INPUT_TOP[kind]
-    step = _eight_bits(np.maximum(np.where(plain, (high - low) / (2 * half), reach / half), SMALLEST_STEP))
+    finest = np.maximum(np.abs(middle) * 2.0**-23, SMALLEST_STEP)  # floats could not tell finer steps apart
+    step = _eight_bits(np.maximum(np.where(plain, (high - low) / (2 * half), reach / half), finest))
     zero = np.where(plain, np.round(-0.5 - (low + high) / 2.0 / step), 0.0).astype(np.int64)
     constant = np.where(plain, 0.0, _float32(middle))
     return step, zero, constant

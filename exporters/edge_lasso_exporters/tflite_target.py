@@ -200,9 +200,12 @@ def _matrix(writer: Writer, shape: dense_bounds.Form, source: int, storage: str)
     weights = writer.constant(shape.weights, storage)
     if storage == "float16":
         weights = writer.unpack(weights)
-    return writer.add(
-        "FULLY_CONNECTED", source, weights, writer.constant(shape.bias), width=len(shape.bias), name=LINEAR
-    )
+    bias = writer.constant(shape.bias)
+    linear = writer.add("FULLY_CONNECTED", source, weights, bias, width=len(shape.bias))
+    if shape.outputs is not None:
+        linear = writer.add("MUL", linear, writer.constant(shape.outputs[None]))
+    writer.rename(linear, LINEAR)
+    return linear
 
 
 def _link(writer: Writer, model: Model, linear: int) -> dict[str, int]:
