@@ -1,0 +1,8 @@
+"""``python -m edge_lasso`` is the `edge-lasso` command."""
+
+import sys
+
+from edge_lasso.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""What the commands print: a table for people, or JSON for machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_lasso import terminal
+from edge_lasso.certificate import Certificate
+from edge_lasso.folds import FoldStatistics
+from edge_lasso.train_table import TrainResult
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.format import to_dict
+from edge_lasso_runtime.model import Term
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure with so many significant digits; a dash where there is none."""
+    if value is None or value != value:
+        return "-"
+    if value == 0.0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e" not in f"{value:.0f}" and abs(value) >= 10**digits else text
+
+
+def term_text(model: Model, term: Term) -> str:
+    """A term's factors by name."""
+    words = []
+    for factor in term.factors:
+        one = model.inputs[factor.input]
+        words.append(
+            one.name if factor.category is None else f"({one.name} = {(one.categories or ())[factor.category]})"
+        )
+    return " x ".join(words)
+
+
+def importance(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
+    """By how much the mean squared error grows, in percent, when an input is lost and the others are refitted."""
+    from edge_lasso.prune import input_losses
+
+    if statistics is None or model.sections or model.outputs[0].link != "identity":
+        return {}
+    left = _training_error(model)
+    return {name: 100.0 * loss / left for name, loss in input_losses(model, statistics).items()} if left else {}
+
+
+def _training_error(model: Model) -> float | None:
+    fits = model.provenance.get("fits") or [{}]
+    value = fits[0].get("cv_mse")
+    return float(value) if value else None
+
+
+def show_training(result: TrainResult, model_file: Path, statistics_file: Path, as_json: bool) -> None:
+    """Print what `train` found."""
+    model = result.model
+    if as_json:
+        quality = result.held.quality() if result.held else None
+        terminal.say_json({
+            "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
+            "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": quality,
+            "notes": result.notes,
+        })  # fmt: skip
+        return
+    for line in result.notes:
+        terminal.note(f"note: {line}")
+    for fit in result.fits:
+        terminal.say(
+            f"{fit.target}: {fit.n_inputs} of {len(model.columns)} inputs, {fit.method}, "
+            f"cross-validated RMSE {number(fit.cv_error**0.5)}"
+        )
+    if result.held:
+        quality = result.held.quality()
+        terminal.say(
+            f"on the last {quality['rows']:,.0f} rows, never seen: R2 {quality['r2']:.4f}, "
+            f"RMSE {number(quality['rmse'])}, mean absolute error {number(quality['mae'])}"
+        )
+    show_terms(model, importance(model, result.folds))
+    terminal.say(f"wrote {model_file} and {statistics_file}")
+
+
+def show_terms(model: Model, losses: dict[str, float]) -> None:
+    """Print the coefficients and what the inputs are."""
+    for output in model.outputs:
+        rows = [("(intercept)", number(output.intercept, 6), "", "", "")]
+        for term in output.terms:
+            one = model.inputs[term.factors[0].input]
+            span = f"{number(one.low)} to {number(one.high)}" if one.categories is None else ""
+            alone = len(term.factors) == 1
+            loss = f"+{number(losses[one.name], 3)} %" if alone and one.name in losses else ""
+            rows.append((term_text(model, term), number(term.coef, 6), number(one.default), span, loss))
+        title = f"{output.name}{f' [{output.unit}]' if output.unit else ''}"
+        terminal.table(title, ("input", "coefficient", "default", "range", "squared error if lost"), rows)
+
+
+def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
+    """Print a model."""
+    losses = importance(model, statistics)
+    if as_json:
+        terminal.say_json({**to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses})
+        return
+    show_terms(model, losses)
+    facts = [("hash", model_hash(model)[:16]), ("readings out of range", model.policy)]
+    about = model.provenance
+    data = about.get("data", {})
+    if data:
+        facts.append(("trained on", f"{data.get('file')}, {data.get('rows'):,} rows"))
+    if "from" in data:
+        facts.append(("from, to", f"{data['from']}, {data['to']}"))
+    for fit in about.get("fits", []):
+        facts.append(
+            (f"{fit['target']}: method", f"{fit['method']}, alpha {number(fit['alpha'])}, gamma {fit['gamma']}")
+        )
+        if fit.get("cv_mse"):
+            facts.append((f"{fit['target']}: cross-validated RMSE", number(fit["cv_mse"] ** 0.5)))
+    held = about.get("held_out")
+    if held:
+        facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
+    facts += _fixed_facts(model)
+    terminal.table("", ("", ""), facts, text_columns=2)
+
+
+def _fixed_facts(model: Model) -> list[tuple[str, str]]:
+    section = model.sections.get("fixed_point/1")
+    if section is None:
+        return []
+    facts = [("fixed point", f"int{section['bits']} coefficients, int16 inputs, int32 result")]
+    for output, fixed in zip(model.outputs, section["outputs"], strict=True):
+        facts.append((f"{output.name}: proven error at most", f"{number(fixed['bound'])} {output.unit}".strip()))
+    return facts
+
+
+def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
+    """Print what `prune` did."""
+    kept = [one.name for one in after.inputs]
+    dropped = [one.name for one in before.inputs if one.name not in kept]
+    if as_json:
+        terminal.say_json(
+            {"model": str(file), "kept": kept, "dropped": dropped, "pruned": after.provenance.get("pruned")}
+        )
+        return
+    terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}")
+    terminal.say(f"wrote {file}")
+
+
+def show_quantized(model: Model, file: Path, as_json: bool) -> None:
+    """Print what `quantize` did."""
+    if as_json:
+        about = model.provenance.get("quantized")
+        terminal.say_json({"model": str(file), "quantized": about, "fixed_point": model.sections.get("fixed_point/1")})
+        return
+    from edge_lasso.error_bound import analyse
+
+    section = model.sections.get("fixed_point/1")
+    if section is None:
+        about = model.provenance.get("quantized", {})
+        terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {about.get('bound')}")
+    else:
+        rows = []
+        for output, bound in zip(model.outputs, analyse(model), strict=True):
+            rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
+        title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
+        terminal.table(title, ("output", "error at most", "effective bits"), rows)
+    terminal.say(f"wrote {file}")
+
+
+def show_certificate(certificate: Certificate, as_json: bool) -> None:
+    """Print what was executed, where, and how close it came."""
+    if as_json:
+        terminal.say_json(certificate.to_json())
+        return
+    rows = []
+    for one in certificate.artifacts:
+        promised = one.promised.get("bound")
+        rows.append((
+            one.title, one.runtime, one.status.replace("_", " "), number(one.largest_error, 3),
+            "bit-equal" if one.promised.get("kind") == "bit-equal" else number(promised, 3),
+            number(one.largest_ratio, 3),
+        ))  # fmt: skip
+    total = sum(certificate.rows.values())
+    columns = ("artifact", "executed by", "verdict", "largest error", "promised", "error / promise")
+    terminal.table(
+        f"verification on {total:,} rows (real, random, edges, missing, huge)", columns, rows, text_columns=3
+    )
+    for one in certificate.artifacts:
+        if one.reason:
+            terminal.say(f"{one.title} {one.status.replace('_', ' ')}: {one.reason}")
+
+
+def show_measurements(measurements: list[Any]) -> None:
+    """Print measured figures; what is emulated or modelled says so in its title."""
+    for kind in dict.fromkeys(one.kind for one in measurements):
+        rows = [
+            (one.name, number(one.value("size_bytes")), number(one.value("p50_us"), 3), number(one.value("p95_us"), 3),
+             number(one.value("cold_start_ms"), 3), number(one.value("memory_kb"), 3))
+            for one in measurements if one.kind == kind
+        ]  # fmt: skip
+        where = measurements[0].machine
+        columns = ("artifact", "bytes", "p50 us", "p95 us", "cold start ms", "memory kB")
+        terminal.table(f"{kind} on {where}; start and memory beyond a bare interpreter", columns, rows)
+
+
+def show_budgets(rows: list[Any]) -> None:
+    """Print budgets against figures."""
+    table = [
+        (row.name, row.budget, number(row.limit), number(row.value), row.kind, "ok" if row.ok else "MISSED")
+        for row in rows
+    ]
+    terminal.table("budgets", ("artifact", "budget", "limit", "figure", "kind", ""), table, text_columns=2)
