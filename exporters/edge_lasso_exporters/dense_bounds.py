@@ -169,7 +169,8 @@ def reference_error(plan: Dense, terms: Terms) -> Array:
     degree = max((len(term.factors) for term in plan.terms), default=0)
     length = max(len(output.terms) for output in plan.model.outputs)
     size = (terms.size + terms.moved) @ as_array(plan, plan.sizes).T + np.array([abs(float(b)) for b in plan.bias])
-    return gamma(length + 2 * degree + 4, UNIT["float64"]) * size
+    error: Array = gamma(length + 2 * degree + 4, UNIT["float64"]) * size
+    return error
 
 
 def as_array(plan: Dense, rows: tuple[tuple[Fraction, ...], ...]) -> Array:

@@ -92,7 +92,7 @@ def promise(made: Quantized) -> dict[str, Any]:
 
 
 def _scaled(made: Quantized, given: Array) -> tuple[Array, Array]:
-    """The scaled terms in float32, operator by operator as the graph computes it, and how far another machine may be off."""
+    """The scaled terms in float32, as the graph computes them, and how far another machine may be off."""
     plan = made.plan
     features = features_of(plan, rounded(plan.model, given, "float32"))
     exact, error = products_of(plan, features, "float32")
