@@ -27,9 +27,11 @@ class Execution:
     rows : int
         Rows compared.
     largest_error : float or None
-        Largest absolute difference of the linear predictor from what the artifact must compute.
+        Largest absolute difference of the linear predictor from what the artifact must compute, over rows without a
+        reading outside its range (those that the promised bound is about). None when a result was not a number.
     largest_ratio : float or None
-        Largest error over tolerance, row by row; 0 where both are 0. None when something missed a tolerance of 0.
+        Largest error over tolerance, row by row, over all rows; 0 where both are 0. None when a tolerance of 0 was
+        missed or a result was not a number.
     promised : dict
         ``kind``, ``bound`` (over the declared ranges, or None) and ``text``.
     reason : str

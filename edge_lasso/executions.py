@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from edge_lasso_runtime.errors import MissingRuntimeError
+from edge_lasso_devices.build import build, compiler_version, find_compiler
+from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.micropython import find_micropython
+from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
 
 
@@ -36,7 +42,7 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
             Runtime("MicroPython", lambda: _micropython(folder)),
         ]
     if target == "c":
-        return [Runtime("C compiler", lambda: _compiled(folder, files))]
+        return [Runtime(" ".join(one) or "C compiler", partial(_compiled, folder, files, one)) for one in compilers()]
     names = {"onnx": "onnxruntime", "tflite": "LiteRT"}
     return [Runtime(names.get(target, target), lambda: load(target, folder))]
 
@@ -52,22 +58,36 @@ def opened(runtime: Runtime) -> Iterator[Session]:
 
 
 def _micropython(folder: Path) -> Session:
-    from edge_lasso_devices.micropython import find_micropython
-
     command = find_micropython()
     if command is None:
-        raise MissingRuntimeError("no MicroPython here")
+        raise MissingRuntimeError("no MicroPython here (micropython on PATH, or its WebAssembly port and node)")
     return load("micropython", folder, command=command)
 
 
-def _compiled(folder: Path, files: Mapping[str, bytes]) -> Session:
-    from edge_lasso_devices.build import build, find_compiler
+def compilers() -> list[list[str]]:
+    """The C compilers here: the usual one, gcc and clang; one empty command where there is none."""
+    usual = find_compiler() or []
+    names = {os.path.realpath(shutil.which(usual[0]) or usual[0])} if usual else set()
+    found = [usual]
+    for name in ("gcc", "clang"):
+        path = shutil.which(name)
+        if path and os.path.realpath(path) not in names:
+            names.add(os.path.realpath(path))
+            found.append([name])
+    return found
 
-    command = find_compiler()
-    if command is None:
-        raise MissingRuntimeError("no C compiler here; pip install ziglang brings one")
+
+def _compiled(folder: Path, files: Mapping[str, bytes], compiler: Sequence[str]) -> Session:
+    if not compiler:
+        raise MissingRuntimeError("no C compiler here; install gcc or clang, or: pip install ziglang")
     sources = {name: data for name, data in files.items() if name.endswith((".c", ".h"))}
+    try:
+        built = build(sources, compiler=compiler)
+    except BoardError as error:
+        raise SessionError(str(error)) from None
     with tempfile.TemporaryDirectory() as away:
-        (library,) = (Path(away, name) for name in build(sources, "host") if name.endswith(".so"))
-        library.write_bytes(build(sources, "host")[library.name])
-        return load("c", folder, library=library, runtime=f"{' '.join(command)} + ctypes")
+        for name, data in built.items():
+            Path(away, name).write_bytes(data)
+        return load(
+            "c", folder, library=Path(away, next(iter(built))), runtime=compiler_version(compiler) + " + ctypes"
+        )

@@ -47,9 +47,18 @@ class Artifact(_Record):
     """
 
     __slots__ = (
-        "encoding", "entry", "folder", "handles_missing", "inputs", "model_hash", "name", "outputs", "self_test",
-        "target", "variant",
-    )  # fmt: skip
+        "encoding",
+        "entry",
+        "folder",
+        "handles_missing",
+        "inputs",
+        "model_hash",
+        "name",
+        "outputs",
+        "self_test",
+        "target",
+        "variant",
+    )
 
     def __init__(
         self,

@@ -58,9 +58,9 @@ def library_here(artifact: Artifact, folder: str) -> str:
     argv = [compiler, *FLAGS, "-o", library, artifact.path(f"{artifact.name}.c")]
     done = subprocess.run(argv, capture_output=True, check=False)
     if done.returncode != 0:
-        raise SessionError(
-            f"{compiler} refuses {artifact.name}.c: {first_line(done.stderr.decode('utf-8', 'replace'))}"
-        )
+        lines = done.stderr.decode("utf-8", "replace").splitlines()
+        text = next((line for line in lines if "error:" in line), lines[0] if lines else f"exit {done.returncode}")
+        raise SessionError(f"{compiler} refuses {artifact.name}.c: {text}")
     return library
 
 
@@ -104,20 +104,43 @@ class CSession(Session):
         return self._decoded(rows) if self.fixed else self._batch("linear_batch", rows)
 
     def predict(self, rows: Rows) -> list[list[float]]:
-        """The prediction: after the link."""
-        return self._decoded(rows) if self.fixed else self._batch("predict_batch", rows)
+        """The prediction: after the link (a fixed-point softmax has none: its linear predictor)."""
+        if not self.fixed:
+            return self._batch("predict_batch", rows)
+        found = self.probability_q(self.predict_q(self.encode(rows)))
+        return self._decoded(rows) if found is None else [[one / 65536.0] for one in found]
+
+    def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
+        """Fixed point: the probability, times 65536, from integer results."""
+        function = self.symbol("probability", self.ctypes.c_uint32, required=False)
+        if function is None:
+            return None
+        function.argtypes = [self.ctypes.c_int32]
+        return [int(function(one[0])) for one in results]
+
+    def degraded(self, rows: Rows) -> list[bool] | None:
+        """Whether the status mask has any bit set."""
+        if self.fixed:
+            return [status != 0 for _, status in self._encoded(rows)]
+        function = self.symbol("status", self.ctypes.c_uint32, required=False)
+        if function is None:
+            return None
+        self._check(rows)
+        return [function(self._array(row)) != 0 for row in rows]
+
+    def labels(self, rows: Rows) -> list[int | str] | None:
+        """The position of the class among the classes."""
+        function = self.symbol("label", self.ctypes.c_int, required=False)
+        if function is None:
+            return None
+        self._check(rows)
+        if self.fixed:
+            return [int(function(self._integers(q))) for q in self.encode(rows)]
+        return [int(function(self._array(row))) for row in rows]
 
     def encode(self, rows: Rows) -> list[list[int]]:
         """Fixed point: the integers that stand for the readings."""
-        self._check(rows)
-        ct = self.ctypes
-        function = self.symbol("encode", ct.c_uint32)
-        q = (ct.c_int16 * max(len(self.artifact.inputs), 1))()
-        result = []
-        for row in rows:
-            function((self.real * len(row))(*row), q)
-            result.append(list(q)[: len(row)])
-        return result
+        return [q for q, _ in self._encoded(rows)]
 
     def predict_q(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
         """Fixed point: the integer results for integer inputs."""
@@ -128,7 +151,7 @@ class CSession(Session):
         y = (ct.c_int32 * outputs)()
         result = []
         for row in rows:
-            q = (ct.c_int16 * len(row))(*row)
+            q = self._integers(row)
             if outputs == 1:
                 result.append([int(function(q))])
             else:
@@ -142,11 +165,11 @@ class CSession(Session):
         ct = self.ctypes
         outputs = len(self.artifact.outputs)
         if self.fixed:
-            arguments: list[Any] = [(ct.c_int16 * len(row))(*row) for row in self.encode(rows)]
+            arguments: list[Any] = [self._integers(q) for q in self.encode(rows)]
             y: Any = (ct.c_int32 * outputs)()
             function = self.symbol("predict", ct.c_int32 if outputs == 1 else None)
         else:
-            arguments = [(self.real * len(row))(*row) for row in rows]
+            arguments = [self._array(row) for row in rows]
             y = (self.real * outputs)()
             function = self.symbol("predict", self.real if outputs == 1 else None)
         # byref-free pointers made once: what a caller in a loop does
@@ -170,6 +193,22 @@ class CSession(Session):
             return
         dlclose(handle._handle)
 
+    def _array(self, row: Sequence[float]) -> Any:
+        return (self.real * max(len(row), 1))(*row)
+
+    def _integers(self, q: Sequence[int]) -> Any:
+        return (self.ctypes.c_int16 * max(len(q), 1))(*q)
+
+    def _encoded(self, rows: Rows) -> list[tuple[list[int], int]]:
+        self._check(rows)
+        function = self.symbol("encode", self.ctypes.c_uint32)
+        q = self._integers([0] * len(self.artifact.inputs))
+        result = []
+        for row in rows:
+            status = int(function(self._array(row), q))
+            result.append((list(q)[: len(row)], status))
+        return result
+
     def _batch(self, suffix: str, rows: Rows) -> list[list[float]]:
         self._check(rows)
         ct = self.ctypes
@@ -186,7 +225,5 @@ class CSession(Session):
         decode = self.symbol("decode", self.ctypes.c_double)
         results = self.predict_q(self.encode(rows))
         if len(self.artifact.outputs) == 1:
-            decode.argtypes = [self.ctypes.c_int32]
-            return [[decode(one[0])] for one in results]
-        decode.argtypes = [self.ctypes.c_int32, self.ctypes.c_int]
+            return [[decode(value)] for (value,) in results]
         return [[decode(value, i) for i, value in enumerate(one)] for one in results]

@@ -62,7 +62,7 @@ class OnnxSession(Session):
         """The prediction: after the link."""
         return self._run(self.value, rows)
 
-    def labels(self, rows: Rows) -> list[str] | None:
+    def labels(self, rows: Rows) -> list[int | str] | None:
         """The output `label` of a classifier."""
         if "label" not in self.names:
             return None

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .sessions import Rows
 
 TIMEOUT = 120.0
-MICROPYTHON_VALUES = 2000
+ISOLATED = ["-I", "-S", "-B", "-X", "utf8"]
+MICROPYTHON_VALUES = 8000
 
 # Runs on CPython and MicroPython alike: `ns` is the artifact's namespace, a result is a list of numbers.
 WORKER = """
@@ -26,15 +27,16 @@ import sys, struct, binascii
 def flat(y):
     return list(y) if isinstance(y, (list, tuple)) else [y]
 def fixed(ns, x):
-    y = ns['predict'](ns['encode'](x)[0])
-    return [ns['decode'](v, i) for i, v in enumerate(y)] if isinstance(y, (list, tuple)) else [ns['decode'](y)]
+    return [ns['decode'](v, i) for i, v in enumerate(flat(ns['predict'](ns['encode'](x)[0])))]
+def label(ns, x):
+    return [ns['CLASSES'].index(ns['label'](ns['encode'](x)[0] if 'encode' in ns else x))]
 def row(ns, x):
     known = ns.get('CATEGORIES', {})
     reading = {}
     for name, value in zip(ns['FEATURES'], x):
         if value == value:
             if name in known:
-                value = known[name][int(value)] if value == int(value) and 0 <= value < len(known[name]) else '?'
+                value = known[name][int(value)] if 0 <= value < len(known[name]) and value == int(value) else '?'
             reading[name] = value
     return ns['predict_row'](reading)
 OPS = {
@@ -44,21 +46,23 @@ OPS = {
     'encode': lambda ns, x: flat(ns['encode'](x)[0]),
     'predict_q': lambda ns, x: flat(ns['predict']([int(v) for v in x])),
     'row': lambda ns, x: flat(row(ns, x)[0]),
+    'label': label,
+    'probability': lambda ns, x: [ns['probability'](int(x[0]))],
     'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
 }
-def emit(ns, op, width, data):
-    size = 8 * width
-    for start in range(0, len(data), size):
-        x = list(struct.unpack('<%dd' % width, data[start:start + size]))
+def emit(ns, op, width, count, data):
+    for i in range(count):
+        x = list(struct.unpack('<%dd' % width, data[8 * width * i:8 * width * (i + 1)]))
         y = OPS[op](ns, x)
-        print(binascii.hexlify(struct.pack('<%dd' % len(y), *y)).decode())
+        print(':' + binascii.hexlify(struct.pack('<%dd' % len(y), *y)).decode())
 def about(ns):
     eps = 1.0
     while 1.0 + eps / 2.0 != 1.0:
         eps = eps / 2.0
     name = sys.implementation.name
     version = '.'.join([str(v) for v in sys.implementation.version[:3]])
-    print(name, version, eps, ns['MODEL_HASH'], ','.join([op for op in ('linear', 'predict_row') if op in ns]))
+    has = [op for op in ('predict_row', 'label', 'probability') if op in ns]
+    print(name, version, eps, ns['MODEL_HASH'], ','.join(has))
 def load(source):
     ns = {'__name__': 'artifact'}
     exec(source, ns)
@@ -68,13 +72,13 @@ def load(source):
 CPYTHON_MAIN = """
 with open(sys.argv[1], encoding='utf-8') as file:
     ns = load(compile(file.read(), sys.argv[1], 'exec'))
-op, width = sys.argv[2], int(sys.argv[3])
+op, width, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 if op == 'about':
     about(ns)
 elif op == 'selftest':
     print('passed' if ns['selftest']() in (None, True) else 'failed')
 else:
-    emit(ns, op, width, sys.stdin.buffer.read())
+    emit(ns, op, width, count, sys.stdin.buffer.read())
 """
 
 
@@ -108,8 +112,7 @@ class CPython:
     def __call__(self, op: str, rows: Rows) -> list[str]:
         """Answer with the lines it printed."""
         width = len(rows[0]) if rows else 0
-        script = WORKER + CPYTHON_MAIN
-        argv = [self.executable, "-I", "-S", "-B", "-X", "utf8", "-c", script, self.path, op, str(width)]
+        argv = [self.executable, *ISOLATED, "-c", WORKER + CPYTHON_MAIN, self.path, op, str(width), str(len(rows))]
         return _run(argv, self.executable, _pack(rows))
 
 
@@ -135,11 +138,11 @@ class MicroPython:
         if op == "selftest":
             return self._script("print('passed' if ns['selftest']() in (None, True) else 'failed')")
         lines: list[str] = []
-        width = max(len(rows[0]), 1) if rows else 1
-        step = max(MICROPYTHON_VALUES // width, 1)
+        width = len(rows[0]) if rows else 0
+        step = max(MICROPYTHON_VALUES // max(width, 1), 1)
         for start in range(0, len(rows), step):
-            data = _pack(rows[start : start + step]).hex()
-            lines += self._script(f"emit(ns, {op!r}, {width}, binascii.unhexlify({data!r}))")
+            part = rows[start : start + step]
+            lines += self._script(f"emit(ns, {op!r}, {width}, {len(part)}, binascii.unhexlify({_pack(part).hex()!r}))")
         return lines
 
     def _script(self, call: str) -> list[str]:
@@ -191,21 +194,36 @@ class InterpreterSession(Session):
             return None
         return [one[0] != 0.0 for one in self._floats("degraded", rows)]
 
+    def labels(self, rows: Rows) -> list[int | str] | None:
+        """The position of `label` among the classes."""
+        if "label" not in self.has:
+            return None
+        return [int(one[0]) for one in self._floats("label", rows)]
+
+    def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
+        """Fixed point: the probability, times 65536, from integer results."""
+        if "probability" not in self.has:
+            return None
+        return [int(one[0]) for one in self._floats("probability", results, checked=False)]
+
     def selftest(self) -> bool:
         """Whether the artifact's own `selftest()` passes."""
         return self.run("selftest", [])[-1:] == ["passed"]
 
-    def _floats(self, op: str, rows: Rows) -> list[list[float]]:
+    def _floats(self, op: str, rows: Rows, checked: bool = True) -> list[list[float]]:
         import struct
 
-        self._check(rows)
-        lines = self.run(op, rows)
+        if checked:
+            self._check(rows)
+        lines = self.run(op, rows) if rows else []
         if len(lines) != len(rows):
             raise SessionError(f"{self.runtime} answered {len(lines)} of {len(rows)} rows")
         result = []
         for line in lines:
             try:
-                data = bytes.fromhex(line)
+                if not line.startswith(":"):
+                    raise ValueError
+                data = bytes.fromhex(line[1:])
                 result.append(list(struct.unpack(f"<{len(data) // 8}d", data)))
             except (ValueError, struct.error):
                 raise SessionError(f"{self.runtime} answered {line[:80]!r}") from None
@@ -235,11 +253,8 @@ class ImportedSession(Session):
         if not self.fixed:
             return [_flat(self.names["linear"](row)) for row in rows]
         decode = self.names["decode"]
-        results = [self.names["predict"](self.names["encode"](row)[0]) for row in rows]
-        return [
-            [decode(y, i) for i, y in enumerate(one)] if isinstance(one, (list, tuple)) else [decode(one)]
-            for one in results
-        ]
+        results = [_flat(self.names["predict"](self.names["encode"](row)[0])) for row in rows]
+        return [[decode(y, i) for i, y in enumerate(one)] for one in results]
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """`predict` and a list per row; for fixed point the list of integers."""
@@ -252,8 +267,7 @@ def _run(argv: list[str], who: str, data: bytes | None) -> list[str]:
     import subprocess
 
     try:
-        done = subprocess.run(argv, input=data if data is not None else b"",
-                              capture_output=True, timeout=TIMEOUT, check=False)  # fmt: skip
+        done = subprocess.run(argv, input=data or b"", capture_output=True, timeout=TIMEOUT, check=False)
     except OSError as error:
         raise SessionError(f"{who} cannot be started: {first_line(error)}") from None
     except subprocess.TimeoutExpired:

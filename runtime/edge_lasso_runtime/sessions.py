@@ -69,8 +69,12 @@ class Session:
         """Whether the artifact itself reports each row as degraded; None where it has no status."""
         return None
 
-    def labels(self, rows: Rows) -> list[str] | None:
-        """The class the artifact names for each row; None where it names none."""
+    def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
+        """Fixed point: the probability, times 65536, from integer results; None where there is none."""
+        return None
+
+    def labels(self, rows: Rows) -> list[int | str] | None:
+        """The class the artifact names for each row, or its position among the classes; None where it names none."""
         return None
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:

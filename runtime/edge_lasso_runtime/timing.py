@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     Clock = Callable[[], int]
 
 CLOCK_SHARE = 0.01
+LARGEST_BATCH = 1 << 18
 LEAST_BATCHES = 5
 MOST_SAMPLES = 200_000
 
@@ -25,16 +26,18 @@ def clock_cost(clock: Clock, pairs: int = 2000) -> int:
 
 
 def batch_size(function: Callable[[Any], Any], arguments: Sequence[Any], clock: Clock, cost: int) -> int:
-    """How many predictions to time together so that the clock costs less than 1 %."""
+    """How many predictions to time together so that the clock costs less than 1 %; 0 if the clock stands still."""
     wanted = cost / CLOCK_SHARE
     size = 1
-    while size < 1 << 22:
+    while True:
         batch = [arguments[i % len(arguments)] for i in range(size)]
         took = sorted(_once(function, batch, clock) for _ in range(3))[1]
         if took >= wanted:
             return size
-        size = max(size * 2, min(int(size * wanted / took * 1.1) + 1, size * 16)) if took > 0 else size * 2
-    return size
+        if size >= LARGEST_BATCH:
+            return size if took > 0 else 0
+        wish = int(size * wanted / took * 1.1) + 1 if took > 0 else size * 4
+        size = min(max(size * 2, min(wish, size * 16)), LARGEST_BATCH)
 
 
 def sample(
@@ -101,6 +104,8 @@ def latency(
         function(argument)
     cost = clock_cost(clock)
     size = batch_size(function, arguments, clock, cost)
+    if not size:
+        return {"samples": 0, "batch": LARGEST_BATCH, "clock_ns": cost, "discarded": 1}
     expected = max(float(cost) / CLOCK_SHARE, 1.0)
     sample(function, arguments, size, seconds * 0.1, clock, expected)
     enabled = gc.isenabled()

@@ -1,0 +1,91 @@
+"""Comparing a fixed-point artifact with the model's integers, bit for bit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.fixed_point import KEY, decode, encode, predict_q, probability_q
+from edge_lasso_runtime.predict import link
+from edge_lasso_runtime.sessions import Session
+
+Table = Sequence[Sequence[float]]
+RANDOM_ROWS = 200
+
+
+def compare_integers(session: Session, model: Model, plain: Table, rows: Table) -> list[str]:
+    """`encode` on every row; `predict_q` and `probability_q` on those integers, on extremes and on random ones.
+
+    Returns
+    -------
+    list of str
+        What is wrong; empty when all integers are equal.
+    """
+    section: dict[str, Any] = model.sections[KEY]
+    places = positions(session, model)
+    wanted = [encode(model, row)[0] for row in plain]
+    for i, (q, full) in enumerate(zip(wanted, session.encode(rows), strict=True)):
+        found = [full[j] for j in places]
+        if found != q:
+            return [f"encode gives {found}, must be {q} (row {i})"]
+    wanted += integer_rows(section)
+    q_rows = []
+    for q in wanted:
+        full = [0] * len(session.artifact.inputs)
+        for j, value in zip(places, q, strict=True):
+            full[j] = value
+        q_rows.append(full)
+    results = [list(one) for one in session.predict_q(q_rows)]
+    for q, found in zip(wanted, results, strict=True):
+        expected = predict_q(section, q)
+        if found != expected:
+            return [f"integer result is {found}, must be {expected} for q = {q}"]
+    if "link" not in section:
+        return []
+    logits = [one[0] for one in results] + [sign * (1 << bit) - 1 for bit in range(30) for sign in (1, -1)]
+    probabilities = session.probability_q([[r] for r in logits])
+    for r, got in zip(logits, probabilities or (), strict=probabilities is not None):
+        if got != probability_q(section, r):
+            return [f"probability is {got}, must be {probability_q(section, r)} for the integer {r}"]
+    return []
+
+
+def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:
+    """Random and extreme integers inside the ranges that the proof covers."""
+    source = random.Random(seed)
+    ranges = [
+        (-1, one["categories"] - 1) if "categories" in one else (one["low"], one["high"]) for one in section["inputs"]
+    ]
+    rest = [max(min(0, high), low) for low, high in ranges]
+    rows = [[source.randint(low, high) for low, high in ranges] for _ in range(RANDOM_ROWS)]
+    rows += [[source.choice(pair) for pair in ranges] for _ in range(RANDOM_ROWS)]
+    for i, (low, high) in enumerate(ranges):
+        rows += [[*rest[:i], value, *rest[i + 1 :]] for value in (low, high, low + (high - low) // 2)]
+    return rows
+
+
+def integer_results(model: Model, plain: Table) -> list[list[int]]:
+    """The integers that the model gives for readings."""
+    section: dict[str, Any] = model.sections[KEY]
+    return [predict_q(section, encode(model, row)[0]) for row in plain]
+
+
+def fixed_values(session: Session, model: Model, plain: Table) -> list[list[float]] | None:
+    """What `session.predict` must give; None where the target has no such function (softmax in C)."""
+    section: dict[str, Any] = model.sections[KEY]
+    kind = model.outputs[0].link
+    if kind == "softmax" and session.artifact.target == "c":
+        return None
+    results = integer_results(model, plain)
+    if kind == "logistic":
+        return [[probability_q(section, r[0]) / 65536.0] for r in results]
+    return [link(model, decode(section, r)) for r in results]
+
+
+def positions(session: Session, model: Model) -> list[int]:
+    """Where each of the model's inputs stands in the artifact's row."""
+    if session.artifact.inputs == [one.name for one in model.inputs]:
+        return list(range(len(model.inputs)))
+    return [one.column for one in model.inputs]
