@@ -197,6 +197,18 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = max(fit.n_iter for fit in fits)
         return self
 
+    def onnx_shape_calculator(self) -> Any:
+        """What skl2onnx calls for the shape of the outputs."""
+        from edge_lasso_exporters.skl2onnx_converter import shapes
+
+        return shapes
+
+    def onnx_converter(self) -> Any:
+        """What skl2onnx calls for the nodes: it converts a pipeline with this estimator in it."""
+        from edge_lasso_exporters.skl2onnx_converter import convert
+
+        return convert
+
     def predict(self, X: Any) -> Array:
         """Predict; a missing reading counts as the training mean.
 
