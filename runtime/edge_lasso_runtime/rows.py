@@ -44,14 +44,23 @@ def _csv_rows(first: str, source: Iterator[str], model: Model) -> Iterator[dict[
     from itertools import chain
 
     reader = csv.reader(chain([first], source))
-    header = next(reader)
+    try:
+        header = next(reader)
+    except csv.Error as error:
+        raise RowError(f"the header is not CSV: {error}") from None
     wanted = {}
     for one in model.inputs:
         if header.count(one.name) != 1:
             problem = "has no" if one.name not in header else "has more than one"
             raise RowError(f"the header {problem} column {one.name!r}, which the model reads")
         wanted[one.name] = (header.index(one.name), one.categories is None)
-    for row in reader:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise RowError(f"line {reader.line_num} is not CSV: {error}") from None
         if not row:
             continue
         if len(row) != len(header):
