@@ -1,0 +1,350 @@
+"""One self-contained HTML page about a model: what it reads, how good it is, what each artifact costs and promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_lasso import charts
+from edge_lasso.atomic import write_text
+from edge_lasso.certificate import Certificate, from_json
+from edge_lasso.errors import DataError
+from edge_lasso.fit import Fit
+from edge_lasso.folds import FoldStatistics
+from edge_lasso.show import importance, number, term_text
+from edge_lasso.train_table import Held
+from edge_lasso_runtime import Model, load, model_hash
+
+STRIP_HOURS = 14 * 24
+FIGURES = (
+    ("size_bytes", "bytes"), ("p50_us", "one row, p50 us"), ("p95_us", "p95 us"), ("cold_start_ms", "start to first prediction, ms"),
+    ("memory_kb", "memory, kB"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What a report is made of; parts that are missing are left out with a line that says how to get them.
+
+    Parameters
+    ----------
+    model : Model
+    story : str
+        One sentence for the headline.
+    fit : Fit, optional
+        Path and choice of the first output.
+    losses : dict
+        Input to growth of the squared error, in percent, when it is lost.
+    shares : dict
+        Input to coefficient times standard deviation.
+    held : Held, optional
+        Predictions on rows that training never saw.
+    certificates : list of Certificate
+    measurements : list of dict
+        ``Measurement.to_json()``.
+    """
+
+    model: Model
+    story: str = ""
+    fit: Fit | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
+    held: Held | None = None
+    certificates: Sequence[Certificate] = ()
+    measurements: Sequence[Mapping[str, Any]] = ()
+
+
+def collect(model_file: Path, data: Any = None) -> ReportData:
+    """What can be known of a model from the files beside it.
+
+    Parameters
+    ----------
+    model_file : path
+        ``MODEL.json``; beside it ``MODEL.stats.npz``, ``certificate.json`` and ``measurements.json`` are read when there.
+    data : path or table, optional
+        With the target: predictions are compared with it.
+    """
+    from edge_lasso.fit import TrainOptions
+    from edge_lasso.train import fit_statistics
+
+    model = load(model_file)
+    folder = model_file.parent
+    stem = model_file.name.removesuffix(".json")
+    statistics = None
+    if (folder / f"{stem}.stats.npz").exists():
+        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
+    fit = None
+    plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
+    if statistics is not None and plain and list(statistics.columns) == list(model.columns):
+        about = model.provenance
+        options = TrainOptions(
+            l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "1se"), max_inputs=about.get("max_inputs")
+        )
+        fit = fit_statistics(statistics, options)[0]
+    certificate = _read(folder / "certificate.json")
+    found = [from_json(certificate)] if certificate else []
+    measurements = _read(folder / "measurements.json") or []
+    held = held_from(model, data) if data is not None else None
+    return ReportData(
+        model, "", fit, importance(model, statistics), shares(model, statistics), held,
+        [one for one in found if one.model_hash == model_hash(model)], measurements,
+    )  # fmt: skip
+
+
+def held_from(model: Model, data: Any) -> Held:
+    """Predictions for every row of a table that has the target."""
+    from edge_lasso.predict_table import linear_rows, link_rows
+    from edge_lasso.tables import model_rows, open_table
+
+    table = open_table(data)
+    target = table.check(model.outputs[0].name)
+    truth = np.concatenate([numbers for numbers, _ in table.batches([target])])
+    prediction = link_rows(model, linear_rows(model, model_rows(table, model))[0])
+    seen = np.isfinite(truth[:, 0])
+    return Held(None, truth[seen], prediction[seen])
+
+
+def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
+    """Coefficient times standard deviation of each input that stands alone in a term."""
+    if statistics is None:
+        return {}
+    total = statistics.total.moments()
+    where = {name: j for j, name in enumerate(statistics.columns)}
+    found = {}
+    for term in model.outputs[0].terms:
+        name = model.inputs[term.factors[0].input].name
+        if len(term.factors) == 1 and name in where:
+            j = where[name]
+            found[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j] / total.weight))
+    return found
+
+
+def write(data: ReportData, path: Path) -> None:
+    """Write the page, whole or not at all."""
+    write_text(path, render(data))
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML."""
+    model = data.model
+    title = f"{model.outputs[0].name} from {len(model.inputs)} of {len(model.columns)} inputs"
+    sections = [
+        _headline(data, title),
+        _inputs(data),
+        _path(data),
+        _held(data),
+        _costs(data),
+        _certificate(data),
+        _about(data),
+    ]
+    style = files("edge_lasso").joinpath("report.css").read_text(encoding="utf-8")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f"<style>{style}</style></head>\n<body><main>{''.join(sections)}</main></body></html>\n"
+    )
+
+
+def _headline(data: ReportData, title: str) -> str:
+    model = data.model
+    facts = [("inputs", f"{len(model.inputs)} of {len(model.columns)}")]
+    if data.held is not None:
+        quality = data.held.quality()
+        facts = [("R2, held out", f"{quality['r2']:.3f}"), ("RMSE, held out", number(quality["rmse"], 3)), *facts]
+    for output, fixed in zip(model.outputs, model.sections.get("fixed_point/1", {}).get("outputs", ()), strict=False):
+        facts.append((f"{output.name}: integers err at most", number(fixed["bound"], 2)))
+    if data.certificates:
+        total = [one for certificate in data.certificates for one in certificate.artifacts]
+        passed = sum(one.status == "passed" for one in total)
+        facts.append(("executions verified", f"{passed} of {len(total)}"))
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
+    return f"<h1>{escape(title)}</h1><p>{escape(data.story)}</p><dl class='facts'>{cells}</dl>"
+
+
+def _inputs(data: ReportData) -> str:
+    model, rows = data.model, []
+    most = max([*data.losses.values(), 1e-300])
+    for output in model.outputs:
+        several = f"{output.name}: " if len(model.outputs) > 1 else ""
+        for term in output.terms:
+            one = model.inputs[term.factors[0].input]
+            span = f"{number(one.low)} to {number(one.high)}" if one.categories is None else ""
+            loss = data.losses.get(one.name) if len(term.factors) == 1 else None
+            bar = f'<span class="bar" style="width:{max(2.0, 70.0 * loss / most):.0f}px"></span> ' if loss else ""
+            shown = f"{bar}+{number(loss, 3)} %" if loss is not None else "-"
+            cells = (number(term.coef), number(data.shares.get(one.name), 3), one.unit, number(one.default), span)
+            rows.append([escape(several + term_text(model, term)), *map(escape, cells), shown])
+        rows.append([escape(several + "(intercept)"), number(output.intercept), "", "", "", "", ""])
+    head = (
+        "input",
+        "coefficient",
+        "coefficient x deviation",
+        "unit",
+        "default when missing",
+        "range",
+        "squared error if lost",
+    )
+    note = (
+        ""
+        if data.losses
+        else "<p class='soft'>Keep MODEL.stats.npz beside the model to see what each input is worth.</p>"
+    )
+    return f"<h2>What it reads</h2>{_table('All that has to be wired; everything else is left out.', head, rows)}{note}"
+
+
+def _path(data: ReportData) -> str:
+    if data.fit is None or not data.fit.curve:
+        return "<h2>How many inputs</h2><p class='soft'>Train with cross-validation, and keep MODEL.stats.npz beside the model.</p>"
+    curve = data.fit.curve
+    sizes = np.array([one.n_inputs for one in curve], dtype=float)
+    mean = np.array([one.cv_error for one in curve])
+    se = np.array([one.cv_se for one in curve])
+    root = np.sqrt(mean)
+    low, high = np.sqrt(np.maximum(mean - se, 0.0)), np.sqrt(mean + se)
+    chosen = (data.fit.n_inputs, data.fit.cv_error**0.5)
+    unit = f" [{data.model.outputs[0].unit}]" if data.model.outputs[0].unit else ""
+    picture = charts.path_chart(sizes, root, low, high, chosen, unit)
+    text = (
+        f"Each size found its own inputs in every fold. The choice ({escape(data.fit.method)}, {chosen[0]} inputs) is the "
+        "sparsest within one standard error (band) of the best."
+        if data.model.provenance.get("select") == "1se"
+        else f"Each size found its own inputs in every fold. Chosen: {escape(data.fit.method)}, {chosen[0]} inputs."
+    )
+    return f"<h2>How many inputs</h2><figure>{picture}<figcaption>{text} Path: {escape(data.fit.path.ended)}.</figcaption></figure>"
+
+
+def _held(data: ReportData) -> str:
+    heading = "<h2>Prediction against truth</h2>"
+    if data.held is None or not len(data.held.truth):
+        return f"{heading}<p class='soft'>Give a table with the target: edge-lasso report MODEL --data TABLE.</p>"
+    truth, prediction = data.held.truth[:, 0], data.held.prediction[:, 0]
+    name = data.model.outputs[0].name
+    unit = f" [{data.model.outputs[0].unit}]" if data.model.outputs[0].unit else ""
+    width = min(STRIP_HOURS, len(truth))
+    moving = np.convolve(np.abs(truth - truth.mean()), np.ones(width), mode="valid")
+    start = int(np.argmax(moving))
+    part = slice(start, start + width)
+    when = "rows"
+    x = np.arange(width, dtype=float)
+    if data.held.times is not None:
+        times = data.held.times[part]
+        x = (times - times[0]).astype("timedelta64[s]").astype(float) / 86400.0
+        when = f"days from {np.datetime_as_string(times[0], unit='D')}"
+    strip = charts.strip_chart(x, truth[part], prediction[part], when, f"{name}{unit}")
+    scatter = charts.scatter_chart(truth, prediction, f"measured{unit}", f"predicted{unit}")
+    quality = data.held.quality()
+    error = prediction - truth
+    spread = ", ".join(number(value, 3) for value in np.percentile(error, [5, 50, 95]))
+    key = '<p class="key soft"><i class="first"></i>predicted <i class="grey"></i>measured</p>'
+    return (
+        f"{heading}<p>{quality['rows']:,.0f} rows that training never saw: R2 {quality['r2']:.4f}, RMSE "
+        f"{number(quality['rmse'])}, mean absolute error {number(quality['mae'])}{escape(unit)}; "
+        f"5th, 50th and 95th percentile of the error {spread}.</p>"
+        f"{key}<figure>{strip}<figcaption>The two weeks with the widest swings.</figcaption></figure>"
+        f"<figure>{scatter}<figcaption>All of them; darker squares hold more rows.</figcaption></figure>"
+    )
+
+
+def _costs(data: ReportData) -> str:
+    heading = "<h2>What it costs</h2>"
+    if not data.measurements:
+        return f"{heading}<p class='soft'>Measure with: edge-lasso bench MODEL --json measurements.json.</p>"
+    text = ""
+    for kind in dict.fromkeys(str(one["kind"]) for one in data.measurements):
+        some = [one for one in data.measurements if one["kind"] == kind]
+        best = {}
+        for key, _ in FIGURES:
+            values = [value for one in some if (value := _value(one, key)) is not None]
+            best[key] = min(values) if values else None
+        rows = []
+        for one in some:
+            cells = [escape(str(one["name"]))]
+            for key, _ in FIGURES:
+                value = _value(one, key)
+                shown = number(value, 3 if key != "size_bytes" else 7)
+                cells.append(
+                    f'<span class="best">{shown}</span>' if value is not None and value == best[key] else shown
+                )
+            rows.append(cells)
+        where = escape(str(some[0].get("machine", "")))
+        caption = f"{escape(kind.capitalize())} on {where}. Start and memory are beyond a bare interpreter. Bold: the best, peers included."
+        text += _table(caption, ["", *(name for _, name in FIGURES)], rows)
+    return heading + text
+
+
+def _certificate(data: ReportData) -> str:
+    heading = "<h2>Certificate</h2>"
+    if not data.certificates:
+        return f"{heading}<p class='soft'>Run: edge-lasso verify MODEL --json certificate.json.</p>"
+    rows: list[list[str]] = []
+    dots: list[tuple[str, float, float]] = []
+    reasons: list[str] = []
+    for certificate in data.certificates:
+        for one in certificate.artifacts:
+            bound = one.promised.get("bound")
+            promised = "bit-equal" if one.promised.get("kind") == "bit-equal" else number(bound, 3)
+            verdict = f'<span class="{one.status}">{one.status.replace("_", " ")}</span>'
+            rows.append([escape(one.title), escape(one.runtime), verdict, number(one.largest_error, 3), promised])
+            if one.reason:
+                reasons.append(f"{escape(one.title)} {one.status.replace('_', ' ')}: {escape(one.reason)}")
+            if one.status == "passed" and bound and one.title not in [name for name, _, _ in dots]:
+                dots.append((one.title, float(one.largest_error or 0.0), float(bound)))
+    total = sum(data.certificates[0].rows.values())
+    caption = (
+        f"Each artifact was run in its own runtime on {total:,} rows (real, random, edges, missing, huge) and compared."
+    )
+    picture = charts.margin_chart(dots)
+    figure = (
+        f"<figure>{picture}<figcaption>Dot: largest error seen. Bar: promised.</figcaption></figure>" if picture else ""
+    )
+    said = "".join(f"<p class='not_executed'>{line}</p>" for line in reasons)
+    head = ("artifact", "executed by", "verdict", "largest error", "promised")
+    return f"{heading}{said}{_table(caption, head, rows, text=(1, 2))}{figure}"
+
+
+def _about(data: ReportData) -> str:
+    model = data.model
+    about = model.provenance
+    facts: list[tuple[str, str]] = [("model", model_hash(model))]
+    for key, value in about.get("data", {}).items():
+        facts.append((f"data: {key.replace('_', ' ')}", f"{value:,}" if isinstance(value, int) else str(value)))
+    for key in ("solver", "select", "l1_ratio", "max_inputs", "seed", "date"):
+        if about.get(key) is not None:
+            facts.append((key.replace("_", " "), str(about[key])))
+    if data.fit is not None:
+        facts.append(("optimality gap", f"{data.fit.optimality_gap:.1e}"))
+    facts.append(("versions", ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())))
+    cells = "".join(f"<dt>{escape(name)}</dt><dd><code>{escape(value)}</code></dd>" for name, value in facts)
+    return f"<h2>Provenance</h2><dl class='about'>{cells}</dl>"
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
+    style = [' class="text"' if i in text else "" for i in range(len(head))]
+    tops = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(head, style, strict=True))
+    body = ""
+    for first, *rest in rows:
+        cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, style[1:], strict=True))
+        body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
+    return f"<div class='wide'><table><caption>{caption}</caption><thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _value(measurement: Mapping[str, Any], key: str) -> float | None:
+    figure = measurement.get("figures", {}).get(key, {})
+    value = figure.get("value")
+    return None if value is None else float(value)
+
+
+def _read(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}); remove it or write it again") from None
