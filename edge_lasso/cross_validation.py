@@ -106,20 +106,19 @@ class Lasso:
         ]
         return np.array(found).reshape(len(self.folds), count)
 
-    def relaxed_errors(
-        self, solvers: Sequence[PathSolver], rows: Sequence[Array], gammas: Array, lasso_errors: Array
-    ) -> Array:
+    def relaxed_errors(self, candidates: Sequence[Array], count: int, gammas: Array) -> Array:
         """Held-out errors with each fold's own supports, shape (folds, candidates, gammas).
 
         Parameters
         ----------
-        rows : sequence of array
-            Per fold, where on its path each candidate is.
+        candidates : sequence of array, shape (count, p)
+            Per fold, the lasso coefficients of each candidate.
+        count : int
+        gammas : array
         """
-        result = np.full((len(self.folds), len(rows[0]) if len(rows) else 0, len(gammas)), np.inf)
-        for f, (fold, solver, at) in enumerate(zip(self.folds, solvers, rows, strict=True)):
-            coefs = solver.solution.coefs[at]
-            result[f, :, 0] = lasso_errors[f, at]
+        result = np.full((len(self.folds), count, len(gammas)), np.inf)
+        for f, (fold, coefs) in enumerate(zip(self.folds, candidates, strict=True)):
+            result[f, :, 0] = fold.held_out_error(self.target, coefs)
             if len(gammas) == 1:
                 continue
             small = np.flatnonzero(np.count_nonzero(coefs, axis=1) <= REFIT_UP_TO)
@@ -170,6 +169,12 @@ def relaxed(problem: Problem, coef: Array, gamma: float) -> tuple[Array, Array]:
 
 
 def budgets(sizes: Array, max_inputs: int) -> Array:
-    """For 0, 1, .. `max_inputs` inputs, the last position on a path with no more than that; at least one."""
-    found = [int(np.flatnonzero(sizes <= k)[-1]) for k in range(max_inputs + 1) if (sizes <= k).any()]
-    return np.array(found or [0], dtype=np.intp)
+    """For 0, 1, .. `max_inputs` inputs, the last position on a path with no more than that; -1: there is none."""
+    return np.array([max(np.flatnonzero(sizes <= k), default=-1) for k in range(max_inputs + 1)], dtype=np.intp)
+
+
+def at_positions(coefs: Array, positions: Array) -> Array:
+    """The coefficients at positions of a path; zero at -1."""
+    found = coefs[positions]
+    found[positions < 0] = 0.0
+    return found

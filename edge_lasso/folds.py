@@ -132,7 +132,8 @@ def plan_folds(cv: Any, n: int, X: Any = None, y: Any = None, groups: Any = None
     if not isinstance(cv, BaseCrossValidator) and not hasattr(cv, "split"):
         cv = check_cv(cv)
     try:
-        pairs = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(np.empty((n, 1)) if X is None else X, y, groups)]
+        found = cv.split(np.empty((n, 1)) if X is None else X, y, groups)
+        pairs = [(_row_numbers(train, n), _row_numbers(test, n)) for train, test in found]
     except ValueError as error:
         raise DataError(f"cv cannot split {n} rows: {error}") from None
     return _from_pairs(pairs, n, isinstance(cv, TimeSeriesSplit))
@@ -143,6 +144,15 @@ def _enough(n: int, blocks: int, k: int) -> None:
         raise DataError(f"cv is {k}; cross-validation needs 2 folds or more (0 switches it off)")
     if n < blocks:
         raise DataError(f"{n} rows are too few for cv={k}, which needs {blocks} or more; give fewer folds or more rows")
+
+
+def _row_numbers(rows: Any, n: int) -> Array:
+    """One side of a split as row numbers."""
+    index = np.asarray(rows)
+    index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.intp)
+    if len(index) and not (index.min() >= 0 and index.max() < n):
+        raise ValueError(f"a split names row {index.max()}")
+    return index
 
 
 def _from_pairs(pairs: Sequence[tuple[Array, Array]], n: int, forward: bool) -> FoldPlan:

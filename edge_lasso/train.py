@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso import select as selection
-from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, budgets, make_folds, relaxed
+from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, make_folds, relaxed
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions
 from edge_lasso.folds import FoldStatistics, run
@@ -96,16 +96,20 @@ def _fit(
     coefs = solvers[-1].solution.coefs
     sizes = lasso.inputs(coefs)
     gammas = GAMMAS if options.refit else GAMMAS[:1]
-    rows = budgets(sizes, options.max_inputs) if options.max_inputs is not None else np.arange(done)
-    chosen_of = [
-        budgets(lasso.inputs(s.solution.coefs), options.max_inputs)[: len(rows)]
-        if options.max_inputs is not None
-        else rows
-        for s in solvers[:-1]
-    ]
-    length = min(len(rows), *(len(one) for one in chosen_of)) if chosen_of else len(rows)
-    rows = rows[:length]
-    errors = lasso.relaxed_errors(solvers[:-1], [one[:length] for one in chosen_of], gammas, fold_errors)
+    if options.max_inputs is None:
+        rows = np.arange(done)
+        candidates = [solver.solution.coefs for solver in solvers[:-1]]
+    else:
+        at = budgets(sizes, options.max_inputs)
+        possible = at >= 0
+        rows = at[possible]
+        if not len(rows):
+            raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
+        candidates = []
+        for solver in solvers[:-1]:
+            found = budgets(lasso.inputs(solver.solution.coefs), options.max_inputs)[possible]
+            candidates.append(at_positions(solver.solution.coefs, found))
+    errors = lasso.relaxed_errors(candidates, len(rows), gammas)
     choice = _choose(lasso, coefs, rows, errors, sizes, gammas, options)
     index = int(rows[choice.index])
     exact = active_solution(
