@@ -259,6 +259,14 @@ def box_bound(shape: Form) -> Array:
     return bound
 
 
+def needs_float64(shape: Form) -> bool:
+    """Whether rounding the readings to the artifact's type alone exceeds the step of a 16-bit sensor."""
+    low, high = shape.plan.ranges()
+    moved = box_terms(shape.plan, shape.unit, shape.offset).moved[0]
+    sizes = exact_sizes(shape.plan)
+    return bool(np.any(sizes @ moved > SENSOR_STEP * (sizes @ (high - low))))
+
+
 def expected(shape: Form, rows: Rows, inputs: str) -> tuple[list[list[float]], list[list[float]]]:
     """The reference's linear predictor for rows in the artifact's order, and the bound per value."""
     bounds: list[list[float]] = row_bound(shape, row_terms(shape.plan, shape.unit, shape.offset, rows, inputs)).tolist()

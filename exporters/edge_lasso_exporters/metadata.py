@@ -6,17 +6,18 @@ import json
 from typing import Any
 
 from edge_lasso_runtime.format import model_hash
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import Input, Model
 
 from . import GENERATOR
 from .options import Options
-from .vectors import test_rows
+from .vectors import self_test
 
 
 def facts(model: Model, options: Options, handles_missing: bool, promise: str) -> dict[str, str]:
     """Names, units, defaults, ranges, hash, version, promise and test vectors, each a string.
 
-    An input that is not read is its name alone.
+    Only inputs that are read are described, each with its column in the input tensor; test rows hold these alone, in
+    the same order, null where a reading is missing. (`artifact.json` beside the file names all columns.)
 
     Parameters
     ----------
@@ -27,11 +28,13 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
     promise : str
         How close the artifact is to the reference, in words.
     """
+    wide = options.inputs == "all"
     found = {
         "generator": GENERATOR,
         "model_hash": model_hash(model),
         "variant": options.variant,
-        "inputs": _json([_input(model, i) for i in _positions(model, options)]),
+        "columns": str(len(model.columns) if wide else len(model.inputs)),
+        "inputs": _json([_input(one, one.column if wide else i) for i, one in enumerate(model.inputs)]),
         "outputs": _json([{"name": one.name, "unit": one.unit, "link": one.link} for one in model.outputs]),
         "policy": model.policy,
         "limit": repr(model.limit),
@@ -40,31 +43,17 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
         if handles_missing
         else "replace missing readings (NaN, or beyond the limit) by the default before the call",
         "promise": promise,
-        "self_test": _json(
-            [
-                {"row": row, "linear": value}
-                for row, value in test_rows(model, options.inputs)
-                if handles_missing or None not in row
-            ]
-        ),
-    }
+        "self_test": _json([
+            {"row": row, "linear": value} for row, value in self_test(model) if handles_missing or None not in row
+        ]),
+    }  # fmt: skip
     if model.classes is not None:
         found["classes"] = _json(list(model.classes))
     return found
 
 
-def _positions(model: Model, options: Options) -> list[int | str]:
-    if options.inputs == "selected":
-        return list(range(len(model.inputs)))
-    places: dict[int, int | str] = {one.column: i for i, one in enumerate(model.inputs)}
-    return [places.get(i, name) for i, name in enumerate(model.columns)]
-
-
-def _input(model: Model, place: int | str) -> dict[str, Any] | str:
-    if isinstance(place, str):
-        return place
-    one = model.inputs[place]
-    data: dict[str, Any] = {"name": one.name}
+def _input(one: Input, column: int) -> dict[str, Any]:
+    data: dict[str, Any] = {"name": one.name, "column": column}
     if one.unit:
         data["unit"] = one.unit
     if one.categories is not None:

@@ -85,6 +85,8 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
     bound = float(np.max(dense_bounds.box_bound(shape)))
     form = "folded" if shape.offset is None else "centred"
     text = f"linear within {bound:.3g} of the reference inside the ranges ({options.variant}, {form})"
+    if dense_bounds.needs_float64(shape):
+        text += "; rounding the readings to float32 alone costs more than a 16-bit sensor's step, float64 has none"
     return {"kind": "bound", "bound": bound, "text": text}
 
 

@@ -99,6 +99,13 @@ def test_large_offsets_are_centred_and_small_ones_are_not(make):
     assert np.all(box_bound(choose(plan, "float32")) < box_bound(form(plan, "float32")))
 
 
+def test_the_promise_says_when_float32_readings_cost_too_much(make):
+    far = make(seed=13, k=6, offsets=1e6)
+    assert "rounding the readings to float32" in onnx_target.promise(far, Options("float32"))["text"]
+    assert "rounding the readings" not in onnx_target.promise(far, Options("float64"))["text"]
+    assert "rounding the readings" not in onnx_target.promise(make(seed=13, k=6), Options("float32"))["text"]
+
+
 def test_classifiers_have_the_outputs_that_converters_of_scikit_learn_give(shapes, rows_of):
     for name in ("logistic", "softmax"):
         model = shapes[name]
@@ -162,12 +169,12 @@ def test_the_file_is_small_valid_and_says_what_it_is(make):
     facts = {one.key: one.value for one in graph.metadata_props}
     assert facts["model_hash"] == model_hash(model)
     assert facts["handles_missing"] == "true"
-    inputs = json.loads(facts["inputs"])
-    assert [one if isinstance(one, str) else one["name"] for one in inputs] == list(model.columns)
-    assert inputs[0] == {
-        "name": "column 0", "unit": "V", "default": model.inputs[0].default, "low": model.inputs[0].low,
-        "high": model.inputs[0].high,
+    first = model.inputs[1]
+    assert json.loads(facts["inputs"])[1] == {
+        "name": "column 2", "column": 2, "unit": "V", "default": first.default, "low": first.low, "high": first.high,
     }  # fmt: skip
+    assert facts["columns"] == str(len(model.columns))
+    assert all(len(one["row"]) == len(model.inputs) for one in json.loads(facts["self_test"]))
     assert len(json.loads(facts["self_test"])) >= 4
     del graph.metadata_props[:]
     assert len(graph.SerializeToString()) < 600
