@@ -134,20 +134,29 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [10.0**i for i in range(first, last + 1, every)]
 
 
-def path_chart(sizes: Array, root: Array, low: Array, high: Array, chosen: tuple[int, float], unit: str) -> str:
-    """Cross-validated error against the number of inputs, one point a size, the choice marked."""
-    top = float(np.nanpercentile(high, 90)) * 1.15
+def path_chart(
+    sizes: Array,
+    root: Array,
+    low: Array,
+    high: Array,
+    lasso: tuple[Array, Array],
+    chosen: tuple[int, float],
+    unit: str,
+) -> str:
+    """Cross-validated error against the number of inputs: the best of each size, the plain lasso, the choice."""
+    ceiling = max(2.2 * float(np.nanmin(root)), 1.2 * chosen[1])
+    most = min(float(max(sizes.max(), lasso[0].max())), max(20.0, 4.0 * chosen[0]))
     axes = Axes(
-        (0.0, float(sizes.max()) * 1.03), (0.0, max(top, chosen[1] * 1.2)), "inputs used", f"cross-validated error{unit}",
-        "Error along the path",
+        (0.0, most * 1.03), (0.0, ceiling), "inputs used", f"cross-validated error{unit}", "Error along the path",
         f"Root mean squared error against the number of inputs; {chosen[0]} inputs were chosen, with {chosen[1]:.4g}.",
     )  # fmt: skip
-    ceiling = axes.y[1]
-    keep = root <= ceiling
+    inside = (lasso[0] <= most) & (lasso[1] <= ceiling)
+    axes.line(lasso[0][inside], lasso[1][inside], "truth")
+    keep = (root <= ceiling) & (sizes <= most)
     axes.band(sizes[keep], low[keep], np.minimum(high[keep], ceiling))
     axes.line(sizes[keep], root[keep], "line")
     axes.dot(chosen[0], chosen[1], "choice", f"chosen: {chosen[0]} inputs, error {chosen[1]:.4g}", 6.0)
-    axes.text(chosen[0], chosen[1], f"  {chosen[0]} inputs: {chosen[1]:.4g}", dy=-10)
+    axes.text(chosen[0], chosen[1], f"{chosen[0]} inputs: {chosen[1]:.4g}", dy=24)
     return axes.svg()
 
 

@@ -25,7 +25,7 @@ from edge_lasso_runtime import Model, load, model_hash
 STRIP_HOURS = 14 * 24
 FIGURES = (
     ("size_bytes", "bytes"), ("p50_us", "one row, p50 us"), ("p95_us", "p95 us"), ("cold_start_ms", "start to first prediction, ms"),
-    ("memory_kb", "memory, kB"),
+    ("ram_bytes", "memory, bytes"),
 )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def held_from(model: Model, data: Any) -> Held:
     truth = np.concatenate([numbers for numbers, _ in table.batches([target])])
     prediction = link_rows(model, linear_rows(model, model_rows(table, model))[0])
     seen = np.isfinite(truth[:, 0])
-    return Held(None, truth[seen], prediction[seen])
+    return Held(None, truth[seen], prediction[seen], unseen=False)
 
 
 def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
@@ -122,7 +122,7 @@ def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
         name = model.inputs[term.factors[0].input].name
         if len(term.factors) == 1 and name in where:
             j = where[name]
-            found[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j] / total.weight))
+            found[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j]))
     return found
 
 
@@ -157,7 +157,8 @@ def _headline(data: ReportData, title: str) -> str:
     facts = [("inputs", f"{len(model.inputs)} of {len(model.columns)}")]
     if data.held is not None:
         quality = data.held.quality()
-        facts = [("R2, held out", f"{quality['r2']:.3f}"), ("RMSE, held out", number(quality["rmse"], 3)), *facts]
+        where = ", held out" if data.held.unseen else ""
+        facts = [(f"R2{where}", f"{quality['r2']:.3f}"), (f"RMSE{where}", number(quality["rmse"], 3)), *facts]
     for output, fixed in zip(model.outputs, model.sections.get("fixed_point/1", {}).get("outputs", ()), strict=False):
         facts.append((f"{output.name}: integers err at most", number(fixed["bound"], 2)))
     if data.certificates:
@@ -210,14 +211,15 @@ def _path(data: ReportData) -> str:
     low, high = np.sqrt(np.maximum(mean - se, 0.0)), np.sqrt(mean + se)
     chosen = (data.fit.n_inputs, data.fit.cv_error**0.5)
     unit = f" [{data.model.outputs[0].unit}]" if data.model.outputs[0].unit else ""
-    picture = charts.path_chart(sizes, root, low, high, chosen, unit)
+    lasso = (data.fit.path.n_inputs.astype(float), np.sqrt(data.fit.path.cv_mean))
+    picture = charts.path_chart(sizes, root, low, high, lasso, chosen, unit)
     text = (
         f"Each size found its own inputs in every fold. The choice ({escape(data.fit.method)}, {chosen[0]} inputs) is the "
         "sparsest within one standard error (band) of the best."
         if data.model.provenance.get("select") == "1se"
         else f"Each size found its own inputs in every fold. Chosen: {escape(data.fit.method)}, {chosen[0]} inputs."
     )
-    return f"<h2>How many inputs</h2><figure>{picture}<figcaption>{text} Path: {escape(data.fit.path.ended)}.</figcaption></figure>"
+    return f"<h2>How many inputs</h2><figure>{picture}<figcaption>{text} Grey: the plain lasso, whose path ended with: {escape(data.fit.path.ended)}.</figcaption></figure>"
 
 
 def _held(data: ReportData) -> str:
@@ -244,7 +246,7 @@ def _held(data: ReportData) -> str:
     spread = ", ".join(number(value, 3) for value in np.percentile(error, [5, 50, 95]))
     key = '<p class="key soft"><i class="first"></i>predicted <i class="grey"></i>measured</p>'
     return (
-        f"{heading}<p>{quality['rows']:,.0f} rows that training never saw: R2 {quality['r2']:.4f}, RMSE "
+        f"{heading}<p>{quality['rows']:,.0f} rows{' that training never saw' if data.held.unseen else ''}: R2 {quality['r2']:.4f}, RMSE "
         f"{number(quality['rmse'])}, mean absolute error {number(quality['mae'])}{escape(unit)}; "
         f"5th, 50th and 95th percentile of the error {spread}.</p>"
         f"{key}<figure>{strip}<figcaption>The two weeks with the widest swings.</figcaption></figure>"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edge_lasso import terminal
+from edge_lasso.bench import Budget, Measurement
 from edge_lasso.certificate import Certificate
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.train_table import TrainResult
@@ -175,10 +176,9 @@ def show_certificate(certificate: Certificate, as_json: bool) -> None:
         rows.append((
             one.title, one.runtime, one.status.replace("_", " "), number(one.largest_error, 3),
             "bit-equal" if one.promised.get("kind") == "bit-equal" else number(promised, 3),
-            number(one.largest_ratio, 3),
         ))  # fmt: skip
     total = sum(certificate.rows.values())
-    columns = ("artifact", "executed by", "verdict", "largest error", "promised", "error / promise")
+    columns = ("artifact", "executed by", "verdict", "largest error", "promised")
     terminal.table(
         f"verification on {total:,} rows (real, random, edges, missing, huge)", columns, rows, text_columns=3
     )
@@ -187,20 +187,27 @@ def show_certificate(certificate: Certificate, as_json: bool) -> None:
             terminal.say(f"{one.title} {one.status.replace('_', ' ')}: {one.reason}")
 
 
-def show_measurements(measurements: list[Any]) -> None:
-    """Print measured figures; what is emulated or modelled says so in its title."""
+def show_measurements(measurements: Sequence[Measurement]) -> None:
+    """Print figures, a table for each kind: measured, emulated and modelled ones never share a column."""
     for kind in dict.fromkeys(one.kind for one in measurements):
-        rows = [
-            (one.name, number(one.value("size_bytes")), number(one.value("p50_us"), 3), number(one.value("p95_us"), 3),
-             number(one.value("cold_start_ms"), 3), number(one.value("memory_kb"), 3))
-            for one in measurements if one.kind == kind
-        ]  # fmt: skip
-        where = measurements[0].machine
-        columns = ("artifact", "bytes", "p50 us", "p95 us", "cold start ms", "memory kB")
-        terminal.table(f"{kind} on {where}; start and memory beyond a bare interpreter", columns, rows)
+        some = [one for one in measurements if one.kind == kind]
+        rows = []
+        for one in some:
+            memory = one.value("ram_bytes")
+            rows.append((
+                one.name, number(one.value("size_bytes"), 7), number(one.value("p50_us"), 3),
+                number(one.value("p95_us"), 3), number(one.value("cold_start_ms"), 3),
+                number(None if memory is None else memory / 1024.0, 4),
+            ))  # fmt: skip
+        bare = some[0].value("bare_start_ms")
+        start = f"; a bare interpreter starts in {number(bare, 3)} ms" if bare else ""
+        columns = ("", "bytes", "one row, p50 us", "p95 us", "start to first prediction, ms", "memory over bare, kB")
+        terminal.table(f"{kind} on {some[0].machine}{start}", columns, rows)
+    for warning in dict.fromkeys(text for one in measurements for text in one.warnings):
+        terminal.note(f"note: {warning}")
 
 
-def show_budgets(rows: list[Any]) -> None:
+def show_budgets(rows: Sequence[Budget]) -> None:
     """Print budgets against figures."""
     table = [
         (row.name, row.budget, number(row.limit), number(row.value), row.kind, "ok" if row.ok else "MISSED")

@@ -33,17 +33,20 @@ LARGEST_GRAM = 2**31
 
 @dataclass(frozen=True)
 class Held:
-    """What the model does on the rows that training never saw.
+    """What the model does on rows whose truth is known.
 
     Parameters
     ----------
     times : array of datetime64, or None
     truth, prediction : array, shape (rows, outputs)
+    unseen : bool
+        False: the rows may have been trained on.
     """
 
     times: Array | None
     truth: Array
     prediction: Array
+    unseen: bool = True
 
     def quality(self) -> dict[str, float]:
         """R2, RMSE and mean absolute error of the first output, and the number of rows."""
