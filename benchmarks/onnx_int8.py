@@ -1,4 +1,4 @@
-"""What quantizing a sparse linear model in ONNX costs: bytes, one-row latency, and accuracy in a batch and row by row."""
+"""What quantizing a sparse linear model in ONNX costs: bytes, one-row latency, error in a batch and row by row."""
 
 import logging
 import tempfile
