@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso_exporters import tflite_integers, tflite_quantize, tflite_target
+from edge_lasso_exporters import registry, tflite_integers, tflite_quantize, tflite_target
 from edge_lasso_exporters.dense import dense
 from edge_lasso_exporters.options import ExportError, Options
 from edge_lasso_runtime import model_hash, predict
@@ -299,3 +299,26 @@ def test_requantization_is_that_of_the_reference_kernels():
             values.tolist(), tflite_integers.multiply_int64(values, multiplier, shift).tolist(), strict=True
         ):
             assert abs(found - value * gain) <= 0.75 + abs(value * gain) * 2.0**-15
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 2**32), k=st.integers(1, 200), outputs=st.integers(1, 3),
+    link=st.sampled_from(["identity", "logistic"]), offsets=st.sampled_from([0.0, 1e3, 1e6]),
+    spread=st.sampled_from([(-1, 1), (-9, 6)]), inputs=st.sampled_from(["selected", "all"]),
+)  # fmt: skip
+def test_integer_artifacts_stay_within_a_step_and_their_worst_case(
+    make, rows_of, ratio_of, tmp_path_factory, seed, k, outputs, link, offsets, spread, inputs
+):
+    model = make(seed, k, 1 if link == "logistic" else outputs, link, weights=spread, offsets=offsets)
+    options = Options("int8io", inputs)
+    folder = tmp_path_factory.mktemp("int8io")
+    for name, data in registry.render(model, "tflite", "int8io", inputs).items():
+        (folder / name).write_bytes(data)
+    rows = integer_rows(model, rows_of, inputs)
+    with load("tflite", folder) as opened:
+        found = opened.linear(rows)
+    assert ratio_of(found, tflite_target, model, options, rows) <= 1.0
+    places = [i if inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
+    wanted = [predict(model, [row[i] for i in places]).linear for row in rows[:23]]
+    assert np.max(np.abs(np.array(found[:23]) - wanted)) <= tflite_target.promise(model, options)["bound"]
