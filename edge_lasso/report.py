@@ -211,7 +211,9 @@ def _path(data: ReportData) -> str:
     low, high = np.sqrt(np.maximum(mean - se, 0.0)), np.sqrt(mean + se)
     chosen = (data.fit.n_inputs, data.fit.cv_error**0.5)
     unit = f" [{data.model.outputs[0].unit}]" if data.model.outputs[0].unit else ""
-    lasso = (data.fit.path.n_inputs.astype(float), np.sqrt(data.fit.path.cv_mean))
+    counts = np.unique(data.fit.path.n_inputs)
+    best = [float(np.sqrt(data.fit.path.cv_mean[data.fit.path.n_inputs == count].min())) for count in counts]
+    lasso = (counts.astype(float), np.array(best))
     picture = charts.path_chart(sizes, root, low, high, lasso, chosen, unit)
     text = (
         f"Each size found its own inputs in every fold. The choice ({escape(data.fit.method)}, {chosen[0]} inputs) is the "
@@ -276,7 +278,7 @@ def _costs(data: ReportData) -> str:
                 )
             rows.append(cells)
         where = escape(str(some[0].get("machine", "")))
-        caption = f"{escape(kind.capitalize())} on {where}. Start and memory are beyond a bare interpreter. Bold: the best, peers included."
+        caption = f"{escape(kind.capitalize())} on {where}. Memory is beyond a bare interpreter's. Bold: the best, peers included."
         text += _table(caption, ["", *(name for _, name in FIGURES)], rows)
     return heading + text
 
