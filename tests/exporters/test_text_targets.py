@@ -1,6 +1,7 @@
 """The Python and C targets: every shape of model, executed and compared with the reference."""
 
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,10 @@ def random_model(seed, link="identity", policy="extrapolate", rich=True):
         if rich:
             order += [(source.randrange(count), source.randrange(count)) for _ in range(source.randint(0, 3))]
         terms = tuple(
-            Term(source.choice((-1, 1)) * 10.0 ** source.uniform(-9, 3 if link == "identity" else -3), tuple(map(factor, one)))
+            Term(
+                source.choice((-1, 1)) * 10.0 ** source.uniform(-9, 3 if link == "identity" else -3),
+                tuple(map(factor, one)),
+            )
             for one in order
         )
         return Output(name, source.uniform(-100, 100), terms, link)
@@ -70,7 +74,9 @@ def test_random_models(tmp_path, seed, link):
 
 @pytest.mark.needs("cc")
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize(("link", "rich"), [("identity", True), ("identity", False), ("logistic", False), ("softmax", True)])
+@pytest.mark.parametrize(
+    ("link", "rich"), [("identity", True), ("identity", False), ("logistic", False), ("softmax", True)]
+)
 def test_random_fixed_point(tmp_path, seed, link, rich):
     model = quantize(random_model(100 + seed, link, rich=rich), to=("int16", "int8")[seed % 2])
     inputs = ("selected", "all")[seed // 2 % 2]
@@ -116,23 +122,37 @@ def test_rendering_is_deterministic():
 
 
 @pytest.mark.needs("cc")
-@pytest.mark.parametrize("name", ['*/ int x; /*', 'a"b\\', "new\nline", "??/", "größe µ", "int", "7up", "a b", "a_b", "/* nested"])
+@pytest.mark.parametrize(
+    "name", ["*/ int x; /*", 'a"b\\', "new\nline", "??/", "größe µ", "int", "7up", "a b", "a_b", "/* nested"]
+)
 def test_names_cannot_inject_code(tmp_path, name):
     inputs = (Input(name, 0, 1.0, 0.0, 2.0, unit=name), Input("a b", 1, 1.0, 0.0, 2.0, unit="*/"))
     if name == "a b":
         inputs = (inputs[1], Input("a_b", 0, 1.0, 0.0, 2.0))
     terms = (Term(2.0, (Factor(0),)), Term(3.0, (Factor(1),)))
-    model = Model(tuple(one.name for one in sorted(inputs, key=lambda one: one.column)), inputs, (Output(name, 0.5, terms, unit=name),))
+    model = Model(
+        tuple(one.name for one in sorted(inputs, key=lambda one: one.column)),
+        inputs,
+        (Output(name, 0.5, terms, unit=name),),
+    )
     assert verdicts(model, "python,c:double,c:float", tmp_path) == {}
     fixed = quantize(model, to="int16")
     assert verdicts(fixed, "python:fixed,c:fixed", tmp_path) == {}
 
 
 def test_identifiers():
-    names = ["Dongsi.PM2.5", "Dongsi PM2.5", "int", "größe", "7up", "", "日本", "lambda", "default"]
-    found = identifiers(names)
-    assert found == ["dongsi_pm2_5", "dongsi_pm2_5_2", "int_", "groe", "n7up", "input", "input_2", "lambda_", "default_"][: len(found)] or len(set(found)) == len(names)
-    assert all(one.isidentifier() and one.isascii() for one in found)
+    found = identifiers(["Dongsi.PM2.5", "Dongsi PM2.5", "int", "größe", "7up", "", "日本", "lambda", "default"])
+    assert found == [
+        "dongsi_pm2_5",
+        "dongsi_pm2_5_2",
+        "int_",
+        "groe",
+        "n7up",
+        "input_",
+        "input__2",
+        "lambda_",
+        "default_",
+    ]
     assert identifier("x" * 500) == "x" * 60
 
 
@@ -143,11 +163,11 @@ def test_comment_and_string_are_safe():
 
 
 @pytest.mark.needs("cc")
-@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++"])
+@pytest.mark.parametrize(
+    "compiler", [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("gcc", "clang", "g++")]
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_compiles_without_a_warning(tmp_path, compiler, seed, request):
-    if not __import__("shutil").which(compiler):
-        pytest.skip(f"needs {compiler}")
+def test_compiles_without_a_warning(tmp_path, compiler, seed):
     model = quantize(random_model(seed), to="int16")
     for variant in ("double", "float", "fixed"):
         folder = tmp_path / variant
@@ -174,7 +194,7 @@ def test_c_selftest(tmp_path, variant):
     subprocess.run(command, cwd=tmp_path, check=True)
     assert subprocess.run([tmp_path / "run"], check=False).returncode == 0
     source = (tmp_path / "model.c").read_text()
-    broken = source.replace(" += ", " -= ", 1)
+    broken = source.replace(" += ", " -= ")
     assert broken != source
     (tmp_path / "model.c").write_text(broken)
     subprocess.run(command, cwd=tmp_path, check=True)
@@ -182,11 +202,13 @@ def test_c_selftest(tmp_path, variant):
 
 
 def interpreters():
-    """CPythons from 3.9 on that are at hand."""
-    import shutil
-
-    found = {path for minor in range(9, 15) if (path := shutil.which(f"python3.{minor}"))}
-    return sorted(found | {sys.executable})
+    """CPythons from 3.9 on that are at hand and start."""
+    found = {sys.executable}
+    for minor in range(9, 15):
+        path = shutil.which(f"python3.{minor}")
+        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            found.add(path)
+    return sorted(found)
 
 
 @pytest.mark.parametrize("python", interpreters())
@@ -195,7 +217,13 @@ def test_python_artifact_on_every_interpreter(tmp_path, python):
     files = registry.render(model, "python", "double")
     (tmp_path / "model.py").write_bytes(files["model.py"])
     script = "import model; assert model.selftest(); print(repr(model.predict([None] * len(model.FEATURES))))"
-    done = subprocess.run([python, "-I", "-c", f"import sys; sys.path.insert(0, '.'); {script}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [python, "-I", "-c", f"import sys; sys.path.insert(0, '.'); {script}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     wanted = predict(model, [None] * len(model.inputs)).linear
     assert done.stdout.strip() == repr(wanted if len(wanted) > 1 else wanted[0])

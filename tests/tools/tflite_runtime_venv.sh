@@ -4,7 +4,7 @@
 # tflite-runtime 2.14, onnxruntime 1.16.3 and TFLite Micro's interpreter. Prints what to export so that the tests find them.
 set -euo pipefail
 dir=$1
-python=${PYTHON311:-python3.11}
+python=${PYTHON311:-$(command -v python3.11 || command -v python3)}
 if ! [ -x "$dir/bin/python" ]; then
     "$python" -m venv "$dir"
 fi

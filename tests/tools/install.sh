@@ -1,0 +1,8 @@
+# Installs, without root, what some tests need beyond the project's own environment, and exports where it is.
+# usage: . tests/tools/install.sh FOLDER
+mkdir -p "$1"
+if ! [ -d "$1/node_modules/@micropython" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$1" @micropython/micropython-webassembly-pyscript@1.27.0 >/dev/null
+fi
+export EDGE_LASSO_NODE_MODULES="$1/node_modules"
+eval "$(tests/tools/tflite_runtime_venv.sh "$1/old-runtimes")"
