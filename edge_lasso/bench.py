@@ -1,45 +1,69 @@
-"""Measuring artifacts where they will run: `probe` is sent over a link, and its figures come back."""
+"""Measuring models and artifacts where they will run: the probe is put there, and its figures come back.
+
+Every link is a `Shell`: this machine, a board over ssh, an emulated one. The runtime package and the artifact are put
+there and ``python -m edge_lasso_runtime probe`` runs there; nothing is measured in this process.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import edge_lasso_runtime
+from edge_lasso.bench_micropython import micropython_probe
 from edge_lasso.errors import BoardError, DataError
-from edge_lasso_devices.shells import Shell, open_link
+from edge_lasso_devices.build import build
+from edge_lasso_devices.shells import MicroPythonShell, Shell, open_link
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.options import ExportError, Options
+from edge_lasso_runtime import Model, dumps, load
+from edge_lasso_runtime.artifact import FILE
+from edge_lasso_runtime.artifact import read as read_artifact
 
 BUDGETS = ("flash_bytes", "ram_bytes", "size_bytes", "p95_us", "cycles", "inputs", "max_error")
 TIMEOUT = 300.0
+MEMORY = ("ram", "private_dirty", "peak")
+
+Figure = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One artifact on one machine.
+    """What one artifact costs in one place.
 
     Parameters
     ----------
     name : str
-        ``python:double``, a model file's name, or a peer's.
+        ``python:double``; ``runtime:double`` is the model file through the runtime package; or a peer's.
     link : str
+        Where it ran.
     kind : {"measured", "emulated", "modelled"}
         What its times are.
     machine : str
-        What it ran on.
+        What that place says it is.
     figures : dict
-        Name to value, unit, kind and the like, as `probe` gives them.
-    warnings : tuple of str
+        Name to ``value``, ``unit`` and ``kind``, and more where it helps: ``low``, ``high``, ``samples``, ``batch``.
+        A figure that could not be had has the value None and a ``reason``.
+    warnings : sequence of str
+    facts : dict
+        Machine, its state before and after, and how it was measured.
+    reason : str
+        Why nothing could be measured; empty when it was.
     """
 
     name: str
     link: str
     kind: str
-    machine: str
-    figures: Mapping[str, Mapping[str, Any]]
-    warnings: Sequence[str] = field(default_factory=tuple)
+    machine: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
 
     def value(self, key: str) -> float | None:
         """A figure's value; None when it could not be had here."""
@@ -48,7 +72,7 @@ class Measurement:
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data."""
-        return asdict(self)
+        return {"format": "edge-lasso-measurement/1", **asdict(self), "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True)
@@ -64,6 +88,8 @@ class Budget:
     limit : float
     value : float or None
     kind : str
+    reason : str
+        Why there is no value.
     """
 
     name: str
@@ -71,6 +97,7 @@ class Budget:
     limit: float
     value: float | None
     kind: str
+    reason: str = ""
 
     @property
     def ok(self) -> bool:
@@ -83,91 +110,210 @@ class Budget:
         return None if self.value is None else 1.0 - self.value / self.limit
 
 
-def bench(subjects: Sequence[Path | str], link: str = "local", seconds: float = 4.0) -> list[Measurement]:
-    """Measure model files and artifact folders over a link.
+@dataclass(frozen=True)
+class Subject:
+    """Something to measure: its files, which of them (or "" for the folder) the probe is told, and known figures."""
+
+    name: str
+    files: Mapping[str, bytes]
+    entry: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def bench(
+    subjects: Model | Path | str | Sequence[Path | str],
+    to: str | Sequence[str] | None = None,
+    link: str | Shell = "local",
+    seconds: float = 4.0,
+    *,
+    peers: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> list[Measurement]:
+    """Measure a model's targets, or model files and artifacts, one after another.
 
     Parameters
     ----------
-    subjects : sequence of path
-        Model files, artifact folders, or folders that hold some.
-    link : str
-        ``local``, or another that `edge_lasso_devices.shells.open_link` knows.
+    subjects : Model, or path or sequence of path
+        A model in memory is rendered and measured in every target. Paths: model files, artifact folders, or folders
+        that hold some.
+    to : str or sequence of str, optional
+        Targets and variants of a model in memory; every target's default variant if left out.
+    link : str or Shell
+        ``local``, or another that `edge_lasso_devices.shells.open_link` knows; or an open shell.
     seconds : float
         Roughly how long each may take.
+    peers : bool
+        For a model in memory: scikit-learn, skl2onnx with onnxruntime, and m2cgen where they are installed, too.
+    progress : callable, optional
+        Told the name of what is measured next.
 
     Returns
     -------
     list of Measurement
+        What cannot be measured there carries a `reason`.
 
     Raises
     ------
     BoardError
-        The link cannot be used, or `probe` failed there.
+        The link cannot be used, or nothing at all could be measured there.
     DataError
         A path that is neither a model nor an artifact.
     """
-    found = [one for subject in subjects for one in _subjects(Path(subject))]
-    with open_link(link) as shell:
+    if isinstance(subjects, Model):
+        found = list(rendered(subjects, to))
+        if peers:
+            from edge_lasso.peers import peer_subjects, pipeline_of
+
+            pipeline = pipeline_of(subjects)
+            found += peer_subjects(pipeline) if pipeline is not None else []
+    else:
+        paths = [subjects] if isinstance(subjects, (str, Path)) else subjects
+        found = [one for path in paths for one in _from_path(Path(path))]
+    return measure(found, link, seconds, progress)
+
+
+def measure(
+    subjects: Sequence[Subject],
+    link: str | Shell = "local",
+    seconds: float = 4.0,
+    progress: Callable[[str], None] | None = None,
+) -> list[Measurement]:
+    """Measure subjects over a link; see `bench`."""
+    shell = open_link(link) if isinstance(link, str) else link
+    place = link if isinstance(link, str) else type(link).__name__
+    try:
         shell.put(_runtime_files())
-        return [_measure(shell, link, one, i, seconds) for i, one in enumerate(found)]
+        found = []
+        for i, one in enumerate(subjects):
+            if progress is not None:
+                progress(one.name)
+            found.append(_measure(shell, place, one, f"subject{i}", seconds))
+    finally:
+        if isinstance(link, str):
+            shell.close()
+    if found and all(one.reason for one in found):
+        raise BoardError(f"nothing could be measured over {place}: {found[0].name}: {found[0].reason}")
+    return found
 
 
-def check_budgets(measurements: Sequence[Measurement], budgets: Mapping[str, float]) -> list[Budget]:
-    """Compare figures with budgets.
+def check_budgets(measurements: Iterable[Measurement], budgets: Mapping[str, float]) -> list[Budget]:
+    """Compare figures with budgets: every budget against every measurement.
 
     Raises
     ------
     DataError
-        A budget that is unknown.
+        A budget that is unknown (the nearest is named), or a limit that is no positive number.
     """
-    for key in budgets:
+    for key, limit in budgets.items():
         if key not in BUDGETS:
-            raise DataError(f"budget '{key}' is unknown; there are {', '.join(BUDGETS)}")
-    return [
-        Budget(one.name, key, limit, one.value(key), str(one.figures.get(key, {}).get("kind", one.kind)))
-        for one in measurements
-        for key, limit in budgets.items()
-    ]
+            near = get_close_matches(key, BUDGETS, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise DataError(f"budget '{key}' is unknown{hint}; there are {', '.join(BUDGETS)}")
+        if not 0.0 < limit < float("inf"):
+            raise DataError(f"budget {key}={limit!r} must be a positive number")
+    rows = []
+    for one in measurements:
+        for key, limit in budgets.items():
+            figure = one.figures.get(key, {})
+            reason = "" if figure.get("value") is not None else figure.get("reason") or one.reason or f"no {key} here"
+            rows.append(Budget(one.name, key, limit, one.value(key), str(figure.get("kind", one.kind)), reason))
+    return rows
 
 
-def _subjects(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path.parent if path.name == "artifact.json" else path]
-    if (path / "artifact.json").is_file():
-        return [path]
-    inside = sorted(one.parent for one in path.glob("*/artifact.json") if one.parent.name[0] != ".")
+def rendered(model: Model, to: str | Sequence[str] | None = None) -> Iterator[Subject]:
+    """A model's targets, rendered in memory; without `to` the model file first, then what this machine can render."""
+    inputs = {"inputs": _counted(len(model.inputs))}
+    if to is not None:
+        wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
+    else:
+        yield Subject(
+            "runtime:double", {"model.json": dumps(model).encode()}, "model.json", {**inputs, "max_error": _bound(0.0)}
+        )
+        wanted = []
+        for target in registry.TARGETS:
+            try:
+                pair = registry.parse(target, model)
+                registry.render(model, *pair[0])
+            except ExportError:  # an extra that is not installed, or a model that the target cannot express
+                continue
+            wanted += pair
+    for target, variant in wanted:
+        bound = registry.target(target).promise(model, Options(variant))["bound"]
+        files = registry.render(model, target, variant)
+        yield Subject(f"{target}:{variant}", files, "", {**inputs, "max_error": _bound(bound)})
+
+
+def _from_path(path: Path) -> Iterator[Subject]:
+    if path.is_file() and path.name != FILE:
+        inputs = {"inputs": _counted(len(load(path).inputs)), "max_error": _bound(0.0)}
+        yield Subject("runtime:double", {path.name: path.read_bytes()}, path.name, inputs)
+        return
+    folder = path.parent if path.is_file() else path
+    inside = sorted(one.parent for one in folder.glob(f"*/{FILE}") if one.parent.name[0] != ".")
+    if (folder / FILE).is_file():
+        inside = [folder]
     if not inside:
         raise DataError(f"{path} is neither a model nor an artifact; give MODEL.json or what 'edge-lasso export' wrote")
-    return inside
+    for one in inside:
+        artifact = read_artifact(one)
+        files = {each.relative_to(one).as_posix(): each.read_bytes() for each in one.rglob("*") if each.is_file()}
+        counted = {"inputs": _counted(len(artifact.inputs))}
+        yield Subject(f"{artifact.target}:{artifact.variant}", files, "", counted)
+
+
+def _counted(count: int) -> Figure:
+    return {"value": count, "unit": "", "kind": "measured"}
+
+
+def _bound(value: float | None) -> Figure:
+    if value is None:
+        return {"value": None, "unit": "", "kind": "modelled", "reason": "this variant promises no bound"}
+    return {"value": value, "unit": "", "kind": "modelled", "of": "proven bound over the declared ranges"}
 
 
 def _runtime_files() -> dict[str, bytes]:
     home = Path(edge_lasso_runtime.__file__).parent
-    return {f"edge_lasso_runtime/{one.name}": one.read_bytes() for one in sorted(home.glob("*.py"))}
+    return {f"{home.name}/{one.name}": one.read_bytes() for one in sorted(home.glob("*.py"))}
 
 
-def _measure(shell: Shell, link: str, path: Path, index: int, seconds: float) -> Measurement:
-    name = path.name if path.is_file() else path.name.replace("-", ":", 1)
-    folder = f"subject{index}"
-    if path.is_file():
-        where, files = f"{folder}/{path.name}", {f"{folder}/{path.name}": path.read_bytes()}
-    else:
-        where = folder
-        files = {
-            f"{folder}/{one.relative_to(path).as_posix()}": one.read_bytes()
-            for one in sorted(path.rglob("*"))
-            if one.is_file()
-        }
-    shell.put(files)
-    argv = [*shell.python, "-m", "edge_lasso_runtime", "probe", where, "--json", "--seconds", str(seconds)]
+def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float) -> Measurement:
+    target = one.name.partition(":")[0]
+    files = dict(one.files)
+    if isinstance(shell, MicroPythonShell):
+        if target != "python":
+            return Measurement(one.name, link, shell.kind, reason="MicroPython runs the python target only")
+        figures, machine = micropython_probe(shell, folder, files, seconds)
+        return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures})
+    if target == "c" and link == "local":
+        try:  # on another machine the probe asks that machine's compiler
+            files.update(build({name: data for name, data in files.items() if name.endswith((".c", ".h"))}))
+        except BoardError as error:
+            return Measurement(one.name, link, shell.kind, reason=str(error))
+    shell.put({f"{folder}/{name}": data for name, data in files.items()})
+    where = f"{folder}/{one.entry}" if one.entry else folder
+    argv = [*shell.python, "-m", "edge_lasso_runtime", "probe", where, "--json", "--seconds", repr(float(seconds))]
+    if len(shell.python) > 1:
+        argv += ["--interpreter", shlex.join(shell.python)]
     done = shell.run(argv, timeout=TIMEOUT + 10.0 * seconds)
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise BoardError(f"probe of {name} over {link} failed: {lines[-1][:300]}")
+        lines = done.stderr.strip().splitlines() or [f"the probe ended with {done.returncode}"]
+        return Measurement(one.name, link, shell.kind, reason=lines[-1].partition("error: ")[2] or lines[-1][:300])
     try:
-        data = json.loads(done.stdout[done.stdout.index("{") :])
-        machine = data["machine"]
-        where = f"{machine['board'] or machine['cpu']}, {machine['python']}"
-        return Measurement(name, link, shell.kind, where, data["figures"], tuple(data["warnings"]))
+        # a banner or message of the day may stand around the JSON
+        data = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
+        about = data["machine"]
+        machine = f"{about['board'] or about['cpu'] or about['architecture']}, {about['python']}"
+        figures, warnings = data.pop("figures"), tuple(data.pop("warnings"))
     except (ValueError, KeyError, TypeError):
-        raise BoardError(f"probe of {name} over {link} answered what is no measurement: {done.stdout[:80]!r}") from None
+        raise BoardError(f"the probe over {link} answered what is no measurement: {done.stdout[:80]!r}") from None
+    if shell.kind == "emulated":
+        figures = {name: dict(_emulated(name, figure)) for name, figure in figures.items()}
+    return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures}, warnings, data)
+
+
+def _emulated(name: str, figure: Figure) -> Figure:
+    if name == "size_bytes":
+        return figure
+    if name.startswith(MEMORY):
+        return {**figure, "kind": "emulated", "value": None, "reason": "it would include the emulator's own memory"}
+    return {**figure, "kind": "emulated"}

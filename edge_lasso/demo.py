@@ -182,4 +182,4 @@ def _measure(result: TrainResult, source: Path, out: Path) -> list[Measurement]:
     rows = blocks[np.isfinite(blocks[:, -1])][:5000]
     deviation = float(np.std(rows[:, -1]))
     alpha = result.fits[0].alpha / max(deviation, 1e-12)
-    return [*found, *peers(rows[:, :-1], rows[:, -1], min(max(alpha, 0.01), 1.0), found[0].machine)]
+    return [*found, *peers(rows[:, :-1], rows[:, -1], min(max(alpha, 0.01), 1.0))]

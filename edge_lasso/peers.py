@@ -1,11 +1,10 @@
-"""The same model in scikit-learn, skl2onnx and m2cgen, to be measured by the same probe beside ours."""
+"""The same model in scikit-learn, skl2onnx with onnxruntime, and m2cgen, measured by the same probe as ours."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import joblib
@@ -14,99 +13,114 @@ from sklearn.linear_model import Lasso
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from edge_lasso.bench import Measurement, Subject, measure
 from edge_lasso_runtime import Model
 
-ONE_THREAD = (
-    "o = onnxruntime.SessionOptions()\no.intra_op_num_threads = o.inter_op_num_threads = 1\n"
-    "s = onnxruntime.InferenceSession('model.onnx', o)"
-)
+SECONDS = 2.0
+ONE_THREAD = """o = onnxruntime.SessionOptions()
+o.intra_op_num_threads = o.inter_op_num_threads = 1
+s = onnxruntime.InferenceSession('model.onnx', o, providers=['CPUExecutionProvider'])
+"""
 
 
-@dataclass(frozen=True)
-class Peer:
-    """One peer's files; the first is ``NAME.stages.json``, which the probe reads."""
-
-    target: str
-    variant: str
-    files: dict[str, bytes]
-
-
-def peers(model: Model) -> list[Peer]:
-    """The peers that are installed, for a model they can all express; none for another.
+def peers(X: Any, y: Any, alpha: float, link: str = "local", seconds: float = SECONDS) -> list[Measurement]:
+    """Fit ``make_pipeline(StandardScaler(), Lasso(alpha))`` and measure what is usually deployed of it.
 
     Parameters
     ----------
-    model : Model
-        One output without a link, whose terms are single numeric inputs.
+    X : array of shape (rows, columns)
+        Missing values become the column's mean.
+    y : array of shape (rows,)
+    alpha : float
+    link : str
+    seconds : float
+        For each.
     """
-    plain = all(
-        len(term.factors) == 1 and term.factors[0].category is None for out in model.outputs for term in out.terms
-    )
-    if not plain or len(model.outputs) > 1 or model.outputs[0].link != "identity":
-        return []
-    row = [0.0] * len(model.columns)
-    for one in model.inputs:
-        row[one.column] = float(one.default or 0.0)
-    found = [_scikit_learn(model, row)]
+    X = np.array(X, dtype=np.float64)
+    X = np.where(np.isfinite(X), X, np.nanmean(np.where(np.isfinite(X), X, np.nan), axis=0))
+    return measure(peer_subjects(make_pipeline(StandardScaler(), Lasso(alpha)).fit(X, y)), link, seconds)
+
+
+def peer_subjects(pipeline: Pipeline) -> list[Subject]:
+    """A fitted pipeline of StandardScaler and Lasso as every peer that is installed would run it.
+
+    m2cgen writes the whole model and, as ``selected``, only the inputs with a coefficient.
+    """
+    scaler, lasso = (step for _, step in pipeline.steps)
+    row = [float(value) for value in scaler.mean_]
+    found = [_scikit_learn(pipeline, row)]
     if importlib.util.find_spec("skl2onnx") and importlib.util.find_spec("onnxruntime"):
-        found.append(_skl2onnx(model, row))
+        found.append(_skl2onnx(pipeline, row))
     if importlib.util.find_spec("m2cgen"):
-        found += [_m2cgen(model, row, "dense"), _m2cgen(model, [row[one.column] for one in model.inputs], "selected")]
+        coef = lasso.coef_ / scaler.scale_
+        intercept = float(lasso.intercept_ - coef @ scaler.mean_)
+        used = np.flatnonzero(coef)
+        found.append(_m2cgen("dense", coef, intercept, row))
+        found.append(_m2cgen("selected", coef[used], intercept, [row[j] for j in used]))
     return found
 
 
-def pipeline(model: Model) -> Pipeline:
-    """``make_pipeline(StandardScaler(), Lasso())`` over all columns, as if fitted, that computes the model."""
+def pipeline_of(model: Model) -> Pipeline | None:
+    """``make_pipeline(StandardScaler(), Lasso())`` over all columns that computes a model, as if fitted.
+
+    None for a model that it cannot express: several outputs, a link, terms that are not single numeric inputs.
+    """
+    output = model.outputs[0]
+    plain = all(len(term.factors) == 1 and term.factors[0].category is None for term in output.terms)
+    if not plain or len(model.outputs) > 1 or output.link != "identity":
+        return None
     width = len(model.columns)
-    mean, scale = np.zeros(width), np.ones(width)
+    mean, scale, coef = np.zeros(width), np.ones(width), np.zeros(width)
     for one in model.inputs:
-        mean[one.column] = one.default
-        scale[one.column] = max(float(one.high or 0.0) - float(one.low or 0.0), 1e-12) / 12.0**0.5
+        if one.default is not None and one.low is not None and one.high is not None:
+            mean[one.column] = one.default
+            scale[one.column] = max(one.high - one.low, 1e-12) / 12.0**0.5
+    for term in output.terms:
+        coef[model.inputs[term.factors[0].input].column] += term.coef
     scaler, lasso = StandardScaler(), Lasso()
     scaler.mean_, scaler.scale_, scaler.var_ = mean, scale, scale**2
     scaler.n_features_in_ = lasso.n_features_in_ = width
     scaler.n_samples_seen_, lasso.n_iter_ = 1000, 10
-    coef = _coef(model)
-    lasso.coef_, lasso.intercept_ = coef * scale, float(model.outputs[0].intercept + coef @ mean)
+    lasso.coef_, lasso.intercept_ = coef * scale, float(output.intercept + coef @ mean)
     return make_pipeline(scaler, lasso)
 
 
-def _coef(model: Model) -> Any:
-    coef = np.zeros(len(model.columns))
-    for term in model.outputs[0].terms:
-        coef[model.inputs[term.factors[0].input].column] += term.coef
-    return coef
+def _subject(name: str, file: str, data: bytes, imports: str, loading: str, function: str, argument: str) -> Subject:
+    target, _, variant = name.partition(":")
+    stages = {
+        "target": target,
+        "variant": variant,
+        "file": file,
+        "imports": imports,
+        "loading": loading,
+        "function": function,
+        "argument": argument,
+    }
+    entry = "peer.stages.json"
+    return Subject(name, {entry: json.dumps(stages).encode(), file: data}, entry)
 
 
-def _peer(target: str, variant: str, file: str, data: bytes, *stages: str) -> Peer:
-    names = ("imports", "loading", "function", "argument")
-    about = {"target": target, "variant": variant, "file": file, **dict(zip(names, stages, strict=True))}
-    return Peer(target, variant, {f"{target}.stages.json": json.dumps(about).encode(), file: data})
-
-
-def _scikit_learn(model: Model, row: list[float]) -> Peer:
+def _scikit_learn(pipeline: Pipeline, row: list[float]) -> Subject:
     stored = io.BytesIO()
-    joblib.dump(pipeline(model), stored)
-    loading = f"m = joblib.load('model.joblib')\nx = numpy.array([{row!r}])"
+    joblib.dump(pipeline, stored)
     imports = "import joblib, numpy, sklearn.linear_model, sklearn.pipeline"
-    return _peer("scikit-learn", "pipeline", "model.joblib", stored.getvalue(), imports, loading, "m.predict", "x")
+    loading = f"m = joblib.load('model.joblib')\nx = numpy.array([{row!r}])"
+    return _subject("scikit-learn:pipeline", "model.joblib", stored.getvalue(), imports, loading, "m.predict", "x")
 
 
-def _skl2onnx(model: Model, row: list[float]) -> Peer:
+def _skl2onnx(pipeline: Pipeline, row: list[float]) -> Subject:
     from skl2onnx import to_onnx
 
-    made = to_onnx(pipeline(model), np.zeros((1, len(model.columns)), dtype=np.float32))
-    loading = f"{ONE_THREAD}\nx = {{'X': numpy.array([{row!r}], dtype=numpy.float32)}}"
-    function = "lambda x: s.run(None, x)"
-    data = made.SerializeToString()
-    return _peer("skl2onnx", "float32", "model.onnx", data, "import numpy, onnxruntime", loading, function, "x")
+    data = to_onnx(pipeline, np.zeros((1, len(row)), dtype=np.float32)).SerializeToString()
+    loading = f"{ONE_THREAD}x = {{'X': numpy.array([{row!r}], dtype=numpy.float32)}}"
+    imports = "import numpy, onnxruntime"
+    return _subject("skl2onnx:float32", "model.onnx", data, imports, loading, "lambda x: s.run(None, x)", "x")
 
 
-def _m2cgen(model: Model, row: list[float], variant: str) -> Peer:
+def _m2cgen(variant: str, coef: Any, intercept: float, row: list[float]) -> Subject:
     import m2cgen
 
     lasso = Lasso()
-    lasso.coef_ = _coef(model) if variant == "dense" else _coef(model)[[one.column for one in model.inputs]]
-    lasso.intercept_ = model.outputs[0].intercept
+    lasso.coef_, lasso.intercept_ = coef, intercept
     source = m2cgen.export_to_python(lasso).encode()
-    return _peer("m2cgen", variant, "scored.py", source, "import scored", "pass", "scored.score", repr(row))
+    return _subject(f"m2cgen:{variant}", "scored.py", source, "import scored", "pass", "scored.score", repr(row))

@@ -111,9 +111,11 @@ def _predict(options: Any) -> int:
 
 
 def _probe(options: Any) -> int:
+    from shlex import split
+
     from .probe import probe
 
-    found = probe(options.subject, options.seconds, options.interpreter.split() if options.interpreter else None)
+    found = probe(options.subject, options.seconds, split(options.interpreter) if options.interpreter else None)
     if options.json:
         import json
 

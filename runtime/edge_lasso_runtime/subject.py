@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 ISOLATED = ["-I", "-S"]
+STAGES = ".stages.json"
 
 
 class Subject:
@@ -52,6 +53,8 @@ def subject(path: str, library: str | None = None) -> Subject:
     Parameters
     ----------
     path : str
+        Or ``NAME.stages.json``, which measures any other Python code beside them: an object with strings ``target``,
+        ``variant``, ``file`` (whose size counts), ``imports``, ``loading``, ``function`` and ``argument``.
     library : str, optional
         A C artifact's shared library.
 
@@ -65,6 +68,8 @@ def subject(path: str, library: str | None = None) -> Subject:
     from .artifact import FILE, read
 
     path = os.path.abspath(path)
+    if path.endswith(STAGES) and os.path.isfile(path):
+        return _stages(path)
     if not os.path.exists(path):
         raise SessionError(f"{path} does not exist; give a model file or an artifact's folder")
     if os.path.isfile(path) and path.endswith(".json") and os.path.basename(path) != FILE:
@@ -73,14 +78,15 @@ def subject(path: str, library: str | None = None) -> Subject:
         return _model(path, load(path))
     artifact = read(path)
     found = _artifact(artifact, library)
+    file = library or artifact.path()
     found.facts.update(
         target=artifact.target,
         variant=artifact.variant,
         inputs=len(artifact.inputs),
         outputs=len(artifact.outputs),
         model_hash=artifact.model_hash,
-        size_bytes=os.path.getsize(artifact.path()),
-        file=artifact.entry,
+        size_bytes=os.path.getsize(file),
+        file=os.path.basename(file),
     )
     return found
 
@@ -128,6 +134,30 @@ def _model(path: str, model: Model) -> Subject:
         f"r.predict(m, {rows[0]!r})",
     )
     return Subject("runtime", facts, stages, open_model)
+
+
+def _stages(path: str) -> Subject:
+    import os
+
+    from .format import parse
+
+    with open(path, encoding="utf-8") as file:
+        data = parse(file.read(), None, float)
+    names = ("target", "variant", "file", "imports", "loading", "function", "argument")
+    if not isinstance(data, dict) or any(not isinstance(data.get(name), str) for name in names):
+        raise SessionError(f"{path} must be an object with the strings {', '.join(names)}")
+    target, variant, measured, imports, loading, function, argument = (data[name] for name in names)
+    folder = os.path.dirname(path)
+    imports = f"import os, sys\nos.chdir({folder!r})\nsys.path.insert(0, {folder!r})\n{imports}"
+
+    def open_stages() -> tuple[Callable[[Any], Any], list[Any]]:
+        space: dict[str, Any] = {}
+        exec(f"{imports}\n{loading}", space)
+        return eval(function, space), [eval(argument, space)]
+
+    size = os.path.getsize(os.path.join(folder, measured))
+    facts = {"target": target, "variant": variant, "file": measured, "size_bytes": size}
+    return Subject("stages", facts, (imports, loading, f"({function})({argument})"), open_stages)
 
 
 def _artifact(artifact: Artifact, library: str | None) -> Subject:

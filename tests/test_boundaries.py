@@ -1,0 +1,121 @@
+"""The arrows between packages, what the runtime may import, and the public API."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "edge_lasso": ROOT / "edge_lasso",
+    "edge_lasso_exporters": ROOT / "exporters" / "edge_lasso_exporters",
+    "edge_lasso_devices": ROOT / "devices" / "edge_lasso_devices",
+    "edge_lasso_runtime": ROOT / "runtime" / "edge_lasso_runtime",
+}
+ARROWS = {
+    "edge_lasso": {"edge_lasso_exporters", "edge_lasso_devices", "edge_lasso_runtime"},
+    "edge_lasso_exporters": {"edge_lasso_runtime"},
+    "edge_lasso_devices": set(),
+    "edge_lasso_runtime": set(),
+}
+# Imported inside functions of the sessions that need them, with an error that says what to install.
+OPTIONAL = {
+    "onnx_session.py": {"onnxruntime", "numpy"},
+    "tflite_session.py": {"ai_edge_litert", "tflite_runtime", "numpy"},
+}
+SLOW = {"dataclasses", "typing", "re", "inspect", "enum", "argparse", "json", "subprocess", "tempfile", "pathlib"}
+# What a prediction from a model file imports, in a package of its own size.
+NEEDED = {"__init__.py", "errors.py", "format.py", "model.py", "predict.py", "fixed_point.py"}
+STANDARD = set(sys.stdlib_module_names)
+
+
+def sources():
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            yield package, path
+
+
+def imports(path, top_level_only=False):
+    """Names of modules that a file imports, those under TYPE_CHECKING left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            waiting += node.orelse
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+        elif not (top_level_only and isinstance(node, (ast.FunctionDef, ast.Lambda))):
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_there_is_something_to_check():
+    assert {package for package, _ in sources()} == set(PACKAGES)
+    found = set(imports(ROOT / "runtime" / "edge_lasso_runtime" / "onnx_session.py"))
+    assert {"onnxruntime", "numpy"} <= found
+    assert "typing" not in found
+
+
+@pytest.mark.parametrize(
+    ("package", "path"), [pytest.param(*one, id=str(one[1].relative_to(ROOT))) for one in sources()]
+)
+def test_arrows(package, path):
+    ours = {name.split(".")[0] for name in imports(path)} & set(PACKAGES)
+    assert ours - {package} <= ARROWS[package]
+
+
+RUNTIME = sorted(PACKAGES["edge_lasso_runtime"].glob("*.py"))
+
+
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: path.name)
+def test_the_runtime_imports_the_standard_library_only(path):
+    foreign = {name.split(".")[0] for name in imports(path)} - STANDARD - {"edge_lasso_runtime", "_json", "_ctypes"}
+    assert foreign <= OPTIONAL.get(path.name, set())
+    at_the_top = {name.split(".")[0] for name in imports(path, top_level_only=True)} - STANDARD
+    assert at_the_top <= {"edge_lasso_runtime"}
+
+
+@pytest.mark.parametrize("path", [path for path in RUNTIME if path.name in NEEDED], ids=lambda path: path.name)
+def test_what_a_prediction_needs_is_light(path):
+    assert not {name.split(".")[0] for name in imports(path, top_level_only=True)} & SLOW
+
+
+def test_importing_the_runtime_loads_only_what_a_prediction_needs():
+    script = (
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'runtime')!r})\nimport edge_lasso_runtime\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('edge_lasso_runtime.')))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[2] + ".py" for name in done.stdout.split()}
+    assert loaded <= NEEDED
+
+
+def test_argparse_is_imported_by_the_command_line_alone():
+    users = [path.name for path in RUNTIME if "argparse" in set(imports(path))]
+    assert users == ["__main__.py"]
+
+
+def test_devices_know_no_models():
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGES["edge_lasso_devices"].glob("*.py"))
+    assert "edge_lasso_runtime" not in set(text.split())
+
+
+def test_the_public_api_is_pinned():
+    import edge_lasso
+    import edge_lasso_runtime
+
+    assert set(edge_lasso.__all__) == {
+        "LassoRegressor", "Statistics", "bench", "export", "from_sklearn", "load", "prune", "quantize", "verify",
+    }  # fmt: skip
+    for name in edge_lasso.__all__:
+        assert callable(getattr(edge_lasso, name)), name
+    assert set(edge_lasso_runtime.__all__) == {
+        "Factor", "Input", "Model", "ModelFormatError", "Output", "Prediction", "SessionError", "Term",
+        "dumps", "load", "loads", "model_hash", "predict", "save",
+    }  # fmt: skip
+    for name in edge_lasso_runtime.__all__:
+        assert callable(getattr(edge_lasso_runtime, name)), name
