@@ -311,19 +311,23 @@ def _memory_figures(
     figures["kept_bytes"] = _figure(allocation["kept_after_1000"], "bytes", per="1000 predictions", counts=only)
 
 
+def _tens(share: float) -> str:
+    return f"{10 * round(10.0 * share)} %"
+
+
 def _warnings(
     before: dict[str, Any], after: dict[str, Any], runs: list[dict[str, Any]], figures: dict[str, Any]
 ) -> list[str]:
     found = []
     if before["busy"] is not None and before["busy"] > BUSY_LIMIT:
-        found.append(f"the machine was {before['busy']:.0%} busy before measuring; times are too high")
+        found.append(f"the machine was about {_tens(before['busy'])} busy before measuring; times are too high")
     for name, one in (("before", before), ("after", after)):
         now = [text for text in one["throttled"] or () if text.endswith("now")]
         if now:
             found.append(f"{', '.join(now)} ({name} measuring)")
     shares = [run["cpu_share"] for run in runs if run.get("cpu_share") is not None]
     if shares and min(shares) < 1.0 - WORTH_SAYING:
-        found.append(f"the measuring process got {min(shares):.0%} of its core; others took the rest")
+        found.append(f"the measuring process got about {_tens(min(shares))} of its core; others took the rest")
     halves = figures.get("second_half_ratio", {}).get("value")
     if halves is not None and abs(halves - 1.0) > WORTH_SAYING:
         found.append(f"the second half of the predictions took {halves:.2f} x the first half's time")

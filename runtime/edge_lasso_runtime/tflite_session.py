@@ -22,13 +22,32 @@ def open_session(kind: str, artifact: Artifact, threads: int = 1) -> Session:
     try:
         with open(artifact.path(), "rb") as file:
             data = file.read()
-        interpreter = interpreter_class(model_content=data, num_threads=threads)
-        interpreter.allocate_tensors()
+        with _quiet():
+            interpreter = interpreter_class(model_content=data, num_threads=threads)
+            interpreter.allocate_tensors()
     except OSError as error:
         raise SessionError(f"{artifact.path()} cannot be read: {error}") from None
     except (ValueError, RuntimeError, ImportError) as error:
         raise SessionError(f"{runtime} refuses {artifact.entry}: {first_line(error)}") from None
     return TfliteSession(artifact, interpreter, runtime)
+
+
+class _quiet:
+    """Keeps what the interpreter's C++ logs about its delegates off standard error; what goes wrong it raises."""
+
+    def __enter__(self) -> None:
+        import os
+
+        self.saved = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+    def __exit__(self, *error: object) -> None:
+        import os
+
+        os.dup2(self.saved, 2)
+        os.close(self.saved)
 
 
 def _runtime() -> tuple[Any, str]:
