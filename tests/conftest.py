@@ -43,6 +43,8 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.build import find_compiler
 
         return find_compiler() is not None
+    if tool == "sshd":
+        return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") is not None
     return shutil.which(tool) is not None
 
 
