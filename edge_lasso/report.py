@@ -88,13 +88,11 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
             l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "1se"), max_inputs=about.get("max_inputs")
         )
         fit = fit_statistics(statistics, options)[0]
-    certificate = _read(folder / "certificate.json")
-    found = [from_json(certificate)] if certificate else []
     measurements = _read(folder / "measurements.json") or []
     held = held_from(model, data) if data is not None else None
     return ReportData(
         model, "", fit, importance(model, statistics), shares(model, statistics), held,
-        [one for one in found if one.model_hash == model_hash(model)], measurements,
+        _certificates(folder / "certificate.json", model), measurements,
     )  # fmt: skip
 
 
@@ -343,6 +341,16 @@ def _value(measurement: Mapping[str, Any], key: str) -> float | None:
     figure = measurement.get("figures", {}).get(key, {})
     value = figure.get("value")
     return None if value is None else float(value)
+
+
+def _certificates(path: Path, model: Model) -> list[Certificate]:
+    """Those of a file (one certificate, or a list) that are about this model."""
+    data = _read(path)
+    try:
+        found = [from_json(one) for one in (data if isinstance(data, list) else [data])] if data else []
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{path} holds no certificate ({error}); remove it, or run edge-lasso verify again") from None
+    return [one for one in found if one.model_hash == model_hash(model)]
 
 
 def _read(path: Path) -> Any:
