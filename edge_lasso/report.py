@@ -178,8 +178,8 @@ def _inputs(data: ReportData) -> str:
             loss = data.losses.get(one.name) if len(term.factors) == 1 else None
             bar = f'<span class="bar" style="width:{max(2.0, 70.0 * loss / most):.0f}px"></span> ' if loss else ""
             shown = f"{bar}+{number(loss, 3)} %" if loss is not None else "-"
-            cells = (number(term.coef), number(data.shares.get(one.name), 3), one.unit, number(one.default), span)
-            rows.append([escape(several + term_text(model, term)), *map(escape, cells), shown])
+            cells = (number(term.coef), one.unit, number(one.default), span, number(data.shares.get(one.name), 3))
+            rows.append([escape(several + term_text(model, term)), shown, *map(escape, cells)])
         rows.append([escape(several + "(intercept)"), number(output.intercept), "", "", "", "", ""])
     head = (
         "input",
@@ -293,7 +293,7 @@ def _certificate(data: ReportData) -> str:
             bound = one.promised.get("bound")
             promised = "bit-equal" if one.promised.get("kind") == "bit-equal" else number(bound, 3)
             verdict = f'<span class="{one.status}">{one.status.replace("_", " ")}</span>'
-            rows.append([escape(one.title), escape(one.runtime), verdict, number(one.largest_error, 3), promised])
+            rows.append([escape(one.title), verdict, number(one.largest_error, 3), promised, escape(one.runtime)])
             if one.reason:
                 reasons.append(f"{escape(one.title)} {one.status.replace('_', ' ')}: {escape(one.reason)}")
             if one.status == "passed" and bound and one.title not in [name for name, _, _ in dots]:
@@ -307,8 +307,8 @@ def _certificate(data: ReportData) -> str:
         f"<figure>{picture}<figcaption>Dot: largest error seen. Bar: promised.</figcaption></figure>" if picture else ""
     )
     said = "".join(f"<p class='not_executed'>{line}</p>" for line in reasons)
-    head = ("artifact", "executed by", "verdict", "largest error", "promised")
-    return f"{heading}{said}{_table(caption, head, rows, text=(1, 2))}{figure}"
+    head = ("artifact", "verdict", "largest error", "promised", "executed by")
+    return f"{heading}{said}{_table(caption, head, rows, text=(1, 4))}{figure}"
 
 
 def _about(data: ReportData) -> str:
