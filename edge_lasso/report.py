@@ -180,15 +180,15 @@ def _inputs(data: ReportData) -> str:
             shown = f"{bar}+{number(loss, 3)} %" if loss is not None else "-"
             cells = (number(term.coef), one.unit, number(one.default), span, number(data.shares.get(one.name), 3))
             rows.append([escape(several + term_text(model, term)), shown, *map(escape, cells)])
-        rows.append([escape(several + "(intercept)"), number(output.intercept), "", "", "", "", ""])
+        rows.append([escape(several + "(intercept)"), "", number(output.intercept), "", "", "", ""])
     head = (
         "input",
+        "squared error if lost",
         "coefficient",
-        "coefficient x deviation",
         "unit",
         "default when missing",
         "range",
-        "squared error if lost",
+        "coefficient x deviation",
     )
     note = (
         ""
