@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
 
 Array = npt.NDArray[Any]
 NOT_A_TIME = np.iinfo(np.int64).min
+START = datetime(1970, 1, 1, tzinfo=UTC)
+THOUSANDTHS, MILLIONTHS, BILLIONTHS, BEYOND = 1e11, 1e14, 1e17, 1e20
+"""Numbers from here on are no seconds since 1970, but smaller units of them: seconds would be beyond the year 5000."""
 
 
 @dataclass(frozen=True)
@@ -37,68 +40,95 @@ class Times:
 
     def text(self, index: int) -> str:
         """One time in ISO 8601."""
-        return str(np.datetime64(int(self.microseconds[index]), "us").astype("datetime64[s]"))
+        return _text(self.microseconds[index])
 
 
-def parse_times(column: pa.Array | pa.ChunkedArray, name: str) -> Times:
-    """Parse a column: timestamps, dates, ISO 8601 text, or numbers (seconds since 1970, or their thousandths).
+def parse_times(column: Any) -> Array:
+    """Microseconds since 1970 in UTC; `NOT_A_TIME` where a value is no time.
 
     Parameters
     ----------
     column : pyarrow array
+        Timestamps, dates, ISO 8601 text, or numbers: seconds since 1970, or their thousandths, millionths, billionths.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return parse_times(column.dictionary_decode())
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        zone = getattr(kind, "tz", None)
+        return _microseconds(column.cast(pa.timestamp("us", zone), safe=False))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _epoch(column)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return np.full(len(column), NOT_A_TIME)
+    for wanted in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            return _microseconds(column.cast(wanted))
+        except pa.ArrowInvalid:
+            continue  # some value is written otherwise
+    try:
+        return _epoch(column.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        return np.array([_one(value) for value in column.to_pylist()], dtype=np.int64)
+
+
+def order_times(parts: Sequence[Array], name: str, examples: Sequence[tuple[int, str]]) -> Times:
+    """All times of a column, and what is to be said about them.
+
+    Parameters
+    ----------
+    parts : sequence of array
+        What `parse_times` gave, batch by batch.
     name : str
         For the notes.
+    examples : sequence of (int, str)
+        Row and text of values that are no time; the first is shown.
     """
-    values = _parse(column)
+    values = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     notes = []
     known = values != NOT_A_TIME
     if not known.all():
-        first = int(np.argmin(known))
-        example = str(column[first])
-        notes.append(f"{(~known).sum()} rows without a time in '{name}' left out (first: row {first + 1}, {example!r})")
-    order = values[known]
-    if len(order) and (np.diff(order) < 0).any():
+        row, text = examples[0]
+        notes.append(f"{(~known).sum()} rows without a time in '{name}' left out (first: row {row + 1}, '{text}')")
+        order = values[known]
+    else:
+        order = values
+    if len(order) > 1 and (order[1:] < order[:-1]).any():
         notes.append(f"rows put in the order of '{name}'")
-    ordered = np.sort(order)
-    repeated = np.flatnonzero(np.diff(ordered) == 0)
+        order = np.sort(order)
+    repeated = np.flatnonzero(order[1:] == order[:-1])
     if len(repeated):
-        example = np.datetime64(int(ordered[repeated[0]]), "us").astype("datetime64[s]")
-        notes.append(f"{len(repeated)} rows repeat a time in '{name}' (first: {example}); all are used")
+        notes.append(
+            f"{len(repeated)} rows repeat a time in '{name}' (first: {_text(order[repeated[0]])}); all are used"
+        )
     return Times(values, notes)
 
 
-def _parse(column: Any) -> Array:
-    kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _microseconds(column.cast(pa.timestamp("us"), safe=False))
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _epoch(
-            np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-        )
-    try:
-        return _microseconds(pa.compute.cast(column, pa.timestamp("us")))
-    except pa.ArrowInvalid:
-        return np.array([_one(value) for value in column.to_pylist()], dtype=np.int64)
+def _text(microseconds: Any) -> str:
+    return str(np.datetime64(int(microseconds), "us").astype("datetime64[s]"))
 
 
 def _microseconds(column: Any) -> Array:
     return np.asarray(column.cast(pa.int64()).fill_null(int(NOT_A_TIME)).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _epoch(values: Array) -> Array:
-    finite = np.isfinite(values)
-    thousandths = np.nanmax(np.abs(values), initial=0.0, where=finite) > 1e11
-    scaled = np.where(finite, values, 0.0) * (1e3 if thousandths else 1e6)
-    return np.where(finite, scaled, NOT_A_TIME).astype(np.int64)
+def _epoch(column: Any) -> Array:
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    size = np.abs(values)
+    known = size < BEYOND
+    unit = np.select([size < THOUSANDTHS, size < MILLIONTHS, size < BILLIONTHS], [1e6, 1e3, 1.0], 1e-3)
+    return np.where(known, np.rint(np.where(known, values, 0.0) * unit), NOT_A_TIME).astype(np.int64)
 
 
-def _one(value: object) -> int:
-    text = str(value).strip() if value is not None else ""
+def _one(value: str | None) -> int:
+    text = (value or "").strip()
     try:
-        if text.replace(".", "", 1).removeprefix("-").isdigit():
-            return int(_epoch(np.array([float(text)]))[0])
+        return int(_epoch(pa.array([float(text)]))[0])
+    except ValueError:
+        pass
+    try:
         moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         return int(NOT_A_TIME)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
+    return (moment - START) // timedelta(microseconds=1)

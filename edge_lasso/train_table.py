@@ -1,34 +1,28 @@
-"""Training from a table, in two passes and in bounded memory: what `edge-lasso train` does.
-
-The first pass reads targets, times and categories, and so knows which rows count and which fold each belongs to; the
-second adds every row to the statistics of its fold. Rows are never sorted: a fold is a matter of a row's rank in time.
-"""
+"""Training from a table, in two passes and in bounded memory: what `edge-lasso train` does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
+from edge_lasso.collect_table import Design, Progress, collect_table, table_inputs
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
-from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
+from edge_lasso.folds import FoldStatistics, forward_chain, plan_folds
 from edge_lasso.predict_table import linear_rows
-from edge_lasso.statistics import Statistics
-from edge_lasso.tables import Table, category_codes, open_table
-from edge_lasso.terms import numeric_inputs, provenance, term_names, to_model
-from edge_lasso.times import Times, parse_times
+from edge_lasso.survey import Survey, survey
+from edge_lasso.tables import Table, model_block, open_table
+from edge_lasso.terms import provenance, to_model
 from edge_lasso.train import fit_statistics
-from edge_lasso_runtime.model import Factor, Input, Model
+from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
-Progress = Callable[[float, float | None, str], None]
-MOST_CATEGORIES = 1000
-LARGEST_GRAM = 2**31
+COPY = 0.9999
+"""A correlation from which on an input is suspected to be a copy of the target."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Held:
         spread = self.truth[:, 0] - self.truth[:, 0].mean()
         return {
             "rows": float(len(error)),
-            "r2": float(1.0 - (error @ error) / (spread @ spread)),
+            "r2": float(1.0 - (error @ error) / (spread @ spread)) if spread.any() else 0.0,
             "rmse": float(np.sqrt(np.mean(error**2))),
             "mae": float(np.mean(np.abs(error))),
         }
@@ -81,18 +75,6 @@ class TrainResult:
     fits: list[Fit]
     notes: list[str]
     held: Held | None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What the first pass found."""
-
-    rank: Array  # of each row among those used, in time; -1: not used
-    used: int
-    kept: int  # of those, how many come before the rows held out
-    dropped: int
-    times: Times | None
-    categories: dict[str, tuple[str, ...]]
 
 
 def train_table(
@@ -148,231 +130,106 @@ def train_table(
     table = open_table(data)
     options = options or TrainOptions()
     targets = [targets] if isinstance(targets, str) else list(targets)
-    for name in targets:
-        table.check(name)
-    if degree not in (1, 2):
-        raise DataError(f"degree is {degree}; allowed are 1 and 2")
-    if not 0.0 <= holdout < 1.0:
-        raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
+    _check_numbers(degree, holdout)
     columns = _columns(table, targets, time, inputs, drop)
-    categorical = table.expand(categorical, "--categorical")
-    notes = list(table.notes)
-    rows = _first_pass(table, targets, time, [name for name in columns if name in categorical], holdout, notes)
-    kept = rows.kept
-    if kept < 2:
-        raise DataError(f"{table.title} has {kept} rows to train on with a target; at least 2 are needed")
-    plan = forward_chain(kept, cv) if time is not None and cv else plan_folds(cv, kept)
-    folds, columns = _second_pass(table, columns, targets, rows, plan, degree, progress, notes)
-    factors = _terms(columns, rows.categories, degree)
-    fits = fit_statistics(folds, options, None if len(factors) == len(columns) and not rows.categories else factors)
+    chosen = set(table.expand(categorical, "--categorical"))
+    for name in targets:
+        if name in chosen:
+            raise DataError(f"--categorical: '{name}' is a target; a target of a regression must hold numbers")
+    rows = survey(table, targets, time, [name for name in columns if name in chosen], holdout)
+    plan = forward_chain(rows.kept, cv) if time is not None and cv else plan_folds(cv, rows.kept)
+    design = Design(tuple(columns), tuple(targets), rows.categories, {})
+    folds, design, empty = collect_table(table, design, rows, plan, degree, progress)
+    plain = degree == 1 and not rows.categories
+    fits = fit_statistics(folds, options, None if plain else design.terms)
     about = provenance(fits, folds, options)
     about["data"] = {
         "file": table.title,
         "sha256": table.hash,
-        "rows": kept,
-        "rows_without_target": rows.dropped,
-        "rows_held_out": rows.used - kept,
-        **_span(rows, kept),
+        "rows": rows.kept,
+        "rows_without_target": rows.without_target,
+        "rows_held_out": rows.used - rows.kept,
+        **rows.span(),
     }
     about["seed"] = seed
-    model = to_model(fits, _inputs(folds.total, columns, rows.categories), columns, factors, about)
-    held = _held(table, model, targets, rows, kept) if holdout else None
+    about["options"] = {
+        "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
+        "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
+    }  # fmt: skip
+    model = to_model(fits, table_inputs(design, folds.total), design.columns, design.terms, about)
+    held = _held(table, model, targets, rows) if rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
         model = model.replace(provenance=about)
-    for fit in fits:
-        if fit.constant:
-            notes.append(f"{len(fit.constant)} columns do not vary and were left out (first: '{fit.constant[0]}')")
-        if fit.dependent:
-            notes.append(f"{len(fit.dependent)} columns repeat others and were left out (first: '{fit.dependent[0]}')")
-    if rows.dropped:
-        notes.append(f"{rows.dropped} rows without a target left out")
+    counted = [
+        f"column '{name}' has no name in the file; it seems to count the rows and is no input unless --inputs names it"
+        for name in table.row_numbers
+        if name not in (*inputs, *targets, *drop, time)
+    ]
+    notes = [*counted, *rows.notes, *_column_notes(empty, fits), *_copies(folds, design)]
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
+
+
+def _check_numbers(degree: int, holdout: float) -> None:
+    if degree not in (1, 2):
+        raise DataError(f"degree is {degree}; allowed are 1 and 2")
+    if not 0.0 <= holdout < 1.0:
+        raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
 
 
 def _columns(
     table: Table, targets: Sequence[str], time: str | None, inputs: Sequence[str], drop: Sequence[str]
 ) -> list[str]:
+    if not targets:
+        raise DataError("no target is given; name the column to predict with --target")
+    for name in targets:
+        table.check(name)
     if time is not None:
         table.check(time, "--time")
+        if time in targets:
+            raise DataError(f"--time: '{time}' is a target; the column of times must be another one")
     chosen = table.expand(inputs, "--inputs") if inputs else list(table.columns)
     away = {*table.expand(drop, "--drop"), *targets, *([time] if time else [])}
-    if any("the first column has no name" in note for note in table.notes) and "row" not in inputs:
-        away.add("row")
+    away |= {name for name in table.row_numbers if name not in inputs}
     columns = [name for name in chosen if name not in away]
     if not columns:
         raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
     return columns
 
 
-def _first_pass(
-    table: Table,
-    targets: Sequence[str],
-    time: str | None,
-    categorical: Sequence[str],
-    holdout: float,
-    notes: list[str],
-) -> _Rows:
-    text = [*([time] if time else []), *categorical]
-    known, columns = [], [[] for _ in text]  # type: list[Array], list[list[pa.Array]]
-    for numbers, texts in table.batches(targets, text):
-        known.append(np.asarray(np.isfinite(numbers).all(axis=1)))
-        for kept, column in zip(columns, texts, strict=True):
-            kept.append(column)
-    has_target = np.concatenate([np.empty(0, dtype=bool), *known])
-    if not len(has_target):
-        raise DataError(f"{table.title} has no rows; there is nothing to learn from")
-    if not has_target.any():
-        raise DataError(f"target '{targets[0]}' has no readings in the {len(has_target)} rows of {table.title}")
-    times, order = None, np.arange(len(has_target))
-    if time:
-        times = parse_times(pa.chunked_array(columns.pop(0)), time)
-        if not times.known.any():
-            raise DataError(f"--time: no value of column '{time}' is a time (ISO 8601, or seconds since 1970)")
-        notes += times.notes
-        order = np.flatnonzero(times.known)
-        order = order[np.argsort(times.microseconds[order], kind="stable")]
-    index = order[has_target[order]]
-    rank = np.full(len(has_target), -1, dtype=np.int64)
-    rank[index] = np.arange(len(index))
-    categories = {name: _categories(name, kept) for name, kept in zip(categorical, columns, strict=True)}
-    return _Rows(rank, len(index), int(len(index) * (1.0 - holdout)), int((~has_target).sum()), times, categories)
+def _plain(alphas: Any) -> Any:
+    return alphas if isinstance(alphas, int) else [float(alpha) for alpha in alphas]
 
 
-def _categories(name: str, columns: list[pa.Array]) -> tuple[str, ...]:
-    values = {str(value) for column in columns for value in column.unique().to_pylist() if value is not None}
-    if not 1 <= len(values) <= MOST_CATEGORIES:
-        raise DataError(f"--categorical: column '{name}' has {len(values)} values; allowed are 1 to {MOST_CATEGORIES}")
-    return tuple(sorted(values))
+def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
+    found = [(empty, "without a reading")]
+    for fit in fits:
+        found += [(fit.constant, "that do not vary"), (fit.dependent, "that repeat others")]
+    return [
+        f"{len(names)} column{'s' * (len(names) > 1)} {what} left out (first: '{names[0]}')"
+        for names, what in found
+        if names
+    ]
 
 
-def _terms(columns: Sequence[str], categories: dict[str, tuple[str, ...]], degree: int) -> list[tuple[Factor, ...]]:
-    terms: list[tuple[Factor, ...]] = []
-    numeric = []
-    for i, name in enumerate(columns):
-        if name in categories:
-            terms += [(Factor(i, c),) for c in range(len(categories[name]))]
-        else:
-            terms.append((Factor(i),))
-            numeric.append(i)
-    if degree == 2:
-        terms += [(Factor(i), Factor(j)) for at, i in enumerate(numeric) for j in numeric[at:]]
-    return terms
+def _copies(folds: FoldStatistics, design: Design) -> list[str]:
+    """Inputs that all but equal a target: perhaps a copy that will not be there when the model runs."""
+    moments = folds.total.moments()
+    p = len(folds.columns)
+    deviation = np.sqrt(np.diagonal(moments.covariance))
+    notes = []
+    for t, target in enumerate(design.targets, p):
+        product = deviation[:p] * deviation[t]
+        correlation = np.divide(moments.covariance[:p, t], product, out=np.zeros(p), where=product > 0.0)
+        notes += [
+            f"input '{folds.columns[j]}' has a correlation of {correlation[j]:.5f} with target '{target}'; "
+            "leave it out with --drop if it is a copy"
+            for j in np.flatnonzero(np.abs(correlation) > COPY)
+        ]
+    return notes
 
 
-def _second_pass(
-    table: Table,
-    columns: list[str],
-    targets: Sequence[str],
-    rows: _Rows,
-    plan: FoldPlan,
-    degree: int,
-    progress: Progress | None,
-    notes: list[str],
-) -> tuple[FoldStatistics, list[str]]:
-    """Fold statistics of every term; columns without a reading in the training rows are left out."""
-    size = 8 * (len(_terms(columns, rows.categories, degree)) + len(targets) + 1) ** 2 * plan.parts
-    if size > LARGEST_GRAM:
-        raise DataError(
-            f"{len(columns)} inputs with degree {degree} make statistics of {size / 1e9:.1f} GB "
-            f"(allowed: {LARGEST_GRAM / 1e9:.1f} GB); choose fewer with --inputs or --drop, or --degree 1"
-        )
-    fill = None
-    if degree == 2:
-        numeric = [name for name in columns if name not in rows.categories]
-        first, _ = _collect(table, columns, targets, rows, plan, 1, None, progress)
-        means = dict(zip(first.columns, first.total.moments().mean, strict=False))
-        fill = np.array([means[name] for name in numeric])
-    folds, empty = _collect(table, columns, targets, rows, plan, degree, fill, progress)
-    if not empty:
-        return folds, columns
-    notes.append(f"{len(empty)} columns without a reading left out (first: '{empty[0]}')")
-    columns = [name for name in columns if name not in empty]
-    if not columns:
-        raise DataError(f"no input of {table.title} has a reading in the {plan_rows(plan)} training rows")
-    return _second_pass(table, columns, targets, rows, plan, degree, progress, notes)
-
-
-def plan_rows(plan: FoldPlan) -> int:
-    """The rows a plan of contiguous parts covers."""
-    return int(plan.bounds[-1]) if plan.bounds is not None else 0
-
-
-def _collect(
-    table: Table,
-    columns: Sequence[str],
-    targets: Sequence[str],
-    rows: _Rows,
-    plan: FoldPlan,
-    degree: int,
-    fill: Array | None,
-    progress: Progress | None,
-) -> tuple[FoldStatistics, list[str]]:
-    terms = _terms(columns, rows.categories, degree)
-    names = {i: rows.categories[name] for i, name in enumerate(columns) if name in rows.categories}
-    folds = FoldStatistics(term_names(columns, terms, names), targets, plan)
-    last = plan_rows(plan) if plan.bounds is not None else rows.used
-    done = 0
-    for X, y in _blocks(table, columns, targets, rows, degree, fill):
-        rank = rows.rank[done : done + len(X)]
-        done += len(X)
-        used = (rank >= 0) & (rank < last)
-        part = np.where(used, plan.part_of(np.where(used, rank, 0)), -1)
-        folds.update(X, y, part)
-        if progress:
-            progress(done, len(rows.rank), f"{done:,} rows")
-    low = folds.total.low
-    where = {name: j for j, name in enumerate(folds.columns)}
-    empty = [name for name in columns if name in where and not np.isfinite(low[where[name]])]
-    return folds, empty
-
-
-def _blocks(
-    table: Table, columns: Sequence[str], targets: Sequence[str], rows: _Rows, degree: int, fill: Array | None
-) -> Iterator[tuple[Array, Array]]:
-    """Gram columns and targets, batch by batch."""
-    numeric = [name for name in columns if name not in rows.categories]
-    text = [name for name in columns if name in rows.categories]
-    for numbers, texts in table.batches([*numeric, *targets], text):
-        x, y = numbers[:, : len(numeric)], numbers[:, len(numeric) :]
-        if degree == 1 and not text:
-            yield x, y
-            continue
-        if fill is not None:
-            x = np.where(np.isnan(x), fill, x)
-        parts = []
-        at = 0
-        for name in columns:
-            if name in rows.categories:
-                codes = category_codes(texts[text.index(name)], rows.categories[name])
-                parts.append((codes[:, None] == np.arange(len(rows.categories[name]))).astype(np.float64))
-            else:
-                parts.append(x[:, at : at + 1])
-                at += 1
-        if degree == 2:
-            parts += [x[:, i : i + 1] * x[:, i:] for i in range(x.shape[1])]
-        yield np.concatenate(parts, axis=1), y
-
-
-def _inputs(total: Statistics, columns: Sequence[str], categories: dict[str, tuple[str, ...]]) -> list[Input]:
-    numeric = iter(numeric_inputs(total, [name for name in columns if name not in categories]))
-    inputs = []
-    for i, name in enumerate(columns):
-        if name in categories:
-            inputs.append(Input(name, i, None, None, None, categories=categories[name]))
-        else:
-            inputs.append(next(numeric).replace(column=i))
-    return inputs
-
-
-def _span(rows: _Rows, kept: int) -> dict[str, str]:
-    if rows.times is None:
-        return {}
-    order = np.argsort(np.where(rows.rank < 0, len(rows.rank), rows.rank), kind="stable")
-    return {"from": rows.times.text(int(order[0])), "to": rows.times.text(int(order[kept - 1]))}
-
-
-def _held(table: Table, model: Model, targets: Sequence[str], rows: _Rows, kept: int) -> Held:
+def _held(table: Table, model: Model, targets: Sequence[str], rows: Survey) -> Held:
     numeric = [one.name for one in model.inputs if one.categories is None]
     text = [one.name for one in model.inputs if one.categories is not None]
     truth, predicted, ranks = [], [], []
@@ -380,19 +237,13 @@ def _held(table: Table, model: Model, targets: Sequence[str], rows: _Rows, kept:
     for numbers, texts in table.batches([*numeric, *targets], text):
         rank = rows.rank[done : done + len(numbers)]
         done += len(numbers)
-        chosen = rank >= kept
-        block = np.empty((len(numbers), len(model.inputs)))
-        for i, one in enumerate(model.inputs):
-            if one.categories is None:
-                block[:, i] = numbers[:, numeric.index(one.name)]
-            else:
-                block[:, i] = category_codes(texts[text.index(one.name)], one.categories)
-        truth.append(numbers[chosen, len(numeric) :])
+        chosen = rank >= rows.kept
+        block = model_block(model, numbers[:, : len(numeric)], texts)
+        truth.append(numbers[chosen, len(numeric) :].astype(np.float64))
         predicted.append(linear_rows(model, block[chosen])[0])
         ranks.append(rank[chosen])
     order = np.argsort(np.concatenate(ranks))
     times = None
     if rows.times is not None:
-        index = np.argsort(np.where(rows.rank < 0, len(rows.rank), rows.rank), kind="stable")[kept : rows.used]
-        times = rows.times.microseconds[index].astype("datetime64[us]")
+        times = rows.times.microseconds[rows.rows(rows.kept, rows.used)].astype("datetime64[us]")
     return Held(times, np.concatenate(truth)[order], np.concatenate(predicted)[order])

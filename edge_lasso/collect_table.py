@@ -1,0 +1,219 @@
+"""The second pass over a table to train on: every row is added to the statistics of its fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.errors import DataError
+from edge_lasso.folds import LARGEST, FoldPlan, FoldStatistics, run
+from edge_lasso.statistics import Statistics
+from edge_lasso.survey import Survey
+from edge_lasso.tables import Table, category_codes
+from edge_lasso.terms import numeric_inputs, term_names
+from edge_lasso_runtime.model import READING_LIMIT, Factor, Input
+
+Array = npt.NDArray[Any]
+Progress = Callable[[float, float | None, str], None]
+
+
+@dataclass(frozen=True)
+class Design:
+    """From columns of a table to the columns of the Gram matrix.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        The training row: what a `Factor` counts.
+    targets : tuple of str
+    categories : dict
+        Of the categorical columns.
+    fill : dict
+        With degree 2: what replaces a missing reading before products are made, by column. Without: empty.
+    """
+
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+    fill: dict[str, float]
+
+    @property
+    def numeric(self) -> list[str]:
+        """The columns that are numbers."""
+        return [name for name in self.columns if name not in self.categories]
+
+    @property
+    def terms(self) -> list[tuple[Factor, ...]]:
+        """What each column of the Gram matrix is: columns and indicators, then products."""
+        terms: list[tuple[Factor, ...]] = []
+        for i, name in enumerate(self.columns):
+            if name in self.categories:
+                terms += [(Factor(i, c),) for c in range(len(self.categories[name]))]
+            else:
+                terms.append((Factor(i),))
+        if self.fill:
+            numbers = [i for i, name in enumerate(self.columns) if name not in self.categories]
+            terms += [(Factor(i), Factor(j)) for at, i in enumerate(numbers) for j in numbers[at:]]
+        return terms
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the Gram matrix."""
+        categories = {i: self.categories[name] for i, name in enumerate(self.columns) if name in self.categories}
+        return term_names(self.columns, self.terms, categories)
+
+    def blocks(self, table: Table) -> Iterator[tuple[Array, Array]]:
+        """Columns of the Gram matrix, and targets, batch by batch."""
+        numeric, text = self.numeric, [name for name in self.columns if name in self.categories]
+        fill = np.array([self.fill[name] for name in numeric]) if self.fill else None
+        for numbers, texts in table.batches([*numeric, *self.targets], text):
+            x, y = numbers[:, : len(numeric)], numbers[:, len(numeric) :]
+            if fill is not None:
+                with np.errstate(invalid="ignore"):
+                    x = np.where(np.abs(x) <= READING_LIMIT, x, fill)
+            if fill is None and not text:
+                yield x, y
+                continue
+            number, category = iter(range(len(numeric))), iter(zip(text, texts, strict=True))
+            parts = []
+            for name in self.columns:
+                if name in self.categories:
+                    parts.append(self._indicators(*next(category)))
+                else:
+                    j = next(number)
+                    parts.append(x[:, j : j + 1])
+            if fill is not None:
+                parts += [x[:, j : j + 1] * x[:, j:] for j in range(len(numeric))]
+            yield np.concatenate(parts, axis=1), y
+
+    def _indicators(self, name: str, column: Any) -> Array:
+        codes = category_codes(column, self.categories[name])
+        return np.equal(codes[:, None], np.arange(len(self.categories[name]))).astype(np.float64)
+
+    def width(self, degree: int) -> int:
+        """Number of columns of the Gram matrix, without making them."""
+        numbers = len(self.columns) - len(self.categories)
+        products = numbers * (numbers + 1) // 2 if degree == 2 else 0
+        return numbers + sum(map(len, self.categories.values())) + products
+
+
+def collect_table(
+    table: Table, design: Design, rows: Survey, plan: FoldPlan, degree: int = 1, progress: Progress | None = None
+) -> tuple[FoldStatistics, Design, list[str]]:
+    """Fold statistics of a table.
+
+    Parameters
+    ----------
+    table : Table
+    design : Design
+        Of degree 1.
+    rows : Survey
+    plan : FoldPlan
+        Of the rows kept, by rank.
+    degree : {1, 2}
+    progress : callable, optional
+        ``progress(done rows, all rows, text)``.
+
+    Returns
+    -------
+    folds : FoldStatistics
+    design : Design
+        Without the columns that have no reading, and with products.
+    empty : list of str
+        Those columns.
+
+    Raises
+    ------
+    DataError
+        The statistics would be too large, or no column has a reading.
+    """
+    check_size(design, plan, degree)
+    if degree == 2:
+        means = _means(table, design, rows, progress)
+        empty = [name for name, mean in means.items() if np.isnan(mean)]
+        design = _without(table, design, empty)
+        design = replace(design, fill={name: means[name] for name in design.numeric})
+    folds = _collect(table, design, rows, plan, progress)
+    if degree == 1:
+        seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
+        empty = [name for name in design.numeric if not seen[name]]
+        if empty:
+            design = _without(table, design, empty)
+            folds = _collect(table, design, rows, plan, progress)
+    return folds, design, empty
+
+
+def check_size(design: Design, plan: FoldPlan, degree: int) -> None:
+    """Refuse statistics larger than memory before any is taken."""
+    width = design.width(degree)
+    size = 8 * (width + len(design.targets) + 1) ** 2 * plan.parts
+    if size > LARGEST:
+        raise DataError(
+            f"the statistics of {width:,} columns ({len(design.columns):,} inputs, degree {degree}) take "
+            f"{size / 1e9:.1f} GB in {plan.parts} parts, allowed are {LARGEST / 1e9:.1f} GB; choose fewer inputs with "
+            "--inputs or --drop, fewer folds with --cv" + (", or --degree 1" if degree == 2 else "")
+        )
+
+
+def _without(table: Table, design: Design, empty: list[str]) -> Design:
+    columns = tuple(name for name in design.columns if name not in set(empty))
+    if not columns:
+        raise DataError(f"no input of {table.title} has a reading in the rows to train on; check the columns")
+    return replace(design, columns=columns)
+
+
+def _collect(table: Table, design: Design, rows: Survey, plan: FoldPlan, progress: Progress | None) -> FoldStatistics:
+    folds = FoldStatistics(design.names, design.targets, plan)
+
+    def work(_: None) -> None:
+        for X, y, rank in _kept(design.blocks(table), rows, progress):
+            folds.update(X, y, np.where(rank >= 0, plan.part_of(np.maximum(rank, 0)), -1))
+
+    run(work, [None])  # one BLAS thread: the same bytes on any number of cores
+    return folds
+
+
+def _means(table: Table, design: Design, rows: Survey, progress: Progress | None) -> dict[str, float]:
+    """Training means of the numeric columns; NaN where there is no reading."""
+    numeric = design.numeric
+    shift, total, count = np.zeros(len(numeric)), np.zeros(len(numeric)), np.zeros(len(numeric))
+    for numbers, _, rank in _kept(table.batches(numeric), rows, progress):
+        known = (np.abs(numbers) <= READING_LIMIT) & (rank >= 0)[:, None]
+        new = (count == 0) & known.any(axis=0)
+        shift[new] = numbers[known.argmax(axis=0)[new], np.flatnonzero(new)]
+        total += np.where(known, numbers - shift, 0.0).sum(axis=0)
+        count += known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return dict(zip(numeric, (shift + total / count).tolist(), strict=True))
+
+
+def _kept(
+    blocks: Iterator[tuple[Array, Any]], rows: Survey, progress: Progress | None
+) -> Iterator[tuple[Array, Any, Array]]:
+    """Blocks with the rank of each row: -1 where it is not trained on."""
+    done, started = 0, perf_counter()
+    for numbers, rest in blocks:
+        rank = rows.rank[done : done + len(numbers)]
+        done += len(numbers)
+        yield numbers, rest, np.where(rank < rows.kept, rank, -1)
+        if progress:
+            speed = done / max(perf_counter() - started, 1e-9)
+            progress(done, len(rows.rank), f"{done:,} rows, {speed:,.0f} a second")
+
+
+def table_inputs(design: Design, total: Statistics) -> list[Input]:
+    """An `Input` for each column of the training row."""
+    numeric = iter(numeric_inputs(total, design.numeric))
+    inputs = []
+    for i, name in enumerate(design.columns):
+        if name in design.categories:
+            inputs.append(Input(name, i, None, None, None, categories=design.categories[name]))
+        else:
+            one = next(numeric)
+            inputs.append(one.replace(column=i, default=design.fill.get(name, one.default)))
+    return inputs
