@@ -2,7 +2,7 @@
 
 `predict` is a straight line of multiplications. It checks its *result*, not its inputs: a missing reading (None, NaN,
 infinite, beyond the limit) makes the result NaN, infinite, too large, or raises, and only then the slow way runs, which
-replaces what is missing. GUARD is half of limit x smallest coefficient: one reading beyond the limit always shows,
+replaces what is missing. The guard is half of limit x smallest coefficient: one reading beyond the limit always shows,
 unless other readings, just as absurd, cancel it; `predict_row` and `check` look at each reading.
 """
 
@@ -233,11 +233,12 @@ def _double(model: Model, options: Options) -> str:
     if model.policy == "clamp" or count > LONGEST_LINE:
         text += f"\n\ndef {name}(x):\n{doc}\n    return _line(check(x)[0])\n"
     else:
-        text += f"\n\nGUARD = {_guard(model)!r}\n\n\ndef {name}(x):\n{doc}\n    try:\n"
+        text += f"\n\ndef {name}(x):\n{doc}\n    try:\n"
+        guard = repr(_guard(model))  # as a literal: looking up a name would cost as much as the comparison
         fast = [*_unpacked(model, options.inputs, "        "), *_straight(model, "        ")]
         text += "\n".join(fast[:-1]) + "\n"
         names = [f"y{m}" for m in range(len(model.outputs))] if several else ["y"]
-        text += f"        if {' and '.join(f'-GUARD < {one} < GUARD' for one in names)}:\n    {fast[-1]}\n"
+        text += f"        if {' and '.join(f'-{guard} < {one} < {guard}' for one in names)}:\n    {fast[-1]}\n"
         text += "    except (TypeError, OverflowError):\n        pass\n    return _line(check(x)[0])\n"
     text += f"\n\n{'linear = predict' if link == 'identity' else ''}\n" if link == "identity" else ""
     text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link]
@@ -247,7 +248,7 @@ def _double(model: Model, options: Options) -> str:
     value = "_line(values)" if link == "identity" else "_link(_line(values))"
     text += CLEAN.format(clamp=clamp, reading=CATEGORY_READING if categorical else READING, value=value)
     listed = "z" if several else "(z,)"
-    return text + SELFTEST.format(call="linear(row)", listed=listed, tolerance="(eps > 1e-15) * eps * size")
+    return text + SELFTEST.format(call="linear(row)", listed=listed, tolerance="eps * size")
 
 
 def _unpacked(model: Model, inputs: str, pad: str) -> list[str]:

@@ -28,15 +28,12 @@ def _line(x):
     return y
 
 
-GUARD = 7.922816251426434e+28
-
-
 def predict(x):
     """Predict one row: a sequence of readings in the order of FEATURES (None or NaN: missing)."""
     try:
         x0, x1 = x
         y = 0.5 + 2.0 * x0 + -0.125 * x1
-        if -GUARD < y < GUARD:
+        if -7.922816251426434e+28 < y < 7.922816251426434e+28:
             return y
     except (TypeError, OverflowError):
         pass
@@ -84,6 +81,6 @@ def selftest():
     for row, wanted in SELF_TEST:
         z = linear(row)
         for got, value, size in zip((z,), wanted, SIZES):
-            if not abs(got - value) <= (eps > 1e-15) * eps * size:
+            if not abs(got - value) <= eps * size:
                 return False
     return True
