@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
-def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write a whole file or nothing.
+@contextmanager
+def replacing(path: Path | str) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece; it takes its name when the block ends, and is removed when the block fails.
 
     Parameters
     ----------
     path : path
         The folder must exist.
-    data : bytes
 
     Raises
     ------
@@ -25,7 +28,7 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
@@ -35,6 +38,12 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a whole file or nothing; see `replacing`."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
 
+from edge_lasso.atomic import replacing
 from edge_lasso.tables import model_batches
 from edge_lasso_runtime.model import Model
 
@@ -50,7 +52,9 @@ def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
         x = np.where(known, x, one.default)
         outside = (x < one.low) | (x > one.high)  # type: ignore[operator]
         degraded |= ~known | outside
-        values.append(np.clip(x, one.low, one.high) if model.policy == "clamp" else x)
+        if model.policy == "clamp":
+            x = np.where(x < one.low, one.low, np.where(x > one.high, one.high, x))  # type: ignore[arg-type,operator]
+        values.append(x)
     linear = np.empty((len(rows), len(model.outputs)))
     for m, output in enumerate(model.outputs):
         y = np.full(len(rows), output.intercept)
@@ -100,44 +104,38 @@ def predict_table(
     DataError
         A column is missing from the table, or holds what is no number.
     """
-    if out is None:
-        return _write(model, data, sys.stdout, progress)
-    path = Path(out)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            counts = _write(model, data, file, progress)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return counts
+    if out is not None:
+        with replacing(out) as file:
+            return _write(model, data, file.write, progress)
+
+    def to_standard_output(piece: bytes) -> None:
+        sys.stdout.write(piece.decode())
+
+    return _write(model, data, to_standard_output, progress)
 
 
-def _write(model: Model, data: Any, file: Any, progress: Callable[[float], None] | None) -> dict[str, int]:
+def _write(
+    model: Model, data: Any, write: Callable[[bytes], Any], progress: Callable[[float], None] | None
+) -> dict[str, int]:
     counts = {"rows": 0, "degraded": 0}
-    writer = csv.writer(file, lineterminator="\n")
     names = [one.name for one in model.outputs]
-    if model.classes is not None and len(names) == 1:
-        names = ["label", f"probability of {model.classes[1]}"]
-    elif model.classes is not None:
-        names = ["label", *(f"probability of {name}" for name in model.classes)]
-    writer.writerow([*names, "status"])
+    if model.classes is not None:
+        names = ["label", *(f"probability of {name}" for name in model.classes[-len(names) :])]
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow([*names, "status"])
+    plain = not any(sign in label for label in model.classes or () for sign in ',"\r\n')
+    style = pa.csv.WriteOptions(include_header=False, quoting_style="none" if plain else "needed")
+    write(header.getvalue().encode())
     for rows in model_batches(data, model):
         linear, degraded = linear_rows(model, rows)
-        values = link_rows(model, linear).tolist()
-        text = io.StringIO()
-        lines = csv.writer(text, lineterminator="\n")
-        status = ["degraded" if one else "ok" for one in degraded.tolist()]
-        if model.classes is None:
-            lines.writerows([*map(repr, row), word] for row, word in zip(values, status, strict=True))
-        else:
-            best = (linear[:, 0] > 0.0).astype(int) if linear.shape[1] == 1 else linear.argmax(axis=1)
-            labels = [model.classes[i] for i in best.tolist()]
-            table = zip(labels, values, status, strict=True)
-            lines.writerows([name, *map(repr, row), word] for name, row, word in table)
-        file.write(text.getvalue())
+        columns = [pa.array(column) for column in link_rows(model, linear).T]
+        if model.classes is not None:
+            best = (linear[:, 0] > 0.0).astype(np.int64) if linear.shape[1] == 1 else linear.argmax(axis=1)
+            columns.insert(0, pa.array(model.classes).take(pa.array(best)))
+        columns.append(pa.compute.if_else(pa.array(degraded), "degraded", "ok"))
+        piece = pa.BufferOutputStream()
+        pa.csv.write_csv(pa.record_batch(columns, [*map(str, range(len(columns)))]), piece, style)
+        write(piece.getvalue().to_pybytes())
         counts["rows"] += len(rows)
         counts["degraded"] += int(degraded.sum())
         if progress:

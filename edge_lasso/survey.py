@@ -95,7 +95,7 @@ def survey(
     row = 0
     try:
         for numbers, texts in table.batches(targets, [*([time] if time else []), *categorical]):
-            known.append(np.less_equal(np.abs(numbers), READING_LIMIT).all(axis=1))
+            known.append(np.asarray((np.abs(numbers) <= READING_LIMIT).all(axis=1)))
             if time:
                 column = texts.pop(0)
                 times.append(parse_times(column))
