@@ -15,8 +15,10 @@ Table = Sequence[Sequence[float]]
 RANDOM_ROWS = 200
 
 
-def compare_integers(session: Session, model: Model, plain: Table, rows: Table) -> list[str]:
+def compare_integers(session: Session, model: Model, plain: Table, rows: Table, exact: bool = True) -> list[str]:
     """`encode` on every row; `predict_q` and `probability_q` on those integers, on extremes and on random ones.
+
+    Where decimals are not read exactly (old MicroPython), `encode` may be one integer off; the others never.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def compare_integers(session: Session, model: Model, plain: Table, rows: Table) 
     wanted = [encode(model, row)[0] for row in plain]
     for i, (q, full) in enumerate(zip(wanted, session.encode(rows), strict=True)):
         found = [full[j] for j in places]
-        if found != q:
+        if any(abs(a - b) > (not exact) for a, b in zip(found, q, strict=True)):
             return [f"encode gives {found}, must be {q} (row {i})"]
     wanted += integer_rows(section)
     q_rows = []

@@ -130,9 +130,11 @@ def test_python_runs_in_a_fresh_interpreter_and_is_exact(python_artifact):
         assert session.linear(ROWS) == [[reference(row)] for row in ROWS]
         assert session.predict(ROWS) == [[2.0 * reference(row)] for row in ROWS]
         assert session.degraded(ROWS) == [False, False, True, False]
+        assert session.by_name(ROWS) == session.predict(ROWS)
+        assert session.exact
         assert session.runtime == f"CPython {sys.version.split()[0]}"
         assert session.model_hash == HASH
-        assert session.selftest()
+        assert session.passed
         assert session.linear([]) == []
     assert not list(python_artifact.glob("__pycache__"))
 
@@ -165,7 +167,7 @@ def test_micropython_gets_rows_exactly(python_artifact):
         got = session.linear(rows)
         assert session.runtime.startswith("MicroPython 1.")
         assert session.model_hash == HASH
-        assert session.selftest()
+        assert session.passed
         assert session.degraded(ROWS) == [False, False, True, False]
     for row, (value,) in zip(rows, got, strict=True):
         wanted = reference(row)
