@@ -11,8 +11,13 @@ import numpy.typing as npt
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
+    ARDRegression,
+    BayesianRidge,
     ElasticNet,
     ElasticNetCV,
+    HuberRegressor,
+    Lars,
+    LarsCV,
     Lasso,
     LassoCV,
     LassoLars,
@@ -22,16 +27,22 @@ from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
     MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
     MultiTaskLasso,
+    MultiTaskLassoCV,
     OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV,
+    QuantileRegressor,
     Ridge,
     RidgeCV,
+    SGDRegressor,
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from edge_lasso.errors import DataError
+from edge_lasso.estimators import LassoRegressor
 from edge_lasso.terms import versions
 from edge_lasso_runtime.format import from_dict, to_dict
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
@@ -39,7 +50,9 @@ from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 Array = npt.NDArray[Any]
 REGRESSORS = (
     Lasso, LassoCV, LassoLars, LassoLarsCV, LassoLarsIC, ElasticNet, ElasticNetCV, Ridge, RidgeCV, LinearRegression,
-    MultiTaskLasso, MultiTaskElasticNet, OrthogonalMatchingPursuit,
+    MultiTaskLasso, MultiTaskLassoCV, MultiTaskElasticNet, MultiTaskElasticNetCV, OrthogonalMatchingPursuit,
+    OrthogonalMatchingPursuitCV, Lars, LarsCV, BayesianRidge, ARDRegression, HuberRegressor, QuantileRegressor,
+    SGDRegressor, LassoRegressor,
 )  # fmt: skip
 CLASSIFIERS = (LogisticRegression, LogisticRegressionCV)
 DEVIATIONS = 4.0
@@ -62,19 +75,21 @@ def from_sklearn(
     estimator: Any,
     X: Any = None,
     feature_names: Sequence[str] | None = None,
-    target_names: Sequence[str] | None = None,
+    target_names: str | Sequence[str] | None = None,
 ) -> Model:
     """Turn a fitted linear estimator, or a pipeline that ends in one, into a model.
 
     Parameters
     ----------
     estimator : fitted estimator
-        Lasso, ElasticNet, Ridge, LinearRegression, their CV forms, LogisticRegression (two or more classes), or a
-        ``Pipeline`` of SimpleImputer, StandardScaler and MinMaxScaler before one of them.
+        Lasso, ElasticNet, Ridge, LinearRegression, their CV forms, other linear regressors of scikit-learn,
+        LassoRegressor, LogisticRegression (two or more classes), or a ``Pipeline`` of SimpleImputer, StandardScaler
+        and MinMaxScaler before one of them.
     X : array or DataFrame, shape (rows, features), optional
         Training rows: give the ranges, and the defaults where no imputer does. Without them, ranges come from a
         MinMaxScaler, or are four standard deviations around a StandardScaler's mean (the provenance says so).
-    feature_names, target_names : sequence of str, optional
+    feature_names : sequence of str, optional
+    target_names : str or sequence of str, optional
         Default: the estimator's `feature_names_in_`, else ``x0``, ``x1``, ...; ``y``, or ``y0``, ``y1``, ...
 
     Returns
@@ -90,8 +105,10 @@ def from_sklearn(
     steps = list(estimator.steps) if isinstance(estimator, Pipeline) else [("estimator", estimator)]
     last = steps[-1][1]
     if not isinstance(last, (*REGRESSORS, *CLASSIFIERS)):
-        allowed = ", ".join(sorted(one.__name__ for one in (*REGRESSORS, *CLASSIFIERS)))
-        raise DataError(f"step '{steps[-1][0]}' is {type(last).__name__}; the last step must be one of {allowed}")
+        raise DataError(
+            f"step '{steps[-1][0]}' is {type(last).__name__}; the last step must be Lasso, ElasticNet, Ridge, "
+            "LinearRegression, a CV form of them, another linear regressor of scikit-learn, or LogisticRegression"
+        )
     for name, step in steps:
         try:
             if step not in (None, "passthrough"):
@@ -101,7 +118,12 @@ def from_sklearn(
     width = int(getattr(steps[0][1], "n_features_in_", last.n_features_in_))
     names = _names(estimator, steps, feature_names, width)
     folded = _fold(steps[:-1], width)
-    low, high, default, source = _ranges(folded, X, width)
+    if isinstance(last, LassoRegressor):
+        _fill(folded, last.feature_means_)
+        for one in last.model_.inputs:
+            j = folded.kept[one.column]
+            ends = np.array([one.low, one.high]) / folded.factor[j] + folded.shift[j]
+            folded.low[j], folded.high[j] = ends.min(), ends.max()
     coef = np.atleast_2d(np.asarray(last.coef_, dtype=np.float64))
     intercept = np.broadcast_to(np.asarray(last.intercept_, dtype=np.float64).ravel(), (len(coef),))
     if np.shape(last.coef_)[-1] != len(folded.kept):
@@ -110,6 +132,7 @@ def from_sklearn(
     weights[:, folded.kept] = coef * folded.factor[folded.kept]
     constants = intercept - weights @ np.where(np.isfinite(folded.shift), folded.shift, 0.0)
     used = np.flatnonzero(weights.any(axis=0))
+    low, high, default, source = _ranges(folded, _checked(X, names, width), used)
     link, classes, outputs = _outputs(last, weights, target_names)
     inputs = tuple(
         Input(names[j], int(j), float(np.clip(default[j], low[j], high[j])), float(low[j]), float(high[j]))
@@ -145,7 +168,7 @@ def _fold(steps: Any, width: int) -> _Steps:
         if step is None or step == "passthrough":
             continue
         if isinstance(step, SimpleImputer):
-            if step.add_indicator or not (step.missing_values != step.missing_values):
+            if step.add_indicator or not (isinstance(step.missing_values, float) and np.isnan(step.missing_values)):
                 raise DataError(
                     f"step '{name}': only SimpleImputer(missing_values=nan, add_indicator=False) can be folded"
                 )
@@ -154,8 +177,7 @@ def _fold(steps: Any, width: int) -> _Steps:
             if empty.any() and not step.keep_empty_features:
                 folded.kept = kept = kept[~empty]
                 values = values[~empty]
-            first = np.isnan(folded.fill[kept])
-            folded.fill[kept] = np.where(first, values / folded.factor[kept] + folded.shift[kept], folded.fill[kept])
+            _fill(folded, values)
         elif isinstance(step, StandardScaler):
             shift = np.asarray(step.mean_) if step.with_mean else np.zeros(len(kept))
             factor = np.ones(len(kept)) if step.scale_ is None else 1.0 / np.asarray(step.scale_)
@@ -164,7 +186,9 @@ def _fold(steps: Any, width: int) -> _Steps:
                 folded.mean[kept] = mean
                 if step.var_ is not None:
                     reach = DEVIATIONS * np.sqrt(step.var_) / np.abs(folded.factor[kept])
-                    folded.low[kept], folded.high[kept] = mean - reach, mean + reach
+                    known = np.isfinite(folded.low[kept])  # a MinMaxScaler before saw the range itself
+                    folded.low[kept] = np.where(known, folded.low[kept], mean - reach)
+                    folded.high[kept] = np.where(known, folded.high[kept], mean + reach)
             _chain(folded, shift, factor)
         elif isinstance(step, MinMaxScaler):
             if step.clip:
@@ -180,6 +204,13 @@ def _fold(steps: Any, width: int) -> _Steps:
     return folded
 
 
+def _fill(folded: _Steps, values: Array) -> None:
+    """What replaces a gap at this step, unless an earlier step filled it."""
+    kept = folded.kept
+    first = np.isnan(folded.fill[kept])
+    folded.fill[kept] = np.where(first, values / folded.factor[kept] + folded.shift[kept], folded.fill[kept])
+
+
 def _chain(folded: _Steps, shift: Array, factor: Array) -> None:
     """Apply ``(z - shift) * factor`` after what is there: z = (x - s) * f."""
     kept = folded.kept
@@ -187,12 +218,25 @@ def _chain(folded: _Steps, shift: Array, factor: Array) -> None:
     folded.factor[kept] *= factor
 
 
-def _ranges(folded: _Steps, X: Any, width: int) -> tuple[Array, Array, Array, str]:
-    default = np.where(np.isnan(folded.fill), folded.mean, folded.fill)
-    if X is not None:
+def _checked(X: Any, names: Sequence[str], width: int) -> Array | None:
+    """Training rows as numbers, in the order the estimator knows."""
+    if X is None:
+        return None
+    given = getattr(X, "columns", None)
+    if given is not None and set(map(str, given)) == set(names):
+        X = X[list(names)]
+    try:
         rows = np.asarray(X, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != width or not len(rows):
-            raise DataError(f"X has the shape {rows.shape}; the estimator was fitted on {width} columns")
+    except (TypeError, ValueError):
+        raise DataError("X has values that are no numbers; give the rows that the estimator was fitted on") from None
+    if rows.ndim != 2 or rows.shape[1] != width or not len(rows):
+        raise DataError(f"X has the shape {rows.shape}; the estimator was fitted on {width} columns")
+    return rows
+
+
+def _ranges(folded: _Steps, rows: Array | None, used: Array) -> tuple[Array, Array, Array, str]:
+    default = np.where(np.isnan(folded.fill), folded.mean, folded.fill)
+    if rows is not None:
         rows = np.where(np.isfinite(rows), rows, np.nan)
         seen = ~np.isnan(rows)
         count = np.maximum(seen.sum(axis=0), 1)
@@ -203,16 +247,13 @@ def _ranges(folded: _Steps, X: Any, width: int) -> tuple[Array, Array, Array, st
         return low, high, default, "training rows"
     default = np.where(np.isnan(default), (folded.low + folded.high) / 2.0, default)
     low, high = np.fmin(folded.low, default), np.fmax(folded.high, default)
-    missing = np.isnan(folded.low[folded.kept])
-    if missing.any():
+    if np.isnan(folded.low[used]).any():
         raise DataError("nothing tells the ranges of the inputs; pass the training rows as X")
-    unknown = np.isnan(low)
-    low, high, default = np.where(unknown, 0.0, low), np.where(unknown, 0.0, high), np.where(unknown, 0.0, default)
     return low, high, default, "scalers (a StandardScaler's: four standard deviations around the mean)"
 
 
 def _outputs(
-    last: Any, weights: Array, given: Sequence[str] | None
+    last: Any, weights: Array, given: str | Sequence[str] | None
 ) -> tuple[str, tuple[str, ...] | None, tuple[str, ...]]:
     count = len(weights)
     link, classes = "identity", None
@@ -221,9 +262,11 @@ def _outputs(
         classes = tuple(str(name) for name in last.classes_)
         link = "logistic" if count == 1 else "softmax"
         default = ("y",) if count == 1 else tuple(f"y = {name}" for name in classes)
-        if count > 1 and str(getattr(last, "multi_class", "auto")) == "ovr":
-            raise DataError("one-vs-rest LogisticRegression cannot be folded; fit it without multi_class='ovr'")
-    names = default if given is None else tuple(given)
+        if count > 1 and (str(getattr(last, "multi_class", "auto")) == "ovr" or last.solver == "liblinear"):
+            raise DataError(
+                "one-vs-rest LogisticRegression cannot be folded; fit it with another solver or multi_class"
+            )
+    names = default if given is None else (given,) if isinstance(given, str) else tuple(given)
     if len(names) != count:
         raise DataError(f"target_names has {len(names)} names; there must be {count}")
     return link, classes, names
