@@ -76,9 +76,9 @@ def test_unknown_links_name_the_nearest(spec, message):
 @pytest.mark.needs("micropython")
 def test_micropython_runs_scripts():
     with open_link("micropython") as shell:
-        shell.put({"x.py": b"import sys\nprint(sys.implementation.name, 0.1 + 0.2)\n"})
+        shell.put({"x.py": b"import sys\nprint(sys.implementation.name, 6 * 7)\n"})
         done = shell.run([*shell.python, "x.py"], timeout=60)
-        assert done.stdout.split() == ["micropython", "0.3"], done
+        assert done.stdout.split() == ["micropython", "42"], done
         assert "MicroPython" in shell.describe()
         assert shell.kind in ("measured", "emulated")
 
