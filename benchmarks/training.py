@@ -3,7 +3,7 @@
     python benchmarks/training.py [--wide] [--short] [--json FILE]
 
 Each line has, of the same array in the same process: one ``X.T @ X``; ours with everything included (standardizing, 100
-alphas, 5 folds, choice, refit, model); and each peer. `--wide` adds 2e4 x 2000 and the shapes with more columns than rows.
+alphas, 5 folds, choice, refit, model); and each peer. `--wide` adds 2e4 x 2000 and shapes with more columns than rows.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-import argparse
-import json
-import time
-import warnings
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import argparse  # noqa: E402
+import json  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
-import numpy as np
-from sklearn.linear_model import LassoCV, LassoLarsCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+import numpy as np  # noqa: E402
+from sklearn.linear_model import LassoCV, LassoLarsCV  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 
-from edge_lasso.estimators import LassoRegressor
+from edge_lasso.estimators import LassoRegressor  # noqa: E402
 
 TALL = [(10_000, 50), (100_000, 50), (1_000_000, 50)]
 WIDE = [(20_000, 2000), (500, 5000), (60, 400)]

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.folds import FoldStatistics
-from edge_lasso.path import SCREEN_FROM, PathSolver, Problem, problems
+from edge_lasso.fit import TrainOptions
+from edge_lasso.folds import FoldStatistics, run
+from edge_lasso.path import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
 from edge_lasso.refit import least_squares
 from edge_lasso.statistics import Moments
 
@@ -66,8 +67,6 @@ def make_folds(folds: FoldStatistics, split: int, scale: Array | None, penalty: 
     scored = held_out.moments(moments)
     p = len(folds.columns)
     if scale is None:
-        from edge_lasso.path import deviations
-
         scale = deviations(moments, p)[0] * penalty
     fold_problems = problems(moments, p, scale, fixed)
     for t, problem in enumerate(fold_problems):
@@ -97,15 +96,6 @@ class Lasso:
         owners = self.owners
         return np.array([len({i for j in np.flatnonzero(coef) for i in owners[j]}) for coef in coefs], dtype=np.int64)
 
-    def errors(self, solvers: Sequence[PathSolver], rows: slice) -> Array:
-        """Held-out errors of the folds' lasso paths, shape (folds, alphas)."""
-        count = rows.stop - rows.start
-        found = [
-            fold.held_out_error(self.target, solver.solution.coefs[rows])
-            for fold, solver in zip(self.folds, solvers, strict=True)
-        ]
-        return np.array(found).reshape(len(self.folds), count)
-
     def relaxed_errors(self, candidates: Sequence[Array], count: int, gammas: Array) -> Array:
         """Held-out errors with each fold's own supports, shape (folds, candidates, gammas).
 
@@ -127,21 +117,71 @@ class Lasso:
                 result[f, small, g] = fold.held_out_error(self.target, gamma * coefs[small] + (1.0 - gamma) * refits)
         return result
 
-    def ended(self, solvers: Sequence[PathSolver], errors: Array, max_inputs: int | None) -> str | None:
-        """Why the path need not go on, where going on is costly."""
-        if len(self.problem.xy) <= SCREEN_FROM:
-            return None
-        last = [solver.solution.coefs[-1:] for solver in solvers]
-        if max_inputs is not None and all(self.inputs(coef)[0] > 2 * max_inputs + 10 for coef in last):
-            return "past the input budget"
-        if len(errors) and (errors[:, -1] > 1.02 * errors.min(axis=1)).all():
-            return "held-out error past its minimum on every fold"
-        coef = last[-1][0]
-        active = np.flatnonzero(coef)
-        w = coef[active]
-        gram = self.problem.gram[active[:, None], active]
-        residual = self.problem.yy - 2.0 * w @ self.problem.xy[active] + w @ gram @ w
-        return "0.999 of the variance explained" if residual < 1e-3 * self.problem.yy else None
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths of the folds and, last, of all training rows, solved to the same alpha.
+
+    Parameters
+    ----------
+    alphas : array
+    coefs : list of array, shape (alphas, p)
+        On standardized columns.
+    fold_errors : array, shape (folds, alphas)
+    n_iter : int
+    ended : str
+    """
+
+    alphas: Array
+    coefs: list[Array]
+    fold_errors: Array
+    n_iter: int
+    ended: str
+
+
+def solve_together(
+    solvers: Sequence[Any], folds: Sequence[Any], lasso: Any, alphas: Array, options: TrainOptions
+) -> Paths:
+    """Solve all paths side by side, and end them where going on is costly and leads nowhere.
+
+    Parameters
+    ----------
+    solvers : sequence
+        `PathSolver` or alike, one per fold, then that of all training rows.
+    folds : sequence
+        `Fold` or alike: they score.
+    lasso : Lasso or alike
+        Has `target` and `inputs`.
+    alphas : array
+    options : TrainOptions
+    """
+    p = solvers[-1].solution.coefs.shape[1]
+    errors = np.zeros((len(folds), 0))
+    ended = "last alpha"
+    done = 0
+    for chunk in chunks(alphas, p):
+        run(lambda solver, chunk=chunk: solver.extend(chunk), solvers, options.workers)
+        scored = [
+            fold.held_out_error(lasso.target, solver.solution.coefs[done:])
+            for fold, solver in zip(folds, solvers[:-1], strict=True)
+        ]
+        done += len(chunk)
+        errors = np.concatenate([errors, np.array(scored).reshape(len(folds), len(chunk))], axis=1)
+        reason = _ended(solvers, errors, lasso, options.max_inputs) if p > SCREEN_FROM else None
+        if reason and done < len(alphas):
+            ended = reason
+            break
+    coefs = [solver.solution.coefs for solver in solvers]
+    return Paths(alphas[:done], coefs, errors, int(sum(solvers[-1].solution.n_iter)), ended)
+
+
+def _ended(solvers: Sequence[Any], errors: Array, lasso: Any, max_inputs: int | None) -> str | None:
+    last = [solver.solution.coefs[-1:] for solver in solvers]
+    if max_inputs is not None and all(lasso.inputs(coef)[0] > 2 * max_inputs + 10 for coef in last):
+        return "past the input budget"
+    if len(errors) and (errors[:, -1] > 1.02 * errors.min(axis=1)).all():
+        return "held-out error past its minimum on every fold"
+    return f"{SATURATED} of the variance explained" if solvers[-1].solution.saturated else None
 
 
 def _refits(problem: Problem, coefs: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, Path, TrainOptions
-from edge_lasso.folds import collect, plan_folds
-from edge_lasso.statistics import Statistics
+from edge_lasso.folds import FoldStatistics, collect, plan_folds
+from edge_lasso.path import SCREEN_FROM
+from edge_lasso.row_path import row_paths
 from edge_lasso.terms import numeric_inputs, provenance, to_model
 from edge_lasso.train import fit_statistics
-from edge_lasso_runtime.model import READING_LIMIT, Model
+from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 
 Array = npt.NDArray[Any]
 
@@ -50,7 +52,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     penalty : array-like of shape (n_features,), default=None
         Penalty factors: a sensor that costs more is penalized more.
     tol : float, default=1e-9
-    max_iter : int, default=100_000
+    max_iter : int, default=10_000
         Of coordinate descent.
     n_jobs : int, default=None
         Threads, one BLAS thread each; None: 1, -1: all cores. The result does not depend on it.
@@ -98,7 +100,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         positive: bool = False,
         penalty: Sequence[float] | None = None,
         tol: float = 1e-9,
-        max_iter: int = 100_000,
+        max_iter: int = 10_000,
         n_jobs: int | None = None,
     ) -> None:
         self.l1_ratio = l1_ratio
@@ -147,8 +149,19 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         plan = plan_folds(self.cv, len(X), X, y, groups)
         columns = self._columns()
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
-        folds = collect(X, y, plan, columns, _distinct(targets, columns), weight, options.workers)
-        return self._finish(folds, options, y.ndim == 1)
+        targets = _distinct(targets, columns)
+        at, given = np.arange(len(columns)), None
+        if len(columns) > max(len(X), SCREEN_FROM):
+            given = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
+            at = given[0].columns
+        used = X if given is None else X[:, at]
+        folds = collect(used, y, plan, [columns[j] for j in at], targets, weight, options.workers)
+        if given is not None and options.penalty is not None:
+            options = replace(options, penalty=[options.penalty[j] for j in at.tolist()])
+        self._finish(fit_statistics(folds, options, given=given), folds, options, at, y.ndim == 1)
+        means = folds.total.moments().mean[: len(at)]
+        self.feature_means_: Array = means if given is None else given[0].whole.mean
+        return self
 
     def _options(self) -> TrainOptions:
         import os
@@ -172,15 +185,17 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", None)
         return tuple(f"x{j}" for j in range(self.n_features_in_)) if names is None else tuple(map(str, names))
 
-    def _finish(self, folds: Any, options: TrainOptions, single: bool) -> LassoRegressor:
-        fits = fit_statistics(folds, options)
-        total: Statistics = folds.total
-        columns = folds.columns
+    def _finish(self, fits: list[Fit], folds: FoldStatistics, options: TrainOptions, at: Array, single: bool) -> None:
+        """Set the fitted attributes; `at` is where the columns of the statistics are among all."""
+        columns, total = self._columns(), folds.total
         self.statistics_ = folds
-        self.feature_means_ = total.moments().mean[: len(columns)]
-        self.model_ = to_model(
-            fits, numeric_inputs(total, columns), columns, provenance=provenance(fits, folds, options)
-        )
+        inputs = {
+            int(j): one.replace(column=int(j)) for j, one in zip(at, numeric_inputs(total, folds.columns), strict=True)
+        }
+        terms = [(Factor(int(j)),) for j in at]
+        self.model_ = to_model(fits, inputs, columns, terms, provenance(fits, folds, options))
+        if len(at) < len(columns):
+            fits = [_spread(fit, at, len(columns)) for fit in fits]
         coef = np.array([fit.coef for fit in fits])
         intercept = np.array([fit.intercept for fit in fits])
 
@@ -195,7 +210,6 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.alpha_, self.gamma_, self.method_ = each("alpha"), each("gamma"), each("method")
         self.optimality_gap_, self.cv_error_ = each("optimality_gap"), each("cv_error")
         self.n_iter_ = max(fit.n_iter for fit in fits)
-        return self
 
     def onnx_shape_calculator(self) -> Any:
         """What skl2onnx calls for the shape of the outputs."""
@@ -236,6 +250,13 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def _spread(fit: Fit, at: Array, p: int) -> Fit:
+    """The same fit among all columns."""
+    coef, coefs = np.zeros(p), np.zeros((p, fit.path.coefs.shape[1]))
+    coef[at], coefs[at] = fit.coef, fit.path.coefs
+    return replace(fit, coef=coef, path=replace(fit.path, coefs=coefs))
 
 
 def _distinct(targets: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]:

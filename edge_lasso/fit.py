@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_lasso import select as selection
@@ -58,7 +59,7 @@ class TrainOptions:
     penalty: Sequence[float] | None = None
     scale: str = "auto"
     tol: float = 1e-9
-    max_iter: int = 100_000
+    max_iter: int = 10_000
     workers: int = 1
 
     def __post_init__(self) -> None:
@@ -164,3 +165,13 @@ class Fit:
     constant: tuple[str, ...]
     path: Path
     curve: tuple[Candidate, ...]
+
+
+def penalty_factors(penalty: Sequence[float] | None, p: int) -> Array:
+    """Penalty factors as an array; 1 where none are given."""
+    if penalty is None:
+        return np.ones(p)
+    factors = np.asarray(penalty, dtype=np.float64)
+    if factors.shape != (p,) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
+        raise DataError(f"penalty must be {p} finite factors larger than 0, one for each column")
+    return factors

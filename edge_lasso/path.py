@@ -7,7 +7,7 @@ Gram matrix it reads nothing else of the rows than ``|y|^2`` (with ``check_input
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ TOLERANCE = 1e-9
 SWEEPS = 60
 """Coordinate descent sweeps before the active set is solved directly."""
 POLISH_UP_TO = 400
+SATURATED = 0.999
+"""Part of the variance explained at which a screened path ends, as in glmnet."""
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -37,6 +39,7 @@ class Problem:
     Parameters
     ----------
     gram : array, shape (p, p)
+        Or what gives its rows when indexed, for screened paths.
     xy : array, shape (p,)
     yy : float
     scale : array, shape (p,)
@@ -45,7 +48,7 @@ class Problem:
         Columns with no variance worth the name: their coefficient is 0.
     """
 
-    gram: Array
+    gram: Any
     xy: Array
     yy: float
     scale: Array
@@ -62,10 +65,13 @@ class Solution:
         On standardized columns.
     n_iter : list of int
         Sweeps of coordinate descent per alpha.
+    saturated : bool
+        The training rows are explained to `SATURATED`: smaller alphas repeat the last coefficients.
     """
 
     coefs: Array
     n_iter: list[int] = field(default_factory=list)
+    saturated: bool = False
 
 
 def deviations(moments: Moments, p: int) -> tuple[Array, Array]:
@@ -137,7 +143,13 @@ def alpha_grid(
     return grid
 
 
-def gap(problem: Problem, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False) -> float:
+def gap(
+    problem: Problem,
+    coef: Array,
+    alpha: float,
+    l1_ratio: float = 1.0,
+    positive: bool = False,
+) -> float:
     """Duality gap relative to ``yy``: how far the objective can be from its minimum (0: exact)."""
     l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
     active = np.flatnonzero(coef)
@@ -165,6 +177,8 @@ class PathSolver:
     max_iter : int
     positive : bool
         Coefficients may not be negative.
+    saturated : float
+        Part of the variance explained at which a screened path ends.
     """
 
     def __init__(
@@ -172,9 +186,11 @@ class PathSolver:
         problem: Problem,
         l1_ratio: float = 1.0,
         tol: float = TOLERANCE,
-        max_iter: int = 100_000,
+        max_iter: int = 10_000,
         positive: bool = False,
+        saturated: float = SATURATED,
     ) -> None:
+        self.saturated = saturated
         self.problem = problem
         self.l1_ratio = l1_ratio
         self.tol = tol
@@ -192,7 +208,8 @@ class PathSolver:
         """Solve further alphas, smaller than those so far."""
         if not len(alphas):
             return
-        solve = self._direct if len(self.problem.xy) <= SCREEN_FROM else self._screened
+        small = len(self.problem.xy) <= SCREEN_FROM and isinstance(self.problem.gram, np.ndarray)
+        solve = self._direct if small else self._screened
         coefs = solve(alphas)
         self.solution.coefs = np.concatenate([self.solution.coefs, coefs])
         self.coef = coefs[-1]
@@ -210,6 +227,9 @@ class PathSolver:
         coefs = np.zeros((len(alphas), len(self.problem.xy)))
         coef = self.coef.copy()
         for i, alpha in enumerate(alphas):
+            if self.solution.saturated:
+                coefs[i:] = coef
+                break
             bar = self.l1_ratio * (2.0 * alpha - self._last)
             self._admit(self._score() >= bar)
             sweeps = 0
@@ -230,6 +250,7 @@ class PathSolver:
                 self._admit(outside)
             self._last = float(alpha)
             self.solution.n_iter.append(sweeps)
+            self.solution.saturated = coef @ (self.problem.xy + self._gradient) > self.saturated * self.problem.yy
             coefs[i] = coef
         return coefs
 
@@ -288,63 +309,50 @@ class PathSolver:
 
 
 def active_solution(
-    gram: Array, xy: Array, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False
+    gram: Array, xy: Array, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False, steps: int = 60
 ) -> Array | None:
-    """The exact solution with the signs of `coef`, or None where that is not the optimum.
+    """The exact solution, by feature-sign search (Lee et al. 2007) from coefficients that are close to it.
 
-    Conditions: signs stay, and no other column's gradient exceeds the penalty.
-    """
-    active = np.flatnonzero(coef)
-    if not 0 < len(active) <= POLISH_UP_TO:
-        return None
-    l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
-    sign = np.sign(coef[active])
-    sub = gram[np.ix_(active, active)]
-    if l2:
-        sub.flat[:: len(active) + 1] += l2
-    factor, solved, info = dposv(sub, xy[active] - l1 * sign)
-    if info or not (np.diagonal(factor) > 1e-5 * np.sqrt(np.diagonal(sub))).all() or not (solved * sign > 0.0).all():
-        return None
-    slack = xy - solved @ gram[active]
-    slack[active] = 0.0
-    if not positive:
-        slack = np.abs(slack)
-    if slack.max() > l1 * (1.0 + 1e-9):
-        return None
-    exact = np.zeros(len(coef))
-    exact[active] = solved
-    return exact
-
-
-def solve_path(
-    problem: Problem,
-    alphas: Array,
-    l1_ratio: float = 1.0,
-    tol: float = TOLERANCE,
-    max_iter: int = 100_000,
-    positive: bool = False,
-    stop: Callable[[Array], str | None] | None = None,
-) -> tuple[Solution, str | None]:
-    """Solve a whole grid of decreasing alphas.
-
-    Parameters
-    ----------
-    problem, alphas, l1_ratio, tol, max_iter, positive
-        As for `PathSolver`.
-    stop : callable, optional
-        Given the coefficients so far, a reason to end the path or None; asked every ten alphas.
+    Solve for the active set with its signs fixed; where a sign changes on the way, go that far and drop the column;
+    where another column's gradient exceeds the penalty, take it in. The objective falls at every step.
 
     Returns
     -------
-    Solution, reason it ended early (or None)
+    array, or None
+        None where the search did not end in `steps`, or a system is singular or too large.
     """
-    solver = PathSolver(problem, l1_ratio, tol, max_iter, positive)
-    for chunk in chunks(alphas, len(problem.xy)):
-        solver.extend(chunk)
-        reason = stop(solver.solution.coefs) if stop else None
-        if reason and len(solver.solution.coefs) < len(alphas):
-            return solver.solution, reason
-    return solver.solution, None
+    l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    w = coef.copy()
+    sign = np.sign(w)
+    for _ in range(steps):
+        active = np.flatnonzero(sign)
+        if not 0 < len(active) <= POLISH_UP_TO:
+            return None
+        sub = gram[active[:, None], active]
+        if l2:
+            sub.flat[:: len(active) + 1] += l2
+        factor, solved, info = dposv(sub, xy[active] - l1 * sign[active])
+        if info or not (np.diagonal(factor) > 1e-5 * np.sqrt(np.diagonal(sub))).all():
+            return None
+        crossing = solved * sign[active] <= 0.0
+        if crossing.any():
+            old = w[active]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                part = np.where(crossing, old / (old - solved), np.inf)
+            part[np.isnan(part)] = 0.0
+            first = int(np.argmin(part))
+            w[active] = old + part[first] * (solved - old)
+            w[active[first]] = sign[active[first]] = 0.0
+            continue
+        w[active] = solved
+        gradient = xy - solved @ gram[active]
+        slack = gradient if positive else np.abs(gradient)
+        slack[active] = 0.0
+        worst = int(np.argmax(slack))
+        if slack[worst] <= l1 * (1.0 + 1e-9):
+            return w
+        sign[worst] = 1.0 if positive else np.sign(xy[worst] - solved @ gram[active, worst])
+    return None
 
 
 def chunks(alphas: Array, p: int) -> list[Array]:

@@ -74,7 +74,7 @@ def numeric_inputs(
 
 def to_model(
     fits: Sequence[Fit],
-    inputs: Sequence[Input],
+    inputs: Sequence[Input] | Mapping[int, Input],
     columns: Sequence[str],
     terms: Terms | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -87,8 +87,8 @@ def to_model(
     ----------
     fits : sequence of Fit
         One per output.
-    inputs : sequence of Input
-        One per column of the training row.
+    inputs : sequence of Input, or mapping
+        One per column of the training row; or those that may be used, by column.
     columns : sequence of str
         The training row.
     terms : sequence of tuple of Factor, optional

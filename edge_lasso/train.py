@@ -12,17 +12,23 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso import select as selection
-from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, make_folds, relaxed
+from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, make_folds, relaxed, solve_together
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions
+from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, penalty_factors
 from edge_lasso.folds import FoldStatistics, run
-from edge_lasso.path import PathSolver, active_solution, alpha_grid, chunks, deviations, gap, problems
+from edge_lasso.path import PathSolver, active_solution, alpha_grid, deviations, gap, problems
+from edge_lasso.row_path import RowPaths
 from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
 
 
-def fit_statistics(folds: FoldStatistics, options: TrainOptions | None = None, terms: Terms | None = None) -> list[Fit]:
+def fit_statistics(
+    folds: FoldStatistics,
+    options: TrainOptions | None = None,
+    terms: Terms | None = None,
+    given: Sequence[RowPaths] | None = None,
+) -> list[Fit]:
     """Train one model per target from fold statistics.
 
     Parameters
@@ -32,6 +38,8 @@ def fit_statistics(folds: FoldStatistics, options: TrainOptions | None = None, t
     terms : sequence of tuple of Factor, optional
         What each column is made of, where ``Factor.input`` counts the training row's columns: a product or an indicator
         shares its inputs with others. Default: every column is an input.
+    given : sequence of RowPaths, optional
+        Paths that were solved on the rows, one per target, to choose from.
 
     Returns
     -------
@@ -53,9 +61,9 @@ def fit_statistics(folds: FoldStatistics, options: TrainOptions | None = None, t
     moments = total.moments()
     _check_data(folds, moments)
     deviation, constant = deviations(moments, p)
-    penalty = _penalty(options.penalty, p)
+    penalty = penalty_factors(options.penalty, p)
     scale = deviation * penalty
-    twins = _twins(moments, deviation, constant, penalty) if options.l1_ratio == 1.0 else constant & False
+    twins = _twins(moments, deviation, constant, penalty) if options.l1_ratio == 1.0 and not given else constant & False
     own = options.scale == "fold" or (options.scale == "auto" and folds.forward)
 
     def one(split: int) -> Fold:
@@ -68,37 +76,38 @@ def fit_statistics(folds: FoldStatistics, options: TrainOptions | None = None, t
         for t, problem in enumerate(problems(moments, p, scale, twins)):
             lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows)
             names = (folds.columns, folds.targets[t])
-            fits.append(_fit(lasso, moments, options, names, constant, twins))
+            fits.append(_fit(lasso, moments, options, names, constant, twins, given[t] if given else None))
     return fits
 
 
 def _fit(
-    lasso: Lasso, moments: Moments, options: TrainOptions, names: tuple[Any, str], constant: Array, twins: Array
+    lasso: Lasso,
+    moments: Moments,
+    options: TrainOptions,
+    names: tuple[Any, str],
+    constant: Array,
+    twins: Array,
+    given: RowPaths | None,
 ) -> Fit:
     problem, p = lasso.problem, len(lasso.problem.xy)
-    alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
-    solvers = [
-        PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
-        for one, tol in [*((one, 100.0 * options.tol) for one in lasso.fold_problems), (problem, 1e-4 * options.tol)]
-    ]  # the folds' paths are only scored, the path on all rows is handed out
-    fold_errors = np.zeros((len(lasso.folds), 0))
-    ended = "last alpha"
-    done = 0
-    for chunk in chunks(alphas, p):
-        run(lambda solver, chunk=chunk: solver.extend(chunk), solvers, options.workers)
-        done += len(chunk)
-        fold_errors = np.concatenate([fold_errors, lasso.errors(solvers[:-1], slice(done - len(chunk), done))], axis=1)
-        reason = lasso.ended(solvers, fold_errors, options.max_inputs)
-        if reason and done < len(alphas):
-            ended = reason
-            break
-    alphas = alphas[:done]
-    coefs = solvers[-1].solution.coefs
+    if given is None:
+        solvers: list[Any] = [
+            PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
+            for one, tol in [
+                *((one, 100.0 * options.tol) for one in lasso.fold_problems),
+                (problem, options.tol * 1e-4),
+            ]
+        ]  # the folds' paths are only scored, the path on all rows is handed out
+        alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
+        paths = solve_together(solvers, lasso.folds, lasso, alphas, options)
+    else:
+        paths = given.on(lasso)
+    alphas, coefs, fold_errors = paths.alphas, paths.coefs[-1], paths.fold_errors
     sizes = lasso.inputs(coefs)
     gammas = GAMMAS if options.refit else GAMMAS[:1]
     if options.max_inputs is None:
-        rows = np.arange(done)
-        candidates = [solver.solution.coefs for solver in solvers[:-1]]
+        rows = np.arange(len(alphas))
+        candidates = paths.coefs[:-1]
     else:
         at = budgets(sizes, options.max_inputs)
         possible = at >= 0
@@ -106,33 +115,40 @@ def _fit(
         if not len(rows):
             raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
         candidates = []
-        for solver in solvers[:-1]:
-            found = budgets(lasso.inputs(solver.solution.coefs), options.max_inputs)[possible]
-            candidates.append(at_positions(solver.solution.coefs, found))
+        for fold_coefs in paths.coefs[:-1]:
+            found = budgets(lasso.inputs(fold_coefs), options.max_inputs)[possible]
+            candidates.append(at_positions(fold_coefs, found))
     errors = lasso.relaxed_errors(candidates, len(rows), gammas)
     choice = _choose(lasso, coefs, rows, errors, sizes, gammas, options)
     index = int(rows[choice.index])
-    exact = active_solution(
-        problem.gram, problem.xy, coefs[index], float(alphas[index]), options.l1_ratio, options.positive
-    )
-    coefs[index] = coefs[index] if exact is None else exact
+    alpha = float(alphas[index])
+
+    def gap_of(coef: Array) -> float:
+        if given is not None:
+            return given.gap(coef / problem.scale, alpha)
+        return gap(problem, coef, alpha, options.l1_ratio, options.positive)
+
+    optimality = gap_of(coefs[index])
+    exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, options.positive)
+    if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
+        coefs[index], optimality = exact, gap_of(exact)
     gamma = float(gammas[choice.gamma])
     coef, dependent = relaxed(problem, coefs[index], gamma)
     raw = coef / problem.scale
     mean = moments.mean
     t = p + lasso.target
-    mean_error, se = selection.mean_and_error(fold_errors) if len(fold_errors) else (np.full(done, np.nan),) * 2
-    paths = (coefs / problem.scale).T
+    mean_error, se = selection.mean_and_error(fold_errors) if len(fold_errors) else (np.full(len(alphas), np.nan),) * 2
+    raw_path = (coefs / problem.scale).T
     path = Path(
         alphas,
-        paths,
-        mean[t] - mean[:p] @ paths,
+        raw_path,
+        mean[t] - mean[:p] @ raw_path,
         mean_error,
         se,
         fold_errors,
         np.count_nonzero(coefs, axis=1),
         sizes,
-        ended,
+        paths.ended,
     )
     columns, target = names
     left_out = np.union1d(np.flatnonzero(twins), dependent)
@@ -141,12 +157,12 @@ def _fit(
         target=target,
         coef=raw,
         intercept=float(mean[t] - mean[:p] @ raw),
-        alpha=float(alphas[index]),
+        alpha=alpha,
         gamma=gamma,
         method=_method(gamma, options.l1_ratio),
         n_inputs=int(lasso.inputs(coef[None])[0]),
-        n_iter=max(1, int(sum(solvers[-1].solution.n_iter))),
-        optimality_gap=gap(problem, coefs[index], float(alphas[index]), options.l1_ratio, options.positive),
+        n_iter=max(1, paths.n_iter),
+        optimality_gap=optimality,
         cv_error=choice.mean,
         cv_se=choice.se,
         cv_paired_se=choice.paired_se,
@@ -234,15 +250,6 @@ def _targets_alone(moments: Moments, p: int) -> Moments:
         covariance=moments.covariance[rest, rest],
         second=moments.second[rest],
     )
-
-
-def _penalty(penalty: Sequence[float] | None, p: int) -> Array:
-    if penalty is None:
-        return np.ones(p)
-    factors = np.asarray(penalty, dtype=np.float64)
-    if factors.shape != (p,) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
-        raise DataError(f"penalty must be {p} finite factors larger than 0, one for each column")
-    return factors
 
 
 def _twins(moments: Moments, deviation: Array, constant: Array, penalty: Array) -> Array:

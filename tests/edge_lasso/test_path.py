@@ -32,7 +32,7 @@ def problem_of(X, y):
 
 
 def solve(problem, alphas, **options):
-    solver = PathSolver(problem, tol=1e-13, **options)
+    solver = PathSolver(problem, tol=1e-13, saturated=1.0, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         solver.extend(alphas)
@@ -60,7 +60,7 @@ def assert_optimal(problem, coef, alpha, l1_ratio=1.0, positive=False):
     assert not (positive and (coef < 0).any())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(
     seed=st.integers(0, 2**31),
     shape=st.sampled_from([(300, 8), (60, 30), (40, 60), (120, 260), (700, 230)]),
@@ -72,11 +72,12 @@ def test_coefficients_are_those_of_scikit_learn_on_the_rows(seed, shape, correla
     problem = problem_of(X, y)
     alphas = alpha_grid(problem, 12, l1_ratio, 0.02)
     mine = solve(problem, alphas, l1_ratio=l1_ratio)
-    theirs = scikit_learn(X, y, alphas, l1_ratio=l1_ratio)
-    assert np.abs(mine - theirs).max() <= 1e-8 * np.abs(theirs).max()
     for coef, alpha in zip(mine, alphas, strict=True):
         assert_optimal(problem, coef, alpha, l1_ratio)
         assert gap(problem, coef, alpha, l1_ratio) < 1e-12
+    if correlation < 0.9:  # where descent on the rows converges in reasonable time
+        theirs = scikit_learn(X, y, alphas, l1_ratio=l1_ratio)
+        assert np.abs(mine - theirs).max() <= 1e-8 * np.abs(theirs).max()
 
 
 @settings(deadline=None, max_examples=20)

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from edge_lasso.errors import DataError
 from edge_lasso.estimators import LassoRegressor
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics, collect, forward_chain, kfold
@@ -323,3 +324,36 @@ def test_beijing_keeps_its_promise(beijing):
     assert len(model.fit_.dependent) == 15
     assert model.optimality_gap_ < 1e-12
     assert model.model_.columns == tuple(X.columns)
+
+
+@pytest.mark.parametrize("time", [False, True])
+def test_more_columns_than_rows_are_solved_on_the_rows(time):
+    rng = np.random.default_rng(17)
+    X = rng.normal(size=(120, 400)) * rng.uniform(0.1, 9, 400) + 5
+    y = X[:, 3] - X[:, 77] / 3 + rng.normal(size=120)
+    cv = TimeSeriesSplit(3) if time else KFold(4)
+    ours = LassoRegressor(cv=cv, select="min", refit=False).fit(X, y)
+    assert ours.coef_.shape == (400,)
+    assert ours.path_.coefs.shape[0] == 400
+    assert ours.optimality_gap_ < 1e-12
+    assert len(ours.statistics_.columns) < 400
+    if not time:
+        grid = ours.path_.alphas[: np.argmin(ours.path_.cv_mean) + 3]
+        theirs = make_pipeline(StandardScaler(), LassoCV(cv=cv, alphas=grid, tol=1e-9, max_iter=20_000)).fit(X, y)
+        assert ours.alpha_ == pytest.approx(theirs[-1].alpha_, rel=1e-9)
+        assert np.allclose(ours.coef_, theirs[-1].coef_ / theirs[0].scale_, atol=1e-6)
+        assert ours.cv_error_ == pytest.approx(theirs[-1].mse_path_.mean(axis=1).min(), rel=1e-3)
+    names = {f"x{j}": float(value) for j, value in enumerate(X[0])}
+    assert predict(ours.model_, names).values[0] == pytest.approx(ours.predict(X[:1])[0], rel=1e-10)
+    budget = LassoRegressor(cv=cv, max_inputs=3).fit(X, y)
+    assert {3, 77} <= set(np.flatnonzero(budget.coef_))
+    assert len(budget.model_.inputs) <= 3
+    from edge_lasso.prune import prune
+
+    assert [one.name for one in prune(budget.model_, budget.statistics_, max_inputs=1).inputs] in (["x3"], ["x77"])
+    X[rng.random(X.shape) < 0.05] = np.nan
+    gaps = LassoRegressor(cv=cv).fit(X, np.column_stack([y, -y]))
+    assert np.allclose(gaps.coef_[0], -gaps.coef_[1], atol=1e-8)
+    assert np.allclose(gaps.feature_means_, np.nanmean(X, axis=0))
+    with pytest.raises(DataError, match="column 'x5' has no readings"):
+        LassoRegressor().fit(np.where(np.arange(400) == 5, np.nan, X), y)

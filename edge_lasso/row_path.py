@@ -1,0 +1,197 @@
+"""More columns than rows: the Gram matrix is made only for columns that become candidates, from the rows.
+
+A lasso solution on a set of columns that holds its active set is the solution on all of them, so that everything after
+the path (refits, budgets, choice, pruning) reads the statistics of the columns that were ever active.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from edge_lasso.cross_validation import Lasso, Paths, solve_together
+from edge_lasso.errors import DataError
+from edge_lasso.fit import TrainOptions, penalty_factors
+from edge_lasso.folds import FoldPlan, run
+from edge_lasso.path import EPS, PathSolver, Problem, alpha_grid, gap
+from edge_lasso_runtime.model import READING_LIMIT
+
+Array = npt.NDArray[Any]
+FOLD_TOLERANCE = 1e-5
+"""Of coordinate descent, for paths that are only scored (scikit-learn's default is 1e-4)."""
+TOLERANCE = 1e-7
+SWEEPS = 1000
+"""As scikit-learn's `max_iter`: close to the point where the rows are fitted exactly, descent is slow."""
+
+
+@dataclass(frozen=True)
+class RowPaths:
+    """Paths solved on the rows, in raw units, on the columns that were ever active.
+
+    Parameters
+    ----------
+    paths : Paths
+        Coefficients in raw units.
+    columns : array of int
+        Where those columns are among all.
+    whole : Rows
+        All training rows.
+    l1_ratio : float
+    positive : bool
+    """
+
+    paths: Paths
+    columns: Array
+    whole: Rows
+    l1_ratio: float
+    positive: bool
+
+    def on(self, lasso: Lasso) -> Paths:
+        """The paths in the standardized units of the problems."""
+        every = [*lasso.fold_problems, lasso.problem]
+        coefs = [raw * problem.scale for raw, problem in zip(self.paths.coefs, every, strict=True)]
+        return Paths(self.paths.alphas, coefs, self.paths.fold_errors, self.paths.n_iter, self.paths.ended)
+
+    def gap(self, raw: Array, alpha: float) -> float:
+        """Duality gap over all columns, relative to the variance of the target."""
+        coef = np.zeros(len(self.whole.scale))
+        coef[self.columns] = raw * self.whole.scale[self.columns]
+        return gap(self.whole.problem(), coef, alpha, self.l1_ratio, self.positive)
+
+    def limited_to(self, columns: Array) -> RowPaths:
+        """The same on more columns, which include these."""
+        at = np.searchsorted(columns, self.columns)
+        coefs = []
+        for raw in self.paths.coefs:
+            wide = np.zeros((len(raw), len(columns)))
+            wide[:, at] = raw
+            coefs.append(wide)
+        paths = Paths(self.paths.alphas, coefs, self.paths.fold_errors, self.paths.n_iter, self.paths.ended)
+        return RowPaths(paths, columns, self.whole, self.l1_ratio, self.positive)
+
+
+class Rows:
+    """Standardized training rows; indexing gives rows of their Gram matrix."""
+
+    def __init__(self, X: Array, y: Array, weight: Array, scale: Array | None, penalty: Array) -> None:
+        lacks = ~(np.abs(X) <= READING_LIMIT)
+        seen = np.where(lacks, 0.0, weight[:, None]).sum(axis=0)
+        sums = weight @ np.where(lacks, 0.0, X)
+        self.mean = np.divide(sums, seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
+        total = float(weight.sum())
+        self.target_mean = float(weight @ y) / total
+        Z = np.where(lacks, 0.0, X - self.mean)
+        variance = weight @ Z**2 / total
+        self.constant = variance <= (8 * EPS * self.mean) ** 2
+        own = np.where(self.constant, 1.0, np.sqrt(variance)) * penalty
+        self.scale = own if scale is None else scale
+        root = np.sqrt(weight / total)[:, None]
+        Z[:, self.constant] = 0.0
+        Z /= self.scale
+        Z *= root
+        self.Z = np.asfortranarray(Z)
+        self.target = (y - self.target_mean) * root[:, 0]
+
+    def __getitem__(self, columns: Array) -> Array:
+        return np.asarray(self.Z[:, columns].T @ self.Z)
+
+    def problem(self) -> Problem:
+        """The lasso problem of these rows."""
+        return Problem(self, self.target @ self.Z, float(self.target @ self.target), self.scale, self.constant)
+
+
+class HeldOutRows:
+    """Held-out rows of a fold; the interface of `Fold`."""
+
+    def __init__(self, X: Array, y: Array, weight: Array, training: Rows) -> None:
+        Z = np.where(np.abs(X) <= READING_LIMIT, X - training.mean, 0.0)
+        self.X = Z / training.scale
+        self.y = y - training.target_mean
+        self.weight = weight / weight.sum()
+
+    def held_out_error(self, target: int, coefs: Array) -> Array:
+        """Mean squared error of several coefficient vectors (standardized, one a row)."""
+        active = np.flatnonzero(coefs.any(axis=0))
+        residual = self.y[:, None] - self.X[:, active] @ coefs[:, active].T
+        return np.asarray(self.weight @ residual**2)
+
+
+class _Count:
+    """What `solve_together` asks of a `Lasso`: every column is an input."""
+
+    target = 0
+
+    def inputs(self, coefs: Array) -> Array:
+        return np.asarray(np.count_nonzero(coefs, axis=1))
+
+
+def row_paths(
+    X: Array, Y: Array, plan: FoldPlan, weight: Array | None, options: TrainOptions, names: Sequence[str]
+) -> list[RowPaths]:
+    """Solve the paths of every target on the rows.
+
+    Parameters
+    ----------
+    X : array, shape (n, p)
+    Y : array, shape (n, t)
+    plan : FoldPlan
+    weight : array, shape (n,), or None
+    options : TrainOptions
+    names : sequence of str
+        Of the columns.
+
+    Returns
+    -------
+    list of RowPaths
+        On the same columns: those ever active for any target.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    weight = np.ones(len(X)) if weight is None else weight
+    empty = np.flatnonzero(~(np.abs(X[weight > 0.0]) <= READING_LIMIT).any(axis=0))
+    if len(empty):
+        raise DataError(f"column {names[empty[0]]!r} has no readings in the {len(X)} training rows; leave it out")
+    penalty = penalty_factors(options.penalty, X.shape[1])
+    own = options.scale == "fold" or (options.scale == "auto" and plan.forward)
+    parts = [np.arange(len(X))[rows] for rows in plan.rows(len(X))]
+    found = []
+    for y in np.asarray(Y, dtype=np.float64).T:
+        whole = Rows(X, y, weight, None, penalty)
+
+        def one(split: int, y: Array = y, whole: Rows = whole) -> tuple[Rows, HeldOutRows]:
+            train, test = (np.sort(np.concatenate([parts[i] for i in side])) for side in plan.splits[split])
+            for rows, name in ((train, "training"), (test, "held-out")):
+                if not weight[rows].any():
+                    raise DataError(f"fold {split + 1} has no {name} rows with a known target; use fewer folds")
+            rows = Rows(X[train], y[train], weight[train], None if own else whole.scale, penalty)
+            return rows, HeldOutRows(X[test], y[test], weight[test], rows)
+
+        pairs = run(one, range(len(plan.splits)), options.workers)
+        alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.eps, options.positive)
+        every = [*(pair[0] for pair in pairs), whole]
+        sweeps = min(SWEEPS, options.max_iter)
+        solvers = [
+            PathSolver(
+                rows.problem(),
+                options.l1_ratio,
+                max(options.tol, TOLERANCE if rows is whole else FOLD_TOLERANCE),
+                sweeps,
+                options.positive,
+            )
+            for rows in every
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the duality gap is reported
+            paths = solve_together(solvers, [pair[1] for pair in pairs], _Count(), alphas, options)
+        active = np.flatnonzero(np.any([coefs.any(axis=0) for coefs in paths.coefs], axis=0))
+        raw = [coefs[:, active] / rows.scale[active] for coefs, rows in zip(paths.coefs, every, strict=True)]
+        limited = Paths(paths.alphas, raw, paths.fold_errors, paths.n_iter, paths.ended)
+        found.append(RowPaths(limited, active, whole, options.l1_ratio, options.positive))
+    union = np.unique(np.concatenate([one.columns for one in found] or [np.zeros(0, dtype=np.intp)]))
+    union = union if len(union) else np.zeros(1, dtype=np.intp)
+    return [one.limited_to(union) for one in found]
