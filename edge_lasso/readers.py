@@ -130,7 +130,7 @@ def read_head(path: Path, kind: str) -> Head:
                 names = tuple(_arrow_reader(source).schema.names)
         index = next((name for name in names if name.startswith("__index_level_")), "")
         return Head(path, kind, names, index)
-    except (pa.ArrowInvalid, EOFError, OSError) as error:
+    except (pa.ArrowInvalid, csv.Error, EOFError, OSError) as error:
         raise _damaged(path, kind, error) from None
 
 
@@ -195,16 +195,16 @@ def _arrow_batches(source: Any) -> Iterator[pa.RecordBatch]:
 
 
 def _csv_head(path: Path) -> Head:
-    text = _start(path)
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(_start(path), newline=""))
     blank = next((i for i, line in enumerate(lines) if line.strip()), None)
     if blank is None:
         raise DataError(f"{path.name} is empty; a table has a header and rows")
-    text = "".join(lines[blank:])
-    delimiter = max(",;\t", key=lambda one: len(next(csv.reader([lines[blank]], delimiter=one))))
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    delimiter = max(",;\t", key=lambda one: _cells(lines[blank], one))
+    reader = csv.reader(lines[blank:], delimiter=delimiter)
     names = [name.strip() for name in next(reader)]
     header_lines = blank + reader.line_num
+    if any(sign == "\ufffd" or (sign < " " and sign not in "\t\r\n") for name in names for sign in name):
+        raise _not_utf8(path, header_lines)
     rows = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if any(cell.strip() for cell in row)]
     if not rows:
         raise DataError(f"{path.name} has a header and no rows; there is nothing to read")
@@ -222,6 +222,13 @@ def _csv_head(path: Path) -> Head:
     return Head(path, "csv", tuple(names), row_numbers, header_lines, delimiter, decimal, frozenset(booleans))
 
 
+def _cells(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:  # longer than a cell may be
+        return 0
+
+
 def _start(path: Path) -> str:
     """The first lines of a text file: at least the header and a row, where there is one."""
     start = b""
@@ -230,13 +237,8 @@ def _start(path: Path) -> str:
             start += chunk
             if len(start.split(b"\n", 3)) > 3 or len(start) > LARGEST_HEAD:
                 break
-    try:
-        return start.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(start) - 3:  # else a character that the end of the piece cuts
-            line = start.count(b"\n", 0, error.start) + 1
-            raise _not_utf8(path, line) from None
-        return start[: error.start].decode("utf-8-sig")
+    # what is not UTF-8 below the header matters only in a column that is read
+    return start.decode("utf-8-sig", errors="replace")
 
 
 def _not_utf8(path: Path, line: int | str) -> DataError:
