@@ -326,8 +326,10 @@ def _assembled(
         "error_rise_percent": float(100.0 * (errors[index] / errors[0] - 1.0)) if errors[0] > 0.0 else None,
         "measured_on": measured_on,
     }
+    # what was found on held-out rows is not this model's any more
+    about = {key: value for key, value in model.provenance.items() if key != "held_out"}
     return model.replace(
         inputs=tuple(model.inputs[i] for i in sorted(used)),
         outputs=tuple(outputs),
-        provenance={**model.provenance, "pruned": record},
+        provenance={**about, "pruned": record},
     )

@@ -49,7 +49,8 @@ def importance(model: Model, statistics: FoldStatistics | None) -> dict[str, flo
 def _training_error(model: Model) -> float | None:
     fits = model.provenance.get("fits") or [{}]
     value = fits[0].get("cv_mse")
-    return float(value) if value else None
+    rise = (model.provenance.get("pruned") or {}).get("error_rise_percent") or 0.0
+    return float(value) * (1.0 + rise / 100.0) if value else None
 
 
 def show_training(result: TrainResult, model_file: Path, statistics_file: Path, as_json: bool) -> None:
@@ -113,7 +114,10 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
             (f"{fit['target']}: method", f"{fit['method']}, alpha {number(fit['alpha'])}, gamma {fit['gamma']}")
         )
         if fit.get("cv_mse"):
-            facts.append((f"{fit['target']}: cross-validated RMSE", number(fit["cv_mse"] ** 0.5)))
+            facts.append((f"{fit['target']}: cross-validated RMSE as trained", number(fit["cv_mse"] ** 0.5)))
+    pruned = about.get("pruned")
+    if pruned and pruned["error_rise_percent"] is not None:
+        facts.append(("pruned", f"{', '.join(pruned['dropped'])}: squared error {pruned['error_rise_percent']:+.1f} %"))
     held = about.get("held_out")
     if held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
@@ -140,7 +144,10 @@ def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
             {"model": str(file), "kept": kept, "dropped": dropped, "pruned": after.provenance.get("pruned")}
         )
         return
-    terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}")
+    pruned = after.provenance.get("pruned") or {}
+    rise = pruned.get("error_rise_percent")
+    cost = f"; squared error {rise:+.1f} % on {pruned['measured_on']}" if dropped and rise is not None else ""
+    terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}{cost}")
     terminal.say(f"wrote {file}")
 
 
