@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 BAD_INPUT = (BoardError, DataError, ExportError, ModelFormatError, SessionError, OSError, MemoryError)
-CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]  # older Typers import click, newer ones carry it
+CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # older Typers import click, newer ones carry it
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file (JSON) that edge-lasso wrote.")]
 DataFile = Annotated[
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; nothing half-written was left", 130)
     except CLICK_ERROR as error:
-        message = str(getattr(error, "format_message")())
+        message = str(error.format_message())
         if type(error).__name__ == "NoArgsIsHelpError":
             terminal.say(message)
             return 2

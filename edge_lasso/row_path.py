@@ -168,8 +168,8 @@ def row_paths(
             for rows, name in ((train, "training"), (test, "held-out")):
                 if not weight[rows].any():
                     raise DataError(f"fold {split + 1} has no {name} rows with a known target; use fewer folds")
-            rows = Rows(X[train], y[train], weight[train], None if own else whole.scale, penalty)
-            return rows, HeldOutRows(X[test], y[test], weight[test], rows)
+            training = Rows(X[train], y[train], weight[train], None if own else whole.scale, penalty)
+            return training, HeldOutRows(X[test], y[test], weight[test], training)
 
         pairs = run(one, range(len(plan.splits)), options.workers)
         alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.eps, options.positive)
