@@ -172,7 +172,11 @@ def _collect(table: Table, design: Design, rows: Survey, plan: FoldPlan, progres
 
     def work(_: None) -> None:
         for X, y, rank in _kept(design.blocks(table), rows, progress):
-            folds.update(X, y, np.where(rank >= 0, plan.part_of(np.maximum(rank, 0)), -1))
+            used = rank >= 0  # what is not trained on leaves no trace, not even in the shift
+            if used.all():
+                folds.update(X, y, plan.part_of(rank))
+            elif used.any():
+                folds.update(X[used], y[used], plan.part_of(rank[used]))
 
     run(work, [None])  # one BLAS thread: the same bytes on any number of cores
     return folds
