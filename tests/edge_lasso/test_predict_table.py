@@ -1,0 +1,148 @@
+"""Predicting a table gives what the reference gives row by row, bit for bit, and a file that is whole or not there."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_lasso.errors import DataError
+from edge_lasso.predict_table import linear_rows, link_rows, predict_table
+from edge_lasso.tables import model_rows
+from edge_lasso_runtime import predict
+from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
+
+NAN, INF = float("nan"), float("inf")
+COEF = st.floats(-1e6, 1e6).filter(bool)
+
+
+@st.composite
+def models(draw):
+    """Models of every shape: products, powers, categories, clamping, several outputs, classifiers."""
+    count = draw(st.integers(1, 4))
+    inputs = []
+    for i in range(count):
+        if draw(st.booleans()) and i:
+            inputs.append(Input(f"x{i}", i, None, None, None, categories=("a", "b, c", "d")))
+        else:
+            low, default, high = sorted(draw(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3)))
+            inputs.append(Input(f"x{i}", i, default, low, high))
+
+    def factor():
+        i = draw(st.integers(0, count - 1))
+        return Factor(i, None if inputs[i].categories is None else draw(st.integers(0, 2)))
+
+    def output(name, link):
+        terms = [
+            Term(draw(COEF), tuple(factor() for _ in range(draw(st.integers(1, 3)))))
+            for _ in range(draw(st.integers(0, 5)))
+        ]
+        return Output(name, draw(st.floats(-1e6, 1e6)), tuple(terms), link)
+
+    kind = draw(st.sampled_from(["regression", "several", "binary", "softmax"]))
+    classes = {"binary": ("no", 'yes, "sir"'), "softmax": ("p", "q", "r")}.get(kind)
+    names = {"several": ["u", "v"], "softmax": ["p", "q", "r"]}.get(kind, ["y"])
+    link = {"binary": "logistic", "softmax": "softmax"}.get(kind, "identity")
+    policy = draw(st.sampled_from(["extrapolate", "clamp"]))
+    return Model(
+        tuple(one.name for one in inputs), tuple(inputs), tuple(output(n, link) for n in names), policy, classes
+    )
+
+
+READING = st.one_of(
+    st.floats(-2e3, 2e3), st.sampled_from([NAN, INF, -INF, 0.0, -0.0, 1.0, 2.0, 3.0, 1.5, 2.0**100, 1e300, 5e-324])
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(models(), st.data())
+def test_every_row_is_what_the_reference_says(model, data):
+    rows = data.draw(st.lists(st.lists(READING, min_size=len(model.inputs), max_size=len(model.inputs)), max_size=12))
+    block = np.array(rows, dtype=np.float64).reshape(len(rows), len(model.inputs))
+    linear, degraded = linear_rows(model, block)
+    with np.errstate(over="ignore"):
+        values = link_rows(model, linear)
+    for row, z, value, bad in zip(rows, linear, values, degraded, strict=True):
+        wanted = predict(model, row)
+        assert [x.hex() for x in z.tolist()] == [x.hex() for x in wanted.linear]
+        assert ("degraded" if bad else "ok") == wanted.status
+        assert value.tolist() == pytest.approx(wanted.values, rel=1e-13, abs=1e-300)
+
+
+@settings(deadline=None, max_examples=40)
+@given(models(), st.data())
+def test_the_file_holds_the_predictions_exactly(tmp_path_factory, model, data):
+    folder = tmp_path_factory.mktemp("predict")
+    rows = data.draw(st.lists(st.lists(st.floats(-2e3, 2e3), min_size=len(model.inputs), max_size=len(model.inputs)), min_size=1, max_size=6))  # fmt: skip
+    table = pd.DataFrame(rows, columns=[one.name for one in model.inputs])
+    for one in model.inputs:
+        if one.categories is not None:
+            table[one.name] = [[*one.categories, "new", None][int(abs(x)) % 5] for x in table[one.name]]
+    table.to_csv(folder / "in.csv", index=False)
+    counts = predict_table(model, folder / "in.csv", folder / "out.csv")
+    lines = list(csv.DictReader(io.StringIO((folder / "out.csv").read_text())))
+    assert counts["rows"] == len(lines) == len(rows)
+    assert counts["degraded"] == sum(line["status"] == "degraded" for line in lines)
+    for row, line in zip(table.to_dict("records"), lines, strict=True):
+        wanted = predict(model, row)
+        if model.classes is None:
+            assert list(line) == [*(one.name for one in model.outputs), "status"]
+            assert [float(line[one.name]) for one in model.outputs] == wanted.linear
+        else:
+            assert next(iter(line)) == "label"
+            assert line["label"] == wanted.label
+            chances = [float(line[f"probability of {name}"]) for name in model.classes[-len(model.outputs) :]]
+            assert chances == pytest.approx(wanted.values, rel=1e-13, abs=1e-300)
+        assert line["status"] == wanted.status
+
+
+def plain():
+    terms = (Term(2.0, (Factor(0),)), Term(-0.1, (Factor(1),)))
+    return Model(("a", "b"), (Input("a", 0, 0.5, -1.0, 1.0), Input("b", 1, 3.0, 0.0, 9.0)), (Output("y", 1.0, terms),))
+
+
+def test_what_is_written(tmp_path, capsys):
+    table = tmp_path / "in.csv"
+    table.write_text("other,b,a\nx,1,0.5\ny,,0.2\nz,5,-7\n")
+    assert predict_table(plain(), table) == {"rows": 3, "degraded": 2}
+    printed = capsys.readouterr().out
+    assert printed == "y,status\n1.9,ok\n1.0999999999999999,degraded\n-13.5,degraded\n"
+    predict_table(plain(), table, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().decode() == printed
+
+
+def test_tables_in_memory_and_progress(tmp_path):
+    seen = []
+    rows = pd.DataFrame({"b": np.zeros(100_000), "a": np.linspace(-1, 1, 100_000)})
+    predict_table(plain(), rows, tmp_path / "out.csv", seen.append)
+    assert seen[-1] == 100_000
+    found = [float(line.split(",")[0]) for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    np.testing.assert_array_equal(found, linear_rows(plain(), model_rows(rows, plain()))[0][:, 0])
+
+
+def test_nothing_is_written_when_a_row_cannot_be_read(tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("as before")
+    for text, message in [
+        ("a,c\n1,2\n", "column 'b' is not in in.csv; it has 2 columns"),
+        ("a,b\n" + "1,2\n" * 9 + "1,broken\n", "column 'b' holds 'broken' (line 11 of in.csv), which is not a number; the model needs numbers there"),
+        ("a,b\n", "in.csv has a header and no rows; there is nothing to read"),
+    ]:  # fmt: skip
+        (tmp_path / "in.csv").write_text(text)
+        with pytest.raises(DataError) as caught:
+            predict_table(plain(), tmp_path / "in.csv", out)
+        assert str(caught.value).startswith(message)
+        assert out.read_text() == "as before"
+    assert {one.name for one in tmp_path.iterdir()} == {"in.csv", "out.csv"}
+
+
+def test_nothing_is_left_when_interrupted(tmp_path):
+    def stop(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_table(plain(), pd.DataFrame({"a": [1.0], "b": [2.0]}), tmp_path / "out.csv", stop)
+    assert list(tmp_path.iterdir()) == []
