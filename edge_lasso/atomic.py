@@ -40,6 +40,30 @@ def replacing(path: Path | str) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextmanager
+def staged(path: Path | str) -> Iterator[Path]:
+    """Give a file its name only when the block ends well: for files that belong together.
+
+    Parameters
+    ----------
+    path : path
+        The folder must exist.
+
+    Yields
+    ------
+    Path
+        A temporary name beside it to write to; what stands there is removed when the block fails.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def write_bytes(path: Path | str, data: bytes) -> None:
     """Write a whole file or nothing; see `replacing`."""
     with replacing(path) as file:

@@ -57,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         code = app(args=argv, standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # newer Typers turn an interruption into a code
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except VerificationError as error:
         return _fail(str(error), 1)
@@ -151,7 +153,6 @@ def train(
     from edge_lasso.fit import TrainOptions
     from edge_lasso.show import show_training
     from edge_lasso.train_table import train_table
-    from edge_lasso_runtime import save
 
     if task != "regression":
         raise DataError(f"--task is '{task}'; this version trains regression")
@@ -162,10 +163,8 @@ def train(
             data, _list(target), time=time, inputs=_list(inputs), drop=_list(drop), categorical=_list(categorical),
             degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, progress=advance,
         )  # fmt: skip
-    statistics = _statistics_file(out)
-    result.folds.save(statistics)
-    save(result.model, out)
-    show_training(result, out, statistics, as_json)
+    _save_both(result.model, result.folds, out)
+    show_training(result, out, _statistics_file(out), as_json)
 
 
 @app.command()
@@ -214,7 +213,7 @@ def prune(
     """
     from edge_lasso.prune import prune as run
     from edge_lasso.show import show_change
-    from edge_lasso_runtime import load, save
+    from edge_lasso_runtime import load
 
     if (max_inputs is None) == (max_loss is None):
         raise DataError("prune needs --max-inputs or --max-loss, one of the two; for example: --max-loss 2")
@@ -223,8 +222,7 @@ def prune(
     after = run(before, statistics, max_inputs=max_inputs, max_loss=max_loss)
     target = out or model
     _check_folder(target)
-    statistics.save(_statistics_file(target))
-    save(after, target)
+    _save_both(after, statistics, target)
     show_change(before, after, target, as_json)
 
 
@@ -392,6 +390,16 @@ def _statistics(model: Path, missing_ok: bool = False) -> Any:
             return None
         raise DataError(f"{path.name} is not beside {model.name}; train writes both, keep them together")
     return FoldStatistics.load(path)
+
+
+def _save_both(model: Any, statistics: Any, path: Path) -> None:
+    """Write a model and its statistics, or neither."""
+    from edge_lasso.atomic import staged
+    from edge_lasso_runtime import save
+
+    with staged(_statistics_file(path)) as kept:
+        statistics.save(kept)
+        save(model, path)
 
 
 def _check_folder(path: Path) -> None:
