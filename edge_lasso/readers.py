@@ -27,7 +27,7 @@ GAPS = ["", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "null
 ROW_NUMBERS = "row"
 BLOCK = 2**22
 BATCH = 16384
-BUFFER = 2**20
+BUFFER = 2**17
 SAMPLE = 200
 LARGEST_HEAD = 2**26
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.IGNORECASE)
@@ -161,7 +161,7 @@ def read_rows(head: Head, columns: Sequence[str], text: set[str]) -> Iterator[pa
     try:
         if head.kind == "parquet":
             with pa.parquet.ParquetFile(head.path, pre_buffer=False, buffer_size=BUFFER) as file:
-                yield from file.iter_batches(batch_size=BATCH, columns=columns, use_threads=False)
+                yield from file.iter_batches(batch_size=BATCH, columns=columns, use_threads=True)
         elif head.kind == "arrow":
             with pa.OSFile(str(head.path)) as source:
                 for batch in _arrow_batches(source):

@@ -56,17 +56,15 @@ class Survey:
 
     def rows(self, start: int, stop: int) -> Array:
         """Row numbers by rank."""
-        order = np.empty(self.used, dtype=np.int64)
-        known = np.flatnonzero(self.rank >= 0)
-        order[self.rank[known]] = known
-        return order[start:stop]
+        found = np.flatnonzero((self.rank >= start) & (self.rank < stop))
+        return found[np.argsort(self.rank[found], kind="stable")]
 
     def span(self) -> dict[str, str]:
         """First and last time trained on."""
         if self.times is None:
             return {}
-        rows = self.rows(0, self.kept)
-        return {"from": self.times.text(rows[0]), "to": self.times.text(rows[-1])}
+        first, last = self.rows(0, 1)[0], self.rows(self.kept - 1, self.kept)[0]
+        return {"from": self.times.text(first), "to": self.times.text(last)}
 
 
 def survey(
@@ -126,10 +124,11 @@ def survey(
                 f"--time: no value of column '{time}' is a time, the first is '{examples[0][1]}'; "
                 "allowed are ISO 8601 (2024-05-31 13:00:00) and seconds since 1970"
             )
-        index = np.flatnonzero(has_target & parsed.known)
-        index = index[np.argsort(parsed.microseconds[index], kind="stable")]
-    rank = np.full(len(has_target), -1, dtype=np.int64)
-    rank[index] = np.arange(len(index))
+        if not parsed.ordered:
+            index = np.flatnonzero(has_target & parsed.known)
+            index = index[np.argsort(parsed.microseconds[index], kind="stable")]
+    rank = np.full(len(has_target), -1, dtype=np.int32 if len(has_target) < 2**31 else np.int64)
+    rank[index] = np.arange(len(index), dtype=rank.dtype)
     kept = int(len(index) * (1.0 - holdout) + 1e-9)
     if kept < 2:
         raise DataError(

@@ -26,7 +26,7 @@ from edge_lasso_runtime.model import Model
 Array = npt.NDArray[Any]
 Read = Callable[[list[str], set[str]], Iterator[pa.RecordBatch]]
 IN_MEMORY = 2**27
-"""Bytes of columns that are kept after they were read; what is larger is read again for each pass."""
+"""Files and columns of up to this many bytes are kept once they are read; larger ones are read for each pass."""
 MOST_ROWS = 2**16
 
 
@@ -92,7 +92,7 @@ class Table:
 
     def _batches(self, columns: list[str], text: set[str]) -> Iterator[pa.RecordBatch]:
         """Read, and keep what is small for the next time."""
-        if not self.files:
+        if not self.files or sum(path.stat().st_size for path in self.files) > IN_MEMORY:
             yield from self.read(columns, text)
             return
         for (have, as_text), kept in self._kept.items():

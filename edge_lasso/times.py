@@ -28,10 +28,13 @@ class Times:
         Since 1970 in UTC (a time without zone is taken as UTC); `NOT_A_TIME` where it cannot be parsed.
     notes : list of str
         Unparseable and repeated times, rows out of order.
+    ordered : bool
+        Every row has a time, and none comes before the row above.
     """
 
     microseconds: Array
     notes: list[str]
+    ordered: bool
 
     @property
     def known(self) -> Array:
@@ -72,36 +75,36 @@ def parse_times(column: Any) -> Array:
         return np.array([_one(value) for value in column.to_pylist()], dtype=np.int64)
 
 
-def order_times(parts: Sequence[Array], name: str, examples: Sequence[tuple[int, str]]) -> Times:
+def order_times(parts: list[Array], name: str, examples: Sequence[tuple[int, str]]) -> Times:
     """All times of a column, and what is to be said about them.
 
     Parameters
     ----------
-    parts : sequence of array
-        What `parse_times` gave, batch by batch.
+    parts : list of array
+        What `parse_times` gave, batch by batch; emptied, because it may be large.
     name : str
         For the notes.
     examples : sequence of (int, str)
-        Row and text of values that are no time; the first is shown.
+        Row and text of values that are no time; empty if all are.
     """
     values = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    parts.clear()
     notes = []
-    known = values != NOT_A_TIME
-    if not known.all():
+    order = values
+    if examples:
         row, text = examples[0]
-        notes.append(f"{(~known).sum()} rows without a time in '{name}' left out (first: row {row + 1}, '{text}')")
-        order = values[known]
-    else:
-        order = values
-    if len(order) > 1 and (order[1:] < order[:-1]).any():
+        order = values[values != NOT_A_TIME]
+        lost = len(values) - len(order)
+        notes.append(f"{lost} rows without a time in '{name}' left out (first: row {row + 1}, '{text}')")
+    ordered = bool((order[1:] >= order[:-1]).all())
+    if not ordered:
         notes.append(f"rows put in the order of '{name}'")
         order = np.sort(order)
     repeated = np.flatnonzero(order[1:] == order[:-1])
     if len(repeated):
-        notes.append(
-            f"{len(repeated)} rows repeat a time in '{name}' (first: {_text(order[repeated[0]])}); all are used"
-        )
-    return Times(values, notes)
+        first = _text(order[repeated[0]])
+        notes.append(f"{len(repeated)} rows repeat a time in '{name}' (first: {first}); all are used")
+    return Times(values, notes, ordered and not examples)
 
 
 def _text(microseconds: Any) -> str:
