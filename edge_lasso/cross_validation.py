@@ -18,6 +18,8 @@ from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
 GAMMAS = np.array([1.0, 0.5, 0.0])
+RISEN = 1.002
+"""A costly path ends when the held-out error of every fold is this much above its minimum, ten alphas back or more."""
 REFIT_UP_TO = 200
 """Larger supports stay with the lasso: a refit of them neither is sparse nor predicts."""
 
@@ -179,7 +181,8 @@ def _ended(solvers: Sequence[Any], errors: Array, lasso: Any, max_inputs: int | 
     last = [solver.solution.coefs[-1:] for solver in solvers]
     if max_inputs is not None and all(lasso.inputs(coef)[0] > 2 * max_inputs + 10 for coef in last):
         return "past the input budget"
-    if len(errors) and (errors[:, -1] > 1.02 * errors.min(axis=1)).all():
+    past = errors.shape[1] - 1 - errors.argmin(axis=1)
+    if len(errors) and (past >= 10).all() and (errors[:, -1] > RISEN * errors.min(axis=1)).all():
         return "held-out error past its minimum on every fold"
     return f"{SATURATED} of the variance explained" if solvers[-1].solution.saturated else None
 

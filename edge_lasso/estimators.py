@@ -159,7 +159,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if given is not None and options.penalty is not None:
             options = replace(options, penalty=[options.penalty[j] for j in at.tolist()])
         self._finish(fit_statistics(folds, options, given=given), folds, options, at, y.ndim == 1)
-        means = folds.total.moments().mean[: len(at)]
+        means = folds.total.means()[: len(at)]
         self.feature_means_: Array = means if given is None else given[0].whole.mean
         return self
 

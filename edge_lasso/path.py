@@ -26,7 +26,7 @@ SCREEN_FROM = 200
 TOLERANCE = 1e-9
 SWEEPS = 60
 """Coordinate descent sweeps before the active set is solved directly."""
-POLISH_UP_TO = 400
+POLISH_UP_TO = 1500
 SATURATED = 0.999
 """Part of the variance explained at which a screened path ends, as in glmnet."""
 EPS = float(np.finfo(np.float64).eps)
@@ -357,5 +357,5 @@ def active_solution(
 
 def chunks(alphas: Array, p: int) -> list[Array]:
     """Alphas to solve between two looks at whether the path can end: all of them where that costs nothing."""
-    step = len(alphas) if p <= SCREEN_FROM else 10
+    step = len(alphas) if p <= SCREEN_FROM else 4
     return [alphas[i : i + step] for i in range(0, len(alphas), step)]

@@ -241,6 +241,15 @@ class Statistics:
         np.maximum(diagonal, 0.0, out=diagonal)
         return Moments(weight, self.rows, self._shift.copy(), delta, gram, second)
 
+    def means(self) -> Array:
+        """Means of the p columns over their observed readings, and of the targets."""
+        self._flush()
+        seen = np.full(self._size, self.weight)
+        seen[self._gaps] -= self._gram_mask[self._size]
+        sums = self._gram[: self._size, self._size]
+        own = np.divide(sums, seen, out=np.zeros(self._size), where=seen > 1e-12 * self.weight)
+        return np.asarray(self._shift + own)
+
     def save(self, path: Path | str) -> None:
         """Write one ``.npz`` file (no pickle), whole or not at all."""
         from edge_lasso.statistics_file import save
@@ -284,7 +293,7 @@ class Statistics:
         bad = np.flatnonzero(~(np.maximum(-low, high)[:p] < READING_LIMIT / 4))
         for j in bad:
             self._put_gaps(z, X, int(j), low, high)
-        self._widen(low, high, X, y, not len(bad))
+        self._widen(low, high, X, y, z, not len(bad))
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             z[:, :size] *= root
@@ -319,13 +328,19 @@ class Statistics:
             self._mask[self._filled : self._filled + len(z), j] = gap
             self.missing[j] += int(np.count_nonzero(gap))
 
-    def _widen(self, low: Array, high: Array, X: Array, y: Array, complete: bool) -> None:
+    def _widen(self, low: Array, high: Array, X: Array, y: Array, z: Array, complete: bool) -> None:
         """Keep ranges of the raw readings: only columns with a new extreme are looked at again."""
         p = len(self.columns)
         new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
         if complete and len(new) > p // 2:
             self.low = np.minimum(self.low, np.concatenate([X.min(axis=0), y.min(axis=0)]))
             self.high = np.maximum(self.high, np.concatenate([X.max(axis=0), y.max(axis=0)]))
+            return
+        if complete:
+            for j in new:
+                column, shifted = (X[:, j] if j < p else y[:, j - p]), z[:, j]
+                self.low[j] = min(self.low[j], column[shifted.argmin()])
+                self.high[j] = max(self.high[j], column[shifted.argmax()])
             return
         for j in new:
             raw = _seen(X[:, j] if j < p else y[:, j - p])
@@ -413,7 +428,7 @@ class Statistics:
             both = np.zeros((size, len(gaps)))
             both[gaps] = self._mask_mask
             gram_mask[:size] += d[:, None] * (lost[gaps] - both)
-        return np.asfortranarray(gram), gram_mask, self._mask_mask
+        return np.asfortranarray(np.triu(gram)), gram_mask, self._mask_mask
 
 
 def names_hash(columns: Sequence[str], targets: Sequence[str]) -> str:
@@ -464,7 +479,7 @@ def _extremes(z: Array) -> tuple[Array, Array]:
 
 
 def _mirrored(gram: Array) -> Array:
-    """A symmetric matrix from its upper triangle."""
-    full = np.triu(gram)
-    full += np.triu(gram, 1).T
-    return full
+    """A symmetric matrix from its upper triangle; the lower one is zero."""
+    full = np.ascontiguousarray(gram.T) + gram
+    np.einsum("ii->i", full)[:] = np.diagonal(gram)
+    return np.ascontiguousarray(full)

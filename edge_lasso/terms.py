@@ -61,7 +61,7 @@ def numeric_inputs(
     units : mapping of str to str, optional
     """
     where = {name: j for j, name in enumerate(statistics.columns)}
-    mean = statistics.moments().mean
+    mean = statistics.means()
     inputs = []
     for i, name in enumerate(columns):
         if name not in where:

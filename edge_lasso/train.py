@@ -16,11 +16,13 @@ from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budge
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, penalty_factors
 from edge_lasso.folds import FoldStatistics, run
-from edge_lasso.path import PathSolver, active_solution, alpha_grid, deviations, gap, problems
+from edge_lasso.path import SCREEN_FROM, PathSolver, active_solution, alpha_grid, deviations, gap, problems
 from edge_lasso.row_path import RowPaths
 from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
+SCREENED_LOOSER = 100.0
+"""Dense ends of long paths are slow; the chosen solution is made exact afterwards."""
 
 
 def fit_statistics(
@@ -91,11 +93,12 @@ def _fit(
 ) -> Fit:
     problem, p = lasso.problem, len(lasso.problem.xy)
     if given is None:
+        finer = options.tol if p <= SCREEN_FROM else SCREENED_LOOSER * options.tol
         solvers: list[Any] = [
             PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
             for one, tol in [
-                *((one, 100.0 * options.tol) for one in lasso.fold_problems),
-                (problem, options.tol * 1e-4),
+                *((one, 100.0 * finer) for one in lasso.fold_problems),
+                (problem, finer * 1e-4),
             ]
         ]  # the folds' paths are only scored, the path on all rows is handed out
         alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
