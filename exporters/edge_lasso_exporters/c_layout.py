@@ -12,6 +12,12 @@ from . import GENERATOR
 from .names import c_comment, c_string, identifiers
 from .options import Options
 
+# Fused multiply-adds change the last bit. GCC does not fuse under -std=c99; elsewhere it needs -ffp-contract=off.
+CONTRACT = """
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+"""
 ROM = """
 #ifdef __AVR__
 #include <avr/pgmspace.h>

@@ -6,10 +6,20 @@ from typing import Any
 
 from edge_lasso_runtime import Model
 
-from .c_layout import ROM, Names, c_double, extra_files, header
+from .c_layout import CONTRACT, ROM, Names, c_double, extra_files, header
+from .fixed_c_sums import LIFT, looped, plain, sum_lines, sum_tables
 from .fixed_python import fixed_vectors, section_of
 from .options import Options
 
+BATCH = """
+void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r)
+{{
+    size_t i;
+    for (i = 0; i < rows; i++) {{
+        {call}
+    }}
+}}
+"""
 SHIFT = """
 static int32_t {p}_shift(int32_t value, unsigned int bits)
 {{
@@ -131,14 +141,21 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         f"{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into});",
         "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
         f"uint32_t {p}_encode(const {upper}_REAL x[{upper}_INPUTS], int16_t q[{upper}_INPUTS]);",
+        f"void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r);",
         f"{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''});",
     ]
+    if options.inputs == "selected" and model.inputs:
+        fields = "\n".join(f"    {upper}_REAL {field};" for field in names.fields)
+        lines += [
+            f"typedef struct {{\n{fields}\n}} {p}_input;",
+            f"{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into});",
+        ]
     if "link" in section:
         lines.append(f"uint32_t {p}_probability(int32_t r); /* of class 1, times 65536 */")
     if model.classes is not None:
         lines.append(f"int {p}_label(const int16_t q[{upper}_INPUTS]);")
     lines += [f"#ifdef {upper}_SELFTEST", f"int {p}_selftest(void); /* 1: bit for bit as it must be */", "#endif", ""]
-    return header(model, options, names, "#include <stdint.h>", "\n".join(lines))
+    return header(model, options, names, "#include <stddef.h>\n#include <stdint.h>", "\n".join(lines))
 
 
 def _source(model: Model, options: Options, names: Names, section: dict[str, Any]) -> str:
@@ -147,10 +164,17 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     several = len(outputs) > 1
     result, into = ("void", f", int32_t r[{upper}_OUTPUTS]") if several else ("int32_t", "")
     shifts = any(one["shift"] or any(term.get("shift") for term in one["terms"]) for one in outputs)
-    text = f'#include "{p}.h"\n' + ROM.format(P=upper) + (SHIFT.format(p=p) if shifts else "")
+    lifts = not looped(outputs) and any(plain(term) for one in outputs for term in one["terms"])
+    text = f'#include "{p}.h"\n' + CONTRACT + ROM.format(P=upper) + (LIFT.format(P=upper) if lifts else "")
+    text += (SHIFT.format(p=p) if shifts else "") + sum_tables(names, outputs)
     text += f"\n{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into})\n{{\n"
-    text += "\n".join(_body(names, outputs)) + "\n}\n"
+    text += "\n".join(sum_lines(names, outputs)) + "\n}\n"
+    call = f"r[i] = {p}_predict(q + (i * {upper}_INPUTS));"
+    if several:
+        call = f"{p}_predict(q + (i * {upper}_INPUTS), r + (i * {upper}_OUTPUTS));"
+    text += BATCH.format(p=p, call=call)
     text += _encode(model, names, section) if model.inputs else _no_encode(names)
+    text += _struct(model, options, names)
     text += f"\n{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''})\n{{\n"
     if several:
         pairs = ", ".join(
@@ -177,25 +201,6 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     return text + _label(model, names) + _selftest(model, options, names)
 
 
-def _body(names: Names, outputs: list[dict[str, Any]]) -> list[str]:
-    several = len(outputs) > 1
-    lines = [] if any(one["terms"] for one in outputs) else ["    (void)q;"]
-    for m, output in enumerate(outputs):
-        r = f"r[{m}]" if several else "r"
-        lines.append(f"    {'' if several else 'int32_t '}{r} = INT32_C({output['bias']});")
-        for term in output["terms"]:
-            factors = [f"(int32_t)q[{names.places[i]}]" for i in term["factors"]]
-            product = " * ".join(factors)
-            if term.get("shift"):
-                product = f"{names.prefix}_shift({product}, {term['shift']}U)"
-            value = f"INT32_C({term['coef']})" + (f" * ({product})" if factors else "")
-            when = " && ".join(f"(q[{names.places[i]}] == {category})" for i, category in term.get("when", ()))
-            lines += [f"    if ({when}) {{", f"        {r} += {value};", "    }"] if when else [f"    {r} += {value};"]
-        if output["shift"]:
-            lines.append(f"    {r} = {names.prefix}_shift({r}, {output['shift']}U);")
-    return [*lines, *([] if several else ["    return r;"])]
-
-
 def _encode(model: Model, names: Names, section: dict[str, Any]) -> str:
     rows = []
     for place, one, fixed in zip(names.places, model.inputs, section["inputs"], strict=True):
@@ -208,6 +213,21 @@ def _encode(model: Model, names: Names, section: dict[str, Any]) -> str:
         rows.append(f"    {{{', '.join([*cells, *map(str, integers), str(place)])}}},")
     limit = c_double(model.limit)
     return ENCODE.format(p=names.prefix, P=names.upper, L=limit, count=len(rows), rows="\n".join(rows))
+
+
+def _struct(model: Model, options: Options, names: Names) -> str:
+    if options.inputs != "selected" or not model.inputs:
+        return ""
+    p, upper = names.prefix, names.upper
+    several = len(model.outputs) > 1
+    result, into = ("void", f", int32_t r[{upper}_OUTPUTS]") if several else ("int32_t", "")
+    copies = "\n".join(f"    x[{i}] = input->{field};" for i, field in enumerate(names.fields))
+    call = f"{p}_predict(q, r);" if several else f"return {p}_predict(q);"
+    return (
+        f"\n{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into})\n{{\n"
+        f"    {upper}_REAL x[{upper}_INPUTS];\n    int16_t q[{upper}_INPUTS];\n{copies}\n"
+        f"    *status = {p}_encode(x, q);\n    {call}\n}}\n"
+    )
 
 
 def _no_encode(names: Names) -> str:

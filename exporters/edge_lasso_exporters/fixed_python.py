@@ -9,10 +9,9 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.fixed_point import KEY, encode, predict_q
 from edge_lasso_runtime.predict import clean, linear
 
+from .double_python import LONGEST_LINE, TERMS_PER_STATEMENT
 from .options import ExportError, Options
 from .vectors import narrow, self_test, wide
-
-TERMS_PER_STATEMENT = 16
 
 ENCODE = '''
 
@@ -126,7 +125,7 @@ def fixed_lines(model: Model, options: Options) -> str:
     logistic = "link" in section
     if logistic:
         lines.append(f"KNOTS = {tuple(section['link']['knots'])!r}")
-    text = "\n".join(lines) + "\n" + ENCODE
+    text = "\n".join(lines) + "\n" + _tables(model, section, options) + ENCODE
     shifts = any(one["shift"] or any(t.get("shift") for t in one["terms"]) for one in outputs) or logistic
     text += SHIFTED if shifts else ""
     text += (
@@ -185,10 +184,46 @@ def fixed_promise(model: Model) -> dict[str, Any]:
     return {"kind": "bound", "bound": bound, "text": text}
 
 
+def _tables(model: Model, section: dict[str, Any], options: Options) -> str:
+    """Coefficients and places, where a line would be long; nothing where it is not."""
+    if not _looped(section):
+        return ""
+    places = [one.column if options.inputs == "all" else i for i, one in enumerate(model.inputs)]
+    lines = ["TERMS = (  # per output: bias, shift, (coefficient, place) per term"]
+    for output in section["outputs"]:
+        lines.append(f"    ({output['bias']}, {output['shift']}, (")
+        lines += [f"        ({term['coef']}, {places[term['factors'][0]]})," for term in output["terms"]]
+        lines.append("    )),")
+    return "\n".join([*lines, ")", ""])
+
+
+def _looped(section: dict[str, Any]) -> bool:
+    terms = [term for output in section["outputs"] for term in output["terms"]]
+    plain = all(len(term["factors"]) == 1 and "when" not in term for term in terms)
+    return plain and len(terms) > LONGEST_LINE
+
+
 def _body(model: Model, section: dict[str, Any], options: Options) -> list[str]:
     several = len(section["outputs"]) > 1
     names = ", ".join(f"q{i}" for i in range(len(model.inputs)))
     lines = []
+    if options.inputs == "all" or _looped(section) or not model.inputs:
+        width = len(model.columns) if options.inputs == "all" else len(model.inputs)
+        lines += [
+            f"    if len(q) != {width}:",
+            f'        raise ValueError("a row has {width} values, got %d" % len(q))',
+        ]
+    if _looped(section):
+        shift = any(one["shift"] for one in section["outputs"])
+        return [
+            *lines,
+            "    result = []",
+            "    for r, shift, terms in TERMS:",
+            "        for coef, place in terms:",
+            "            r = r + coef * q[place]",
+            f"        result.append({'_shift(r, shift)' if shift else 'r'})",
+            f"    return {'result' if several else 'result[0]'}",
+        ]
     if options.inputs == "all":
         lines += [f"    q{i} = q[{one.column}]" for i, one in enumerate(model.inputs)]
     elif model.inputs:

@@ -6,16 +6,36 @@ import keyword
 import unicodedata
 from collections.abc import Iterable
 
+# Keywords of C99, C11, C23 and C++23, what compilers predefine in lower case, and Arduino's macros and types.
 C_RESERVED = frozenset(
     """
     auto break case char const continue default do double else enum extern float for goto if inline int long
     register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
-    bool true false null asm and and_eq bitand bitor catch class compl constexpr delete dynamic_cast explicit
-    export friend mutable namespace new not not_eq nullptr operator or or_eq private protected public main abs
-    reinterpret_cast static_cast template this throw try typeid typename using virtual wchar_t xor xor_eq
-    min max round bit byte word boolean high low input output default pi
+    alignas alignof bool constexpr false nullptr static_assert thread_local true typeof typeof_unqual
+    and and_eq asm atomic_cancel atomic_commit atomic_noexcept bitand bitor catch char16_t char32_t char8_t class
+    co_await co_return co_yield compl concept consteval constinit const_cast decltype delete dynamic_cast explicit
+    export friend mutable namespace new noexcept not not_eq operator or or_eq private protected public reflexpr
+    reinterpret_cast requires static_cast synchronized template this throw try typeid typename using virtual wchar_t
+    xor xor_eq
+    linux unix i386 arm mips sun vax near far interrupt errno stdin stdout stderr null main nan infinity eof
+    min max abs round sq bit byte word boolean high low input output pi lsbfirst msbfirst change falling rising
+    radians degrees constrain interrupts nointerrupts serial
     """.split()  # noqa: SIM905
 )
+# An artifact's name becomes NAME.h, NAME.py and a CMake target; these would hide a header, a module or a target.
+FILE_RESERVED = frozenset(
+    """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic
+    stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype arduino avr sys
+    all clean help install package test
+    """.split()  # noqa: SIM905
+)
+
+
+def is_artifact_name(name: str) -> bool:
+    """Whether a name can be the prefix of files and symbols in every target language."""
+    plain = name.isascii() and name.isidentifier() and not name.startswith("_")
+    return plain and name.lower() not in FILE_RESERVED and not keyword.iskeyword(name)
 
 
 def identifiers(names: Iterable[str]) -> list[str]:

@@ -1,9 +1,5 @@
-"""The Python target: one file that imports nothing, for CPython 3.9 or later and MicroPython unchanged.
-
-`predict` is a straight line of multiplications. It checks its *result*, not its inputs: a missing reading (None, NaN,
-infinite, beyond the limit) makes the result NaN, infinite, too large, or raises, and only then the slow way runs, which
-replaces what is missing. The guard is half of limit x smallest coefficient: one reading beyond the limit always shows,
-unless other readings, just as absurd, cancel it; `predict_row` and `check` look at each reading.
+"""The Python target: one file that imports nothing (``exp`` where a link needs it), for CPython 3.9 or later and
+MicroPython unchanged. `double_python.py` writes the binary64 variant, `fixed_python.py` the integers.
 """
 
 from __future__ import annotations
@@ -13,18 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.model import Term
 
 from . import GENERATOR
+from .double_python import double_lines
 from .fixed_python import fixed_lines
 from .options import Options
-from .vectors import reference, test_rows
+from .vectors import reference, self_test_sizes, test_rows
 
 VARIANTS = ("double", "fixed")
 HANDLES_MISSING = True
-# Beyond this many terms a loop over tuples costs less memory and start-up than a line each is faster.
-LONGEST_LINE = 128
-TERMS_PER_STATEMENT = 16
 
 CLEAN = '''
 
@@ -32,10 +25,10 @@ def check(x):
     """Readings with what is missing replaced, and what was wrong: a list of texts, empty when all is well."""
     if len(x) != len(FEATURES):
         raise ValueError("a row has %d values, got %d" % (len(FEATURES), len(x)))
-    values, faults = [], []
+    values, faults = list(x), []
     for place, default, low, high, categories in INPUTS:
         try:
-            value = float(x[place])
+            value = float(values[place])
         except (TypeError, ValueError, OverflowError):
             value = 2.0 * LIMIT
         known = -LIMIT <= value <= LIMIT
@@ -48,7 +41,7 @@ def check(x):
             faults.append(FEATURES[place] + " missing")
         elif value < low or value > high:
             faults.append(FEATURES[place] + " out of range")
-{clamp}        values.append(value)
+{clamp}        values[place] = value
     return values, faults
 
 
@@ -209,8 +202,7 @@ def _head(model: Model, options: Options, fixed: bool) -> list[str]:
         ")",
     ]
     if not fixed:
-        sizes = [_size(model, m) for m in range(len(model.outputs))]
-        lines.append(f"SIZES = {_tuple(map(repr, sizes))}")
+        lines.append(f"SIZES = {_tuple(map(repr, self_test_sizes(model)))}")
         lines.append("SELF_TEST = (")
         for row, value in test_rows(model, options.inputs):
             lines.append(f"    ({_tuple(map(repr, row))}, {_tuple(map(repr, value))}),")
@@ -223,110 +215,17 @@ def _double(model: Model, options: Options) -> str:
     link = model.outputs[0].link
     name = "predict" if link == "identity" else "linear"
     what = "Predict one row" if link == "identity" else "The linear predictor of one row"
-    doc = f'    """{what}: a sequence of readings in the order of FEATURES (None or NaN: missing)."""'
-    count = sum(len(one.terms) for one in model.outputs)
-    body = _straight(model, "    ") if count <= LONGEST_LINE else []
-    text = ""
-    if count > LONGEST_LINE:
-        text += _tables(model)
-    text += "\n\ndef _line(x):\n" + "\n".join([*_unpacked(model, "selected", "    "), *(body or _loop(model)), ""])
-    if model.policy == "clamp" or count > LONGEST_LINE:
-        text += f"\n\ndef {name}(x):\n{doc}\n    return _line(check(x)[0])\n"
-    else:
-        text += f"\n\ndef {name}(x):\n{doc}\n    try:\n"
-        guard = repr(_guard(model))  # as a literal: looking up a name would cost as much as the comparison
-        fast = [*_unpacked(model, options.inputs, "        "), *_straight(model, "        ")]
-        text += "\n".join(fast[:-1]) + "\n"
-        names = [f"y{m}" for m in range(len(model.outputs))] if several else ["y"]
-        text += f"        if {' and '.join(f'-{guard} < {one} < {guard}' for one in names)}:\n    {fast[-1]}\n"
-        text += "    except (TypeError, OverflowError):\n        pass\n    return _line(check(x)[0])\n"
-    text += f"\n\n{'linear = predict' if link == 'identity' else ''}\n" if link == "identity" else ""
+    doc = f'    """{what}: numbers in the order of FEATURES; None or NaN is missing."""'
+    text = double_lines(model, options, name, doc)
+    text += "\n\nlinear = predict\n" if link == "identity" else ""
     text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link]
     categorical = any(one.categories is not None for one in model.inputs)
     text += CATEGORY if categorical else ""
     clamp = CLAMP if model.policy == "clamp" else ""
-    value = "_line(values)" if link == "identity" else "_link(_line(values))"
+    value = f"{name}(values, True)" if link == "identity" else f"_link({name}(values, True))"
     text += CLEAN.format(clamp=clamp, reading=CATEGORY_READING if categorical else READING, value=value)
     listed = "z" if several else "(z,)"
     return text + SELFTEST.format(call="linear(row)", listed=listed, tolerance="eps * size")
-
-
-def _unpacked(model: Model, inputs: str, pad: str) -> list[str]:
-    """Readings into local names; a selected row must have just the right length, or unpacking raises."""
-    names = [f"x{i}" for i in range(len(model.inputs))]
-    if inputs == "all":
-        lines = [f"{pad}x{i} = x[{one.column}]" for i, one in enumerate(model.inputs)]
-        return [f"{pad}if len(x) != {len(model.columns)}:", f"{pad}    return check(x)", *lines]
-    return [f"{pad}{', '.join(names)}{',' if len(names) == 1 else ''} = x"] if names else []
-
-
-def _straight(model: Model, pad: str) -> list[str]:
-    lines = []
-    several = len(model.outputs) > 1
-    for m, output in enumerate(model.outputs):
-        y = f"y{m}" if several else "y"
-        sums = [repr(output.intercept), *(_product(model, term) for term in output.terms)]
-        first, rest = sums[: TERMS_PER_STATEMENT + 1], sums[TERMS_PER_STATEMENT + 1 :]
-        lines.append(f"{pad}{y} = {' + '.join(first)}")
-        while rest:
-            part, rest = rest[:TERMS_PER_STATEMENT], rest[TERMS_PER_STATEMENT:]
-            lines.append(f"{pad}{y} = {' + '.join([y, *part])}")
-    result = f"[{', '.join(f'y{m}' for m in range(len(model.outputs)))}]" if several else "y"
-    return [*lines, f"{pad}return {result}"]
-
-
-def _product(model: Model, term: Term) -> str:
-    factors = [repr(term.coef)]
-    for factor in term.factors:
-        name = f"x{factor.input}"
-        factors.append(name if factor.category is None else f"(1.0 if {name} == {factor.category} else 0.0)")
-    return " * ".join(factors)
-
-
-def _tables(model: Model) -> str:
-    lines = ["", "# intercept, then (coefficient, ((place, category or None), ...)) per term", "TERMS = ("]
-    for output in model.outputs:
-        lines.append(f"    ({output.intercept!r}, (")
-        for term in output.terms:
-            factors = _tuple(f"({factor.input}, {factor.category})" for factor in term.factors)
-            lines.append(f"        ({term.coef!r}, {factors}),")
-        lines.append("    )),")
-    return "\n".join([*lines, ")", ""])
-
-
-def _loop(model: Model) -> list[str]:
-    single = len(model.outputs) == 1
-    return [
-        "    result = []",
-        "    for y, terms in TERMS:",
-        "        for coef, factors in terms:",
-        "            for place, category in factors:",
-        "                if category is None:",
-        "                    coef = coef * x[place]",
-        "                else:",
-        "                    coef = coef * (1.0 if x[place] == category else 0.0)",
-        "            y = y + coef",
-        "        result.append(y)",
-        f"    return {'result[0]' if single else 'result'}",
-    ]
-
-
-def _guard(model: Model) -> float:
-    sizes = [abs(term.coef) for output in model.outputs for term in output.terms if term.coef != 0.0]
-    return min(sizes, default=1.0) * model.limit / 2.0
-
-
-def _size(model: Model, m: int) -> float:
-    """What a 32-bit float may be off by, in units of its epsilon: generous, a self-test looks for gross faults."""
-    output = model.outputs[m]
-    total = abs(output.intercept)
-    for term in output.terms:
-        size = abs(term.coef)
-        for factor in term.factors:
-            one = model.inputs[factor.input]
-            size *= 1.0 if factor.category is not None else max(abs(one.low or 0.0), abs(one.high or 0.0))
-        total += size
-    return total * (2.0 * len(output.terms) + 4.0)
 
 
 def _tuple(items: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 
 from . import GENERATOR
+from .names import is_artifact_name
 from .options import ExportError, Options
 from .vectors import test_rows
 
@@ -91,8 +92,11 @@ def render(
     ExportError
         The target cannot express the model, or the name is no identifier.
     """
-    if not (name.isascii() and name.isidentifier()):
-        raise ExportError(f"name '{name}' is not an identifier (ASCII letters, digits, _); choose another with --name")
+    if not is_artifact_name(name):
+        raise ExportError(
+            f"name {name!r} cannot name a C and Python file and their symbols (ASCII letters, digits, _; no reserved "
+            "word or system header); choose another with --name"
+        )
     module = target(target_name)
     options = Options(variant, inputs, name)
     files: dict[str, bytes] = module.render(model, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_lasso_runtime.model import Input, Model
+from edge_lasso_runtime.model import Input, Model, Output
 from edge_lasso_runtime.predict import clean, linear
 
 Row = list[float | None]
@@ -30,6 +30,27 @@ def self_test(model: Model) -> list[tuple[Row, list[float]]]:
 def test_rows(model: Model, inputs: str) -> list[tuple[Row, list[float]]]:
     """The self-test vectors in an artifact's order of inputs."""
     return [(row if inputs == "selected" else wide(model, row), value) for row, value in self_test(model)]
+
+
+def self_test_sizes(model: Model) -> list[float]:
+    """Per output, what a self-test allows in units of the board's floating-point epsilon.
+
+    More than any order of summation, fused multiply-adds or inexact decimals need: it looks for gross faults.
+    """
+    return [2.0 * (len(one.terms) + model.degree + 2) * largest(model, one) for one in model.outputs]
+
+
+def largest(model: Model, output: Output) -> float:
+    """The largest ``|intercept| + sum |terms|`` over the declared ranges and defaults."""
+    total = abs(output.intercept)
+    for term in output.terms:
+        size = abs(term.coef)
+        for factor in term.factors:
+            one = model.inputs[factor.input]
+            ends = (abs(value or 0.0) for value in (one.low, one.high, one.default))
+            size *= 1.0 if factor.category is not None else max(ends)
+        total += size
+    return total
 
 
 def wide(model: Model, row: Row) -> Row:

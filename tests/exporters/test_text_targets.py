@@ -266,7 +266,7 @@ def test_fixed_needs_a_quantized_model():
 
 
 def test_name_must_be_an_identifier():
-    with pytest.raises(ExportError, match="not an identifier"):
+    with pytest.raises(ExportError, match="cannot name a C and Python file"):
         registry.render(simple(), "c", "double", name="my model")
 
 

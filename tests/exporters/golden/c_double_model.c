@@ -1,5 +1,9 @@
 #include "model.h"
 
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 static double model_read(double value, double missing)
 {
     if (!((value >= -1.2676506002282294e+30) && (value <= 1.2676506002282294e+30))) {
@@ -77,13 +81,7 @@ int model_selftest(void)
         {2.0},
         {0.6875},
         {2.625}};
-    static const double allowed[6][MODEL_OUTPUTS] = {
-        {0.00045000000000000004},
-        {0.00045000000000000004},
-        {0.00045000000000000004},
-        {0.00045000000000000004},
-        {0.00045000000000000004},
-        {0.00045000000000000004}};
+    static const double sizes[MODEL_OUTPUTS] = {50.0};
     double z[MODEL_OUTPUTS];
     double error;
     int i;
@@ -93,7 +91,7 @@ int model_selftest(void)
         for (m = 0; m < MODEL_OUTPUTS; m++) {
             error = z[m] - wanted[i][m];
             error = (error < 0.0) ? -error : error;
-            if (!(error <= ((sizeof(double) >= 8U) ? 0.0 : allowed[i][m]))) {
+            if (!(error <= (((sizeof(double) >= 8U) ? 2.220446049250313e-16 : 1.1920928955078125e-07) * sizes[m]))) {
                 return 0;
             }
         }

@@ -1,5 +1,9 @@
 #include "model.h"
 
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 #ifdef __AVR__
 #include <avr/pgmspace.h>
 #define MODEL_ROM PROGMEM
@@ -9,12 +13,33 @@
 #define MODEL_LOAD(to, from) (*(to) = *(from))
 #endif
 
+#ifdef __AVR__
+#define MODEL_UP(q) ((uint16_t)((uint16_t)(q) + 32768U))
+#define MODEL_DOWN(q) ((uint16_t)(32767U - (uint16_t)(q)))
+#endif
+
 int32_t model_predict(const int16_t q[MODEL_INPUTS])
 {
-    int32_t r = INT32_C(399179776);
-    r += INT32_C(16384) * ((int32_t)q[0]);
-    r += INT32_C(-2048) * ((int32_t)q[1]);
+    int32_t r;
+#ifdef __AVR__
+    uint32_t sum = UINT32_C(4090169344); /* modulo 2^32 */
+    sum += (uint32_t)UINT16_C(16384) * MODEL_UP(q[0]);
+    sum += (uint32_t)UINT16_C(2048) * MODEL_DOWN(q[1]);
+    r = (int32_t)sum;
+#else
+    r = INT32_C(399179776);
+    r += INT32_C(16384) * (int32_t)q[0];
+    r += INT32_C(-2048) * (int32_t)q[1];
+#endif
     return r;
+}
+
+void model_predict_batch(const int16_t *q, size_t rows, int32_t *r)
+{
+    size_t i;
+    for (i = 0; i < rows; i++) {
+        r[i] = model_predict(q + (i * MODEL_INPUTS));
+    }
 }
 
 typedef struct {
@@ -65,6 +90,16 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
         }
     }
     return status;
+}
+
+int32_t model_predict_input(const model_input *input, uint32_t *status)
+{
+    MODEL_REAL x[MODEL_INPUTS];
+    int16_t q[MODEL_INPUTS];
+    x[0] = input->a;
+    x[1] = input->b;
+    *status = model_encode(x, q);
+    return model_predict(q);
 }
 
 MODEL_REAL model_decode(int32_t r)

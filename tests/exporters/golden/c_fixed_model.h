@@ -3,6 +3,7 @@
  */
 #ifndef MODEL_H_
 #define MODEL_H_
+#include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
 extern "C" {
@@ -28,7 +29,13 @@ extern "C" {
 int32_t model_predict(const int16_t q[MODEL_INPUTS]);
 /* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS]);
+void model_predict_batch(const int16_t *q, size_t rows, int32_t *r);
 MODEL_REAL model_decode(int32_t r);
+typedef struct {
+    MODEL_REAL a;
+    MODEL_REAL b;
+} model_input;
+int32_t model_predict_input(const model_input *input, uint32_t *status);
 #ifdef MODEL_SELFTEST
 int model_selftest(void); /* 1: bit for bit as it must be */
 #endif

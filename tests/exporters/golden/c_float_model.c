@@ -1,5 +1,9 @@
 #include "model.h"
 
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 static float model_read(float value, float missing)
 {
     if (!((value >= -1.2676506e+30f) && (value <= 1.2676506e+30f))) {
@@ -77,13 +81,7 @@ int model_selftest(void)
         {2.0f},
         {0.6875f},
         {2.625f}};
-    static const float allowed[6][MODEL_OUTPUTS] = {
-        {4.69387118e-07f},
-        {1.78814133e-07f},
-        {8.04663614e-07f},
-        {4.02331807e-07f},
-        {1.22934722e-07f},
-        {4.69387118e-07f}};
+    static const float sizes[MODEL_OUTPUTS] = {50.0f};
     float z[MODEL_OUTPUTS];
     float error;
     int i;
@@ -93,7 +91,7 @@ int model_selftest(void)
         for (m = 0; m < MODEL_OUTPUTS; m++) {
             error = z[m] - wanted[i][m];
             error = (error < 0.0f) ? -error : error;
-            if (!(error <= (allowed[i][m]))) {
+            if (!(error <= (1.1920929e-07f * sizes[m]))) {
                 return 0;
             }
         }

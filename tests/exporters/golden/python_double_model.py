@@ -11,7 +11,7 @@ INPUTS = (  # place in a row, default, low, high, categories
     (0, 1.0, 0.0, 2.0, 0),
     (1, -1.0, -4.0, 0.0, 0),
 )
-SIZES = (40.0,)
+SIZES = (50.0,)
 SELF_TEST = (
     ((1.0, -1.0), (2.625,)),
     ((0.0, -4.0), (1.0,)),
@@ -22,22 +22,16 @@ SELF_TEST = (
 )
 
 
-def _line(x):
-    x0, x1 = x
-    y = 0.5 + 2.0 * x0 + -0.125 * x1
-    return y
-
-
-def predict(x):
-    """Predict one row: a sequence of readings in the order of FEATURES (None or NaN: missing)."""
+def predict(x, clean=False):
+    """Predict one row: numbers in the order of FEATURES; None or NaN is missing."""
     try:
         x0, x1 = x
         y = 0.5 + 2.0 * x0 + -0.125 * x1
-        if -7.922816251426434e+28 < y < 7.922816251426434e+28:
+        if -7.922816251426434e+28 < y < 7.922816251426434e+28 or clean:
             return y
     except (TypeError, OverflowError):
         pass
-    return _line(check(x)[0])
+    return predict(check(x)[0], True)
 
 
 linear = predict
@@ -47,10 +41,10 @@ def check(x):
     """Readings with what is missing replaced, and what was wrong: a list of texts, empty when all is well."""
     if len(x) != len(FEATURES):
         raise ValueError("a row has %d values, got %d" % (len(FEATURES), len(x)))
-    values, faults = [], []
+    values, faults = list(x), []
     for place, default, low, high, categories in INPUTS:
         try:
-            value = float(x[place])
+            value = float(values[place])
         except (TypeError, ValueError, OverflowError):
             value = 2.0 * LIMIT
         known = -LIMIT <= value <= LIMIT
@@ -63,14 +57,14 @@ def check(x):
             faults.append(FEATURES[place] + " missing")
         elif value < low or value > high:
             faults.append(FEATURES[place] + " out of range")
-        values.append(value)
+        values[place] = value
     return values, faults
 
 
 def predict_row(row):
     """Predict from a mapping of names to readings: (value, status); status is "ok" or says what is wrong."""
     values, faults = check([row.get(name) for name in FEATURES])
-    return _line(values), "degraded: " + ", ".join(faults) if faults else "ok"
+    return predict(values, True), "degraded: " + ", ".join(faults) if faults else "ok"
 
 
 def selftest():

@@ -1,0 +1,352 @@
+"""The double and float variants of the C target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.model import Input
+
+from . import dense_bounds
+from .c_layout import CONTRACT, ROM, Names, c_double, c_float, extra_files, header
+from .dense import dense
+from .options import Options
+from .vectors import reference, self_test_sizes, test_rows
+
+# Beyond this many plain terms, a loop over a table is smaller and a line per term hardly faster.
+LONGEST_LINE = 64
+READ = """
+static {T} {p}_read({T} value, {T} missing{limits})
+{{
+    if (!((value >= -{L}) && (value <= {L}))) {{
+        return missing;
+    }}
+{clamp}    return value;
+}}
+"""
+CLAMP = """    if (value < low) {
+        return low;
+    }
+    if (value > high) {
+        return high;
+    }
+"""
+LOGISTIC = """
+static {T} {p}_link({T} z)
+{{
+    if (z >= {zero}) {{
+        return {one} / ({one} + ({T}){exp}(-z)); /* avr-libc's expf returns double */
+    }}
+    z = ({T}){exp}(z);
+    return z / ({one} + z);
+}}
+"""
+SOFTMAX = """
+static void {p}_link({T} z[{P}_OUTPUTS])
+{{
+    {T} top = z[0];
+    {T} total = {zero};
+    int i;
+    for (i = 1; i < {P}_OUTPUTS; i++) {{
+        top = (z[i] > top) ? z[i] : top;
+    }}
+    for (i = 0; i < {P}_OUTPUTS; i++) {{
+        z[i] = ({T}){exp}(z[i] - top);
+        total += z[i];
+    }}
+    for (i = 0; i < {P}_OUTPUTS; i++) {{
+        z[i] /= total;
+    }}
+}}
+"""
+BATCH = """
+void {p}_{what}_batch(const {T} *x, size_t rows, {T} *y)
+{{
+    size_t i;
+    for (i = 0; i < rows; i++) {{
+        {call}
+    }}
+}}
+"""
+
+
+class Floating:
+    """The double and float variants."""
+
+    def __init__(self, model: Model, options: Options, names: Names) -> None:
+        self.model = model
+        self.options = options
+        self.names = names
+        self.single = options.variant == "float"
+        self.number = c_float if self.single else c_double
+        self.kind = "float" if self.single else "double"
+        self.several = len(model.outputs) > 1
+        self.words = {
+            "T": self.kind, "p": names.prefix, "P": names.upper, "L": self.number(model.limit),
+            "zero": self.number(0.0), "one": self.number(1.0), "exp": "expf" if self.single else "exp",
+        }  # fmt: skip
+
+    def files(self) -> dict[str, bytes]:
+        """Render all of them."""
+        row = [self.number(0.0)] * self.names.width
+        for place, one in zip(self.names.places, self.model.inputs, strict=True):
+            row[place] = self.number(one.default or 0.0)
+        return {
+            f"{self.names.prefix}.c": self._source().encode(),
+            f"{self.names.prefix}.h": self._header().encode(),
+            **extra_files(self.model, self.names, self.kind, self.kind, row),
+        }
+
+    def _header(self) -> str:
+        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        result = "void" if self.several else kind
+        into = f", {kind} y[{upper}_OUTPUTS]" if self.several else ""
+        lines = [""]
+        if self.options.inputs == "selected" and self.model.inputs:
+            fields = "\n".join(f"    {kind} {field};" for field in self.names.fields)
+            lines += [f"typedef struct {{\n{fields}\n}} {p}_input;", ""]
+        lines += [
+            "/* Readings that are missing (NaN, or beyond the limit) are replaced by their defaults. */",
+            f"{result} {p}_linear(const {kind} x[{upper}_INPUTS]{into});",
+            f"{result} {p}_predict(const {kind} x[{upper}_INPUTS]{into});",
+            "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
+            f"uint32_t {p}_status(const {kind} x[{upper}_INPUTS]);",
+        ]
+        if self.model.classes is not None:
+            lines.append(f"int {p}_label(const {kind} x[{upper}_INPUTS]);")
+        if self.options.inputs == "selected" and self.model.inputs:
+            lines.append(f"{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into});")
+        lines += [
+            f"void {p}_linear_batch(const {kind} *x, size_t rows, {kind} *y);",
+            f"void {p}_predict_batch(const {kind} *x, size_t rows, {kind} *y);",
+            f"#ifdef {upper}_SELFTEST",
+            f"int {p}_selftest(void); /* 1: this board computes what the model must */",
+            "#endif",
+            "",
+        ]
+        return header(
+            self.model, self.options, self.names, "#include <stddef.h>\n#include <stdint.h>", "\n".join(lines)
+        )
+
+    def _source(self) -> str:
+        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        link = self.model.outputs[0].link
+        text = f'#include "{p}.h"\n' + ("#include <math.h>\n" if link != "identity" else "")
+        lines = self._lines()
+        text += CONTRACT
+        text += "" if lines else ROM.format(P=upper)
+        clamp = self.model.policy == "clamp"
+        if any(one.categories is None for one in self.model.inputs):
+            limits = f", {kind} low, {kind} high" if clamp else ""
+            text += READ.format(**self.words, limits=limits, clamp=CLAMP if clamp else "")
+        text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link].format(**self.words)
+        result = "void" if self.several else kind
+        into = f", {kind} y[{upper}_OUTPUTS]" if self.several else ""
+        body = lines or self._loop()
+        text += "" if lines else self._tables()
+        text += f"\n{result} {p}_linear(const {kind} x[{upper}_INPUTS]{into})\n{{\n" + "\n".join(body) + "\n}\n"
+        text += f"\n{result} {p}_predict(const {kind} x[{upper}_INPUTS]{into})\n{{\n"
+        if self.several:
+            text += f"    {p}_linear(x, y);\n" + (f"    {p}_link(y);\n" if link != "identity" else "") + "}\n"
+        else:
+            text += (
+                f"    return {p}_linear(x);\n}}\n"
+                if link == "identity"
+                else f"    return {p}_link({p}_linear(x));\n}}\n"
+            )
+        text += self._status() + self._label() + self._struct(result, into)
+        for what in ("linear", "predict"):
+            step = f"{upper}_INPUTS"
+            call = f"y[i] = {p}_{what}(x + (i * {step}));"
+            if self.several:
+                call = f"{p}_{what}(x + (i * {step}), y + (i * {upper}_OUTPUTS));"
+            text += BATCH.format(**self.words, what=what, call=call)
+        return text + self._selftest()
+
+    def _read(self, i: int, one: Input) -> str:
+        reading = f"x[{self.names.places[i]}]"
+        if one.categories is not None:
+            return reading
+        ends = [one.low, one.high] if self.model.policy == "clamp" else []
+        arguments = ", ".join(self.number(float(value)) for value in [one.default, *ends] if value is not None)
+        return f"{self.names.prefix}_read({reading}, {arguments})"
+
+    def _lines(self) -> list[str]:
+        """A line per term; nothing where a loop is better."""
+        terms = [term for output in self.model.outputs for term in output.terms]
+        plain = all(len(term.factors) == 1 and term.factors[0].category is None for term in terms)
+        if plain and len(terms) > LONGEST_LINE and self.model.policy == "extrapolate":
+            return []
+        used = {factor.input for term in terms for factor in term.factors}
+        lines = [
+            f"    const {self.kind} x{i} = {self._read(i, one)};"
+            for i, one in enumerate(self.model.inputs)
+            if i in used
+        ]
+        lines += [] if used else ["    (void)x;"]
+        for m, (start, products) in enumerate(self._sums()):
+            y = f"y[{m}]" if self.several else "y"
+            lines.append(f"    {'' if self.several else self.kind + ' '}{y} = {start};")
+            lines += [f"    {y} += {product};" for product in products]
+        return [*lines, *([] if self.several else ["    return y;"])]
+
+    def _sums(self) -> list[tuple[str, list[str]]]:
+        """Intercept and products of each output."""
+        if not self.single:
+            return [
+                (c_double(one.intercept), [self._product(term.coef, term.factors) for term in one.terms])
+                for one in self.model.outputs
+            ]
+        shape = dense_bounds.choose(dense(self.model), "float32")
+        plan, sums = shape.plan, []
+        for m in range(len(self.model.outputs)):
+            products = []
+            for j, term in enumerate(plan.terms):
+                weight = float(shape.weights[m, j])
+                if weight == 0.0:
+                    continue
+                factors = [c_float(term.scale)] if term.scale != 1.0 else []
+                value = " * ".join([*factors, *(self._feature(plan, f) for f in term.factors)])
+                offset = 0.0 if shape.offset is None else float(shape.offset[j])
+                if offset != 0.0:
+                    value = f"({value} - {c_float(offset)})"
+                elif len(term.factors) > 1:
+                    value = f"({value})"
+                products.append(f"{c_float(weight)} * {value}")
+            sums.append((c_float(float(shape.bias[m])), products))
+        return sums
+
+    def _feature(self, plan: Any, feature: int) -> str:
+        if feature < len(plan.numeric):
+            return f"x{plan.numeric[feature]}"
+        i, category = plan.indicators[feature - len(plan.numeric)]
+        return f"((x{i} == {c_float(category)}) ? 1.0f : 0.0f)"
+
+    def _product(self, coef: float, factors: Any) -> str:
+        parts = [c_double(coef)]
+        for factor in factors:
+            name = f"x{factor.input}"
+            parts.append(name if factor.category is None else f"(({name} == {factor.category}.0) ? 1.0 : 0.0)")
+        return " * ".join(parts)
+
+    def _table_terms(self) -> list[tuple[int, str, str, str]]:
+        """Place, default, offset and weight per term, output after output."""
+        rows = []
+        if self.single:
+            shape = dense_bounds.choose(dense(self.model), "float32")
+            for m in range(len(self.model.outputs)):
+                for j, term in enumerate(shape.plan.terms):
+                    i = shape.plan.numeric[term.factors[0]]
+                    offset = 0.0 if shape.offset is None else float(shape.offset[j])
+                    rows.append((i, offset, float(shape.weights[m, j])))
+        else:
+            for output in self.model.outputs:
+                rows += [(term.factors[0].input, 0.0, term.coef) for term in output.terms]
+        number = self.number
+        return [
+            (self.names.places[i], number(self.model.inputs[i].default or 0.0), number(offset), number(weight))
+            for i, offset, weight in rows
+        ]
+
+    def _counts(self) -> list[int]:
+        if self.single:
+            return [len(dense(self.model).terms)] * len(self.model.outputs)
+        return [len(output.terms) for output in self.model.outputs]
+
+    def _tables(self) -> str:
+        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        rows = "\n".join(f"    {{{', '.join([str(place), *rest])}}}," for place, *rest in self._table_terms())
+        return (
+            f"\ntypedef struct {{\n    uint16_t place;\n    {kind} missing;\n    {kind} offset;\n    {kind} weight;\n"
+            f"}} {p}_term;\n\nstatic const {p}_term {p}_terms[] {upper}_ROM = {{\n{rows}\n}};\n"
+        )
+
+    def _loop(self) -> list[str]:
+        p, upper = self.names.prefix, self.names.upper
+        subtract = "(value - term.offset)" if self.single else "value"
+        lines = [
+            f"    const {p}_term *at = {p}_terms;",
+            f"    {p}_term term;",
+            f"    {self.kind} value;",
+            "    uint16_t i;",
+        ]
+        starts = [start for start, _ in self._sums()]
+        lines += [] if self.several else [f"    {self.kind} y = {starts[0]};"]
+        for m, (start, count) in enumerate(zip(starts, self._counts(), strict=True)):
+            y = f"y[{m}]" if self.several else "y"
+            lines += [f"    {y} = {start};"] if self.several else []
+            lines += [
+                f"    for (i = 0; i < {count}; i++) {{",
+                f"        {upper}_LOAD(&term, at);",
+                "        at++;",
+                f"        value = {p}_read(x[term.place], term.missing);",
+                f"        {y} += term.weight * {subtract};",
+                "    }",
+            ]
+        return [*lines, *([] if self.several else ["    return y;"])]
+
+    def _status(self) -> str:
+        lines = [f"\nuint32_t {self.names.prefix}_status(const {self.kind} x[{self.names.upper}_INPUTS])", "{"]
+        lines.append("    uint32_t status = 0;")
+        for i, (place, one) in enumerate(zip(self.names.places, self.model.inputs, strict=True)):
+            x = f"x[{place}]"
+            if one.categories is None:
+                well = f"({x} >= {self.number(one.low or 0.0)}) && ({x} <= {self.number(one.high or 0.0)})"
+            else:
+                last = self.number(float(len(one.categories) - 1))
+                whole = f"({x} == ({self.kind})(int32_t){x})"
+                well = f"({x} >= {self.number(0.0)}) && ({x} <= {last}) && {whole}"
+            lines += [f"    if (!({well})) {{", f"        status |= UINT32_C({1 << min(i, 31)});", "    }"]
+        lines += [] if self.model.inputs else ["    (void)x;"]
+        return "\n".join([*lines, "    return status;", "}", ""])
+
+    def _label(self) -> str:
+        if self.model.classes is None:
+            return ""
+        p, upper = self.names.prefix, self.names.upper
+        text = f"\nint {p}_label(const {self.kind} x[{upper}_INPUTS])\n{{\n"
+        if not self.several:
+            return text + f"    return ({p}_linear(x) > {self.number(0.0)}) ? 1 : 0;\n}}\n"
+        return text + (
+            f"    {self.kind} z[{upper}_OUTPUTS];\n    int best = 0;\n    int i;\n    {p}_linear(x, z);\n"
+            f"    for (i = 1; i < {upper}_OUTPUTS; i++) {{\n        best = (z[i] > z[best]) ? i : best;\n    }}\n"
+            "    return best;\n}\n"
+        )
+
+    def _struct(self, result: str, into: str) -> str:
+        if self.options.inputs != "selected" or not self.model.inputs:
+            return ""
+        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        copies = "\n".join(f"    x[{i}] = input->{field};" for i, field in enumerate(self.names.fields))
+        call = f"    {p}_predict(x, y);" if self.several else f"    return {p}_predict(x);"
+        return (
+            f"\n{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into})\n{{\n"
+            f"    {kind} x[{upper}_INPUTS];\n{copies}\n    *status = {p}_status(x);\n{call}\n}}\n"
+        )
+
+    def _selftest(self) -> str:
+        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        rows = [row for row, _ in test_rows(self.model, self.options.inputs)]
+        values = reference(self.model, rows, self.options.inputs)
+        missing = self.number(2.0 * self.model.limit)
+        wide = ["{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows]
+        sizes = self_test_sizes(self.model)
+        if self.single:
+            step = self.number(2.0**-23)
+        else:
+            step = f"((sizeof(double) >= 8U) ? {c_double(2.0**-52)} : {c_double(2.0**-23)})"
+        array = ["{" + ", ".join(map(self.number, row)) + "}" for row in values]
+        call = f"{p}_linear(rows[i], z);" if self.several else f"z[0] = {p}_linear(rows[i]);"
+        join = ",\n        "
+        return (
+            f"\n#ifdef {upper}_SELFTEST\nint {p}_selftest(void)\n{{\n"
+            f"    static const {kind} rows[{len(rows)}][{upper}_INPUTS] = {{\n        {join.join(wide)}}};\n"
+            f"    static const {kind} wanted[{len(rows)}][{upper}_OUTPUTS] = {{\n        {join.join(array)}}};\n"
+            f"    static const {kind} sizes[{upper}_OUTPUTS] = {{{', '.join(map(self.number, sizes))}}};\n"
+            f"    {kind} z[{upper}_OUTPUTS];\n    {kind} error;\n    int i;\n    int m;\n"
+            f"    for (i = 0; i < {len(rows)}; i++) {{\n        {call}\n"
+            f"        for (m = 0; m < {upper}_OUTPUTS; m++) {{\n            error = z[m] - wanted[i][m];\n"
+            f"            error = (error < {self.number(0.0)}) ? -error : error;\n"
+            f"            if (!(error <= ({step} * sizes[m]))) {{\n                return 0;\n            }}\n"
+            "        }\n    }\n    return 1;\n}\n#endif\n"
+        )
