@@ -63,8 +63,11 @@ def main(argv: list[str] | None = None) -> int:
     except VerificationError as error:
         return _fail(str(error), 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_left()
+    except SystemExit as error:  # newer Typers turn a closed pipe into one
+        if isinstance(error.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
     except BAD_INPUT as error:
         return _fail(_one_line(error), 2)
     except (KeyboardInterrupt, typer.Abort):
@@ -75,6 +78,12 @@ def main(argv: list[str] | None = None) -> int:
             terminal.say(message)
             return 2
         return _fail(f"{message.rstrip('.')}; see 'edge-lasso --help'", 2)
+
+
+def _reader_left() -> int:
+    """Whoever reads standard output, such as ``head``, has seen enough: no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fail(message: str, code: int) -> int:
