@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.folds import LARGEST, FoldPlan, FoldStatistics, run
-from edge_lasso.statistics import Statistics
 from edge_lasso.survey import Survey
 from edge_lasso.tables import Table, category_codes
 from edge_lasso.terms import numeric_inputs, term_names
@@ -102,9 +101,33 @@ class Design:
         return numbers + sum(map(len, self.categories.values())) + products
 
 
+@dataclass(frozen=True)
+class Collected:
+    """What fitting needs of a table.
+
+    Parameters
+    ----------
+    folds : FoldStatistics
+    design : Design
+        Without the columns that have no reading, and with products.
+    terms : list of tuple of Factor
+        What the columns of the statistics are.
+    inputs : dict
+        An `Input` for each column of the training row that a term may read, by its position.
+    empty : list of str
+        The columns without a reading.
+    """
+
+    folds: FoldStatistics
+    design: Design
+    terms: list[tuple[Factor, ...]]
+    inputs: dict[int, Input]
+    empty: list[str]
+
+
 def collect_table(
     table: Table, design: Design, rows: Survey, plan: FoldPlan, degree: int = 1, progress: Progress | None = None
-) -> tuple[FoldStatistics, Design, list[str]]:
+) -> Collected:
     """Fold statistics of a table.
 
     Parameters
@@ -119,33 +142,30 @@ def collect_table(
     progress : callable, optional
         ``progress(done rows, all rows, text)``.
 
-    Returns
-    -------
-    folds : FoldStatistics
-    design : Design
-        Without the columns that have no reading, and with products.
-    empty : list of str
-        Those columns.
-
     Raises
     ------
     DataError
         The statistics would be too large, or no column has a reading.
     """
     check_size(design, plan, degree)
-    if degree == 2:
-        means = _means(table, design, rows, progress)
-        empty = [name for name, mean in means.items() if np.isnan(mean)]
-        design = _without(table, design, empty)
-        design = replace(design, fill={name: means[name] for name in design.numeric})
+    design, empty = filled(table, design, rows, progress) if degree == 2 else (design, [])
     folds = _collect(table, design, rows, plan, progress)
     if degree == 1:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
         empty = [name for name in design.numeric if not seen[name]]
         if empty:
-            design = _without(table, design, empty)
+            design = without(table, design, empty)
             folds = _collect(table, design, rows, plan, progress)
-    return folds, design, empty
+    numbers = numeric_inputs(folds.total, design.numeric)
+    return Collected(folds, design, design.terms, table_inputs(design, numbers), empty)
+
+
+def filled(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> tuple[Design, list[str]]:
+    """A design of degree 2, which knows what replaces gaps; and the columns that have no reading."""
+    means = _means(table, design, rows, progress)
+    empty = [name for name, mean in means.items() if np.isnan(mean)]
+    design = without(table, design, empty)
+    return replace(design, fill={name: means[name] for name in design.numeric}), empty
 
 
 def check_size(design: Design, plan: FoldPlan, degree: int) -> None:
@@ -160,7 +180,8 @@ def check_size(design: Design, plan: FoldPlan, degree: int) -> None:
         )
 
 
-def _without(table: Table, design: Design, empty: list[str]) -> Design:
+def without(table: Table, design: Design, empty: list[str]) -> Design:
+    """The design without columns that have no reading."""
     columns = tuple(name for name in design.columns if name not in set(empty))
     if not columns:
         raise DataError(f"no input of {table.title} has a reading in the rows to train on; check the columns")
@@ -171,7 +192,7 @@ def _collect(table: Table, design: Design, rows: Survey, plan: FoldPlan, progres
     folds = FoldStatistics(design.names, design.targets, plan)
 
     def work(_: None) -> None:
-        for X, y, rank in _kept(design.blocks(table), rows, progress):
+        for X, y, rank in kept_blocks(design.blocks(table), rows, progress):
             used = rank >= 0  # what is not trained on leaves no trace, not even in the shift
             if used.all():
                 folds.update(X, y, plan.part_of(rank))
@@ -186,7 +207,7 @@ def _means(table: Table, design: Design, rows: Survey, progress: Progress | None
     """Training means of the numeric columns; NaN where there is no reading."""
     numeric = design.numeric
     shift, total, count = np.zeros(len(numeric)), np.zeros(len(numeric)), np.zeros(len(numeric))
-    for numbers, _, rank in _kept(table.batches(numeric), rows, progress):
+    for numbers, _, rank in kept_blocks(table.batches(numeric), rows, progress):
         known = (np.abs(numbers) <= READING_LIMIT) & (rank >= 0)[:, None]
         new = (count == 0) & known.any(axis=0)
         shift[new] = numbers[known.argmax(axis=0)[new], np.flatnonzero(new)]
@@ -196,7 +217,7 @@ def _means(table: Table, design: Design, rows: Survey, progress: Progress | None
         return dict(zip(numeric, (shift + total / count).tolist(), strict=True))
 
 
-def _kept(
+def kept_blocks(
     blocks: Iterator[tuple[Array, Any]], rows: Survey, progress: Progress | None
 ) -> Iterator[tuple[Array, Any, Array]]:
     """Blocks with the rank of each row: -1 where it is not trained on."""
@@ -210,14 +231,14 @@ def _kept(
             progress(done, len(rows.rank), f"{done:,} rows, {speed:,.0f} a second")
 
 
-def table_inputs(design: Design, total: Statistics) -> list[Input]:
-    """An `Input` for each column of the training row."""
-    numeric = iter(numeric_inputs(total, design.numeric))
-    inputs = []
+def table_inputs(design: Design, numbers: Sequence[Input]) -> dict[int, Input]:
+    """An `Input` for each column of the training row, given those of the numeric ones."""
+    numeric = iter(numbers)
+    inputs = {}
     for i, name in enumerate(design.columns):
         if name in design.categories:
-            inputs.append(Input(name, i, None, None, None, categories=design.categories[name]))
+            inputs[i] = Input(name, i, None, None, None, categories=design.categories[name])
         else:
             one = next(numeric)
-            inputs.append(one.replace(column=i, default=design.fill.get(name, one.default)))
+            inputs[i] = one.replace(column=i, default=design.fill.get(name, one.default))
     return inputs

@@ -45,6 +45,8 @@ class Table:
         ``read(columns, those that are text)`` gives record batches.
     row_numbers : tuple of str
         Columns that only count rows: no inputs unless asked for by name.
+    keep : bool
+        Columns are kept once they are read, if they are small.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Table:
     files: tuple[Path, ...]
     read: Read
     row_numbers: tuple[str, ...] = ()
+    keep: bool = False
     _kept: dict[tuple[tuple[str, ...], frozenset[str]], list[pa.RecordBatch]] = field(default_factory=dict)
 
     def batches(self, numeric: Sequence[str], text: Sequence[str] = ()) -> Iterator[tuple[Array, list[Any]]]:
@@ -92,7 +95,7 @@ class Table:
 
     def _batches(self, columns: list[str], text: set[str]) -> Iterator[pa.RecordBatch]:
         """Read, and keep what is small for the next time."""
-        if not self.files or sum(path.stat().st_size for path in self.files) > IN_MEMORY:
+        if not self.keep:
             yield from self.read(columns, text)
             return
         for (have, as_text), kept in self._kept.items():
@@ -217,7 +220,8 @@ def _open_path(path: Path) -> Table:
             yield from read_rows(head, columns, text)
 
     numbers = heads[0].row_numbers
-    return Table(path.name, names, tuple(files), read, (numbers,) if numbers else ())
+    small = sum(one.stat().st_size for one in files) <= IN_MEMORY
+    return Table(path.name, names, tuple(files), read, (numbers,) if numbers else (), small)
 
 
 def _difference(names: Sequence[str], others: Sequence[str]) -> str:

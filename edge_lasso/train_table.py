@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.collect_table import Design, Progress, collect_table, table_inputs
+from edge_lasso.collect_table import Collected, Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldStatistics, forward_chain, plan_folds
@@ -18,6 +18,7 @@ from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
 from edge_lasso.terms import provenance, to_model
 from edge_lasso.train import fit_statistics
+from edge_lasso.wide_table import collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -139,9 +140,15 @@ def train_table(
     rows = survey(table, targets, time, [name for name in columns if name in chosen], holdout)
     plan = forward_chain(rows.kept, cv) if time is not None and cv else plan_folds(cv, rows.kept)
     design = Design(tuple(columns), tuple(targets), rows.categories, {})
-    folds, design, empty = collect_table(table, design, rows, plan, degree, progress)
-    plain = degree == 1 and not rows.categories
-    fits = fit_statistics(folds, options, None if plain else design.terms)
+    if is_wide(design, rows, degree):
+        wide = collect_wide(table, design, rows, plan, degree, options, progress)
+        found: Collected = wide
+        fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
+    else:
+        found = collect_table(table, design, rows, plan, degree, progress)
+        plain = degree == 1 and not rows.categories
+        fits = fit_statistics(found.folds, options, None if plain else found.terms)
+    folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
     about["data"] = {
         "file": table.title,
@@ -156,7 +163,7 @@ def train_table(
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
         "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
-    model = to_model(fits, table_inputs(design, folds.total), design.columns, design.terms, about)
+    model = to_model(fits, found.inputs, design.columns, found.terms, about)
     held = _held(table, model, targets, rows) if rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
@@ -166,7 +173,7 @@ def train_table(
         for name in table.row_numbers
         if name not in (*inputs, *targets, *drop, time)
     ]
-    notes = [*counted, *rows.notes, *_column_notes(empty, fits), *_copies(folds, design)]
+    notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *_copies(folds, design)]
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
 
 
