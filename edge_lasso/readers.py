@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -24,6 +24,7 @@ KINDS = {
 }  # fmt: skip
 ALLOWED = ".csv, .csv.gz, .tsv, .txt, .parquet, .arrow and .feather"
 GAPS = ["", " ", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "null", "NULL", "None", "NaT", "?"]
+GAPS += [f" {gap}" for gap in GAPS]  # as after a comma and a space
 ROW_NUMBERS = "row"
 BLOCK = 2**22
 BATCH = 16384
@@ -142,7 +143,26 @@ def _damaged(path: Path, kind: str, error: Exception) -> Exception:
     return DataError(f"{path.name} cannot be read as {kind}: {why}; is the file complete?")
 
 
-def read_rows(head: Head, columns: Sequence[str], text: set[str]) -> Iterator[pa.RecordBatch]:
+def row_groups(head: Head, rows: int) -> list[tuple[int, ...] | None]:
+    """A Parquet file's row groups, in pieces of at least so many rows; None is a whole file of another kind."""
+    if head.kind != "parquet":
+        return [None]
+    about = pa.parquet.read_metadata(head.path)
+    pieces: list[tuple[int, ...] | None] = []
+    piece: list[int] = []
+    count = 0
+    for i in range(about.num_row_groups):
+        piece.append(i)
+        count += about.row_group(i).num_rows
+        if count >= rows:
+            pieces.append(tuple(piece))
+            piece, count = [], 0
+    return [*pieces, tuple(piece)] if piece else pieces
+
+
+def read_rows(
+    head: Head, columns: Sequence[str], text: set[str], groups: Sequence[int] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Columns of a file, batch by batch.
 
     Parameters
@@ -151,6 +171,8 @@ def read_rows(head: Head, columns: Sequence[str], text: set[str]) -> Iterator[pa
     columns : sequence of str
     text : set of str
         Those that are read as they are; a CSV file's others are read as numbers.
+    groups : sequence of int, optional
+        Row groups of a Parquet file; default: all.
 
     Raises
     ------
@@ -161,7 +183,7 @@ def read_rows(head: Head, columns: Sequence[str], text: set[str]) -> Iterator[pa
     try:
         if head.kind == "parquet":
             with pa.parquet.ParquetFile(head.path, pre_buffer=False, buffer_size=BUFFER) as file:
-                yield from file.iter_batches(batch_size=BATCH, columns=columns, use_threads=True)
+                yield from file.iter_batches(BATCH, row_groups=groups, columns=columns, use_threads=True)
         elif head.kind == "arrow":
             with pa.OSFile(str(head.path)) as source:
                 for batch in _arrow_batches(source):
@@ -232,7 +254,7 @@ def _cells(line: str, delimiter: str) -> int:
 def _start(path: Path) -> str:
     """The first lines of a text file: at least the header and a row, where there is one."""
     start = b""
-    with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb") as file:
+    with _opened(path) as file:
         while chunk := file.read(2**20):
             start += chunk
             if len(start.split(b"\n", 3)) > 3 or len(start) > LARGEST_HEAD:
@@ -267,10 +289,34 @@ def _read_csv(head: Head, columns: list[str], text: set[str]) -> Iterator[pa.Rec
         )
 
 
+def _line_of_row(head: Head, row: int) -> int:
+    """The line on which a row begins: Arrow counts rows, not blank lines nor line breaks in quotes."""
+    wanted = row - head.lines
+    try:
+        with _opened(head.path) as file:
+            lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+            for _ in range(head.lines):
+                lines.readline()
+            reader = csv.reader(lines, delimiter=head.delimiter)
+            before = 0
+            for cells in reader:
+                wanted -= bool(cells)
+                if not wanted:
+                    return head.lines + before + 1
+                before = reader.line_num
+    except (csv.Error, EOFError, OSError):
+        pass  # damaged further up: the row is the best there is
+    return row
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else open(path, "rb")  # type: ignore[return-value]
+
+
 def _bad_cell(head: Head, message: str) -> DataError | None:
     """Arrow's message about a cell or a row, in our words."""
     found = re.search(r"Row #(\d+)", message)
-    line = found.group(1) if found else ""
+    line = _line_of_row(head, int(found.group(1))) if found else ""
     if "invalid UTF8" in message or ("conversion error" in message and "\ufffd" in message):
         return _not_utf8(head.path, line)
     cell = re.search(r"CSV column #(\d+): .*?conversion error to .*?: invalid value '(.*)'", message, re.DOTALL)

@@ -211,6 +211,70 @@ def test_a_text_cell_far_down_is_named_with_its_place(tmp_path):
         list(table.batches([], table.columns))
 
 
+@pytest.mark.parametrize("gap", [
+    "", " ", '""', "NA", " NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", " nan", "-nan", "null", "NULL", " null", "None", "NaT", "?",
+    "inf", "-inf", "Infinity", "1e999",
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["csv", "csv.gz"])
+def test_every_sign_of_a_gap(tmp_path, gap, kind):
+    data = f"a,b,flag\n1,2,true\n{gap},{gap},{'' if 'nf' in gap or 'e9' in gap else gap}\n".encode()
+    path = tmp_path / f"t.{kind}"
+    path.write_bytes(gzip.compress(data) if kind == "csv.gz" else data)
+    np.testing.assert_array_equal(whole(open_table(path), ["a", "b", "flag"])[0], [[1, 2, 1], [NAN, NAN, NAN]])
+
+
+@pytest.mark.parametrize(("true", "false"), [("true", "false"), ("True", "False"), ("TRUE", "FALSE"), ("1", "0")])
+def test_truth_values_are_one_and_zero(tmp_path, true, false):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,{true}\n2,{false}\n3,\n" + f"4,{true}\n" * 300)
+    column = whole(open_table(path), ["b"])[0][:, 0]
+    np.testing.assert_array_equal(column, [1, 0, NAN, *[1] * 300])
+
+
+def test_other_first_columns_without_a_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,,c\n1,2,3\n")
+    table = open_table(path)
+    assert (table.columns, table.row_numbers) == (("a", "column 2", "c"), ())
+    path.write_text(",a\n7,2\n8,3\n")
+    table = open_table(path)
+    assert (table.columns, table.row_numbers) == (("row", "a"), ("row",))
+    np.testing.assert_array_equal(whole(table, ["row", "a"])[0], [[7, 2], [8, 3]])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "csv"])
+def test_a_column_that_is_not_asked_for_may_hold_anything(tmp_path, kind):
+    path = write(small(), tmp_path, kind)
+    table = open_table(path)
+    np.testing.assert_array_equal(whole(table, ["whole"])[0][:, 0], np.arange(50))
+    with pytest.raises(NotANumber, match=r"^column 'time' holds '2024-05-01 00:00:00'"):
+        whole(open_table(path), ["whole", "time"])
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("a,b\n1,2\n3,x\n", "column 'b' holds 'x' (line 3 of t.csv), which is not a number; "),
+    ("a,b\n1,2\n\n\n3,x\n", "column 'b' holds 'x' (line 5 of t.csv), which is not a number; "),
+    ("\n\na,b\n\n1,2\n3,x\n", "column 'b' holds 'x' (line 6 of t.csv), which is not a number; "),
+    ('a,"b\n\nc"\n1,2\n\n3,x\n', "column 'b\n\nc' holds 'x' (line 6 of t.csv), which is not a number; "),
+    ('a,n,b\n1,"p\nq",2\n3,"r\ns",x\n', "column 'b' holds 'x' (line 4 of t.csv), which is not a number; "),
+    ("a,b\r\n1,2\r\n\r\n3,x\r\n", "column 'b' holds 'x' (line 4 of t.csv), which is not a number; "),
+    ("\ufeffa;b\n1;2\n\n3;x\n", "column 'b' holds 'x' (line 4 of t.csv), which is not a number; "),
+    ("a,b\n1,2\n\n3,4,5\n", "line 4 of t.csv has 3 cells and the header 2; they must be as many"),
+    ("a,b\n1,2\n\n3\n", "line 4 of t.csv has 1 cells and the header 2; they must be as many"),
+    ("a,b\n" + "true,1\n" * 250 + "\nmaybe,2\n", "column 'a' holds 'maybe' (line 253 of t.csv), which is not a number; "),
+    ("a,b\n1,2\n" + "3,1 2 " + "x" * 90 + "\n", f"column 'b' holds '1 2 {'x' * 36}' (line 3 of t.csv), which is not a number; "),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["csv", "csv.gz"])
+def test_the_line_is_the_line_of_the_file(tmp_path, kind, text, message):
+    path = tmp_path / f"t.{kind}"
+    path.write_bytes(gzip.compress(text.encode()) if kind == "csv.gz" else text.encode())
+    table = open_table(path)
+    with pytest.raises(DataError) as caught:
+        whole(table, [name for name in table.columns if name != "n"])
+    advice = "declare it with --categorical or leave it out with --drop" if message.endswith("; ") else ""
+    assert str(caught.value) == message.replace("t.csv", path.name) + advice
+
+
 def gzipped(text):
     return gzip.compress(text.encode())
 
