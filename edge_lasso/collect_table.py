@@ -149,20 +149,25 @@ def collect_table(
     """
     check_size(design, plan, degree)
     design, empty = filled(table, design, rows, progress) if degree == 2 else (design, [])
-    folds = _collect(table, design, rows, plan, progress)
+    folds = collect_rows(table, design, rows, plan, progress)
     if degree == 1:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
         empty = [name for name in design.numeric if not seen[name]]
         if empty:
             design = without(table, design, empty)
-            folds = _collect(table, design, rows, plan, progress)
+            folds = collect_rows(table, design, rows, plan, progress)
     numbers = numeric_inputs(folds.total, design.numeric)
     return Collected(folds, design, design.terms, table_inputs(design, numbers), empty)
 
 
 def filled(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> tuple[Design, list[str]]:
     """A design of degree 2, which knows what replaces gaps; and the columns that have no reading."""
-    means = _means(table, design, rows, progress)
+    return fill_gaps(table, design, sum_rows(table, design.numeric, rows, progress))
+
+
+def fill_gaps(table: Table, design: Design, sums: Sums) -> tuple[Design, list[str]]:
+    """A design of degree 2, given the sums of its numeric columns."""
+    means = sums.means(design.numeric)
     empty = [name for name, mean in means.items() if np.isnan(mean)]
     design = without(table, design, empty)
     return replace(design, fill={name: means[name] for name in design.numeric}), empty
@@ -188,7 +193,10 @@ def without(table: Table, design: Design, empty: list[str]) -> Design:
     return replace(design, columns=columns)
 
 
-def _collect(table: Table, design: Design, rows: Survey, plan: FoldPlan, progress: Progress | None) -> FoldStatistics:
+def collect_rows(
+    table: Table, design: Design, rows: Survey, plan: FoldPlan, progress: Progress | None
+) -> FoldStatistics:
+    """Statistics of the rows, fold by fold."""
     folds = FoldStatistics(design.names, design.targets, plan)
 
     def work(_: None) -> None:
@@ -203,18 +211,34 @@ def _collect(table: Table, design: Design, rows: Survey, plan: FoldPlan, progres
     return folds
 
 
-def _means(table: Table, design: Design, rows: Survey, progress: Progress | None) -> dict[str, float]:
-    """Training means of the numeric columns; NaN where there is no reading."""
-    numeric = design.numeric
-    shift, total, count = np.zeros(len(numeric)), np.zeros(len(numeric)), np.zeros(len(numeric))
+@dataclass(frozen=True)
+class Sums:
+    """Sums of the readings of numeric columns around a shift, and how many there are."""
+
+    shift: Array
+    total: Array
+    count: Array
+
+    def __add__(self, other: Sums) -> Sums:
+        shift = np.where(self.count > 0, self.shift, other.shift)
+        moved = sum(one.total + one.count * (one.shift - shift) for one in (self, other))
+        return Sums(shift, np.asarray(moved), self.count + other.count)
+
+    def means(self, names: Sequence[str]) -> dict[str, float]:
+        """Means by name; NaN where there is no reading."""
+        with np.errstate(invalid="ignore"):
+            return dict(zip(names, (self.shift + self.total / self.count).tolist(), strict=True))
+
+
+def sum_rows(table: Table, numeric: Sequence[str], rows: Survey, progress: Progress | None = None) -> Sums:
+    """Sums over the rows that are trained on."""
+    sums = Sums(*np.zeros((3, len(numeric))))
     for numbers, _, rank in kept_blocks(table.batches(numeric), rows, progress):
         known = (np.abs(numbers) <= READING_LIMIT) & (rank >= 0)[:, None]
-        new = (count == 0) & known.any(axis=0)
-        shift[new] = numbers[known.argmax(axis=0)[new], np.flatnonzero(new)]
-        total += np.where(known, numbers - shift, 0.0).sum(axis=0)
-        count += known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return dict(zip(numeric, (shift + total / count).tolist(), strict=True))
+        shift = numbers[known.argmax(axis=0), np.arange(len(numeric))] if len(numbers) else sums.shift
+        shift = np.where(known.any(axis=0), shift, 0.0)
+        sums += Sums(shift, np.where(known, numbers - shift, 0.0).sum(axis=0), known.sum(axis=0))
+    return sums
 
 
 def kept_blocks(

@@ -67,24 +67,34 @@ class Survey:
         return {"from": self.times.text(first), "to": self.times.text(last)}
 
 
-def survey(
-    table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], holdout: float = 0.0
-) -> Survey:
-    """Read targets, times and categories.
+@dataclass(frozen=True)
+class Scan:
+    """What the rows of a table, or of a piece of one, say of themselves.
 
     Parameters
     ----------
-    table : Table
-    targets : sequence of str
-    time : str, optional
-    categorical : sequence of str
-    holdout : float
-        Part of the rows, the last ones, not to train on.
+    has_target : array of bool
+    times : list of array
+        What `parse_times` gave; empty without a column of times.
+    examples : list of (int, str)
+        The first row whose time cannot be parsed, and what it says.
+    categories : dict
+        The values of the categorical columns.
+    """
+
+    has_target: Array
+    times: list[Array]
+    examples: list[tuple[int, str]]
+    categories: dict[str, set[str]]
+
+
+def scan(table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str]) -> Scan:
+    """Read targets, times and categories.
 
     Raises
     ------
     DataError
-        A target that is no number or has no readings; no value is a time; too many categories; too few rows.
+        A target that is no number; too many categories.
     """
     known: list[Array] = []
     times: list[Array] = []
@@ -109,33 +119,75 @@ def survey(
             raise DataError(error.saying("a target of a regression must hold numbers")) from None
         raise
     has_target = np.concatenate([np.empty(0, dtype=bool), *known])
+    return Scan(has_target, times, examples, values)
+
+
+def survey(
+    table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], holdout: float = 0.0
+) -> Survey:
+    """Read targets, times and categories.
+
+    Parameters
+    ----------
+    table : Table
+    targets : sequence of str
+    time : str, optional
+    categorical : sequence of str
+    holdout : float
+        Part of the rows, the last ones, not to train on.
+
+    Raises
+    ------
+    DataError
+        A target that is no number or has no readings; no value is a time; too many categories; too few rows.
+    """
+    found = scan(table, targets, time, categorical)
+    has_target = found.has_target
     if not len(has_target):
         raise DataError(f"{table.title} has no rows; there is nothing to learn from")
     if not has_target.any():
         raise DataError(f"target '{targets[0]}' has no readings in the {len(has_target)} rows of {table.title}")
-    for name, found in values.items():
-        if not found:
-            raise _categories(name, "0")
+    categories = sorted_categories(found.categories)
     parsed, index = None, np.flatnonzero(has_target)
     if time:
-        parsed = order_times(times, time, examples)
+        parsed = order_times(found.times, time, found.examples)
         if not parsed.known.any():
-            raise DataError(
-                f"--time: no value of column '{time}' is a time, the first is '{examples[0][1]}'; "
-                "allowed are ISO 8601 (2024-05-31 13:00:00) and seconds since 1970"
-            )
+            raise no_times(time, found.examples[0][1])
         if not parsed.ordered:
             index = np.flatnonzero(has_target & parsed.known)
             index = index[np.argsort(parsed.microseconds[index], kind="stable")]
     rank = np.full(len(has_target), -1, dtype=np.int32 if len(has_target) < 2**31 else np.int64)
     rank[index] = np.arange(len(index), dtype=rank.dtype)
-    kept = int(len(index) * (1.0 - holdout) + 1e-9)
+    kept = count_kept(table, len(index), holdout)
+    return Survey(rank, len(index), kept, int((~has_target).sum()), parsed, categories)
+
+
+def count_kept(table: Table, used: int, holdout: float = 0.0) -> int:
+    """How many of the rows used are trained on."""
+    kept = int(used * (1.0 - holdout) + 1e-9)
     if kept < 2:
         raise DataError(
             f"{table.title} has {kept} row{'s' * (kept != 1)} with a target to train on; at least 2 are needed"
         )
-    categories = {name: tuple(sorted(found)) for name, found in values.items()}
-    return Survey(rank, len(index), kept, int((~has_target).sum()), parsed, categories)
+    return kept
+
+
+def sorted_categories(values: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
+    """The categories in the order of a model."""
+    for name, found in values.items():
+        if not found:
+            raise _categories(name, "0")
+        if len(found) > MOST_CATEGORIES:
+            raise _categories(name, f"more than {MOST_CATEGORIES}")
+    return {name: tuple(sorted(found)) for name, found in values.items()}
+
+
+def no_times(name: str, example: str) -> DataError:
+    """Not one value is a time."""
+    return DataError(
+        f"--time: no value of column '{name}' is a time, the first is '{example}'; "
+        "allowed are ISO 8601 (2024-05-31 13:00:00) and seconds since 1970"
+    )
 
 
 def _categories(name: str, count: str) -> DataError:

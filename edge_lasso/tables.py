@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from edge_lasso.errors import DataError
-from edge_lasso.readers import NotANumber, list_files, read_head, read_rows
+from edge_lasso.readers import Head, NotANumber, list_files, read_head, read_rows, row_groups
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -215,13 +216,35 @@ def _open_path(path: Path) -> Table:
             )
     _check_names(names, path.name)
 
-    def read(columns: list[str], text: set[str]) -> Iterator[pa.RecordBatch]:
-        for head in heads:
-            yield from read_rows(head, columns, text)
-
     numbers = heads[0].row_numbers
     small = sum(one.stat().st_size for one in files) <= IN_MEMORY
+    read = partial(_read_pieces, tuple((head, None) for head in heads))
     return Table(path.name, names, tuple(files), read, (numbers,) if numbers else (), small)
+
+
+def _read_pieces(
+    pieces: Sequence[tuple[Head, tuple[int, ...] | None]], columns: list[str], text: set[str]
+) -> Iterator[pa.RecordBatch]:
+    for head, groups in pieces:
+        yield from read_rows(head, columns, text, groups)
+
+
+def split_table(path: Path, rows: int) -> list[Table]:
+    """The files and row groups of a table as tables of their own, in order; they can be sent to other processes.
+
+    Parameters
+    ----------
+    path : path
+    rows : int
+        Row groups are put together until they have so many.
+    """
+    files, kind = list_files(path)
+    pieces = []
+    for file in files:
+        head = read_head(file, kind)
+        for groups in row_groups(head, rows):
+            pieces.append(Table(path.name, head.names, (file,), partial(_read_pieces, ((head, groups),))))
+    return pieces
 
 
 def _difference(names: Sequence[str], others: Sequence[str]) -> str:
