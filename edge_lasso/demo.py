@@ -35,7 +35,7 @@ TARGET = "Dongsi.PM2.5"
 UNIT = "ug/m3"
 STORY = "Station Dongsi's PM2.5 sensor has failed; this model rebuilds it from the eleven other stations of Beijing."
 MAX_INPUTS = 6
-MAX_LOSS = 0.5
+MAX_LOSS = 2.0
 SECONDS = 1.5
 FLOAT_TARGETS = ("python", "c:double", "c:float", "onnx", "tflite")
 FIXED_TARGETS = ("python:fixed", "c:fixed")
@@ -105,7 +105,7 @@ def _step(what: str, how: str) -> Iterator[None]:
 
 
 def _train(source: Path) -> TrainResult:
-    options = TrainOptions(max_inputs=MAX_INPUTS, workers=os.cpu_count() or 1)
+    options = TrainOptions(select="min", max_inputs=MAX_INPUTS, workers=os.cpu_count() or 1)
     with terminal.progress("reading") as advance:
         result = train_table(
             source, TARGET, time="time", drop=["Dongsi.*"], holdout=0.3, options=options, progress=advance
@@ -140,8 +140,14 @@ def _say_quality(result: TrainResult, model: Model, fixed: Model, held: Held) ->
     bound = fixed.sections["fixed_point/1"]["outputs"][0]["bound"]
     for line in result.notes:
         terminal.note(f"note: {line}")
+    pruned = model.provenance["pruned"]
     terminal.say(
-        f"{len(model.inputs)} of {len(model.columns)} inputs; on the last {quality['rows']:,.0f} hours, never seen: "
+        f"trained: {len(result.model.inputs)} of {len(model.columns)} inputs ({result.fits[0].method}); pruned: "
+        f"{len(model.inputs)} ({', '.join(pruned['dropped']) or 'nothing'} dropped, cross-validated squared error "
+        f"{pruned['error_rise_percent']:+.1f} %)"
+    )
+    terminal.say(
+        f"on the last {quality['rows']:,.0f} hours, never seen: "
         f"R2 {quality['r2']:.4f}, RMSE {number(quality['rmse'])} {UNIT}"
     )
     terminal.say(f"as int16 it errs by at most {number(bound)} {UNIT} more, proven for every reading within its ranges")
