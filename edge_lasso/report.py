@@ -200,9 +200,7 @@ def _inputs(data: ReportData) -> str:
 
 def _path(data: ReportData) -> str:
     if data.fit is None or not data.fit.curve:
-        dropped = (data.model.provenance.get("pruned") or {}).get("dropped")
-    pruned = f" Pruning then dropped {escape(', '.join(dropped))}." if dropped else ""
-    return "<h2>How many inputs</h2><p class='soft'>Train with cross-validation, and keep MODEL.stats.npz beside the model.</p>"
+        return "<h2>How many inputs</h2><p class='soft'>Train with cross-validation, and keep MODEL.stats.npz beside the model.</p>"
     curve = data.fit.curve
     sizes = np.array([one.n_inputs for one in curve], dtype=float)
     mean = np.array([one.cv_error for one in curve])
@@ -221,6 +219,8 @@ def _path(data: ReportData) -> str:
         if data.model.provenance.get("select") == "1se"
         else f"Each size found its own inputs in every fold. Chosen: {escape(data.fit.method)}, {chosen[0]} inputs."
     )
+    dropped = (data.model.provenance.get("pruned") or {}).get("dropped")
+    pruned = f" Pruning then dropped {escape(', '.join(dropped))}." if dropped else ""
     return f"<h2>How many inputs</h2><figure>{picture}<figcaption>{text} Grey: the plain lasso, whose path ended with: {escape(data.fit.path.ended)}.{pruned}</figcaption></figure>"
 
 
