@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from edge_lasso_runtime.model import Model, Term
+from edge_lasso_runtime.model import Model, Output, Term
 
 from .options import Options
 from .vectors import largest
@@ -85,13 +85,14 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
     limits = [0.0] * len(model.outputs)
     watched = []
     reach = [largest(model, one) for one in model.outputs]
+    readers = [_readers(one) for one in model.outputs]
     for i, one in enumerate(model.inputs):
-        if one.categories is not None or not any(_reads(term, i) for out in model.outputs for term in out.terms):
+        if one.categories is not None or not any(i in terms for terms in readers):
             continue
         best, where = 0.0, -1
-        for m, output in enumerate(model.outputs):
-            terms = [term for term in output.terms if _reads(term, i)]
-            size = abs(terms[0].coef) * model.limit if len(terms) == 1 and len(terms[0].factors) == 1 else 0.0
+        for m, terms in enumerate(readers):
+            found = terms.get(i, [])
+            size = abs(found[0].coef) * model.limit if len(found) == 1 and len(found[0].factors) == 1 else 0.0
             if size >= 4.0 * reach[m] and size > best:
                 best, where = size, m
         if where < 0:
@@ -101,8 +102,13 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
     return limits, watched
 
 
-def _reads(term: Term, i: int) -> bool:
-    return any(factor.input == i for factor in term.factors)
+def _readers(output: Output) -> dict[int, list[Term]]:
+    """The terms that read each input."""
+    found: dict[int, list[Term]] = {}
+    for term in output.terms:
+        for i in {factor.input for factor in term.factors}:
+            found.setdefault(i, []).append(term)
+    return found
 
 
 def _conditions(model: Model) -> list[str]:

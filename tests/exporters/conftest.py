@@ -102,6 +102,141 @@ def shapes():
     return SHAPES
 
 
+def random_model(seed, products=True):
+    """A model of any shape: weights over fifteen decades, products, powers, categories, links, both policies."""
+    source = random.Random(seed)
+    count = source.randint(1, 9)
+    link = source.choice(("identity", "identity", "identity", "logistic", "softmax"))
+    inputs = []
+    for i in range(count):
+        if source.random() < 0.2:
+            inputs.append(Input(f"kind {i}", 2 * i, None, None, None, categories=("red", "green", "blue")))
+            continue
+        middle, half = source.uniform(-1e3, 1e3), 10.0 ** source.uniform(-2, 4)
+        default = source.uniform(middle - half, middle + half)
+        inputs.append(Input(f"sensor {i}", 2 * i, default, middle - half, middle + half, "mV"))
+
+    def factor(i):
+        return Factor(i, None if inputs[i].categories is None else source.randrange(3))
+
+    def output(name):
+        keys = [(i,) for i in range(count)]
+        if products:
+            longest = source.choice((2, 2, 3))
+            keys += [tuple(source.randrange(count) for _ in range(longest)) for _ in range(source.randint(0, 3))]
+            keys += [(source.randrange(count),) for _ in range(source.randint(0, 1))]
+        highest = 6 if link == "identity" else -2
+        terms = [
+            Term(source.choice((-1, 1)) * 10.0 ** source.uniform(-9, highest), tuple(factor(i) for i in key))
+            for key in keys
+        ]
+        return Output(name, source.uniform(-100, 100), tuple(terms), link)
+
+    several = 3 if link == "softmax" else source.choice((1, 1, 2)) if link == "identity" else 1
+    outputs = tuple(output(f"y{m}") for m in range(several))
+    columns = tuple(inputs[i // 2].name if i % 2 == 0 else f"other {i}" for i in range(2 * count))
+    classes = None if link == "identity" else ("no", "yes", "perhaps")[: max(2, several)]
+    return Model(columns, tuple(inputs), outputs, source.choice(("extrapolate", "extrapolate", "clamp")), classes)
+
+
+def odd_rows(model, seed, count=12):
+    """Rows in the order of the model's inputs: gaps, infinities and at most one absurd finite reading each."""
+    source = random.Random(seed)
+    limit = model.limit
+    rows = []
+    for _ in range(count):
+        row = []
+        for one in model.inputs:
+            if one.categories:
+                row.append(source.choice((0.0, 1.0, 2.0, 2.0, -1.0, 3.0, 1.5, math.nan, None, 1e300)))
+            else:
+                inside = source.uniform(one.low, one.high)
+                row.append(source.choice((inside, inside, inside, 0.0, one.low, one.high, one.default)))
+                if source.random() < 0.15:
+                    row[-1] = source.choice((None, math.nan, math.inf, -math.inf))
+        numeric = [i for i, one in enumerate(model.inputs) if not one.categories]
+        if numeric and source.random() < 0.7:
+            ends = (limit, -limit, math.nextafter(limit, math.inf), -2.0 * limit, 1e300, -1.7e308)
+            row[source.choice(numeric)] = source.choice((*ends, 10.0 ** source.uniform(0, 308)))
+        rows.append(row)
+    return rows
+
+
+def whole(model, row, fill=math.nan):
+    """A row of the model's inputs as a whole training row."""
+    full = [fill] * len(model.columns)
+    for one, reading in zip(model.inputs, row, strict=True):
+        full[one.column] = reading
+    return full
+
+
+@pytest.fixture(scope="session")
+def any_model():
+    """`random_model`."""
+    return random_model
+
+
+@pytest.fixture(scope="session")
+def odd():
+    """`odd_rows`."""
+    return odd_rows
+
+
+@pytest.fixture(scope="session")
+def widened():
+    """`whole`."""
+    return whole
+
+
+@pytest.fixture(scope="session")
+def simple():
+    """Two inputs of three columns, one output: what the golden files show."""
+    inputs = (Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 2, -1.0, -4.0, 0.0))
+    terms = (Term(2.0, (Factor(0),)), Term(-0.125, (Factor(1),)))
+    return Model(("a", "x", "b"), inputs, (Output("y", 0.5, terms, unit="V"),))
+
+
+@pytest.fixture(scope="session")
+def many_terms():
+    """A model of `count` terms, plain or with products among them."""
+
+    def make(count, products=False):
+        source = random.Random(count)
+        inputs = tuple(Input(f"s{i}", i, 0.5, 0.0, 1.0) for i in range(count if not products else 100))
+        keys = [(Factor(i % len(inputs)),) for i in range(count)]
+        if products:
+            keys = [(*key, Factor(source.randrange(len(inputs)))) for key in keys]
+        terms = tuple(Term(source.uniform(-1, 1), key) for key in keys)
+        return Model(tuple(one.name for one in inputs), inputs, (Output("y", 1.0, terms),))
+
+    return make
+
+
+NASTY = ("*/ int x; /*", 'a"b\\', "new\nline", "??/", "größe µ", "int", "7up", "a b", "/* nested", "// \\", "'" * 3, "%s {0}",
+         "\r\u2028\0", "日本", "__import__('os')", "linux", "\\", "\ud800")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def nasty():
+    """A model whose every name and unit tries to break out of a comment or a string."""
+
+    def make(name):
+        names = tuple(dict.fromkeys((name, "a b", "a_b")))
+        inputs = [Input(one, i, 1.0, 0.0, 2.0, unit=name) for i, one in enumerate(names)]
+        inputs.append(Input("kind", len(names), None, None, None, categories=(name, "*/")))
+        terms = [Term(i + 2.0, (Factor(i),)) for i in range(len(names))] + [Term(0.5, (Factor(len(names), 0),))]
+        output = Output(name, 0.5, tuple(terms), "logistic", unit=name)
+        return Model((*names, "kind"), tuple(inputs), (output,), classes=(name, "*/ other"))
+
+    return make
+
+
+@pytest.fixture(params=NASTY, ids=ascii)
+def nasty_name(request):
+    """Each of them."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def make():
     """`build`."""
