@@ -76,7 +76,8 @@ def link_rows(model: Model, linear: Array) -> Array:
     if kind == "logistic":
         small = np.exp(-np.abs(linear))
         return np.where(linear >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
-    weights = np.exp(linear - linear.max(axis=1, keepdims=True))
+    with np.errstate(over="ignore"):  # a difference beyond the largest number has the weight 0, as it should
+        weights = np.exp(linear - linear.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
