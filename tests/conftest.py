@@ -37,6 +37,14 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.micropython import find_micropython
 
         return find_micropython() is not None
+    if tool == "sshd":
+        return Path("/usr/sbin/sshd").is_file()
+    if tool == "simavr":
+        return Path("/usr/include/simavr/sim_avr.h").is_file()
+    if tool == "rp2040js":
+        from edge_lasso_devices.micropython import node_modules
+
+        return any((folder / "rp2040js" / "package.json").is_file() for folder in node_modules())
     if tool in PYTHONS:
         return shutil.which(os.environ.get(PYTHONS[tool], "")) is not None
     if tool == "cc":

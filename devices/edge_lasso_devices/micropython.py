@@ -24,11 +24,14 @@ def find_micropython() -> list[str] | None:
     node = shutil.which("node") or shutil.which("nodejs")
     if node is None:
         return None
-    here = Path.cwd()
-    folders = [one / "node_modules" for one in (here, *here.parents)]
-    if os.environ.get("EDGE_LASSO_NODE_MODULES"):
-        folders.insert(0, Path(os.environ["EDGE_LASSO_NODE_MODULES"]))
-    for folder in folders:
+    for folder in node_modules():
         if (folder / PACKAGE).is_file():
             return [node, str(RUNNER), str(folder / PACKAGE)]
     return None
+
+
+def node_modules() -> list[Path]:
+    """Folders that may hold npm packages: ``EDGE_LASSO_NODE_MODULES``, then those of this folder and the ones above."""
+    here = Path.cwd()
+    named = os.environ.get("EDGE_LASSO_NODE_MODULES")
+    return [*([Path(named)] if named else []), *(one / "node_modules" for one in (here, *here.parents))]

@@ -4,5 +4,8 @@ mkdir -p "$1"
 if ! [ -d "$1/node_modules/@micropython" ]; then
     npm install --silent --no-audit --no-fund --prefix "$1" @micropython/micropython-webassembly-pyscript@1.27.0 >/dev/null
 fi
+if ! [ -d "$1/node_modules/rp2040js" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$1" rp2040js@1.4.1 >/dev/null
+fi
 export EDGE_LASSO_NODE_MODULES="$1/node_modules"
 eval "$(tests/tools/tflite_runtime_venv.sh "$1/old-runtimes")"

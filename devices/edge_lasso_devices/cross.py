@@ -1,0 +1,145 @@
+"""Compiling C for a microcontroller: sources in, a linked image with its flash and RAM out."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import BoardError
+from .shells import execute, relative
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+FLAGS = ("-Os", "-g", "-std=c99", "-ffp-contract=off", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
+ZIG = {
+    "cortex-m0plus": ("thumb-freestanding-eabi", "-mcpu=cortex_m0plus"),
+    "cortex-m33": ("thumb-freestanding-eabihf", "-mcpu=cortex_m33+fp_armv8d16sp"),
+    "riscv32": ("riscv32-freestanding", "-mcpu=generic_rv32+m+c"),
+}
+ZIG_FLAGS = ("-fno-sanitize=undefined", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
+BASE = 0x20000000
+TARGETS = (*ZIG, "avr")
+TIMEOUT = 300
+SHF_ALLOC = 2
+AVR_DATA = 0x800000
+
+
+@dataclass(frozen=True)
+class Image:
+    """A linked program.
+
+    Attributes
+    ----------
+    target : str
+        What it was compiled for, one of `TARGETS`.
+    symbols : dict
+        Name to address of functions and data.
+    sections : tuple of (address, bytes)
+        What is loaded where.
+    flash_bytes, ram_bytes : int
+        Code, constants and initial values; initialized and zeroed variables. Without stack and unwind tables. They hold
+        what the kept symbols need, the compiler's own routines (soft float) included.
+    compiler : str
+        Name and version.
+    """
+
+    target: str
+    elf: bytes
+    symbols: dict[str, int]
+    sections: tuple[tuple[int, bytes], ...]
+    flash_bytes: int
+    ram_bytes: int
+    compiler: str
+
+
+def cross_build(
+    files: Mapping[str, bytes], target: str, symbols: Sequence[str], defines: Mapping[str, str] | None = None
+) -> Image:
+    """Compile and link C sources for a microcontroller, keeping only what some functions need.
+
+    Parameters
+    ----------
+    files : mapping
+        Relative path to content: ``.c`` and ``.h``.
+    target : {"cortex-m0plus", "cortex-m33", "riscv32", "avr"}
+        ``avr`` is the ATmega328P, by avr-gcc; the others go through ziglang, the M33 with its float32 unit.
+    symbols : sequence of str
+        The functions to keep.
+    defines : mapping, optional
+        Macros to define.
+
+    Raises
+    ------
+    BoardError
+        The target or the symbol is unknown, a tool is missing, or the compiler refuses the sources.
+    """
+    if target not in TARGETS:
+        raise BoardError(f"no toolchain for '{target}'; there are {', '.join(TARGETS)}")
+    command, version = _compiler(target)
+    command += [*FLAGS, *WARNINGS, *(f"-D{name}={value}" for name, value in (defines or {}).items())]
+    sources = [name for name in files if name.endswith(".c")]
+    if not sources or not symbols:
+        raise BoardError("nothing to compile: give at least one .c file and one function to keep")
+    with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
+        for name, data in files.items():
+            path = Path(away, relative(name))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        link = ["-Wl,--gc-sections", f"-Wl,-e,{symbols[0]}", *(f"-Wl,-u,{symbol}" for symbol in symbols)]
+        done = execute([*command, *link, "-o", "image.elf", *sources], timeout=TIMEOUT, cwd=away)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise BoardError(f"{target}: {next((line for line in lines if 'error' in line), lines[0])}")
+        return _read(Path(away, "image.elf").read_bytes(), target, symbols, version)
+
+
+def _compiler(target: str) -> tuple[list[str], str]:
+    if target == "avr":
+        if not shutil.which("avr-gcc"):
+            raise BoardError("no avr-gcc here; install Debian's gcc-avr and avr-libc")
+        return ["avr-gcc", "-mmcu=atmega328p", "-nostartfiles"], _version("avr-gcc")
+    if not importlib.util.find_spec("ziglang"):
+        raise BoardError(f"target '{target}' needs zig; install it with: pip install 'edge-lasso[boards]'")
+    triple, cpu = ZIG[target]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, cpu, *ZIG_FLAGS, f"-Wl,--image-base={BASE}"]
+    return command, _version(sys.executable, "-m", "ziglang", "cc")
+
+
+@functools.cache
+def _version(*command: str) -> str:
+    lines = execute([*command, "--version"], timeout=TIMEOUT).stdout.strip().splitlines()
+    return lines[0] if lines else " ".join(command)
+
+
+def _read(elf: bytes, target: str, wanted: Sequence[str], compiler: str) -> Image:
+    if not importlib.util.find_spec("elftools"):
+        raise BoardError("reading an image needs pyelftools; install it with: pip install 'edge-lasso[boards]'")
+    from elftools.elf.elffile import ELFFile
+
+    file = ELFFile(io.BytesIO(elf))
+    table = file.get_section_by_name(".symtab")
+    symbols = {
+        one.name: one["st_value"]
+        for one in (table.iter_symbols() if table else ())
+        if one["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and one["st_shndx"] != "SHN_UNDEF"
+    }
+    for name in wanted:
+        if name not in symbols:
+            raise BoardError(f"{target}: the sources define no function '{name}'")
+    loaded, flash, ram = [], 0, 0
+    for section in file.iter_sections():
+        if not section["sh_flags"] & SHF_ALLOC or not section["sh_size"] or section["sh_type"] == "SHT_ARM_EXIDX":
+            continue
+        zeroed = section["sh_type"] == "SHT_NOBITS"
+        loaded.append((section["sh_addr"], bytes(section["sh_size"]) if zeroed else section.data()))
+        # AVR keeps constants in RAM too: everything at data addresses is variable there.
+        variable = section["sh_flags"] & 1 or (target == "avr" and section["sh_addr"] >= AVR_DATA)
+        flash += 0 if zeroed else section["sh_size"]
+        ram += section["sh_size"] if variable else 0
+    return Image(target, elf, symbols, tuple(loaded), flash, ram, compiler)
