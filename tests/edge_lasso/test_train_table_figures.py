@@ -180,3 +180,43 @@ def test_a_default_of_the_demo_is_the_mean_of_its_readings(beijing):
     score = r2_score(rows["Dongsi.PM2.5"], predicted)
     assert score >= 0.961
     assert result.held.quality()["r2"] == pytest.approx(score, rel=1e-9)
+
+
+FORMS = {
+    "ISO": lambda when: when.strftime("%Y-%m-%dT%H:%M:%S"),
+    "with a zone": lambda when: (when.tz_localize("UTC").tz_convert("Asia/Tokyo")).map(lambda one: one.isoformat()),
+    "seconds": lambda when: when.astype("datetime64[s]").astype("int64"),
+    "milliseconds": lambda when: when.astype("datetime64[ms]").astype("int64"),
+    "timestamps": lambda when: when,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_every_form_of_time_gives_the_same_order_and_the_same_notes(tmp_path, form, kind):
+    table = frame()
+    wanted = train_table(table, "y", time="time", holdout=0.2)
+    when = pd.DatetimeIndex(pd.to_datetime(table["time"]))
+    given = table.assign(time=FORMS[form](when)).sample(frac=1.0, random_state=2)
+    path = tmp_path / f"t.{kind}"
+    given.to_csv(path, index=False) if kind == "csv" else given.to_parquet(path, index=False)
+    result = train_table(path, "y", time="time", holdout=0.2)
+    assert list(figures(result.model).values()) == pytest.approx(list(figures(wanted.model).values()), rel=1e-12)
+    assert result.notes == ["rows put in the order of 'time'"]
+    assert (result.held.times == wanted.held.times).all()
+    assert result.model.provenance["data"]["from"] == "2024-01-01T00:00:00"
+
+
+def test_dates_that_repeat_and_words_that_are_no_dates(tmp_path):
+    table = frame()
+    table["time"] = pd.date_range("2020-01-01", periods=500).strftime("%Y-%m-%d")
+    table.loc[[7, 9], "time"] = ["2020-01-07", "yesterday"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    result = train_table(tmp_path / "t.csv", "y", time="time")
+    assert result.notes == [
+        "1 rows without a time in 'time' left out (first: row 10, 'yesterday')",
+        "1 rows repeat a time in 'time' (first: 2020-01-07T00:00:00); all are used",
+    ]
+    assert result.model.provenance["data"]["rows"] == 499
+    without = train_table(table.drop(index=9), "y", time="time")
+    assert figures(result.model) == figures(without.model)
