@@ -1,0 +1,35 @@
+"""The benchmarks that the README names run and print their tables (their figures are nobody's promise here)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "module:skl2onnx", "module:m2cgen")
+
+
+@NEEDS
+@pytest.mark.parametrize(("arguments", "shown"), [
+    (["training.py", "--shape", "10000x50"], ["LassoCV", "x ours"]),
+    (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
+    (["onnx_int8.py"], ["float32", "dynamic int8"]),
+], ids=lambda one: one[0])  # fmt: skip
+def test_it_runs(arguments, shown, tmp_path):
+    script, *options = arguments
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *options]
+    environment = {**os.environ, "COLUMNS": "118"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for word in shown:
+        assert word in done.stdout
+
+
+def test_the_readme_names_them_all():
+    readme = (ROOT / "README.md").read_text()
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        assert f"python benchmarks/{script.name}" in readme
