@@ -49,6 +49,9 @@ class NotANumber(DataError):
         self.where = where
         super().__init__(self.saying("declare it with --categorical or leave it out with --drop"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotANumber, (self.column, self.value, self.where)
+
     def saying(self, advice: str) -> str:
         """The message with another advice."""
         return f"column '{self.column}' holds '{self.value}'{self.where}, which is not a number; {advice}"

@@ -59,6 +59,7 @@ class Survey:
         found = np.flatnonzero((self.rank >= start) & (self.rank < stop))
         return found[np.argsort(self.rank[found], kind="stable")]
 
+    @property
     def span(self) -> dict[str, str]:
         """First and last time trained on."""
         if self.times is None:

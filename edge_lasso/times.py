@@ -43,7 +43,7 @@ class Times:
 
     def text(self, index: int) -> str:
         """One time in ISO 8601."""
-        return _text(self.microseconds[index])
+        return time_text(self.microseconds[index])
 
 
 def parse_times(column: Any) -> Array:
@@ -102,12 +102,13 @@ def order_times(parts: list[Array], name: str, examples: Sequence[tuple[int, str
         order = np.sort(order)
     repeated = np.flatnonzero(order[1:] == order[:-1])
     if len(repeated):
-        first = _text(order[repeated[0]])
+        first = time_text(order[repeated[0]])
         notes.append(f"{len(repeated)} rows repeat a time in '{name}' (first: {first}); all are used")
     return Times(values, notes, ordered and not examples)
 
 
-def _text(microseconds: Any) -> str:
+def time_text(microseconds: Any) -> str:
+    """A time in ISO 8601, to the second."""
     return str(np.datetime64(int(microseconds), "us").astype("datetime64[s]"))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.cluster import Pieces, collect_on, connect, survey_on
 from edge_lasso.collect_table import Collected, Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
-from edge_lasso.folds import FoldStatistics, forward_chain, plan_folds
+from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
@@ -91,6 +93,7 @@ def train_table(
     holdout: float = 0.0,
     seed: int = 0,
     options: TrainOptions | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a model from a table.
@@ -116,6 +119,8 @@ def train_table(
     seed : int
         Written down; this training draws nothing at random.
     options : TrainOptions, optional
+    cluster : str, optional
+        Address of a Dask scheduler, or "local": its workers read the files and reduce them to the same statistics.
     progress : callable, optional
         ``progress(done rows, all rows, text)``.
 
@@ -137,17 +142,29 @@ def train_table(
     for name in targets:
         if name in chosen:
             raise DataError(f"--categorical: '{name}' is a target; a target of a regression must hold numbers")
-    rows = survey(table, targets, time, [name for name in columns if name in chosen], holdout)
-    plan = forward_chain(rows.kept, cv) if time is not None and cv else plan_folds(cv, rows.kept)
-    design = Design(tuple(columns), tuple(targets), rows.categories, {})
-    if is_wide(design, rows, degree):
-        wide = collect_wide(table, design, rows, plan, degree, options, progress)
-        found: Collected = wide
-        fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
+    texts = [name for name in columns if name in chosen]
+
+    def plan(kept: int) -> FoldPlan:
+        return forward_chain(kept, cv) if time is not None and cv else plan_folds(cv, kept)
+
+    rows: Survey | Pieces
+    if cluster is not None:
+        path = _cluster_path(data, holdout)
+        with connect(cluster) as client:
+            rows = survey_on(client, path, targets, time, texts, progress)
+            design = Design(tuple(columns), tuple(targets), rows.categories, {})
+            found = collect_on(client, rows, design, plan(rows.kept), degree, progress)
+        fits = _fit(found, options, degree)
     else:
-        found = collect_table(table, design, rows, plan, degree, progress)
-        plain = degree == 1 and not rows.categories
-        fits = fit_statistics(found.folds, options, None if plain else found.terms)
+        rows = survey(table, targets, time, texts, holdout)
+        design = Design(tuple(columns), tuple(targets), rows.categories, {})
+        if is_wide(design, rows, degree):
+            wide = collect_wide(table, design, rows, plan(rows.kept), degree, options, progress)
+            fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
+            found = wide
+        else:
+            found = collect_table(table, design, rows, plan(rows.kept), degree, progress)
+            fits = _fit(found, options, degree)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
     about["data"] = {
@@ -156,7 +173,7 @@ def train_table(
         "rows": rows.kept,
         "rows_without_target": rows.without_target,
         "rows_held_out": rows.used - rows.kept,
-        **rows.span(),
+        **rows.span,
     }
     about["seed"] = seed
     about["options"] = {
@@ -164,7 +181,7 @@ def train_table(
         "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
-    held = _held(table, model, targets, rows) if rows.kept < rows.used else None
+    held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
         model = model.replace(provenance=about)
@@ -175,6 +192,19 @@ def train_table(
     ]
     notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *_copies(folds, design)]
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
+
+
+def _fit(found: Collected, options: TrainOptions, degree: int) -> list[Fit]:
+    plain = degree == 1 and not found.design.categories
+    return fit_statistics(found.folds, options, None if plain else found.terms)
+
+
+def _cluster_path(data: Any, holdout: float) -> Path:
+    if not isinstance(data, str | Path):
+        raise DataError("--cluster reads files, which every worker can see; give a path")
+    if holdout:
+        raise DataError("--cluster and --holdout do not go together; keep the last rows in a file of their own")
+    return Path(data).resolve()
 
 
 def _check_numbers(degree: int, holdout: float) -> None:
