@@ -180,6 +180,11 @@ class FoldStatistics:
     ----------
     columns, targets : sequence of str
     plan : FoldPlan
+
+    Attributes
+    ----------
+    about : dict
+        JSON-ready data that is saved along: how they were trained.
     """
 
     def __init__(self, columns: Sequence[str], targets: Sequence[str], plan: FoldPlan) -> None:
@@ -192,6 +197,7 @@ class FoldStatistics:
         self.splits = plan.splits
         self.forward = plan.forward
         self.parts = [Statistics(columns, targets) for _ in range(plan.parts)]
+        self.about: dict[str, Any] = {}
         self._total: Statistics | None = None
         self._total_rows: list[tuple[int, int]] = []
 
@@ -266,8 +272,9 @@ class FoldStatistics:
         return self._sum(self.splits[split][1])
 
     def save(self, path: Path | str, about: dict[str, Any] | None = None) -> None:
-        """Write one ``.npz`` file; `about` is JSON-ready data to keep with it."""
-        statistics_file.save(path, self.parts, {"splits": self.splits, "forward": self.forward, "extra": about or {}})
+        """Write one ``.npz`` file; `about` is JSON-ready data to keep with it (default: the attribute)."""
+        extra = self.about if about is None else about
+        statistics_file.save(path, self.parts, {"splits": self.splits, "forward": self.forward, "extra": extra})
 
     @classmethod
     def load(cls, path: Path | str) -> FoldStatistics:
@@ -284,6 +291,7 @@ class FoldStatistics:
             raise DataError(f"{Path(path).name} names folds it does not hold; train again to make a new one")
         result = cls(parts[0].columns, parts[0].targets, FoldPlan(splits, bool(about.get("forward", False))))
         result.parts = parts
+        result.about = dict(about.get("extra", {}))
         return result
 
     def _outside(self, split: int) -> tuple[int, ...] | None:
@@ -305,6 +313,7 @@ class FoldStatistics:
     def _with(self, parts: list[Statistics]) -> FoldStatistics:
         result = FoldStatistics(self.columns, self.targets, FoldPlan(self.splits, self.forward))
         result.parts = parts
+        result.about = self.about
         return result
 
     def _share_shift(self, X: Array, y: Array) -> None:

@@ -188,6 +188,13 @@ class Statistics:
         """Return an independent copy."""
         return self._combine(Statistics(self.columns, self.targets, self._shift), 1.0)
 
+    def scaled(self, factor: float) -> Statistics:
+        """Return the statistics with every weight multiplied by a factor larger than 0; rows count as before."""
+        result = self.copy()
+        for sums in (result._gram, result._gram_mask, result._mask_mask):
+            sums *= factor
+        return result
+
     def check_names(self, columns: Sequence[str], targets: Sequence[str], who: str = "the statistics") -> None:
         """Raise a `DataError` naming the first difference, if the names are not these."""
         mine, wanted = (*self.columns, "|", *self.targets), (*columns, "|", *targets)

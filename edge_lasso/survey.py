@@ -124,7 +124,12 @@ def scan(table: Table, targets: Sequence[str], time: str | None, categorical: Se
 
 
 def survey(
-    table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], holdout: float = 0.0
+    table: Table,
+    targets: Sequence[str],
+    time: str | None,
+    categorical: Sequence[str],
+    holdout: float = 0.0,
+    update: bool = False,
 ) -> Survey:
     """Read targets, times and categories.
 
@@ -136,6 +141,8 @@ def survey(
     categorical : sequence of str
     holdout : float
         Part of the rows, the last ones, not to train on.
+    update : bool
+        The categories are known from an earlier training: there may be none of them here.
 
     Raises
     ------
@@ -148,7 +155,7 @@ def survey(
         raise DataError(f"{table.title} has no rows; there is nothing to learn from")
     if not has_target.any():
         raise DataError(f"target '{targets[0]}' has no readings in the {len(has_target)} rows of {table.title}")
-    categories = sorted_categories(found.categories)
+    categories = sorted_categories({name: some for name, some in found.categories.items() if some or not update})
     parsed, index = None, np.flatnonzero(has_target)
     if time:
         parsed = order_times(found.times, time, found.examples)

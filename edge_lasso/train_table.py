@@ -20,7 +20,7 @@ from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
 from edge_lasso.terms import provenance, to_model
 from edge_lasso.train import fit_statistics
-from edge_lasso.wide_table import collect_wide, is_wide
+from edge_lasso.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -180,6 +180,7 @@ def train_table(
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
         "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
+    folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
     held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
@@ -192,6 +193,24 @@ def train_table(
     ]
     notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *_copies(folds, design)]
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
+
+
+def training(
+    design: Design, degree: int, time: str | None, options: TrainOptions, about: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """What a later update has to know, JSON-ready; it is kept with the statistics."""
+    kept = {**vars(options), "alphas": _plain(options.alphas), "penalty": _plain(options.penalty)}
+    del kept["workers"]
+    return {
+        "columns": list(design.columns),
+        "categories": {name: list(values) for name, values in design.categories.items()},
+        "fill": design.fill,
+        "degree": degree,
+        "time": time,
+        "options": kept,
+        "seed": seed,
+        "data": about["data"],
+    }
 
 
 def _fit(found: Collected, options: TrainOptions, degree: int) -> list[Fit]:
@@ -234,8 +253,9 @@ def _columns(
     return columns
 
 
-def _plain(alphas: Any) -> Any:
-    return alphas if isinstance(alphas, int) else [float(alpha) for alpha in alphas]
+def _plain(values: Any) -> Any:
+    """Numbers, or a number, as JSON has them."""
+    return values if values is None or isinstance(values, int) else [float(value) for value in values]
 
 
 def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
