@@ -196,7 +196,7 @@ def wrong_link(monkeypatch, target, text, instead):
         ("python", b"return 1.0 / (1.0 + exp(-z))", b"return 1.0 / (1.0001 + exp(-z))", "prediction is"),
         ("python", b"CLASSES[1 if linear(x) > 0.0", b"CLASSES[1 if linear(x) > 0.1", "label is"),
         ("python", b"elif value < low or value > high:", b"elif False:", "status is ok"),
-        ("c", b"z = exp(z);", b"z = exp(z) * 1.0001;", "prediction is"),
+        ("c", b"z = (double)exp(z);", b"z = (double)exp(z) * 1.0001;", "prediction is"),
         ("c", b"> 0.0) ? 1 : 0", b"> 0.1) ? 1 : 0", "label is"),
         ("c", b"UINT32_C(2)", b"UINT32_C(0)", "status is ok"),
     ],
