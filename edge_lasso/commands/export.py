@@ -1,0 +1,51 @@
+"""`edge-lasso export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_lasso.commands.shared import Json, ModelFile, parse_names
+from edge_lasso.errors import VerificationError
+
+
+def export(
+    model: ModelFile,
+    to: Annotated[list[str], typer.Option(help="Targets, such as python,c:float,onnx,tflite:int8.")],
+    inputs: Annotated[
+        str, typer.Option(help="selected: only what the model reads; all: whole training rows.")
+    ] = "selected",
+    name: Annotated[str, typer.Option(help="Name of files and C symbols.")] = "model",
+    data: Annotated[Path | None, typer.Option(help="Real rows to verify with, too.")] = None,
+    allow_unverified: Annotated[
+        bool, typer.Option("--allow-unverified", help="Write what cannot be run here.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("artifacts"),
+    as_json: Json = False,
+) -> None:
+    """Write artifacts, each run in its own runtime and compared with the model first.
+
+    Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
+    """
+    from edge_lasso.show import show_certificate
+    from edge_lasso.verify import export as run
+    from edge_lasso_runtime import load
+
+    certificate = run(
+        load(model),
+        ",".join(parse_names(to)),
+        out,
+        inputs=inputs,
+        name=name,
+        data=data,
+        allow_unverified=allow_unverified,
+    )
+    show_certificate(certificate, as_json)
+    status = certificate.status
+    if status == "failed" or (status == "not_executed" and not allow_unverified):
+        raise VerificationError(
+            f"not all artifacts passed, and {out} holds those that did; see the table above"
+            + ("" if status == "failed" else " (--allow-unverified writes what cannot be run here)")
+        )

@@ -1,0 +1,30 @@
+"""`edge-lasso predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_lasso import terminal
+from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
+
+
+def predict(
+    model: ModelFile,
+    data: DataFile,
+    out: Annotated[Path | None, typer.Option(help="CSV file; standard output by default.")] = None,
+) -> None:
+    """Predict every row of a table; only the model's columns are read.
+
+    Example: edge-lasso predict model.json readings.csv --out predictions.csv
+    """
+    from edge_lasso.predict_table import predict_table
+    from edge_lasso_runtime import load
+
+    if out is not None:
+        check_folder(out)
+    with terminal.progress("predicting") as advance:
+        counts = predict_table(load(model), data, out, advance)
+    terminal.note(f"{counts['rows']:,} rows, {counts['degraded']:,} degraded (a reading missing or out of range)")

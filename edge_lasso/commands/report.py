@@ -1,0 +1,28 @@
+"""`edge-lasso report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_lasso import terminal
+from edge_lasso.commands.shared import ModelFile, check_folder
+
+
+def report(
+    model: ModelFile,
+    data: Annotated[Path | None, typer.Option(help="Table to show predictions on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML file; MODEL.html by default.")] = None,
+) -> None:
+    """Write one self-contained HTML page about a model.
+
+    Example: edge-lasso report model.json --out report.html
+    """
+    from edge_lasso.report import collect, write
+
+    target = out or model.with_suffix(".html")
+    check_folder(target)
+    write(collect(model, data), target)
+    terminal.say(f"wrote {target}")

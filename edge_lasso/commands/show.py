@@ -1,0 +1,16 @@
+"""`edge-lasso show`."""
+
+from __future__ import annotations
+
+from edge_lasso.commands.shared import Json, ModelFile, load_statistics
+
+
+def show(model: ModelFile, as_json: Json = False) -> None:
+    """Show a model: inputs, coefficients, ranges, provenance, quality.
+
+    Example: edge-lasso show model.json
+    """
+    from edge_lasso.show import show_model
+    from edge_lasso_runtime import load
+
+    show_model(load(model), load_statistics(model, missing_ok=True), as_json)

@@ -1,0 +1,40 @@
+"""`edge-lasso verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_lasso.commands.shared import ModelFile
+from edge_lasso.errors import VerificationError
+
+
+def verify(
+    model: ModelFile,
+    artifacts: Annotated[
+        list[Path] | None, typer.Argument(help="Artifact folders; by default all targets, rendered anew.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Real rows to try, too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the certificate here.")
+    ] = None,
+) -> None:
+    """Run artifacts in their own runtimes and compare them with the model.
+
+    Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
+    """
+    import json
+
+    from edge_lasso.atomic import write_text
+    from edge_lasso.show import show_certificate
+    from edge_lasso.verify import verify as run
+    from edge_lasso_runtime import load
+
+    certificate = run(load(model), artifacts or None, data)
+    if json_file is not None:
+        write_text(json_file, json.dumps(certificate.to_json(), indent=1, allow_nan=False) + "\n")
+    show_certificate(certificate, as_json=False)
+    if certificate.status != "passed":
+        raise VerificationError(f"verification {certificate.status.replace('_', ' ')}; see the table above")
