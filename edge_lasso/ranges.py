@@ -20,16 +20,14 @@ MARGIN = 0.1
 
 def parse_range(text: str) -> tuple[str, tuple[float, float]]:
     """Read ``NAME=LOW:HIGH``."""
-    name, equals, bounds = text.rpartition("=")
+    name, _, bounds = text.rpartition("=")
     low, colon, high = bounds.partition(":")
+    if not (name and colon):
+        raise DataError(f"range {text!r} is not NAME=LOW:HIGH, as in temperature=-40:85")
     try:
         return name, (float(low), float(high))
     except ValueError:
-        if name and equals and colon:
-            raise DataError(
-                f"range {text!r}: {bounds!r} is not LOW:HIGH with two numbers, as in {name}=0:500"
-            ) from None
-        raise DataError(f"range {text!r} is not NAME=LOW:HIGH, as in temperature=-40:85") from None
+        raise DataError(f"range {text!r}: {bounds!r} is not LOW:HIGH with two numbers, as in {name}=0:500") from None
 
 
 def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None, margin: float) -> Model:

@@ -45,7 +45,7 @@ def encode(model: Model, row: Row) -> tuple[list[int], dict[str, str]]:
     faults : dict
         Input name to "missing" or "out of range" (then clamped: fixed point always clamps).
     """
-    x, faults = clean(model.replace(policy="clamp"), row)
+    x, faults = clean(model, row, clamp=True)
     q = []
     for one, fixed, value in zip(model.inputs, model.sections[KEY]["inputs"], x):
         if "categories" in fixed:

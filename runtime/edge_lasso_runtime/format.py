@@ -325,9 +325,11 @@ def _check_room(model: Model) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ModelFormatError(f"key {_show(twice)} stands twice in one object")
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ModelFormatError(f"key {_show(key)} stands twice in one object")
+            seen.add(key)
     return data
 
 
@@ -382,6 +384,10 @@ def _index(data: Any, where: str, size: int, of: str) -> int:
 def _text(data: Any, where: str, empty: bool = False) -> str:
     if not isinstance(data, str) or not (data or empty):
         raise ModelFormatError(f"{where} is {_show(data)}; it must be {'a' if empty else 'a non-empty'} string")
+    try:
+        data.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ModelFormatError(f"{where} is {_show(data)}; half of a surrogate pair is not text") from None
     return data
 
 

@@ -187,10 +187,16 @@ class Model(_Record):
         return max((len(term.factors) for output in self.outputs for term in output.terms), default=0)
 
     def _limit(self) -> float:
-        limit = READING_LIMIT
-        while limit > 1.0 and not self._fits_float32(limit):
-            limit /= 2.0
-        return limit
+        if self._fits_float32(READING_LIMIT):
+            return READING_LIMIT
+        fits, too_large = 0, 100
+        while too_large - fits > 1:
+            middle = (fits + too_large) // 2
+            if self._fits_float32(2.0**middle):
+                fits = middle
+            else:
+                too_large = middle
+        return 2.0**fits
 
     def _fits_float32(self, reading: float) -> bool:
         for output in self.outputs:

@@ -69,8 +69,8 @@ def predict(model: Model, row: Row) -> Prediction:
     return Prediction(z, link(model, z), label(model, z), faults)
 
 
-def clean(model: Model, row: Row) -> tuple[list[float], dict[str, str]]:
-    """Replace what is missing, clamp where the policy says so, and name the inputs at fault.
+def clean(model: Model, row: Row, clamp: bool | None = None) -> tuple[list[float], dict[str, str]]:
+    """Replace what is missing, clamp where the policy says so (or `clamp`), and name the inputs at fault.
 
     Returns
     -------
@@ -86,7 +86,8 @@ def clean(model: Model, row: Row) -> tuple[list[float], dict[str, str]]:
     else:
         raise ValueError(f"a row has {len(model.inputs)} values (the model's inputs in order), got {len(row)}")
     limit = model.limit
-    clamp = model.policy == "clamp"
+    if clamp is None:
+        clamp = model.policy == "clamp"
     x: list[float] = []
     faults: dict[str, str] = {}
     for one, reading in zip(model.inputs, readings):
@@ -168,4 +169,6 @@ def _reading(row: Any, one: Input) -> Any:
     reading = row.get(one.name)
     if one.categories is None:
         return reading
+    if reading is None or reading != reading:
+        return -1
     return one.categories.index(str(reading)) if str(reading) in one.categories else -1

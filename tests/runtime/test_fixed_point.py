@@ -6,6 +6,7 @@ import subprocess
 import sys
 from decimal import Decimal, getcontext
 from fractions import Fraction
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,11 @@ def model_of(link="identity"):
     return Model(("a", "b", "kind", "adc"), inputs, (Output("y", -1.0, terms, link),), classes=classes)
 
 
+@cache
+def quantized(link="identity"):
+    return quantize(model_of(link), margin=0.0)
+
+
 def test_the_integer_semantic_by_hand():
     section = {
         "inputs": [],
@@ -65,7 +71,7 @@ def test_the_integer_semantic_by_hand():
 
 
 def test_encode_rounds_halves_upwards_and_keeps_to_the_range():
-    model = quantize(model_of(), margin=0.0)
+    model = quantized()
     one = model.sections[KEY]["inputs"][0]
     step = 1.0 / one["scale"]
     for count in (one["low"] + 1, -3, 0, 2):
@@ -78,7 +84,7 @@ def test_encode_rounds_halves_upwards_and_keeps_to_the_range():
 
 
 def test_encode_takes_categories_and_what_is_missing():
-    model = quantize(model_of(), margin=0.0)
+    model = quantized()
     fixed = model.sections[KEY]["inputs"]
     q, faults = encode(model, {"a": None, "b": float("nan"), "kind": "unheard of"})
     assert q == [fixed[0]["default"], fixed[1]["default"], -1, fixed[3]["default"]]
@@ -214,7 +220,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("path", "value", "message"), CHANGES, ids=range(len(CHANGES)))
 def test_a_changed_section_is_refused_with_the_field(path, value, message):
-    model = quantize(model_of(), margin=0.0)
+    model = quantized()
     section = copy.deepcopy(model.sections[KEY])
     validate(section, model, "s")
     at = section
@@ -236,7 +242,7 @@ def test_a_changed_section_is_refused_with_the_field(path, value, message):
     ],
 )
 def test_a_changed_table_is_refused(key, value, message):
-    model = quantize(model_of("logistic"), margin=0.0)
+    model = quantized("logistic")
     section = copy.deepcopy(model.sections[KEY])
     validate(section, model, "s")
     section["link"][key] = value
@@ -256,7 +262,7 @@ junk = st.recursive(
 @settings(deadline=None, max_examples=300)
 def test_junk_anywhere_ends_in_the_named_error_or_a_safe_section(value, rng, link):
     """Whatever is accepted computes without overflow at the corners."""
-    model = quantize(model_of(link), margin=0.0)
+    model = quantized(link)
     section = copy.deepcopy(model.sections[KEY])
     at = section
     while True:

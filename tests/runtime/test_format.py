@@ -197,3 +197,31 @@ def test_policies_and_mappings():
     assert predict(model(), {"c": "green"}).faults == {"a": "missing", "c": "missing"}
     with pytest.raises(ValueError, match="a row has 2 values"):
         predict(model(), [1.0])
+
+
+def test_half_a_surrogate_pair_is_refused():
+    text = dumps(model()).replace('"K"', '"\\ud800"')
+    assert "inputs[0].unit is '\\ud800'; half of a surrogate pair is not text" in refuses(text)
+
+
+def test_a_repeated_key_among_many_is_found_at_once():
+    keys = ", ".join(f'"k{i}": 0' for i in range(200_000))
+    assert "key 'k199999' stands twice" in refuses('{"provenance": {' + keys + ', "k199999": 1}}')
+
+
+def test_a_model_with_many_terms_loads_quickly():
+    terms = tuple(Term(1e30, (Factor(0),)) for _ in range(50_000))
+    many = model().replace(outputs=(Output("y", 0.0, terms),))
+    assert loads(dumps(many)) == many
+
+
+def test_quantized_models_survive_and_their_integers_are_part_of_the_hash():
+    from edge_lasso.quantize import quantize
+
+    plain = model().replace(outputs=(Output("y", 0.5, (Term(2.0, (Factor(0),)), Term(1.0, (Factor(1, 1),)))),))
+    fixed = quantize(plain, margin=0.0)
+    assert loads(dumps(fixed)) == fixed
+    assert model_hash(fixed) != model_hash(plain)
+    data = json.loads(dumps(fixed))
+    data["sections"]["fixed_point/1"]["outputs"][0]["bias"] = "1"
+    assert "sections['fixed_point/1'].outputs[0].bias is '1'; it must be a whole number" in refuses(json.dumps(data))
