@@ -29,6 +29,8 @@ ROM = """
 #endif
 """
 
+LARGEST_STRUCT = 64
+
 CMAKE = """cmake_minimum_required(VERSION 3.13)
 project({name} C)
 add_library({name} STATIC {name}.c)
@@ -110,6 +112,11 @@ def names_of(model: Model, options: Options) -> Names:
         [one.column if whole else i for i, one in enumerate(model.inputs)],
         identifiers(one.name for one in model.inputs),
     )
+
+
+def has_struct(model: Model, options: Options) -> bool:
+    """Whether there is a struct with a named field per input: not for whole training rows, nor for hundreds."""
+    return options.inputs == "selected" and 0 < len(model.inputs) <= LARGEST_STRUCT
 
 
 def c_double(value: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_lasso_runtime import Model
 
-from .c_layout import CONTRACT, ROM, Names, c_double, extra_files, header
+from .c_layout import CONTRACT, ROM, Names, c_double, extra_files, has_struct, header
 from .fixed_c_sums import LIFT, looped, plain, sum_lines, sum_tables
 from .fixed_python import fixed_vectors, section_of
 from .options import Options
@@ -144,7 +144,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         f"void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r);",
         f"{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''});",
     ]
-    if options.inputs == "selected" and model.inputs:
+    if has_struct(model, options):
         fields = "\n".join(f"    {upper}_REAL {field};" for field in names.fields)
         lines += [
             f"typedef struct {{\n{fields}\n}} {p}_input;",
@@ -216,7 +216,7 @@ def _encode(model: Model, names: Names, section: dict[str, Any]) -> str:
 
 
 def _struct(model: Model, options: Options, names: Names) -> str:
-    if options.inputs != "selected" or not model.inputs:
+    if not has_struct(model, options):
         return ""
     p, upper = names.prefix, names.upper
     several = len(model.outputs) > 1

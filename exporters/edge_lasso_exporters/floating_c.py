@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.model import Input
 
 from . import dense_bounds
-from .c_layout import CONTRACT, ROM, Names, c_double, c_float, extra_files, header
+from .c_layout import CONTRACT, ROM, Names, c_double, c_float, extra_files, has_struct, header
 from .dense import dense
 from .options import Options
 from .vectors import reference, self_test_sizes, test_rows
 
+# avr-libc's expf returns double: hence the cast in links.
 # Beyond this many plain terms, a loop over a table is smaller and a line per term hardly faster.
 LONGEST_LINE = 64
+LONGEST_STATUS = 32
 READ = """
 static {T} {p}_read({T} value, {T} missing{limits})
 {{
@@ -35,7 +38,7 @@ LOGISTIC = """
 static {T} {p}_link({T} z)
 {{
     if (z >= {zero}) {{
-        return {one} / ({one} + ({T}){exp}(-z)); /* avr-libc's expf returns double */
+        return {one} / ({one} + ({T}){exp}(-z));
     }}
     z = ({T}){exp}(z);
     return z / ({one} + z);
@@ -81,10 +84,17 @@ class Floating:
         self.number = c_float if self.single else c_double
         self.kind = "float" if self.single else "double"
         self.several = len(model.outputs) > 1
+        self.long_status = len(model.inputs) > LONGEST_STATUS and all(one.categories is None for one in model.inputs)
         self.words = {
             "T": self.kind, "p": names.prefix, "P": names.upper, "L": self.number(model.limit),
             "zero": self.number(0.0), "one": self.number(1.0), "exp": "expf" if self.single else "exp",
+
         }  # fmt: skip
+
+    @cached_property
+    def shape(self) -> dense_bounds.Form:
+        """What the float variant computes."""
+        return dense_bounds.choose(dense(self.model), "float32")
 
     def files(self) -> dict[str, bytes]:
         """Render all of them."""
@@ -102,7 +112,7 @@ class Floating:
         result = "void" if self.several else kind
         into = f", {kind} y[{upper}_OUTPUTS]" if self.several else ""
         lines = [""]
-        if self.options.inputs == "selected" and self.model.inputs:
+        if has_struct(self.model, self.options):
             fields = "\n".join(f"    {kind} {field};" for field in self.names.fields)
             lines += [f"typedef struct {{\n{fields}\n}} {p}_input;", ""]
         lines += [
@@ -114,7 +124,7 @@ class Floating:
         ]
         if self.model.classes is not None:
             lines.append(f"int {p}_label(const {kind} x[{upper}_INPUTS]);")
-        if self.options.inputs == "selected" and self.model.inputs:
+        if has_struct(self.model, self.options):
             lines.append(f"{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into});")
         lines += [
             f"void {p}_linear_batch(const {kind} *x, size_t rows, {kind} *y);",
@@ -134,7 +144,7 @@ class Floating:
         text = f'#include "{p}.h"\n' + ("#include <math.h>\n" if link != "identity" else "")
         lines = self._lines()
         text += CONTRACT
-        text += "" if lines else ROM.format(P=upper)
+        text += ROM.format(P=upper) if self.long_status or not lines else ""
         clamp = self.model.policy == "clamp"
         if any(one.categories is None for one in self.model.inputs):
             limits = f", {kind} low, {kind} high" if clamp else ""
@@ -197,7 +207,7 @@ class Floating:
                 (c_double(one.intercept), [self._product(term.coef, term.factors) for term in one.terms])
                 for one in self.model.outputs
             ]
-        shape = dense_bounds.choose(dense(self.model), "float32")
+        shape = self.shape
         plan, sums = shape.plan, []
         for m in range(len(self.model.outputs)):
             products = []
@@ -233,7 +243,7 @@ class Floating:
         """Place, default, offset and weight per term, output after output."""
         rows = []
         if self.single:
-            shape = dense_bounds.choose(dense(self.model), "float32")
+            shape = self.shape
             for m in range(len(self.model.outputs)):
                 for j, term in enumerate(shape.plan.terms):
                     i = shape.plan.numeric[term.factors[0]]
@@ -250,7 +260,7 @@ class Floating:
 
     def _counts(self) -> list[int]:
         if self.single:
-            return [len(dense(self.model).terms)] * len(self.model.outputs)
+            return [len(self.shape.plan.terms)] * len(self.model.outputs)
         return [len(output.terms) for output in self.model.outputs]
 
     def _tables(self) -> str:
@@ -285,7 +295,24 @@ class Floating:
             ]
         return [*lines, *([] if self.several else ["    return y;"])]
 
+    def _status_loop(self) -> str:
+        p, upper, kind, number = self.names.prefix, self.names.upper, self.kind, self.number
+        pairs = zip(self.names.places, self.model.inputs, strict=True)
+        rows = [f"    {{{place}, {number(one.low or 0.0)}, {number(one.high or 0.0)}}}," for place, one in pairs]
+        table = "\n".join(rows)
+        return (
+            f"\ntypedef struct {{\n    uint16_t place;\n    {kind} low;\n    {kind} high;\n}} {p}_range;\n\n"
+            f"static const {p}_range {p}_ranges[] {upper}_ROM = {{\n{table}\n}};\n\n"
+            f"uint32_t {p}_status(const {kind} x[{upper}_INPUTS])\n{{\n    uint32_t status = 0;\n    uint16_t i;\n"
+            f"    for (i = 0; i < {len(rows)}U; i++) {{\n        {p}_range range;\n"
+            f"        {upper}_LOAD(&range, &{p}_ranges[i]);\n"
+            "        if (!((x[range.place] >= range.low) && (x[range.place] <= range.high))) {\n"
+            "            status |= UINT32_C(1) << ((i < 31U) ? i : 31U);\n        }\n    }\n    return status;\n}\n"
+        )
+
     def _status(self) -> str:
+        if self.long_status:
+            return self._status_loop()
         lines = [f"\nuint32_t {self.names.prefix}_status(const {self.kind} x[{self.names.upper}_INPUTS])", "{"]
         lines.append("    uint32_t status = 0;")
         for i, (place, one) in enumerate(zip(self.names.places, self.model.inputs, strict=True)):
@@ -314,7 +341,7 @@ class Floating:
         )
 
     def _struct(self, result: str, into: str) -> str:
-        if self.options.inputs != "selected" or not self.model.inputs:
+        if not has_struct(self.model, self.options):
             return ""
         p, upper, kind = self.names.prefix, self.names.upper, self.kind
         copies = "\n".join(f"    x[{i}] = input->{field};" for i, field in enumerate(self.names.fields))
