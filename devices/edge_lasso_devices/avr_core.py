@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .build import find_compiler
+from .cache import compiled
 from .cores import LIMIT, Argument, CallResult, Returns, check_call, decode, place
 from .cross import AVR_DATA, Image
 from .errors import BoardError
@@ -29,7 +26,7 @@ class AvrCore:
     target = "avr"
 
     def __init__(self) -> None:
-        self._harness = _harness()
+        self._harness = compiled(HARNESS, ["-lsimavr"], MISSING)
 
     def describe(self) -> str:
         """The emulator."""
@@ -66,35 +63,3 @@ class AvrCore:
         value = decode(bytes.fromhex(answer[1]), "float32" if returns == "float64" else returns)
         left = tuple(bytes.fromhex(line) for line in answer[2 : 2 + len(buffers)])
         return CallResult(value, left, instructions, cycles, stack)
-
-
-def _harness() -> str:
-    """The compiled harness, made on first use in the user's cache and kept there under its source's hash."""
-    source = HARNESS.read_bytes()
-    folder = cache_folder()
-    path = folder / f"avr-harness-{hashlib.sha256(source).hexdigest()[:16]}"
-    if path.is_file():
-        return str(path)
-    compiler = find_compiler()
-    if compiler is None:
-        raise BoardError(MISSING)
-    with tempfile.TemporaryDirectory(prefix="edge-lasso-", dir=folder) as away:
-        made = Path(away, "harness")
-        command = [*compiler, "-O2", "-o", str(made), str(HARNESS), "-lsimavr"]
-        done = execute(command, timeout=TIMEOUT)
-        if done.returncode != 0:
-            first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
-            raise BoardError(f"{MISSING} ({first.strip()})")
-        made.replace(path)
-    return str(path)
-
-
-def cache_folder() -> Path:
-    """Where compiled helpers and unpacked systems are kept: ``EDGE_LASSO_CACHE``, or ``edge-lasso`` in the cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("EDGE_LASSO_CACHE") or Path(base, "edge-lasso"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BoardError(f"cannot make {folder}: {error.strerror}; set EDGE_LASSO_CACHE") from None
-    return folder

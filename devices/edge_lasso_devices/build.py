@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .errors import BoardError
 
@@ -66,15 +66,25 @@ def build(
     compiler = list(compiler or find_compiler() or [])
     if not compiler:
         raise BoardError("no C compiler here; install gcc or clang, or: pip install ziglang")
+    sources = [name for name in files if name.endswith(".c")]
+    if not sources:
+        raise BoardError(f"no .c file to compile; given are {', '.join(files) or 'no files'}")
+    library = f"{PurePosixPath(sources[0]).stem}.so"
     with tempfile.TemporaryDirectory() as away:
         for name, data in files.items():
-            path = Path(away, name)
+            place = PurePosixPath(name)
+            if place.is_absolute() or ".." in place.parts or place == PurePosixPath("."):
+                raise BoardError(f"file name {name!r} leaves the build folder; use a relative path without '..'")
+            path = Path(away, place)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        sources = [name for name in files if name.endswith(".c")]
-        library = f"{Path(sources[0]).stem}.so"
         command = [*compiler, *FLAGS, *WARNINGS, "-o", library, *sources, "-lm"]
-        done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        try:
+            done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        except OSError as error:
+            raise BoardError(f"cannot run {compiler[0]!r}: {error.strerror or error}; set CC to a compiler") from None
+        except subprocess.TimeoutExpired:
+            raise BoardError(f"{compiler[0]!r} did not finish within {TIMEOUT} s") from None
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise BoardError(f"{compiler[0]}: {next((line for line in lines if 'error' in line), lines[0])}")

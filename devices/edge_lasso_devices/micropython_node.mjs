@@ -4,8 +4,8 @@ import { pathToFileURL } from "node:url";
 
 const [port, script] = process.argv.slice(2);
 const { loadMicroPython } = await import(pathToFileURL(port).href);
-const lines = [];
-const micropython = await loadMicroPython({ heapsize: 8 * 1024 * 1024, stdout: (line) => lines.push(line), linebuffer: true });
+const written = []; // bytes, so that a last line without an end is not lost
+const micropython = await loadMicroPython({ heapsize: 8 * 1024 * 1024, stdout: (data) => written.push(data), linebuffer: false });
 let failed = false;
 try {
   micropython.runPython(readFileSync(script, "utf8"));
@@ -13,5 +13,5 @@ try {
   process.stderr.write(`${error.message ?? error}\n`);
   failed = true;
 }
-process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+process.stdout.write(Buffer.concat(written));
 process.exitCode = failed ? 1 : 0;

@@ -24,7 +24,7 @@ ISAS = (
 )
 FPUS = ("none", "single", "double")
 CORES = ("cortex-m0plus", "cortex-m33", "riscv32", "avr", "rp2040")
-LINKS = ("local", "qemu:arm64", "qemu:armel")
+LINKS = ("local", "qemu:arm64", "qemu:armel", "qemu:amd64")
 
 Check = Callable[[Any], str | None]
 

@@ -97,7 +97,7 @@ def relative(name: str) -> PurePosixPath:
 
 def execute(
     argv: Sequence[str],
-    stdin: str | None = None,
+    stdin: str | bytes | None = None,
     timeout: float | None = None,
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
@@ -111,21 +111,19 @@ def execute(
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
     except OSError as error:
         raise BoardError(f"cannot run {argv[0]!r}: {error.strerror or error}") from None
     with process:
         try:
-            out, err = process.communicate(stdin, timeout)
+            out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout)
         except subprocess.TimeoutExpired:
             raise BoardError(f"{argv[0]!r} did not finish within {timeout:g} s; it was ended") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    return Completed(process.returncode, out, err)
+    return Completed(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 class LocalShell(Shell):
@@ -205,6 +203,15 @@ def open_link(spec: str) -> Shell:
         return LocalShell()
     if spec == "micropython":
         return MicroPythonShell()
+    if spec.startswith("ssh://"):
+        from .ssh import SshShell
+
+        return SshShell(spec)
+    if spec.startswith("qemu:"):
+        from .qemu import QemuShell, architectures
+
+        if spec.removeprefix("qemu:") in architectures():
+            return QemuShell(spec.removeprefix("qemu:"))
     nearest = difflib.get_close_matches(spec, [link.partition("://")[0] for link in LINKS], 1, 0.5)
     hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
     raise BoardError(f"link '{spec}' is unknown{hint}; there are {', '.join(LINKS)}")

@@ -1,11 +1,12 @@
 # Installs, without root, what some tests need beyond the project's own environment, and exports where it is.
 # usage: . tests/tools/install.sh FOLDER
 mkdir -p "$1"
-if ! [ -d "$1/node_modules/@micropython" ]; then
-    npm install --silent --no-audit --no-fund --prefix "$1" @micropython/micropython-webassembly-pyscript@1.27.0 >/dev/null
+tools=$(cd "$1" && pwd)
+if ! [ -d "$tools/node_modules/@micropython" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$tools" @micropython/micropython-webassembly-pyscript@1.27.0 >/dev/null
 fi
-if ! [ -d "$1/node_modules/rp2040js" ]; then
-    npm install --silent --no-audit --no-fund --prefix "$1" rp2040js@1.4.1 >/dev/null
+if ! [ -d "$tools/node_modules/rp2040js" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$tools" rp2040js@1.4.1 >/dev/null
 fi
-export EDGE_LASSO_NODE_MODULES="$1/node_modules"
-eval "$(tests/tools/tflite_runtime_venv.sh "$1/old-runtimes")"
+export EDGE_LASSO_NODE_MODULES="$tools/node_modules"
+eval "$(tests/tools/tflite_runtime_venv.sh "$tools/old-runtimes")"

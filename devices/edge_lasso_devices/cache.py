@@ -1,0 +1,46 @@
+"""The user's cache: helpers compiled on first use and unpacked systems."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .build import find_compiler
+from .errors import BoardError
+from .shells import execute
+
+TIMEOUT = 120
+
+
+def cache_folder() -> Path:
+    """Where they are kept: ``EDGE_LASSO_CACHE``, or ``edge-lasso`` among the user's caches."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("EDGE_LASSO_CACHE") or Path(base, "edge-lasso"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BoardError(f"cannot make {folder}: {error.strerror}; set EDGE_LASSO_CACHE") from None
+    return folder
+
+
+def compiled(source: Path, flags: Sequence[str], missing: str) -> str:
+    """The path of a helper compiled from a C source, made on first use and kept under the hash of the source."""
+    digest = hashlib.sha256(source.read_bytes() + repr(tuple(flags)).encode()).hexdigest()[:16]
+    folder = cache_folder()
+    path = folder / f"{source.stem}-{digest}"
+    if path.is_file():
+        return str(path)
+    compiler = find_compiler()
+    if compiler is None:
+        raise BoardError(missing)
+    with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as away:
+        made = Path(away, "made")
+        done = execute([*compiler, "-O2", "-o", str(made), str(source), *flags], timeout=TIMEOUT)
+        if done.returncode != 0:
+            first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
+            raise BoardError(f"{missing} ({first.strip()})")
+        made.replace(path)
+    return str(path)

@@ -1,0 +1,170 @@
+"""Real CPython of another architecture through user-mode QEMU, on a system unpacked from Debian's packages.
+
+No root is needed: apt works on a state of its own, packages are unpacked into the user's cache and never configured.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cache import cache_folder, compiled
+from .errors import BoardError
+from .shells import Completed, Kind, LocalShell, execute
+
+PACKAGES = ("python3", "libstdc++6", "libgomp1")
+PLUGIN = Path(__file__).with_name("qemu_plugin.c")
+NO_COMPILER = "counting instructions needs a C compiler; install gcc or clang, or: pip install ziglang"
+TIMEOUT = 600
+# Nothing of this machine's environment may reach the guest: counts would depend on it.
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How an architecture is emulated: QEMU's program, the processor, and whether this machine runs it anyway."""
+
+    program: str
+    cpu: str
+    native: bool = False
+
+
+def architectures() -> dict[str, Architecture]:
+    """The architectures that can follow ``qemu:``, Debian's names for them."""
+    known = {
+        "arm64": Architecture("qemu-aarch64", "cortex-a72"),
+        "armel": Architecture("qemu-arm", "arm1176"),
+    }
+    if platform.machine() == "x86_64":
+        known["amd64"] = Architecture("qemu-x86_64", "max", native=True)
+    return known
+
+
+class QemuShell(LocalShell):
+    """Another architecture's Python on files of this machine. Processes that it starts itself are not emulated."""
+
+    kind: Kind = "emulated"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        how = architectures()[name]
+        if not shutil.which(how.program):
+            raise BoardError(f"link 'qemu:{name}' needs {how.program}; install Debian's qemu-user")
+        root = None if how.native else sysroot(name)
+        system = [] if root is None else ["-L", str(root)]
+        self._emulator = [how.program, "-cpu", how.cpu, "-seed", "1", *system]
+        self._python = sys.executable if root is None else str(root / "usr" / "bin" / "python3")
+        super().__init__()
+        self.python = (*self._emulator, self._python)
+
+    def run(self, argv: Sequence[str], stdin: str | None = None, timeout: float | None = None) -> Completed:
+        """Run a command; the guest sees a small fixed environment."""
+        return execute(argv, stdin, timeout, cwd=self.folder, env=ENVIRONMENT)
+
+    def count(
+        self, arguments: Sequence[str], stdin: str | None = None, timeout: float | None = None
+    ) -> tuple[Completed, int]:
+        """Run the guest's Python with some arguments and count the guest's instructions, start-up included."""
+        plugin = compiled(PLUGIN, ["-shared", "-fPIC"], NO_COMPILER)
+        out = Path(self.folder, ".instructions")
+        out.unlink(missing_ok=True)
+        argv = ["setarch", "-R", *self._emulator, "-plugin", f"{plugin},out={out}", self._python, *arguments]
+        done = self.run(argv, stdin, timeout)
+        if not out.is_file():
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise BoardError(f"link 'qemu:{self.name}' counted nothing: {last}")
+        return done, int(out.read_text(encoding="ascii"))
+
+    def count_per_call(
+        self, arguments: Callable[[int], Sequence[str]], calls: int = 1000, timeout: float | None = None
+    ) -> int:
+        """Instructions of one call: runs of `calls` and of twice as many, their difference divided by `calls`.
+
+        Rounded to whole instructions: start-up differs by a few from run to run where the guest divides times of day
+        in software.
+
+        Parameters
+        ----------
+        arguments : callable
+            The arguments of Python for a number of calls.
+        calls : int
+            How many the shorter run makes.
+
+        Raises
+        ------
+        BoardError
+            A run failed: a difference of failed runs would still be a plausible number.
+        """
+        counts = []
+        for number in (calls, 2 * calls):
+            done, count = self.count(arguments(number), timeout=timeout)
+            if done.returncode != 0:
+                last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+                raise BoardError(f"link 'qemu:{self.name}': the counted run failed: {last}")
+            counts.append(count)
+        return round((counts[1] - counts[0]) / calls)
+
+    def describe(self) -> str:
+        """Emulator, architecture and Python."""
+        version = execute([self._emulator[0], "--version"]).stdout.partition("\n")[0]
+        python = self.run([*self.python, "--version"], timeout=60).stdout.strip()
+        return f"{self.name}, C{python} under {version}" if python else f"{self.name} under {version}"
+
+
+def sysroot(name: str) -> Path:
+    """The unpacked system of an architecture, with Python and the C++ and OpenMP libraries that wheels need.
+
+    Made on first use (some 16 MB to download, 80 MB on disk) and kept in the cache.
+    """
+    folder = cache_folder() / f"system-{name}"
+    if folder.is_dir():
+        return folder
+    for tool in ("apt-get", "dpkg-deb"):
+        if not shutil.which(tool):
+            raise BoardError(f"link 'qemu:{name}' fetches Debian's packages with {tool}, which is not here; use Debian")
+    with tempfile.TemporaryDirectory(prefix="making-", dir=folder.parent) as away:
+        for part in ("state/lists/partial", "cache/archives/partial", "root"):
+            Path(away, part).mkdir(parents=True)
+        Path(away, "status").touch()
+        settings = {
+            "APT::Architecture": name,
+            "APT::Architectures": name,
+            "APT::Install-Recommends": "0",
+            "APT::Sandbox::User": "",
+            "Acquire::Languages": "none",
+            "Debug::NoLocking": "1",
+            "Dir::State": f"{away}/state",
+            "Dir::State::status": f"{away}/status",
+            "Dir::Cache": f"{away}/cache",
+        }
+        options = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+        _tool(name, ["apt-get", *options, "update", "-q"])
+        _tool(name, ["apt-get", *options, "install", "-q", "-y", "--download-only", *PACKAGES])
+        for package in sorted(Path(away, "cache", "archives").glob("*.deb")):
+            _tool(name, ["dpkg-deb", "-x", str(package), f"{away}/root"])
+        try:
+            Path(away, "root").rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def _tool(name: str, argv: Sequence[str]) -> None:
+    done = execute(argv, timeout=TIMEOUT)
+    if done.returncode != 0:
+        lines = (
+            [line for line in done.stderr.splitlines() if line.startswith("E:")] or done.stderr.splitlines() or ["?"]
+        )
+        raise BoardError(f"cannot unpack a system for 'qemu:{name}': {argv[0]}: {lines[0]}")

@@ -1,0 +1,70 @@
+"""Emulated CPython: the right architecture, and instruction counts that repeat exactly."""
+
+import json
+
+import pytest
+
+from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.shells import open_link
+
+SCRIPT = b"""
+import sys
+coefs = [0.5, -1.25, 3.0, 7.5]
+def predict(x):
+    y = 1.0
+    for i in range(4):
+        y = y + coefs[i] * x[i]
+    return y
+x = [1.0, 2.0, 3.0, 4.0]
+for _ in range(int(sys.argv[1])):
+    predict(x)
+print(repr(predict(x)))
+"""
+
+
+@pytest.mark.needs("qemu-aarch64", "qemu-arm", "apt-get", "cc")
+@pytest.mark.parametrize(("name", "machine", "pointer"), [("arm64", "aarch64", 8), ("armel", "armv", 4)])
+def test_the_real_architecture_and_exact_counts(name, machine, pointer):
+    with open_link(f"qemu:{name}") as shell:
+        assert shell.kind == "emulated"
+        assert name in shell.describe()
+        assert "CPython 3." in shell.describe()
+        shell.put(
+            {"a.py": b"import json, platform, struct; print(json.dumps([platform.machine(), struct.calcsize('P')]))"}
+        )
+        found = json.loads(shell.run([*shell.python, "a.py"], timeout=60).stdout)
+        assert found[0].startswith(machine)
+        assert found[1] == pointer
+        shell.put({"b.py": SCRIPT})
+        done, total = shell.count(["b.py", "10"])
+        assert done.stdout == "38.0\n"
+        assert total > 1_000_000
+        first = shell.count_per_call(lambda number: ["b.py", str(number)], 500)
+        assert 500 < first < 10_000
+    with open_link(f"qemu:{name}") as shell:
+        shell.put({"b.py": SCRIPT})
+        assert shell.count_per_call(lambda number: ["b.py", str(number)], 500) == first
+        with pytest.raises(BoardError, match=r"the counted run failed: .*absent"):
+            shell.count_per_call(lambda number: ["absent.py", str(number)])
+
+
+def test_missing_qemu_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BoardError, match="link 'qemu:arm64' needs qemu-aarch64; install Debian's qemu-user"):
+        open_link("qemu:arm64")
+
+
+def test_unknown_architecture():
+    with pytest.raises(BoardError, match="link 'qemu:arm46' is unknown; did you mean 'qemu:arm64'"):
+        open_link("qemu:arm46")
+
+
+@pytest.mark.needs("qemu-aarch64")
+def test_no_apt_is_named(monkeypatch, tmp_path):
+    (tmp_path / "qemu-aarch64").write_text("#!/bin/sh\n")
+    (tmp_path / "qemu-aarch64").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("EDGE_LASSO_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(BoardError, match="fetches Debian's packages with apt-get"):
+        open_link("qemu:arm64")
+    assert list((tmp_path / "cache").iterdir()) == []
