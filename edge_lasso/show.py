@@ -10,6 +10,7 @@ from edge_lasso.bench import Budget, Measurement
 from edge_lasso.certificate import Certificate
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.train_table import TrainResult
+from edge_lasso.update_table import Comparison
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.model import Term
@@ -53,15 +54,21 @@ def _training_error(model: Model) -> float | None:
     return float(value) * (1.0 + rise / 100.0) if value else None
 
 
-def show_training(result: TrainResult, model_file: Path, statistics_file: Path, as_json: bool) -> None:
-    """Print what `train` found."""
+def show_training(
+    result: TrainResult,
+    model_file: Path,
+    statistics_file: Path,
+    as_json: bool,
+    comparison: Comparison | None = None,
+) -> None:
+    """Print what `train` found, beside the model before where there is one."""
     model = result.model
     if as_json:
         quality = result.held.quality() if result.held else None
         terminal.say_json({
             "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
             "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": quality,
-            "notes": result.notes,
+            "notes": result.notes, **({"comparison": comparison.to_json()} if comparison else {}),
         })  # fmt: skip
         return
     for line in result.notes:
@@ -78,7 +85,23 @@ def show_training(result: TrainResult, model_file: Path, statistics_file: Path, 
             f"RMSE {number(quality['rmse'])}, mean absolute error {number(quality['mae'])}"
         )
     show_terms(model, importance(model, result.folds))
+    if comparison is not None:
+        show_comparison(comparison, as_json=False)
     terminal.say(f"wrote {model_file} and {statistics_file}")
+
+
+def show_comparison(comparison: Comparison, as_json: bool) -> None:
+    """Print what a new model changes, and the error of both on the new rows."""
+    if as_json:
+        terminal.say_json({"comparison": comparison.to_json()})
+        return
+    rows = [
+        *((name, number(old, 6), number(new, 6)) for name, (old, new) in comparison.coefficients.items()),
+        *((name, "-", "entered") for name in comparison.entered),
+        *((name, "left", "-") for name in comparison.left),
+        ("RMSE on the new rows", number(comparison.old_rmse), number(comparison.new_rmse)),
+    ]
+    terminal.table(f"before and after, {comparison.rows:,} new rows", ("coefficient", "before", "after"), rows)
 
 
 def show_terms(model: Model, losses: dict[str, float]) -> None:

@@ -192,6 +192,11 @@ class Comparison:
             return 0.0 if self.new_rmse == 0.0 else float("inf")
         return 100.0 * ((self.new_rmse / self.old_rmse) ** 2 - 1.0)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a dictionary of JSON values."""
+        worse = self.percent_worse
+        return {**vars(self), "percent_worse": worse if np.isfinite(worse) else None}
+
 
 def compare(old: Model, new: Model, data: Any) -> Comparison:
     """Compare a model with the one that is to replace it, on rows with a known target.

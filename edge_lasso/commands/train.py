@@ -10,12 +10,15 @@ import typer
 
 from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names, save_both, statistics_file
-from edge_lasso.errors import DataError
+from edge_lasso.errors import DataError, VerificationError
 
 
 def train(
+    context: typer.Context,
     data: DataFile,
-    target: Annotated[list[str], typer.Option(help="Column to predict; several, with commas: several outputs.")],
+    target: Annotated[
+        list[str] | None, typer.Option(help="Column to predict; several, with commas: several outputs.")
+    ] = None,
     task: Annotated[str, typer.Option(help="regression")] = "regression",
     time: Annotated[str | None, typer.Option(help="Column of times: rows in its order, forward-chained folds.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
@@ -28,17 +31,44 @@ def train(
     max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Written into the model.")] = 0,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="local|ADDRESS", help="Read and reduce the files on a Dask cluster.")
+    ] = None,
+    update: Annotated[
+        Path | None, typer.Option(metavar="STATS", help="Statistics of an earlier training; DATA holds new rows only.")
+    ] = None,
+    forget: Annotated[float, typer.Option(help="With --update: weight of the old rows; 1 forgets nothing.")] = 1.0,
+    max_worse: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="With --update: exit 1, and write nothing, when squared error on the new rows grows by more.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Model file; statistics go beside it.")] = Path("model.json"),
     as_json: Json = False,
 ) -> None:
     """Train a sparse model from a table of sensor readings.
 
     Example: edge-lasso train air.csv --target pm25 --time time --max-inputs 6 --out air.json
+
+    New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
     from edge_lasso.fit import TrainOptions
     from edge_lasso.show import show_training
     from edge_lasso.train_table import train_table
 
+    if update is not None:
+        _refuse(
+            context,
+            {"data", "update", "forget", "max_worse", "out", "as_json"},
+            "--update takes them from the first training",
+        )
+        return _update(data, update, forget, max_worse, out, as_json)
+    if forget != 1.0 or max_worse is not None:
+        raise DataError("--forget and --max-worse go with --update STATS; without it there is nothing older")
+    if not target:
+        raise DataError("no target is given; name the column to predict with --target")
     if task != "regression":
         raise DataError(f"--task is '{task}'; this version trains regression")
     check_folder(out)
@@ -46,7 +76,42 @@ def train(
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, progress=advance,
+            degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, cluster=cluster, progress=advance,
         )  # fmt: skip
     save_both(result.model, result.folds, out)
     show_training(result, out, statistics_file(out), as_json)
+
+
+def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
+    """Refuse options that would say nothing."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in allowed and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+    ]
+    if given:
+        raise DataError(f"{', '.join(given)}: not with --update ({why})")
+
+
+def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
+    from edge_lasso.folds import FoldStatistics
+    from edge_lasso.show import show_comparison, show_training
+    from edge_lasso.update_table import compare, update_table
+    from edge_lasso_runtime import load
+
+    check_folder(out)
+    old = statistics.with_name(statistics.name.removesuffix(".stats.npz") + ".json")
+    if max_worse is not None and not old.exists():
+        raise DataError(f"--max-worse needs the old model, and {old} is not there; keep model and statistics together")
+    before = load(old) if old.exists() else None
+    with terminal.progress("reading") as advance:
+        result = update_table(FoldStatistics.load(statistics), data, forget=forget, progress=advance)
+    comparison = None if before is None else compare(before, result.model, data)
+    if comparison is not None and max_worse is not None and comparison.percent_worse > max_worse:
+        show_comparison(comparison, as_json)
+        raise VerificationError(
+            f"squared error on the new rows is {comparison.percent_worse:+.1f} %, more than --max-worse {max_worse:g}; "
+            f"{out} was not written"
+        )
+    save_both(result.model, result.folds, out)
+    show_training(result, out, statistics_file(out), as_json, comparison)
