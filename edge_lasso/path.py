@@ -179,6 +179,11 @@ class PathSolver:
         Coefficients may not be negative.
     saturated : float
         Part of the variance explained at which a screened path ends.
+
+    Attributes
+    ----------
+    known : (coefs, exact), or None
+        Solutions found in another way (`homotopy.paths`), and which of them need no descent.
     """
 
     def __init__(
@@ -197,6 +202,7 @@ class PathSolver:
         self.max_iter = max_iter
         self.positive = positive
         self.coef = np.zeros(len(problem.xy))
+        self.known: tuple[Array, Array] | None = None
         self.solution = Solution(np.zeros((0, len(problem.xy))))
         self._gradient = problem.xy.copy()
         self._last = alpha_max(problem, l1_ratio, positive)
@@ -216,10 +222,19 @@ class PathSolver:
 
     def _direct(self, alphas: Array) -> Array:
         problem = self.problem
-        coefs, n_iter = self._descend(problem.gram, problem.xy, alphas, self.coef, SWEEPS)
-        for i in np.flatnonzero(np.array(n_iter) >= SWEEPS):
-            coefs[i], more = self._finish(problem.gram, problem.xy, float(alphas[i]), coefs[i])
-            n_iter[i] += more
+        if self.known is None:
+            coefs, open_ = np.zeros((len(alphas), len(problem.xy))), np.arange(len(alphas))
+        else:
+            coefs, open_ = self.known[0], np.flatnonzero(~self.known[1])
+        n_iter = [0] * len(alphas)
+        if len(open_):
+            start = coefs[open_[0] - 1] if open_[0] else self.coef
+            coefs[open_], sweeps = self._descend(problem.gram, problem.xy, alphas[open_], start, SWEEPS)
+            for i, count in zip(open_, sweeps, strict=True):
+                n_iter[i] = count
+                if count >= SWEEPS:
+                    coefs[i], more = self._finish(problem.gram, problem.xy, float(alphas[i]), coefs[i])
+                    n_iter[i] += more
         self.solution.n_iter += n_iter
         return coefs
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
+from edge_lasso import homotopy
 from edge_lasso import select as selection
 from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, make_folds, relaxed, solve_together
 from edge_lasso.errors import DataError
@@ -102,6 +103,10 @@ def _fit(
             ]
         ]  # the folds' paths are only scored, the path on all rows is handed out
         alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
+        if p <= SCREEN_FROM and options.l1_ratio == 1.0 and not options.positive:
+            known = homotopy.paths([*lasso.fold_problems, problem], alphas)
+            for solver, one_path in zip(solvers, known, strict=True):
+                solver.known = one_path
         paths = solve_together(solvers, lasso.folds, lasso, alphas, options)
     else:
         paths = given.on(lasso)
