@@ -168,7 +168,7 @@ def bench(
             found += peer_subjects(pipeline) if pipeline is not None else []
     else:
         paths = [subjects] if isinstance(subjects, (str, Path)) else subjects
-        found = [one for path in paths for one in _from_path(Path(path))]
+        found = [one for path in paths for one in from_path(Path(path))]
     return measure(found, link, seconds, progress)
 
 
@@ -182,7 +182,7 @@ def measure(
     shell = open_link(link) if isinstance(link, str) else link
     place = link if isinstance(link, str) else type(link).__name__
     try:
-        shell.put(_runtime_files())
+        shell.put(runtime_files())
         found = []
         for i, one in enumerate(subjects):
             if progress is not None:
@@ -243,7 +243,8 @@ def rendered(model: Model, to: str | Sequence[str] | None = None) -> Iterator[Su
         yield Subject(f"{target}:{variant}", files, "", {**inputs, "max_error": _bound(bound)})
 
 
-def _from_path(path: Path) -> Iterator[Subject]:
+def from_path(path: Path) -> Iterator[Subject]:
+    """A model file through the runtime package, or the artifacts in a folder."""
     if path.is_file() and path.name != FILE:
         inputs = {"inputs": _counted(len(load(path).inputs)), "max_error": _bound(0.0)}
         yield Subject("runtime:double", {path.name: path.read_bytes()}, path.name, inputs)
@@ -271,7 +272,8 @@ def _bound(value: float | None) -> Figure:
     return {"value": value, "unit": "", "kind": "modelled", "of": "proven bound over the declared ranges"}
 
 
-def _runtime_files() -> dict[str, bytes]:
+def runtime_files() -> dict[str, bytes]:
+    """The runtime package, as a board needs it."""
     home = Path(edge_lasso_runtime.__file__).parent
     return {f"{home.name}/{one.name}": one.read_bytes() for one in sorted(home.glob("*.py"))}
 

@@ -11,7 +11,20 @@ from typing import Any
 import typer
 
 from edge_lasso import terminal
-from edge_lasso.commands import bench, demo, export, predict, prune, quantize, report, show, train, verify
+from edge_lasso.commands import (
+    bench,
+    boards,
+    demo,
+    deploy,
+    export,
+    predict,
+    prune,
+    quantize,
+    report,
+    show,
+    train,
+    verify,
+)
 from edge_lasso.errors import (
     BoardError,
     DataError,
@@ -44,6 +57,8 @@ for command in (
     export.export,
     verify.verify,
     bench.bench,
+    boards.boards,
+    deploy.deploy,
     report.report,
 ):
     app.command()(command)

@@ -239,8 +239,14 @@ def show_measurements(measurements: Sequence[Measurement]) -> None:
 
 def show_budgets(rows: Sequence[Budget]) -> None:
     """Print budgets against figures."""
+    if not rows:
+        return
     table = [
-        (row.name, row.budget, number(row.limit), number(row.value), row.kind, "ok" if row.ok else "MISSED")
+        (
+            row.name, row.budget, number(row.limit), number(row.value), row.kind,
+            "-" if row.margin is None else f"{100.0 * row.margin:.3g} %", "ok" if row.ok else "MISSED",
+        )
         for row in rows
-    ]
-    terminal.table("budgets", ("artifact", "budget", "limit", "figure", "kind", ""), table, text_columns=2)
+    ]  # fmt: skip
+    columns = ("artifact", "budget", "limit", "figure", "kind", "margin", "")
+    terminal.table("budgets", columns, table, text_columns=2)

@@ -22,6 +22,11 @@ ZIG = {
     "cortex-m33": ("thumb-freestanding-eabihf", "-mcpu=cortex_m33+fp_armv8d16sp"),
     "riscv32": ("riscv32-freestanding", "-mcpu=generic_rv32+m+c"),
 }
+LINUX = {
+    "amd64": ("x86_64-linux-musl",),
+    "arm64": ("aarch64-linux-musl", "-mcpu=cortex_a53"),
+    "armel": ("arm-linux-musleabihf", "-mcpu=arm1176jzf_s"),
+}
 ZIG_FLAGS = ("-fno-sanitize=undefined", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables")
 BASE = 0x20000000
 TARGETS = (*ZIG, "avr")
@@ -97,6 +102,35 @@ def cross_build(
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise BoardError(f"{target}: {next((line for line in lines if 'error' in line), lines[0])}")
         return _read(Path(away, "image.elf").read_bytes(), target, symbols, version)
+
+
+def linux_program(files: Mapping[str, bytes], architecture: str) -> bytes:
+    """Compile C sources to a static Linux program.
+
+    Parameters
+    ----------
+    files : mapping
+        Relative path to content: ``.c`` and ``.h``, with a ``main``.
+    architecture : {"amd64", "arm64", "armel"}
+        Debian's names.
+
+    Raises
+    ------
+    BoardError
+        ziglang is missing, or the compiler refuses the sources.
+    """
+    if not importlib.util.find_spec("ziglang"):
+        raise BoardError(f"a program for {architecture} needs zig; install it with: pip install 'edge-lasso[boards]'")
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", *LINUX[architecture]]
+    command += ["-O2", "-std=gnu99", "-ffp-contract=off", "-static", "-fno-sanitize=undefined", "-o", "program"]
+    with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
+        for name, data in files.items():
+            Path(away, relative(name)).write_bytes(data)
+        done = execute([*command, *(name for name in files if name.endswith(".c"))], timeout=TIMEOUT, cwd=away)
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise BoardError(f"{architecture}: {next((line for line in lines if 'error' in line), lines[0])}")
+        return Path(away, "program").read_bytes()
 
 
 def _compiler(target: str) -> tuple[list[str], str]:

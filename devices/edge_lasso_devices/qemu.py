@@ -73,13 +73,19 @@ class QemuShell(LocalShell):
         return execute(argv, stdin, timeout, cwd=self.folder, env=ENVIRONMENT)
 
     def count(
-        self, arguments: Sequence[str], stdin: str | None = None, timeout: float | None = None
+        self,
+        arguments: Sequence[str],
+        stdin: str | None = None,
+        timeout: float | None = None,
+        program: str | None = None,
     ) -> tuple[Completed, int]:
-        """Run the guest's Python with some arguments and count the guest's instructions, start-up included."""
+        """Run the guest's Python, or a program of the working folder, and count its instructions, start-up included."""
         plugin = compiled(PLUGIN, ["-shared", "-fPIC"], NO_COMPILER)
         out = Path(self.folder, ".instructions")
         out.unlink(missing_ok=True)
-        argv = ["setarch", "-R", *self._emulator, "-plugin", f"{plugin},out={out}", self._python, *arguments]
+        if program is not None:
+            Path(self.folder, program).chmod(0o755)
+        argv = ["setarch", "-R", *self._emulator, "-plugin", f"{plugin},out={out}", program or self._python, *arguments]
         done = self.run(argv, stdin, timeout)
         if not out.is_file():
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -87,7 +93,11 @@ class QemuShell(LocalShell):
         return done, int(out.read_text(encoding="ascii"))
 
     def count_per_call(
-        self, arguments: Callable[[int], Sequence[str]], calls: int = 1000, timeout: float | None = None
+        self,
+        arguments: Callable[[int], Sequence[str]],
+        calls: int = 1000,
+        timeout: float | None = None,
+        program: str | None = None,
     ) -> int:
         """Instructions of one call: runs of `calls` and of twice as many, their difference divided by `calls`.
 
@@ -97,9 +107,11 @@ class QemuShell(LocalShell):
         Parameters
         ----------
         arguments : callable
-            The arguments of Python for a number of calls.
+            The arguments of Python, or of `program`, for a number of calls.
         calls : int
             How many the shorter run makes.
+        program : str, optional
+            A static program in the working folder, in place of Python.
 
         Raises
         ------
@@ -108,7 +120,7 @@ class QemuShell(LocalShell):
         """
         counts = []
         for number in (calls, 2 * calls):
-            done, count = self.count(arguments(number), timeout=timeout)
+            done, count = self.count(arguments(number), timeout=timeout, program=program)
             if done.returncode != 0:
                 last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
                 raise BoardError(f"link 'qemu:{self.name}': the counted run failed: {last}")

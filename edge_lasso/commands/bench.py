@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from edge_lasso.commands.shared import parse_budgets
-from edge_lasso.errors import VerificationError
+from edge_lasso.errors import DataError, VerificationError
 
 
 def bench(
@@ -16,6 +16,15 @@ def bench(
         list[Path], typer.Argument(metavar="MODEL|ARTIFACT ...", help="Model files or artifact folders.")
     ],
     link: Annotated[str, typer.Option(help="Where to measure: local, or a link to a board.")] = "local",
+    board: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml|all", help="Count what it costs on a board that is not here, and work out the time."
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="With --board and --link: keep the speed measured there for this board.")
+    ] = False,
     budget: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE, such as p95_us=200; exit 1 when it is missed.")
     ] = None,
@@ -24,9 +33,11 @@ def bench(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the measurements here.")
     ] = None,
 ) -> None:
-    """Measure latency, cold start, memory and size.
+    """Measure latency, cold start, memory and size; or say what a board that is not here would need.
 
     Example: edge-lasso bench artifacts/python-double --budget p95_us=200
+
+    Before buying: edge-lasso bench model.json --board pi-zero-2w
     """
     import json
 
@@ -36,6 +47,11 @@ def bench(
     from edge_lasso.show import show_budgets, show_measurements
 
     budgets = parse_budgets(budget)
+    check_budgets([], budgets)
+    if calibrate and board in (None, "all"):
+        raise DataError("--calibrate needs one --board NAME, and --link to reach it")
+    if board is not None:
+        return _on_boards(subjects, board, link if calibrate else None, budgets, seconds, json_file)
     measurements = run(subjects, link=link, seconds=seconds)
     if json_file is not None:
         data = [one.to_json() for one in measurements]
@@ -46,3 +62,56 @@ def bench(
         show_budgets(rows)
         if not all(row.ok for row in rows):
             raise VerificationError("a budget is missed; see the table above")
+
+
+def _on_boards(
+    paths: list[Path], board: str, link: str | None, budgets: dict[str, float], seconds: float, json_file: Path | None
+) -> None:
+    import json
+
+    from edge_lasso import terminal
+    from edge_lasso.atomic import write_text
+    from edge_lasso.bench import check_budgets
+    from edge_lasso.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of
+    from edge_lasso.show import show_budgets
+    from edge_lasso.show_boards import show_costs
+    from edge_lasso_devices.boards import boards, load_board
+
+    chosen = boards() if board == "all" else [load_board(board)]
+    subjects = subjects_of(paths)
+    if link is not None:
+        file, speed, band = calibrated(chosen[0], for_calibration(subjects), link, seconds)
+        terminal.say(f"{board}: {speed:.3g} cycles an instruction, within a factor {band:.2g}; kept in {file}")
+        chosen = [load_board(board)]
+    with terminal.progress("counting") as advance:
+        measurements = on_boards(chosen, subjects, lambda name: advance(0, None, name))
+    if json_file is not None:
+        write_text(json_file, json.dumps([one.to_json() for one in measurements], indent=1, allow_nan=False) + "\n")
+    show_costs(measurements)
+    if all(one.reason for one in measurements):
+        raise VerificationError(f"nothing could be counted for {board}; see the table above")
+    rows = []
+    for one in chosen:
+        here = [each for each in measurements if each.link == one.name and not each.reason]
+        limits = budgets or default_budgets(one)
+        kept = [row for row in check_budgets(here, limits) if row.value is not None]
+        rows += kept
+        if budgets:
+            rows += [row for row in check_budgets(_joined(here), limits) if row.value is None]
+    missed = [row for row in rows if not row.ok]
+    show_budgets(rows if budgets or len(chosen) == 1 else missed)
+    if missed:
+        raise VerificationError("a budget is missed; see the table above")
+
+
+def _joined(measurements: list[Any]) -> list[Any]:
+    """The figures of all measurements of an artifact together: a budget is open only when none of them has it."""
+    from edge_lasso.bench import Measurement
+
+    together: dict[tuple[str, str], Measurement] = {}
+    for one in measurements:
+        key = (one.link, one.name)
+        before = together.get(key)
+        figures = {**(before.figures if before else {}), **one.figures}
+        together[key] = Measurement(one.name, one.link, one.kind, one.machine, figures)
+    return list(together.values())

@@ -14,7 +14,20 @@ import pytest
 from edge_lasso.cli import app, main
 from edge_lasso_runtime import load
 
-COMMANDS = ("demo", "train", "show", "predict", "prune", "quantize", "export", "verify", "bench", "report")
+COMMANDS = (
+    "demo",
+    "train",
+    "show",
+    "predict",
+    "prune",
+    "quantize",
+    "export",
+    "verify",
+    "bench",
+    "boards",
+    "deploy",
+    "report",
+)
 
 
 def table(path, rows=300, columns=6, seed=0):

@@ -1,0 +1,314 @@
+"""What an artifact costs on a board that is not here: counted in emulation, and times worked out from the counts.
+
+Two measurements an artifact: one ``emulated`` (instructions, cycles, stack, flash, RAM: the same on every run) and one
+``modelled`` (microseconds with a band). C is compiled and called on the board's emulated core; Python runs on real
+CPython for the board's architecture under QEMU.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edge_lasso.bench import Measurement, Subject, from_path, measure, rendered, runtime_files
+from edge_lasso.errors import BoardError, DataError
+from edge_lasso_devices.boards import Board, calibrate, targets
+from edge_lasso_devices.cores import open_core
+from edge_lasso_devices.cross import cross_build, linux_program
+from edge_lasso_devices.qemu import QemuShell
+from edge_lasso_devices.time_model import calibration, model_time
+from edge_lasso_runtime import load
+from edge_lasso_runtime.artifact import FILE
+
+CALLS = 2000
+DEFAULT_BUDGETS = {
+    "linux": {"size_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
+    "microcontroller": {"flash_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
+}
+"""What the field asks of a model on the edge; a microcontroller's own memories are smaller limits."""
+LOOP = """
+import sys
+from edge_lasso_runtime.subject import subject
+def loop(function, argument, calls):
+    for _ in range(calls):
+        CALL
+function, arguments = subject(PATH, None).open()
+loop(function, arguments[0], int(sys.argv[1]))
+"""
+MAIN = """#include <stdlib.h>
+#include "NAME.h"
+static volatile KIND given[] = {ROW};
+static RESULT result[OUTPUTS];
+int main(int count, char **words)
+{
+    KIND row[sizeof given / sizeof given[0]];
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
+        row[i] = given[i];
+    for (long n = count > 1 ? atol(words[1]) : 1; n > 0; n--) {
+        CALL;
+        __asm__ volatile("" : : : "memory");
+    }
+    return 0;
+}
+"""
+
+
+def subjects_of(paths: Iterable[Path]) -> list[Subject]:
+    """Artifacts as they are; of a model file, Python and what C variants there are."""
+    found: list[Subject] = []
+    for path in paths:
+        if path.is_file() and path.name != FILE:
+            model = load(path)
+            wanted = ["python", "c:float", *(["c:fixed"] if "fixed_point/1" in model.sections else [])]
+            found += rendered(model, ",".join(wanted))
+        else:
+            found += from_path(path)
+    return found
+
+
+def on_boards(
+    boards: Sequence[Board], subjects: Sequence[Subject], progress: Callable[[str], None] | None = None
+) -> list[Measurement]:
+    """Count what subjects cost, and work out the times on boards.
+
+    Parameters
+    ----------
+    boards : sequence of Board
+    subjects : sequence of Subject
+        See `subjects_of`.
+    progress : callable, optional
+        Told what is counted next.
+
+    Returns
+    -------
+    list of Measurement
+        ``link`` is the board's name. What cannot run or be counted there carries a `reason`.
+    """
+    found = []
+    counted = cache(_counted)
+    with _Shells() as shells:
+        for board in boards:
+            possible = targets(board)
+            for one in subjects:
+                if progress is not None:
+                    progress(f"{board.name} {one.name}")
+                target, _, variant = one.name.partition(":")
+                why = possible.get("python" if target == "runtime" else target, f"no {target} there")
+                figures: Mapping[str, Any] = {}
+                if why is None:
+                    try:
+                        if board.kind == "microcontroller":
+                            if target != "c":
+                                raise BoardError(
+                                    f"{target} is not counted on a core; bench --link micropython times it"
+                                )
+                            if board.core is None:
+                                raise BoardError("no emulated core stands for this board")
+                            figures = counted(board.core, one.name, _Files(one.files), variant)
+                        else:
+                            figures = shells.count(board, one)
+                    except BoardError as error:
+                        why = str(error)
+                found += _two(board, one, figures, why)
+    return found
+
+
+def calibrated(board: Board, subject: Subject, link: str, seconds: float = 4.0) -> tuple[Path, float, float]:
+    """Measure one subject on a real board and store the speed that this means for the board's profile.
+
+    Returns
+    -------
+    path, cycles_per_instruction, band
+    """
+    emulated = on_boards([board], [subject])[0]
+    instructions = emulated.value("instructions")
+    if instructions is None:
+        raise BoardError(f"{board.name}: {emulated.reason or 'nothing was counted'}")
+    measured = measure([subject], link, seconds)[0]
+    figure = measured.figures.get("p50_us", {})
+    if figure.get("value") is None:
+        raise BoardError(f"{link}: {measured.reason or 'no latency was measured'}")
+    if measured.kind != "measured":
+        raise BoardError(f"{link} is {measured.kind}; a board is calibrated by what is measured on it")
+    middle = float(figure["value"])
+    low, high = float(figure.get("low", middle)), float(figure.get("high", middle))
+    band = max(high / middle, middle / low, 1.1)
+    speed = calibration(board, instructions, middle)
+    source = f"measured on {measured.machine}: {subject.name}, {instructions:,.0f} instructions in {middle:.4g} us"
+    return calibrate(board, speed, band, source), speed, band
+
+
+def default_budgets(board: Board) -> dict[str, float]:
+    """Budgets of a board's class, not above what the board has."""
+    budgets = dict(DEFAULT_BUDGETS[board.kind])
+    budgets["ram_bytes"] = min(budgets["ram_bytes"], float(board.ram_bytes.value))
+    if board.flash_bytes is not None:
+        budgets["flash_bytes"] = min(budgets["flash_bytes"], float(board.flash_bytes.value))
+    return budgets
+
+
+class _Files(dict[str, bytes]):
+    """Files by content: what is compiled once is not compiled again for the next board."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        super().__init__(files)
+        self._key = tuple(sorted(files.items()))
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self._key)
+
+
+class _Shells:
+    """Emulated systems, opened once each."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, QemuShell] = {}
+        self._counts: dict[tuple[str, str, _Files], int] = {}
+
+    def __enter__(self) -> _Shells:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for shell in self._open.values():
+            shell.close()
+
+    def count(self, board: Board, one: Subject) -> Mapping[str, Any]:
+        """Instructions of one call, in the board's architecture."""
+        target, _, variant = one.name.partition(":")
+        if target not in ("python", "runtime", "c"):
+            raise BoardError(f"{target} is not counted under QEMU; measure it with --link ssh://user@host")
+        name = {"local": "amd64"}.get(board.link or "", (board.link or "").removeprefix("qemu:"))
+        if not name:
+            raise BoardError("no emulated system stands for this board")
+        if name not in self._open:
+            self._open[name] = QemuShell(name)
+            self._open[name].put(runtime_files())
+        shell, key = self._open[name], (name, one.name, _Files(one.files))
+        if key not in self._counts:
+            folder = f"subject{len(self._counts)}"
+            if target == "c":
+                program = linux_program(_called(one.files, variant), name)
+                shell.put({f"{folder}/program": program})
+                self._counts[key] = shell.count_per_call(lambda calls: [str(calls)], CALLS, 300.0, f"{folder}/program")
+            else:
+                shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+                path = f"{folder}/{one.entry}" if one.entry else folder
+                script = LOOP.replace("PATH", repr(path))
+                whole, empty = (
+                    shell.count_per_call(_running(script.replace("CALL", line)), CALLS, 300.0)
+                    for line in ("function(argument)", "pass")
+                )
+                self._counts[key] = whole - empty
+        size = sum(len(data) for data in one.files.values())
+        how = shell.describe()
+        return {
+            "instructions": _figure(self._counts[key], "instructions", how),
+            "size_bytes": {"value": size, "unit": "bytes", "kind": "measured"},
+            "by": how,
+        }
+
+
+def _running(script: str) -> Callable[[int], list[str]]:
+    """The arguments of Python for a script and a number of calls."""
+    return lambda calls: ["-c", script, str(calls)]
+
+
+def _called(files: Mapping[str, bytes], variant: str) -> dict[str, bytes]:
+    """The sources of a C artifact, and a program that calls it as often as its argument says."""
+    about = json.loads(files[FILE])
+    kind, result = {"fixed": ("int16_t", "int32_t"), "double": ("double",) * 2}.get(variant, ("float",) * 2)
+    values = ", ".join(repr(value) for value in _row(about, variant))
+    outputs = len(about["outputs"])
+    call = f"{about['name']}_predict(row, result)" if outputs > 1 else f"result[0] = {about['name']}_predict(row)"
+    main = MAIN.replace("NAME", about["name"]).replace("ROW", values).replace("CALL", call)
+    main = main.replace("KIND", kind).replace("RESULT", result).replace("OUTPUTS", str(outputs))
+    return {**_sources(files), "main.c": main.encode()}
+
+
+def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
+
+
+def _counted(core_name: str, name: str, files: _Files, variant: str) -> Mapping[str, Any]:
+    """Cost of one call of a C artifact on an emulated core."""
+    if variant == "double" and core_name == "avr":
+        raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
+    core = open_core(core_name)
+    about = json.loads(files[FILE])
+    symbol = f"{about['name']}_predict"
+    image = cross_build(_sources(files), core.target, [symbol])
+    argument, returns, result = _argument(about, variant)
+    several = len(about["outputs"]) > 1
+    call = core.call(image, symbol, [argument, bytes(result * len(about["outputs"]))] if several else [argument],
+                     "void" if several else returns)  # fmt: skip
+    how = f"{core.describe()}, {image.compiler}"
+    figures: dict[str, Any] = {
+        "instructions": _figure(call.instructions, "instructions", how),
+        "stack_bytes": _figure(call.stack_bytes, "bytes", how),
+        "flash_bytes": _figure(image.flash_bytes, "bytes", how),
+        "ram_bytes": _figure(image.ram_bytes + call.stack_bytes, "bytes", "variables and stack"),
+        "by": how,
+    }
+    if call.cycles is not None:
+        figures["cycles"] = _figure(call.cycles, "cycles", how)
+    return figures
+
+
+def _row(about: Mapping[str, Any], variant: str) -> list[float]:
+    """The first complete test vector; integers do the same work whatever they are."""
+    complete = [one["row"] for one in about["self_test"] if None not in one["row"]]
+    if not complete:
+        raise BoardError("the artifact carries no complete test vector; export it again")
+    return [0] * len(complete[0]) if variant == "fixed" else complete[0]
+
+
+def _argument(about: Mapping[str, Any], variant: str) -> tuple[bytes, Any, int]:
+    """A row as the C function takes it, its result's type, and that type's size."""
+    row = _row(about, variant)
+    letter, returns, size = {"fixed": ("h", "int32", 4), "double": ("d", "float64", 8)}.get(
+        variant, ("f", "float32", 4)
+    )
+    return struct.pack(f"<{len(row)}{letter}", *row), returns, size
+
+
+def _figure(value: float, unit: str, of: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "kind": "emulated", "of": of}
+
+
+def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None) -> list[Measurement]:
+    """The emulated measurement and, from it, the modelled one."""
+    if why is not None:
+        return [Measurement(one.name, board.name, "emulated", board.title, dict(one.figures), reason=why)]
+    found = {**figures, **one.figures}
+    by = str(found.pop("by"))
+    warnings = _too_large(board, one.name, found)
+    cycles = found.get("cycles", {}).get("value")
+    time = model_time(board, found["instructions"]["value"], cycles)
+    us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}
+    modelled = {"p50_us": {"value": time.us, **us}, "p95_us": {**us, "value": time.high, "of": "upper end of the band"}}
+    return [
+        Measurement(one.name, board.name, "emulated", by, found, warnings),
+        Measurement(one.name, board.name, "modelled", board.title, modelled),
+    ]
+
+
+def _too_large(board: Board, name: str, figures: Mapping[str, Any]) -> list[str]:
+    warnings = []
+    for key, room in (("flash_bytes", board.flash_bytes), ("ram_bytes", board.ram_bytes)):
+        value = figures.get(key, {}).get("value")
+        if value is not None and room is not None and value > room.value:
+            what = key.removesuffix("_bytes")
+            warnings.append(f"{name} does not fit {board.title}: {value:,} bytes of {what}, {room.value:,} are there")
+    return warnings
+
+
+def for_calibration(subjects: Sequence[Subject]) -> Subject:
+    """The subject to calibrate with: the first that is Python."""
+    for one in subjects:
+        if one.name.partition(":")[0] in ("python", "runtime"):
+            return one
+    raise DataError("--calibrate needs a model or a python artifact: its instructions are counted under QEMU")

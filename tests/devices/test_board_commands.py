@@ -1,0 +1,200 @@
+"""`boards`, `bench --board` and `deploy` as a user types them, on emulated cores and a loopback sshd."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from edge_lasso.cli import main
+from edge_lasso.quantize import quantize
+from edge_lasso.train_table import train_table
+from edge_lasso_devices.boards import boards, load_board
+from edge_lasso_runtime import load, model_hash, save
+
+EMULATORS = ("module:ziglang", "module:unicorn", "module:elftools")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    import pyarrow as pa
+
+    rng = np.random.default_rng(3)
+    X = rng.normal(20.0, 5.0, (500, 8))
+    columns = {f"s{j}": X[:, j] for j in range(8)}
+    columns["y"] = X[:, 0] - 2.0 * X[:, 1] + 0.5 * X[:, 2] + rng.normal(0.0, 0.3, 500)
+    folder = tmp_path_factory.mktemp("models")
+    model = train_table(pa.table(columns), "y").model
+    save(model, folder / "float.json")
+    save(quantize(model, "int16"), folder / "int16.json")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_LASSO_BOARDS", str(tmp_path / "boards"))
+
+
+def run(capsys, *arguments):
+    capsys.readouterr()
+    code = main([str(one) for one in arguments])
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+def costs(capsys, tmp_path, model, *arguments):
+    file = tmp_path / "costs.json"
+    code, out, err = run(capsys, "bench", model, *arguments, "--json", file)
+    return code, out, err, json.loads(file.read_text()) if file.exists() else []
+
+
+def test_every_board_is_listed(capsys):
+    code, out, _ = run(capsys, "boards")
+    assert code == 0
+    assert all(one.name in out for one in boards())
+    code, out, _ = run(capsys, "boards", "--json")
+    assert {one["name"] for one in json.loads(out)} == {one.name for one in boards()}
+
+
+def test_a_board_shows_its_sources_and_what_cannot_run(capsys):
+    code, out, _ = run(capsys, "boards", "pi-zero-w")
+    assert code == 0
+    assert "1000" in out
+    assert "no: onnxruntime has no wheels for 32-bit ARM" in " ".join(out.split())
+    figures = json.loads(run(capsys, "boards", "pi-zero-w", "--json")[1])["figures"]
+    assert all(one["source"] for one in figures.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("value = 32, source", "value = -32, source"), "clock_mhz"),
+        (('source = "me"', 'from = "me"'), "source"),
+        (None, "the nearest is 'pico'"),
+    ],
+)
+def test_bad_boards(capsys, tmp_path, change, said):
+    name = "picoo"
+    if change is not None:
+        text = 'base = "pico"\nclock_mhz = { value = 32, source = "me" }\n'
+        name = tmp_path / "mine.toml"
+        name.write_text(text)
+        assert run(capsys, "boards", name)[0] == 0, "a profile of one's own works by its path"
+        name.write_text(text.replace(*change))
+    code, out, err = run(capsys, "boards", name)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
+@pytest.mark.needs(*EMULATORS)
+def test_counts_are_the_same_on_every_run_and_kinds_never_mix(capsys, tmp_path, models):
+    runs = [costs(capsys, tmp_path, models / "int16.json", "--board", "pico-2") for _ in range(2)]
+    assert [one[0] for one in runs] == [0, 0]
+    assert runs[0][3] == runs[1][3]
+    emulated = {one["name"]: one for one in runs[0][3] if one["kind"] == "emulated" and not one["reason"]}
+    modelled = {one["name"]: one for one in runs[0][3] if one["kind"] == "modelled"}
+    assert set(emulated) == set(modelled) == {"c:float", "c:fixed"}
+    for name, one in emulated.items():
+        kinds = {key: figure["kind"] for key, figure in one["figures"].items()}
+        assert {kinds[key] for key in ("instructions", "stack_bytes", "flash_bytes", "ram_bytes")} == {"emulated"}
+        assert "p50_us" not in kinds
+        figure = modelled[name]["figures"]["p50_us"]
+        assert figure["kind"] == "modelled"
+        assert figure["low"] < figure["value"] < figure["high"]
+    assert (
+        emulated["c:fixed"]["figures"]["flash_bytes"]["value"] < emulated["c:float"]["figures"]["flash_bytes"]["value"]
+    )
+
+
+@pytest.mark.needs("avr-gcc", "cc")
+def test_budgets_gate(capsys, tmp_path, models):
+    code, out, err, _ = costs(
+        capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", "--budget", "cycles=50"
+    )
+    assert code == 1
+    assert "MISSED" in out
+    assert err == "edge-lasso: error: a budget is missed; see the table above\n"
+    budgets = ("--budget", "cycles=10000", "--budget", "flash_bytes=32768", "--budget", "ram_bytes=2048")
+    assert costs(capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", *budgets)[0] == 0
+    code, _, err, _ = costs(capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", "--budget", "flash_byte=1")
+    assert code == 2
+    assert "did you mean 'flash_bytes'" in err
+
+
+@pytest.mark.needs("avr-gcc", "cc")
+def test_a_model_too_large_for_the_board_is_said(capsys, tmp_path, models):
+    profile = tmp_path / "tiny.toml"
+    profile.write_text('base = "arduino-uno"\nflash_bytes = { value = 100, source = "a test" }\n')
+    code, out, err, _ = costs(capsys, tmp_path, models / "int16.json", "--board", profile)
+    assert code == 1
+    assert "does not fit" in err
+    assert "MISSED" in out
+
+
+@pytest.mark.needs("qemu-x86_64", "cc", "module:ziglang")
+def test_the_modelled_time_brackets_what_is_measured_here(capsys, tmp_path, models):
+    model = models / "float.json"
+    _, _, _, modelled = costs(capsys, tmp_path, model, "--board", "gateway-x86-64")
+    assert run(capsys, "export", model, "--to", "python", "--out", tmp_path / "artifacts")[0] == 0
+    _, _, _, measured = costs(capsys, tmp_path, tmp_path / "artifacts", "--seconds", "1")
+    found = measured[0]["figures"]["p50_us"]
+    assert found["kind"] == "measured"
+    times = {one["name"]: one["figures"]["p50_us"] for one in modelled if one["kind"] == "modelled"}
+    assert set(times) == {"python:double", "c:float"}
+    assert times["python:double"]["low"] < found["value"] < times["python:double"]["high"]
+
+
+@pytest.mark.needs("qemu-x86_64", "cc")
+def test_calibrating_replaces_the_published_speed(capsys, tmp_path, models):
+    before = load_board("gateway-x86-64").cycles_per_instruction
+    arguments = ("--board", "gateway-x86-64", "--calibrate", "--seconds", "1")
+    code, out, _, _ = costs(capsys, tmp_path, models / "float.json", *arguments)
+    assert code == 0
+    assert "cycles an instruction" in out
+    after = load_board("gateway-x86-64").cycles_per_instruction
+    assert after.source.startswith("measured on ")
+    assert after.value != before.value
+    code, _, err = run(capsys, "bench", models / "float.json", "--calibrate")
+    assert code == 2
+    assert "--calibrate needs one --board" in err
+
+
+@pytest.mark.needs("ssh", "sshd")
+def test_deploy_and_roll_back(capsys, tmp_path, models, sshd):
+    spec = f"{sshd.link}{tmp_path}/installed"
+    code, out, _ = run(capsys, "deploy", models / "float.json", spec, "--json")
+    assert code == 0
+    first = json.loads(out)
+    current = tmp_path / "installed" / "current"
+    assert model_hash(load(current / "model.json")) == model_hash(load(models / "float.json"))
+    line = json.dumps({f"s{j}": 20.0 for j in range(8)})
+    command = ["python3", "-m", "edge_lasso_runtime", "predict", "model.json", "-"]
+    done = subprocess.run(command, cwd=current, input=line, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2
+    unit = tmp_path / "el.service"
+    code, out, _ = run(capsys, "deploy", models / "int16.json", spec, "--unit", unit)
+    assert code == 0
+    assert f"WorkingDirectory={tmp_path}/installed/current" in unit.read_text()
+    assert "sections" in (current / "model.json").read_text()
+    code, out, _ = run(capsys, "deploy", models / "float.json", spec, "--rollback", "--json")
+    assert json.loads(out)["version"] == first["version"]
+
+
+@pytest.mark.needs("ssh", "sshd")
+def test_measuring_over_ssh_leaves_nothing_behind(capsys, tmp_path, models, sshd):
+    code, _, _, found = costs(capsys, tmp_path, models / "float.json", "--link", sshd.link, "--seconds", "0.5")
+    assert code == 0
+    assert found[0]["figures"]["p50_us"]["kind"] == "measured"
+    assert list(sshd.board.iterdir()) == []
+
+
+@pytest.mark.needs("ssh", "sshd")
+def test_nobody_answers(capsys, tmp_path, models, sshd):
+    sshd.stop()
+    for command in (
+        ("deploy", models / "float.json", sshd.link),
+        ("bench", models / "float.json", "--link", sshd.link),
+    ):
+        code, out, err = run(capsys, *command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "nothing listens there" in err
