@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
 import platform
 import signal
@@ -19,7 +20,7 @@ from typing import Literal, Self
 from .errors import BoardError
 from .micropython import find_micropython
 
-LINKS = ("local", "ssh://user@host[:port][/folder]", "qemu:arm64", "qemu:armel", "micropython")
+LINKS = ("local", "ssh://user@host[:port][/folder]", "qemu:arm64", "qemu:armel", "micropython", "serial:/dev/ttyACM0")
 
 Kind = Literal["measured", "emulated"]
 
@@ -180,10 +181,29 @@ class MicroPythonShell(LocalShell):
     def describe(self) -> str:
         """Port and version, as MicroPython states them."""
         self.put({"version.py": b"import sys\nprint(sys.implementation[1], sys.platform)\n"})
-        done = self.run([*self.python, "version.py"], timeout=60)
+        done = self.run([*self.python, "version.py"], timeout=30)
         if done.returncode != 0:
             raise BoardError(f"MicroPython does not start: {done.stderr.strip() or done.returncode}")
         return f"MicroPython {done.stdout.strip()} on this machine"
+
+
+class SerialShell(MicroPythonShell):
+    """MicroPython on a board at a serial port, through mpremote. Not tried on hardware."""
+
+    def __init__(self, port: str) -> None:
+        if not importlib.util.find_spec("mpremote"):
+            raise BoardError("link 'serial:' needs mpremote; install it with: pip install 'edge-lasso[boards]'")
+        if not Path(port).exists():
+            found = ", ".join(str(one) for one in sorted(Path("/dev").glob("tty[AU][CS][MB]*"))) or "no other"
+            raise BoardError(f"there is no port {port}; found: {found}; is the board plugged in?")
+        LocalShell.__init__(self)
+        self.port = port
+        self.python = (sys.executable, "-m", "mpremote", "connect", port, "run")
+        self.kind = "measured"
+
+    def describe(self) -> str:
+        """Port and version, as MicroPython states them."""
+        return super().describe().replace("on this machine", f"at {self.port}")
 
 
 def open_link(spec: str) -> Shell:
@@ -192,7 +212,8 @@ def open_link(spec: str) -> Shell:
     Parameters
     ----------
     spec : str
-        ``local``, ``ssh://user@host[:port][/folder]``, ``qemu:arm64``, ``qemu:armel`` or ``micropython``.
+        ``local``, ``ssh://user@host[:port][/folder]``, ``qemu:arm64``, ``qemu:armel``, ``micropython`` or
+        ``serial:/dev/ttyACM0``.
 
     Raises
     ------
@@ -203,6 +224,8 @@ def open_link(spec: str) -> Shell:
         return LocalShell()
     if spec == "micropython":
         return MicroPythonShell()
+    if spec.startswith("serial:"):
+        return SerialShell(spec.removeprefix("serial:"))
     if spec.startswith("ssh://"):
         from .ssh import SshShell
 

@@ -116,7 +116,9 @@ def test_budgets_gate(capsys, tmp_path, models):
     assert err == "edge-lasso: error: a budget is missed; see the table above\n"
     budgets = ("--budget", "cycles=10000", "--budget", "flash_bytes=32768", "--budget", "ram_bytes=2048")
     assert costs(capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", *budgets)[0] == 0
-    code, _, err, _ = costs(capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", "--budget", "flash_byte=1")
+    code, _, err, _ = costs(
+        capsys, tmp_path, models / "int16.json", "--board", "arduino-uno", "--budget", "flash_byte=1"
+    )
     assert code == 2
     assert "did you mean 'flash_bytes'" in err
 

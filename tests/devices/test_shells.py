@@ -1,7 +1,10 @@
 """Links: a private folder, commands in it, nothing left behind."""
 
+import contextlib
 import os
+import threading
 import time
+import tty
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,49 @@ def test_no_micropython_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BoardError, match="no MicroPython here; install"):
         open_link("micropython")
+
+
+def raw_repl(leader, run):
+    """The raw REPL of a MicroPython board at the other end of a serial line; `run` runs what it is sent."""
+    code = b""
+    with contextlib.suppress(OSError):  # the line is closed
+        while data := os.read(leader, 4096):
+            for byte in data:
+                one = bytes([byte])
+                if one == b"\x01":
+                    code = b""
+                    os.write(leader, b"raw REPL; CTRL-B to exit\r\n>")
+                elif one == b"\x05":
+                    code += one
+                elif code.endswith(b"\x05A") and one == b"\x01":
+                    code = b""
+                    os.write(leader, b"R\x00")  # no raw paste here
+                elif one == b"\x04" and not code.strip():
+                    os.write(leader, b"OK\r\nMPY: soft reboot\r\nraw REPL; CTRL-B to exit\r\n>")
+                elif one == b"\x04":
+                    os.write(leader, b"OK" + run(code) + b"\x04\x04>")
+                    code = b""
+                elif one not in b"\x02\x03":
+                    code += one
+
+
+@pytest.mark.needs("module:mpremote", "micropython")
+def test_a_board_at_a_serial_port():
+    with pytest.raises(BoardError, match="there is no port /dev/ttyACM99"):
+        open_link("serial:/dev/ttyACM99")
+    leader, follower = os.openpty()
+    tty.setraw(follower)
+    with open_link("micropython") as board, open_link(f"serial:{os.ttyname(follower)}") as shell:
+
+        def run(code):
+            board.put({"sent.py": code.lstrip(b"\r")})
+            return board.run([*board.python, "sent.py"], timeout=60).stdout.encode()
+
+        threading.Thread(target=raw_repl, args=(leader, run), daemon=True).start()
+        assert shell.kind == "measured"
+        assert "MicroPython" in shell.describe()
+        shell.put({"x.py": b"print(6 * 7)\n"})
+        done = shell.run([*shell.python, "x.py"], timeout=30)
+        assert done.stdout.split() == ["42"], done
+    os.close(leader)
+    os.close(follower)
