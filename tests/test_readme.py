@@ -31,9 +31,9 @@ def steps(body):
 def shape(text):
     """Output without numbers, hashes, names of machines and spacing: what is left must be as shown."""
     text = re.sub(r"\(.*?\)|measured on .*?;", "", text)
-    text = re.sub(r"\b[0-9a-f]{12,64}\b", "#", text)
+    text = re.sub(r"\b[0-9a-f]{12,64}\b|[─●]+", "#", text)
     text = re.sub(r"[-+]?\d[\d.,:e+-]*", "#", text)
-    return [" ".join(line.split()) for line in text.splitlines() if line.strip(" ─-\n")]
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip(" #-\n")]
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def deploy(
     if as_json:
         terminal.say_json(vars(found))
         return
-    terminal.say(f"{board}: version {found.version} is in use in {found.folder}/current")
+    terminal.say(f"{board}: version {found.version} is in use")
     terminal.say(
         f"the version before is {found.previous}; --rollback switches to it"
         if found.previous

@@ -27,6 +27,7 @@ COMMANDS = (
     "boards",
     "deploy",
     "report",
+    "search",
 )
 
 

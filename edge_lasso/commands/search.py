@@ -1,0 +1,71 @@
+"""`edge-lasso search`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_lasso import terminal
+from edge_lasso.commands.shared import DataFile, Json, parse_budgets, parse_names, save_both
+from edge_lasso.errors import DataError, VerificationError
+
+
+def search(
+    data: DataFile,
+    target: Annotated[str, typer.Option(help="Column to predict.")],
+    board: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Where it shall run; see 'edge-lasso boards'.")],
+    budget: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE, such as flash_bytes=500; exit 1 when nothing keeps it.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="Column of times: rows in its order, forward-chained folds.")] = None,
+    inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
+    categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
+    cv: Annotated[int, typer.Option(help="Folds of cross-validation.")] = 5,
+    max_inputs: Annotated[int | None, typer.Option(help="Largest number of inputs to try.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the chosen model, its artifact and the front.")] = Path(
+        "search"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Find the most accurate model that keeps a board's budgets, and the front of accuracy against cost.
+
+    Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=200 --out pico
+    """
+    import json
+
+    from edge_lasso.atomic import write_text
+    from edge_lasso.search import search as run
+    from edge_lasso.show_search import front_json, front_picture, show_front
+    from edge_lasso.train_table import train_table
+    from edge_lasso.verify import export
+    from edge_lasso_devices.boards import load_board
+
+    limits = parse_budgets(budget)
+    known = load_board(board)
+    if not out.parent.is_dir() or out.is_file():
+        raise DataError(f"{out} cannot be a folder for results; choose another place with --out")
+    workers = os.cpu_count() or 1
+    with terminal.progress("reading") as advance:
+        result = train_table(
+            data, target, time=time, inputs=parse_names(inputs), drop=parse_names(drop),
+            categorical=parse_names(categorical), cv=cv, progress=advance,
+        )  # fmt: skip
+    with terminal.progress("counting") as advance:
+        front = run(result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name))
+    if front.choice is None:
+        show_front(front, known, as_json)
+        raise VerificationError(f"{front.missed}; allow more, or fewer inputs")
+    out.mkdir(exist_ok=True)
+    certificate = export(front.choice.model, front.choice.artifact, out / "artifacts")
+    save_both(front.choice.model, result.folds, out / "model.json")
+    write_text(out / "front.json", json.dumps(front_json(front, known), indent=1, allow_nan=False) + "\n")
+    write_text(out / "front.svg", front_picture(front, known))
+    show_front(front, known, as_json)
+    if certificate.status != "passed":
+        raise VerificationError(f"the chosen artifact {certificate.status.replace('_', ' ')} when it was run here")
+    if not as_json:
+        terminal.say(f"wrote {out}/model.json, artifacts, front.json and front.svg")

@@ -1,0 +1,107 @@
+"""The search: what it chooses keeps the budgets, nothing on the front is beaten, and refusals name the nearest miss."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from edge_lasso.cli import main
+from edge_lasso.search import COSTS, knee, search, sized_models
+from edge_lasso.train_table import train_table
+from edge_lasso_devices.boards import load_board
+from edge_lasso_runtime import load
+
+pytestmark = pytest.mark.needs("avr-gcc", "cc")
+
+
+@pytest.fixture(scope="module")
+def table():
+    import pyarrow as pa
+
+    rng = np.random.default_rng(8)
+    X = rng.normal(20.0, 5.0, (600, 10))
+    columns = {f"s{j}": X[:, j] for j in range(10)}
+    columns["y"] = X[:, :4] @ np.array([2.0, -1.0, 0.5, 0.2]) + rng.normal(0.0, 0.3, 600)
+    return pa.table(columns)
+
+
+@pytest.fixture(scope="module")
+def statistics(table):
+    return train_table(table, "y").folds
+
+
+@pytest.fixture(scope="module")
+def front(statistics):
+    return search(statistics, load_board("arduino-uno"), {"flash_bytes": 150.0})
+
+
+def test_models_of_growing_size_err_less(statistics):
+    found = sized_models(statistics, 6)
+    sizes = [len(model.inputs) for model, _ in found]
+    errors = [error for _, error in found]
+    assert sizes == sorted(set(sizes))
+    assert sizes[:4] == [1, 2, 3, 4]
+    assert errors[:4] == sorted(errors[:4], reverse=True)
+    assert errors[3] == pytest.approx(0.3, abs=0.05)
+
+
+def test_the_choice_is_the_most_accurate_that_keeps_the_budgets(front):
+    fitting = [one for one in front.candidates if one.cost("flash_bytes") <= 150]
+    assert 0 < len(fitting) < len(front.candidates)
+    assert front.choice.error == min(one.error for one in fitting)
+    assert front.choice.artifact == "c:fixed"
+    assert {front.choice.kind("cycles"), front.choice.kind("p50_us")} == {"emulated", "modelled"}
+
+
+def test_nothing_on_the_front_is_beaten_and_everything_else_is(front):
+    def beaten(one):
+        return any(
+            other.error <= one.error
+            and other.inputs <= one.inputs
+            and all(other.cost(key) <= one.cost(key) for key in COSTS if one.cost(key) is not None)
+            and other is not one
+            for other in front.candidates
+        )
+
+    assert not any(beaten(one) for one in front.best)
+    assert all(beaten(one) for one in front.candidates if one not in front.best)
+    assert front.knee in front.best
+    assert knee(front.best) is front.knee
+
+
+def test_the_proven_bound_is_part_of_the_error(front):
+    exact = {one.inputs: one.error - one.bound for one in front.candidates if one.precision == "float"}
+    for one in front.candidates:
+        assert one.error - one.bound == pytest.approx(exact[one.inputs])
+        assert one.bound > 0.0
+
+
+def test_no_candidate_keeps_an_impossible_budget(statistics):
+    found = search(statistics, load_board("arduino-uno"), {"cycles": 5.0, "inputs": 1.0}, max_inputs=2)
+    assert found.choice is None
+    assert found.missed.startswith("no candidate keeps every budget; the nearest is 1 inputs")
+    assert "cycles" in found.missed
+
+
+def test_the_command(table, tmp_path, monkeypatch, capsys):
+    import pyarrow.csv
+
+    monkeypatch.chdir(tmp_path)
+    pyarrow.csv.write_csv(table, "data.csv")
+    arguments = ["search", "data.csv", "--target", "y", "--board", "arduino-uno", "--max-inputs", "3"]
+    assert main([*arguments, "--budget", "flash_bytes=150", "--out", "uno"]) == 0
+    assert "choice" in capsys.readouterr().out
+    front = json.loads((tmp_path / "uno" / "front.json").read_text())
+    [choice] = [one for one in front["candidates"] if one["choice"]]
+    assert [one.name for one in load("uno/model.json").inputs] == choice["inputs"]
+    assert (tmp_path / "uno" / "artifacts" / "c-fixed").is_dir()
+    ElementTree.parse(tmp_path / "uno" / "front.svg")
+    assert main([*arguments, "--budget", "cycles=5", "--out", "none"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+    for wrong, said in ((("--budget", "flashes=1"), "is unknown"), (("--cv", "0"), "cross-validation")):
+        assert main([*arguments, *wrong, "--out", "none"]) == 2
+        found = capsys.readouterr()
+        assert said in found.err
+        assert found.err.count("\n") == 1
