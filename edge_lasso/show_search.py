@@ -70,10 +70,13 @@ def front_picture(front: Front, board: Board) -> str:
     kind = front.best[0].kind(key)
     axes = Axes(
         (min(costs) / 1.2, max(costs) * 1.2), (0.0, 1.1 * max(errors)), f"{key.replace('_', ' ')}, {kind}", "error",
-        f"Accuracy against cost on {board.title}", "Error of every candidate against its cost; the front is joined.",
+        f"Accuracy against cost on {board.title}", "Error of every candidate against its cost.",
         log_x=True,
     )  # fmt: skip
-    line = sorted((cost, one.error) for cost, one in points if one in front.best)
+    line: list[tuple[float, float]] = []
+    for cost, one in sorted(points, key=lambda point: (point[0], point[1].error)):
+        if not line or one.error < line[-1][1]:
+            line.append((cost, one.error))
     axes.line([cost for cost, _ in line], [error for _, error in line], "line")
     for cost, one in points:
         axes.dot(cost, one.error, "point" if one in front.best else "other", f"{one.title}: {one.error:.4g}")
