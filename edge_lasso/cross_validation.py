@@ -110,12 +110,15 @@ class Lasso:
         """
         result = np.full((len(self.folds), count, len(gammas)), np.inf)
         for f, (fold, coefs) in enumerate(zip(self.folds, candidates, strict=True)):
-            result[f, :, 0] = fold.held_out_error(self.target, coefs)
-            if len(gammas) == 1:
+            if gammas[0] == 1.0:
+                result[f, :, 0] = fold.held_out_error(self.target, coefs)
+            if gammas[-1] == 1.0:
                 continue
             small = np.flatnonzero(np.count_nonzero(coefs, axis=1) <= REFIT_UP_TO)
             refits = _refits(fold.problems[self.target], coefs[small])
-            for g, gamma in enumerate(gammas[1:], 1):
+            for g, gamma in enumerate(gammas):
+                if gamma == 1.0:
+                    continue
                 result[f, small, g] = fold.held_out_error(self.target, gamma * coefs[small] + (1.0 - gamma) * refits)
         return result
 

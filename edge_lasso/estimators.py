@@ -17,7 +17,7 @@ from edge_lasso.folds import FoldStatistics, collect, plan_folds
 from edge_lasso.path import SCREEN_FROM
 from edge_lasso.row_path import row_paths
 from edge_lasso.terms import numeric_inputs, provenance, to_model
-from edge_lasso.train import fit_statistics
+from edge_lasso.train import ROW_METHODS, fit_statistics
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 
 Array = npt.NDArray[Any]
@@ -31,6 +31,9 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
+    method : {"lasso", "relaxed", "adaptive", "omp", "group"}, default="lasso"
+        "relaxed": always least squares on the inputs of the lasso, whole or halfway. "adaptive": the lasso with weights
+        from a ridge regression. "omp": orthogonal matching pursuit. "group": inputs of one sensor come together.
     l1_ratio : float, default=1.0
         1: lasso; between 0 and 1: elastic net.
     alphas : int or array-like, default=100
@@ -48,9 +51,11 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     refit : bool, default=True
         Let the relaxed lasso compete: least squares on the chosen inputs (gamma 0), and halfway (gamma 0.5).
     positive : bool, default=False
-        No negative coefficients.
+        No negative coefficients; nothing is refitted.
     penalty : array-like of shape (n_features,), default=None
         Penalty factors: a sensor that costs more is penalized more.
+    sensors : array-like of int of shape (n_features,), default=None
+        For "group" and "omp": inputs with the same number belong to one sensor and are bought together.
     tol : float, default=1e-9
     max_iter : int, default=10_000
         Of coordinate descent.
@@ -102,7 +107,10 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tol: float = 1e-9,
         max_iter: int = 10_000,
         n_jobs: int | None = None,
+        method: str = "lasso",
+        sensors: Sequence[int] | None = None,
     ) -> None:
+        self.method = method
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.eps = eps
@@ -112,6 +120,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.refit = refit
         self.positive = positive
         self.penalty = penalty
+        self.sensors = sensors
         self.tol = tol
         self.max_iter = max_iter
         self.n_jobs = n_jobs
@@ -151,7 +160,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
         targets = _distinct(targets, columns)
         at, given = np.arange(len(columns)), None
-        if len(columns) > max(len(X), SCREEN_FROM):
+        if options.method in ROW_METHODS and len(columns) > max(len(X), SCREEN_FROM):
             given = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
             at = given[0].columns
         used = X if given is None else X[:, at]
@@ -168,6 +177,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         jobs = 1 if self.n_jobs is None else self.n_jobs
         return TrainOptions(
+            method=self.method,
             l1_ratio=self.l1_ratio,
             alphas=self.alphas,
             eps=self.eps,
@@ -176,6 +186,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             refit=self.refit,
             positive=self.positive,
             penalty=self.penalty,
+            groups=self.sensors,
             tol=self.tol,
             max_iter=self.max_iter,
             workers=jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs),

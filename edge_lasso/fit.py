@@ -15,6 +15,7 @@ from edge_lasso_runtime.model import Factor
 
 Array = npt.NDArray[Any]
 Terms = Sequence[tuple[Factor, ...]]
+METHODS = ("lasso", "relaxed", "adaptive", "omp", "group")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class TrainOptions:
 
     Parameters
     ----------
+    method : {"lasso", "relaxed", "adaptive", "omp", "group"}
+        "lasso": the relaxed lasso competes with it (see `refit`). "relaxed": least squares on its inputs, whole or
+        halfway, always. "adaptive": weights from a ridge regression of the same rows. "omp": orthogonal matching
+        pursuit. "group": columns of one group are chosen together.
     l1_ratio : float
         1: lasso; between 0 and 1: elastic net.
     alphas : int or sequence of float
@@ -35,9 +40,11 @@ class TrainOptions:
     refit : bool
         Let the relaxed lasso (gamma 0 and 0.5) compete with the lasso (gamma 1).
     positive : bool
-        No negative coefficients.
+        No negative coefficients; nothing is refitted.
     penalty : sequence of float, optional
         Penalty factor of each column, larger than 0 (a sensor that costs more is penalized more).
+    groups : sequence of int, optional
+        For "group" and "omp": 0, 1, ..: the group of each column. Default: each is alone.
     scale : {"auto", "all", "fold"}
         Deviations to scale by: of all training rows, or of each fold's own. "auto": all rows for K-fold (as
         ``make_pipeline(StandardScaler(), LassoCV())``), the fold's own in forward chains, so that no future leaks in.
@@ -61,8 +68,20 @@ class TrainOptions:
     tol: float = 1e-9
     max_iter: int = 10_000
     workers: int = 1
+    method: str = "lasso"
+    groups: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise DataError(f"method is {self.method!r}; allowed are {', '.join(METHODS)}")
+        if self.groups is not None and self.method not in ("group", "omp"):
+            raise DataError(f"groups need method 'group' or 'omp'; method is {self.method!r}")
+        if self.method == "omp" and (self.l1_ratio != 1.0 or not isinstance(self.alphas, int | np.integer)):
+            raise DataError("method 'omp' has no l1_ratio and no alphas; leave them out")
+        if self.positive and self.method not in ("lasso", "adaptive"):
+            raise DataError(f"positive needs method 'lasso' or 'adaptive'; method is {self.method!r}")
+        if self.method == "relaxed" and not self.refit:
+            raise DataError("method 'relaxed' is a refit; use method 'lasso' with refit=False")
         if not 0.0 < self.l1_ratio <= 1.0:
             raise DataError(f"l1_ratio is {self.l1_ratio}; it must be larger than 0 and at most 1 (1 is the lasso)")
         if not 0.0 < self.eps < 1.0:
@@ -130,7 +149,8 @@ class Fit:
     alpha, gamma : float
         ``gamma * lasso + (1 - gamma) * least squares on its support``.
     method : str
-        "lasso", "elastic net", "relaxed lasso" or "refit".
+        "lasso", "elastic net", "adaptive lasso", "group lasso" or "orthogonal matching pursuit", with ", relaxed"
+        or ", refitted"; "relaxed lasso" and "refit" of the lasso.
     n_inputs : int
     n_iter : int
         Sweeps of coordinate descent on all training rows.
@@ -175,3 +195,13 @@ def penalty_factors(penalty: Sequence[float] | None, p: int) -> Array:
     if factors.shape != (p,) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
         raise DataError(f"penalty must be {p} finite factors larger than 0, one for each column")
     return factors
+
+
+def group_labels(groups: Sequence[int] | None, p: int) -> Array:
+    """Groups as an array; every column alone where none are given."""
+    if groups is None:
+        return np.arange(p)
+    labels = np.asarray(groups)
+    if labels.shape != (p,) or labels.dtype.kind not in "iu":
+        raise DataError(f"groups must be {p} whole numbers, one for each column")
+    return np.asarray(np.unique(labels, return_inverse=True)[1])

@@ -23,8 +23,9 @@ class GreedySolver:
 
     Attributes
     ----------
+    solution : Solution
     pulls : list of float
-        The largest gradient before each step.
+        The largest gradient after each step, never rising.
     """
 
     def __init__(self, problem: Problem, groups: Array) -> None:
@@ -32,42 +33,41 @@ class GreedySolver:
         self.solution = Solution(np.zeros((0, len(problem.xy))))
         self.pulls: list[float] = []
         self._groups = groups
+        self._sizes = np.bincount(groups)
         self._open = ~problem.constant
         self._support = np.zeros(0, dtype=np.intp)
+        self._coef = np.zeros(len(problem.xy))
 
     def extend(self, alphas: Array) -> None:
-        """Take one step for each alpha but the very first, whose coefficients are zero; the values do not matter."""
-        coefs = [self._step() for _ in alphas]
-        self.solution.coefs = np.concatenate([self.solution.coefs, *[coef[None] for coef in coefs]])
+        """Take one step for each alpha, whatever its value; the very first keeps all coefficients zero."""
+        coefs = []
+        for _ in alphas:
+            if self.pulls:
+                self._step()
+            self.pulls.append(min([self._best()[1], *self.pulls[-1:]]))
+            coefs.append(self._coef.copy())
+        self.solution.coefs = np.concatenate([self.solution.coefs, np.array(coefs)])
         self.solution.n_iter += [1] * len(coefs)
 
-    def _step(self) -> Array:
-        problem = self.problem
-        before = self.solution.coefs[-1] if len(self.solution.coefs) else None
-        if not self.pulls:
-            self.pulls.append(self._largest(problem.xy)[1])
-            return np.zeros(len(problem.xy))
-        coef = self._last if before is not None or len(self._support) else np.zeros(len(problem.xy))
+    def _best(self) -> tuple[int, float]:
+        """The group to come in next, and its pull."""
+        support = self._support
+        gradient = self.problem.xy - self._coef[support] @ self.problem.gram[support]
+        square = np.bincount(self._groups, gradient**2 * self._open, len(self._sizes)) / self._sizes
+        group = int(np.argmax(square))
+        return group, float(np.sqrt(square[group]))
+
+    def _step(self) -> None:
         while True:
-            gradient = problem.xy - coef[self._support] @ problem.gram[self._support]
-            group, pull = self._largest(gradient)
+            group, pull = self._best()
             if pull <= SMALLEST_PULL * self.pulls[0]:
-                self.pulls.append(self.pulls[-1])
-                return coef
+                return
             new = np.flatnonzero((self._groups == group) & self._open)
             self._open[new] = False
             wanted = np.concatenate([self._support, new])
-            solved, dependent = least_squares(problem.gram, problem.xy, wanted)
-            if not len(dependent):
+            solved, dependent = least_squares(self.problem.gram, self.problem.xy, wanted)
+            if len(wanted) - len(dependent) > len(self._support):
                 break
-            wanted = wanted[~np.isin(wanted, dependent)]
-            if len(wanted) > len(self._support):
-                solved, _ = least_squares(problem.gram, problem.xy, wanted)
-                break
-        self._support = wanted
-        coef = np.zeros(len(problem.xy))
-        coef[wanted] = solved
-        self._last = coef
-        after = self._largest(problem.xy - solved @ problem.gram[wanted])[1]
-        self.pulls.append(min(after, self.pulls[-1]))
-        return coef
+        self._support = wanted[~np.isin(wanted, dependent)]
+        self._coef = np.zeros(len(self._coef))
+        self._coef[wanted] = solved

@@ -46,6 +46,8 @@ class Problem:
         Raw coefficient = coefficient / scale. 1 for a constant column.
     constant : array of bool, shape (p,)
         Columns with no variance worth the name: their coefficient is 0.
+    rows : int
+        Training rows.
     """
 
     gram: Any
@@ -53,6 +55,7 @@ class Problem:
     yy: float
     scale: Array
     constant: Array
+    rows: int = 0
 
 
 @dataclass
@@ -112,7 +115,7 @@ def problems(moments: Moments, p: int, scale: Array | None = None, fixed: Array 
         gram[:, constant] = 0.0
         cross[constant] = 0.0
     return [
-        Problem(gram, np.ascontiguousarray(cross[:, j]), float(covariance[p + j, p + j]), scale, constant)
+        Problem(gram, np.ascontiguousarray(cross[:, j]), float(covariance[p + j, p + j]), scale, constant, moments.rows)
         for j in range(cross.shape[1])
     ]
 
@@ -128,12 +131,13 @@ def alpha_grid(
     l1_ratio: float = 1.0,
     eps: float = 1e-3,
     positive: bool = False,
+    top: float | None = None,
 ) -> Array:
-    """A decreasing grid of alphas: those given, or `alphas` of them from the largest useful one to `eps` times it."""
+    """A decreasing grid of alphas: those given, or `alphas` of them from `top` (the largest useful) to `eps` of it."""
     if isinstance(alphas, int | np.integer) and not isinstance(alphas, bool):
         if alphas < 1:
             raise DataError(f"alphas is {alphas}; it must be a number of alphas (1 or more) or the alphas themselves")
-        top = alpha_max(problem, l1_ratio, positive)
+        top = alpha_max(problem, l1_ratio, positive) if top is None else top
         if top <= EPS * problem.yy**0.5:
             top = EPS * max(problem.yy**0.5, EPS)
         return np.asarray(np.geomspace(top, top * eps, int(alphas)))

@@ -136,6 +136,7 @@ def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions
     return {
         "solver": "coordinate descent on the Gram matrix (scikit-learn), active set solved exactly",
         "select": options.select,
+        "method": options.method,
         "l1_ratio": options.l1_ratio,
         "max_inputs": options.max_inputs,
         "folds": {"count": len(folds.splits), "forward": folds.forward},

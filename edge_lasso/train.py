@@ -13,15 +13,30 @@ from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso import homotopy
 from edge_lasso import select as selection
-from edge_lasso.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, make_folds, relaxed, solve_together
+from edge_lasso.adaptive import reweighted
+from edge_lasso.cross_validation import (
+    GAMMAS,
+    Fold,
+    Lasso,
+    Paths,
+    at_positions,
+    budgets,
+    make_folds,
+    relaxed,
+    solve_together,
+)
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, penalty_factors
+from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, group_labels, penalty_factors
 from edge_lasso.folds import FoldStatistics, run
+from edge_lasso.greedy import GreedySolver
+from edge_lasso.group_path import GroupSolver, group_alpha_max, group_gap
 from edge_lasso.path import SCREEN_FROM, PathSolver, active_solution, alpha_grid, deviations, gap, problems
 from edge_lasso.row_path import RowPaths
 from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
+ROW_METHODS = ("lasso", "relaxed")
+GREEDY_STEPS = 100
 SCREENED_LOOSER = 100.0
 """Dense ends of long paths are slow; the chosen solution is made exact afterwards."""
 
@@ -55,6 +70,9 @@ def fit_statistics(
     """
     options = options or TrainOptions()
     p = len(folds.columns)
+    if given and options.method not in ROW_METHODS:
+        raise DataError(f"method {options.method!r} needs a Gram matrix; with paths from rows use lasso or relaxed")
+    groups = group_labels(options.groups, p)
     owners = input_owners(p, terms)
     if not folds.splits and options.select not in selection.CRITERIA:
         raise DataError(
@@ -66,7 +84,11 @@ def fit_statistics(
     deviation, constant = deviations(moments, p)
     penalty = penalty_factors(options.penalty, p)
     scale = deviation * penalty
-    twins = _twins(moments, deviation, constant, penalty) if options.l1_ratio == 1.0 and not given else constant & False
+    twins = (
+        _twins(moments, deviation, constant, penalty)
+        if options.l1_ratio == 1.0 and options.method != "group" and not given
+        else constant & False
+    )
     own = options.scale == "fold" or (options.scale == "auto" and folds.forward)
 
     def one(split: int) -> Fold:
@@ -78,8 +100,10 @@ def fit_statistics(
         warnings.simplefilter("ignore", ConvergenceWarning)  # slow descent is finished by the active-set solve
         for t, problem in enumerate(problems(moments, p, scale, twins)):
             lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows)
+            if options.method == "adaptive":
+                lasso = _adaptive(lasso)
             names = (folds.columns, folds.targets[t])
-            fits.append(_fit(lasso, moments, options, names, constant, twins, given[t] if given else None))
+            fits.append(_fit(lasso, moments, options, names, constant, twins, groups, given[t] if given else None))
     return fits
 
 
@@ -90,10 +114,13 @@ def _fit(
     names: tuple[Any, str],
     constant: Array,
     twins: Array,
+    groups: Array,
     given: RowPaths | None,
 ) -> Fit:
     problem, p = lasso.problem, len(lasso.problem.xy)
-    if given is None:
+    if options.method in ("omp", "group"):
+        paths = _grouped_paths(lasso, groups, options)
+    elif given is None:
         finer = options.tol if p <= SCREEN_FROM else SCREENED_LOOSER * options.tol
         solvers: list[Any] = [
             PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
@@ -112,7 +139,7 @@ def _fit(
         paths = given.on(lasso)
     alphas, coefs, fold_errors = paths.alphas, paths.coefs[-1], paths.fold_errors
     sizes = lasso.inputs(coefs)
-    gammas = GAMMAS if options.refit else GAMMAS[:1]
+    gammas = _gammas(options)
     if options.max_inputs is None:
         rows = np.arange(len(alphas))
         candidates = paths.coefs[:-1]
@@ -134,10 +161,17 @@ def _fit(
     def gap_of(coef: Array) -> float:
         if given is not None:
             return given.gap(coef / problem.scale, alpha)
+        if options.method == "group":
+            return group_gap(problem, groups, coef, alpha, options.l1_ratio)
+        if options.method == "omp":  # what least squares on the support leaves
+            gradient = (problem.xy - problem.gram @ coef)[coef != 0.0]
+            return float(gradient @ gradient) / problem.yy
         return gap(problem, coef, alpha, options.l1_ratio, options.positive)
 
     optimality = gap_of(coefs[index])
-    exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, options.positive)
+    exact = None
+    if options.method not in ("omp", "group"):
+        exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, options.positive)
     if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
         coefs[index], optimality = exact, gap_of(exact)
     gamma = float(gammas[choice.gamma])
@@ -167,7 +201,7 @@ def _fit(
         intercept=float(mean[t] - mean[:p] @ raw),
         alpha=alpha,
         gamma=gamma,
-        method=_method(gamma, options.l1_ratio),
+        method=_method(gamma, options),
         n_inputs=int(lasso.inputs(coef[None])[0]),
         n_iter=max(1, paths.n_iter),
         optimality_gap=optimality,
@@ -218,10 +252,43 @@ def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array) -> tuple[C
     return tuple(best)
 
 
-def _method(gamma: float, l1_ratio: float) -> str:
+def _gammas(options: TrainOptions) -> Array:
+    if options.method == "relaxed":
+        return GAMMAS[1:]
+    return GAMMAS if options.refit and not options.positive and options.method != "omp" else GAMMAS[:1]
+
+
+def _method(gamma: float, options: TrainOptions) -> str:
+    name = {"adaptive": "adaptive lasso", "group": "group lasso", "omp": "orthogonal matching pursuit"}
+    if options.method in name:
+        return name[options.method] + {1.0: "", 0.5: ", relaxed", 0.0: ", refitted"}[gamma]
     if gamma == 0.0:
         return "refit"
-    return ("lasso" if l1_ratio == 1.0 else "elastic net") if gamma == 1.0 else "relaxed lasso"
+    return ("lasso" if options.l1_ratio == 1.0 else "elastic net") if gamma == 1.0 else "relaxed lasso"
+
+
+def _adaptive(lasso: Lasso) -> Lasso:
+    """The same with weights from ridge regressions, in each fold of its own training rows."""
+    own = [reweighted(problem) for problem in lasso.fold_problems]
+    folds = []
+    for fold, problem in zip(lasso.folds, own, strict=True):
+        every = list(fold.problems)
+        every[lasso.target] = problem
+        folds.append(replace(fold, problems=every))
+    return replace(lasso, problem=reweighted(lasso.problem), fold_problems=own, folds=folds)
+
+
+def _grouped_paths(lasso: Lasso, groups: Array, options: TrainOptions) -> Paths:
+    every = [*lasso.fold_problems, lasso.problem]
+    if options.method == "group":
+        top = group_alpha_max(lasso.problem, groups, options.l1_ratio)
+        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.eps, top=top)
+        solvers = [GroupSolver(problem, groups, options.l1_ratio, options.max_iter) for problem in every]
+        return solve_together(solvers, lasso.folds, lasso, alphas, options)
+    steps = min(len(np.unique(groups)), GREEDY_STEPS, min(problem.rows for problem in every) - 1)
+    greedy = [GreedySolver(problem, groups) for problem in every]
+    paths = solve_together(greedy, lasso.folds, lasso, np.zeros(max(steps, 0) + 1), options)
+    return replace(paths, alphas=np.array(greedy[-1].pulls))
 
 
 def input_owners(p: int, terms: Terms | None) -> list[tuple[int, ...]] | None:
