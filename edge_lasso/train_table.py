@@ -16,10 +16,11 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
 from edge_lasso.predict_table import linear_rows
+from edge_lasso.sensors import Sensors
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
 from edge_lasso.terms import provenance, to_model
-from edge_lasso.train import fit_statistics
+from edge_lasso.train import ROW_METHODS, fit_statistics
 from edge_lasso.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
@@ -93,6 +94,7 @@ def train_table(
     holdout: float = 0.0,
     seed: int = 0,
     options: TrainOptions | None = None,
+    sensors: Sensors | None = None,
     cluster: str | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -119,6 +121,8 @@ def train_table(
     seed : int
         Written down; this training draws nothing at random.
     options : TrainOptions, optional
+    sensors : Sensors, optional
+        What inputs cost, and which belong together.
     cluster : str, optional
         Address of a Dask scheduler, or "local": its workers read the files and reduce them to the same statistics.
     progress : callable, optional
@@ -138,6 +142,8 @@ def train_table(
     targets = [targets] if isinstance(targets, str) else list(targets)
     _check_numbers(degree, holdout)
     columns = _columns(table, targets, time, inputs, drop)
+    sensors = sensors or Sensors()
+    sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
     for name in targets:
         if name in chosen:
@@ -154,16 +160,23 @@ def train_table(
             rows = survey_on(client, path, targets, time, texts, progress)
             design = Design(tuple(columns), tuple(targets), rows.categories, {})
             found = collect_on(client, rows, design, plan(rows.kept), degree, progress)
+        options = sensors.on(options, found.design.columns, found.terms)
         fits = _fit(found, options, degree)
     else:
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
         if is_wide(design, rows, degree):
+            if sensors.costs or options.method not in ROW_METHODS:
+                raise DataError(
+                    f"{design.width(degree):,} columns are more than the {rows.kept:,} rows; "
+                    "--cost, and methods other than lasso and relaxed, need more rows than columns"
+                )
             wide = collect_wide(table, design, rows, plan(rows.kept), degree, options, progress)
             fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
             found = wide
         else:
             found = collect_table(table, design, rows, plan(rows.kept), degree, progress)
+            options = sensors.on(options, found.design.columns, found.terms)
             fits = _fit(found, options, degree)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
@@ -178,6 +191,7 @@ def train_table(
     about["seed"] = seed
     about["options"] = {
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
+        "costs": dict(sensors.costs), "sensors": {name: list(of) for name, of in sensors.members.items()},
         "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)

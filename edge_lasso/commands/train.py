@@ -25,6 +25,17 @@ def train(
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
     categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
     degree: Annotated[int, typer.Option(help="2: squares and products of inputs compete, too.")] = 1,
+    method: Annotated[
+        str, typer.Option(help="lasso, relaxed, adaptive, omp (matching pursuit) or group (sensors as a whole).")
+    ] = "lasso",
+    cost: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What a column or sensor costs; 1 if not given.")
+    ] = None,
+    sensor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:COL,COL", help="Columns of one physical sensor; with --method group or omp."),
+    ] = None,
+    positive: Annotated[bool, typer.Option("--positive", help="No negative coefficients.")] = False,
     l1_ratio: Annotated[float, typer.Option(help="1 is the lasso; less is the elastic net.")] = 1.0,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation; 0: none.")] = 5,
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
@@ -52,9 +63,12 @@ def train(
 
     Example: edge-lasso train air.csv --target pm25 --time time --max-inputs 6 --out air.json
 
+    Dear sensors: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
+
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
     from edge_lasso.fit import TrainOptions
+    from edge_lasso.sensors import parse_sensors
     from edge_lasso.show import show_training
     from edge_lasso.train_table import train_table
 
@@ -72,11 +86,14 @@ def train(
     if task != "regression":
         raise DataError(f"--task is '{task}'; this version trains regression")
     check_folder(out)
-    options = TrainOptions(l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, workers=os.cpu_count() or 1)
+    options = TrainOptions(
+        l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
+        workers=os.cpu_count() or 1,
+    )  # fmt: skip
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, cluster=cluster, progress=advance,
+            degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
         )  # fmt: skip
     save_both(result.model, result.folds, out)
     show_training(result, out, statistics_file(out), as_json)
