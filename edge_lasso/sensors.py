@@ -91,13 +91,14 @@ class Sensors:
 
 def parse_sensors(sensors: Sequence[str] | None, costs: Sequence[str] | None) -> Sensors:
     """Sensors from ``NAME:COLUMN,COLUMN`` and ``NAME=NUMBER`` as typed."""
-    members, prices = {}, {}
+    members: dict[str, list[str]] = {}
+    prices = {}
     for text in sensors or ():
         name, colon, rest = text.partition(":")
         columns = [one.strip() for one in rest.split(",") if one.strip()]
         if not (name.strip() and colon and columns):
             raise DataError(f"--sensor {text!r} is not NAME:COLUMN,COLUMN; for example: --sensor bme280:temp,humidity")
-        members[name.strip()] = columns
+        members.setdefault(name.strip(), []).extend(columns)
     for text in costs or ():
         name, _, amount = text.rpartition("=")
         try:

@@ -27,6 +27,10 @@ def test_factors_and_groups_of_terms():
     assert Sensors().on(TrainOptions(), COLUMNS, TERMS) == TrainOptions()
 
 
+def test_a_sensor_named_twice_has_all_columns_named():
+    assert parse_sensors(["box:a", "box:b"], []).members == {"box": ["a", "b"]}
+
+
 def test_equal_costs_change_nothing():
     same = Sensors(costs=dict.fromkeys(COLUMNS, 0.3)).on(TrainOptions(), COLUMNS, TERMS)
     assert same.penalty == [1.0] * 6
