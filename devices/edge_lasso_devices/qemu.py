@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ from .errors import BoardError
 from .shells import Completed, Kind, LocalShell, execute
 
 PACKAGES = ("python3", "libstdc++6", "libgomp1")
+# Newer ones (onnxruntime 1.32 with numpy 2, ai-edge-litert) crash under user-mode QEMU.
+WHEELS = {
+    "onnx": (
+        "numpy==1.26.4", "onnxruntime==1.23.2", "flatbuffers==25.12.19", "protobuf==4.25.8", "packaging==24.2",
+        "coloredlogs==15.0.1", "humanfriendly==10.0",
+    ),
+    "tflite": ("numpy==1.26.4", "tflite-runtime==2.14.0"),
+}  # fmt: skip
+PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28", "manylinux_2_34")
 PLUGIN = Path(__file__).with_name("qemu_plugin.c")
 NO_COMPILER = "counting instructions needs a C compiler; install gcc or clang, or: pip install ziglang"
 TIMEOUT = 600
@@ -126,6 +136,38 @@ class QemuShell(LocalShell):
                 raise BoardError(f"link 'qemu:{self.name}': the counted run failed: {last}")
             counts.append(count)
         return round((counts[1] - counts[0]) / calls)
+
+    def install(self, target: str) -> None:
+        """Unpack the wheels that run a target's artifacts into the system; made once, kept in the cache.
+
+        Raises
+        ------
+        BoardError
+            There are no wheels for this architecture, or they cannot be fetched.
+        """
+        if self.name == "amd64" or target not in WHEELS:
+            return
+        if self.name != "arm64":
+            raise BoardError(f"there are no wheels of what runs {target} for {self.name}; use python or c")
+        root = sysroot(self.name)
+        version = next((root / "usr" / "bin").glob("python3.*")).name
+        packages = root / "usr" / "local" / "lib" / version / "dist-packages"
+        done = packages / f".{target}-{'-'.join(WHEELS[target])}"
+        if done.exists():
+            return
+        packages.mkdir(parents=True, exist_ok=True)
+        platforms = [part for one in PLATFORMS for part in ("--platform", f"{one}_aarch64")]
+        kind = ["--only-binary=:all:", "--implementation", "cp", "--python-version", version.removeprefix("python")]
+        with tempfile.TemporaryDirectory(dir=root) as away:
+            fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", away]
+            fetched = execute([*fetch, *kind, *platforms, *WHEELS[target]], timeout=TIMEOUT)
+            if fetched.returncode != 0:
+                lines = [line for line in fetched.stderr.splitlines() if line.startswith("ERROR")] or ["?"]
+                raise BoardError(f"cannot fetch what runs {target} on {self.name}: {lines[0]}")
+            for wheel in sorted(Path(away).glob("*.whl")):
+                with zipfile.ZipFile(wheel) as archive:
+                    archive.extractall(packages)
+        done.touch()
 
     def describe(self) -> str:
         """Emulator, architecture and Python."""

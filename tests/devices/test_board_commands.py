@@ -6,10 +6,12 @@ import subprocess
 import numpy as np
 import pytest
 
+from edge_lasso.bench import rendered, runtime_files
 from edge_lasso.cli import main
 from edge_lasso.quantize import quantize
 from edge_lasso.train_table import train_table
 from edge_lasso_devices.boards import boards, load_board
+from edge_lasso_devices.shells import open_link
 from edge_lasso_runtime import load, model_hash, save
 
 EMULATORS = ("module:ziglang", "module:unicorn", "module:elftools")
@@ -144,6 +146,19 @@ def test_the_modelled_time_brackets_what_is_measured_here(capsys, tmp_path, mode
     times = {one["name"]: one["figures"]["p50_us"] for one in modelled if one["kind"] == "modelled"}
     assert set(times) == {"python:double", "c:float"}
     assert times["python:double"]["low"] < found["value"] < times["python:double"]["high"]
+
+
+@pytest.mark.needs("qemu-aarch64", "apt-get", "module:onnx", "module:flatbuffers")
+@pytest.mark.parametrize("target", ["onnx", "tflite"])
+def test_artifacts_pass_on_arm64_in_their_own_runtime(models, target):
+    [subject] = rendered(load(models / "float.json"), target)
+    with open_link("qemu:arm64") as shell:
+        shell.install(target)
+        shell.put({**runtime_files(), **{f"artifact/{name}": data for name, data in subject.files.items()}})
+        done = shell.run([*shell.python, "-m", "edge_lasso_runtime", "selftest", "artifact"], timeout=120)
+    assert done.returncode == 0, done
+    assert done.stdout.startswith(f"ok: {target}:float32")
+    assert {"onnx": "onnxruntime 1.23.2", "tflite": "tflite-runtime 2.14.0"}[target] in done.stdout
 
 
 @pytest.mark.needs("qemu-x86_64", "cc")
