@@ -134,7 +134,7 @@ def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions
         for fit in fits
     ]
     return {
-        "solver": "coordinate descent on the Gram matrix (scikit-learn), active set solved exactly",
+        "solver": "on the Gram matrix: homotopy, or coordinate descent (scikit-learn) and active sets solved exactly",
         "select": options.select,
         "method": options.method,
         "l1_ratio": options.l1_ratio,

@@ -67,6 +67,7 @@ def train(
 
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
+    from edge_lasso.audit import record
     from edge_lasso.fit import TrainOptions
     from edge_lasso.sensors import parse_sensors
     from edge_lasso.show import show_training
@@ -96,6 +97,7 @@ def train(
             degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
         )  # fmt: skip
     save_both(result.model, result.folds, out)
+    record(result.model, out)
     show_training(result, out, statistics_file(out), as_json)
 
 
@@ -111,6 +113,7 @@ def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
 
 
 def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
+    from edge_lasso.audit import record
     from edge_lasso.folds import FoldStatistics
     from edge_lasso.show import show_comparison, show_training
     from edge_lasso.update_table import compare, update_table
@@ -131,4 +134,5 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
             f"{out} was not written"
         )
     save_both(result.model, result.folds, out)
+    record(result.model, out)
     show_training(result, out, statistics_file(out), as_json, comparison)

@@ -243,7 +243,7 @@ def test_disk_full(capsys, here, kilobytes):
         code, _, err = run(capsys, "train", "data.csv", "--target", "y", "--out", small / "m.json")
         found = {one.name for one in small.iterdir()}
         if kilobytes == 40:
-            assert (code, found) == (0, {"m.json", "m.stats.npz"})
+            assert (code, found) == (0, {"m.json", "m.stats.npz", "trainings.jsonl"})
         else:
             assert code == 2
             assert err == (

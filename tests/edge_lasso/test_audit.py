@@ -1,0 +1,61 @@
+"""The record of trainings: one whole line each, appended, whatever happens at the same time."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edge_lasso.audit import FILE, record
+from edge_lasso.cli import main
+from edge_lasso_runtime import load, model_hash
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 3))
+    lines = ["a,b,c,y", *(",".join(map(str, [*row, row[0] - row[1]])) for row in X)]
+    (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+
+
+def test_every_training_leaves_a_line(here, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    train = ["train", "data.csv", "--target", "y", "--out"]
+    assert main([*train, "one.json"]) == 0
+    assert main([*train, "two.json", "--max-inputs", "1"]) == 0
+    first, second = lines(here)
+    assert (first["model"], second["model"]) == ("one.json", "two.json")
+    assert first["model_hash"] == model_hash(load("one.json"))
+    assert first["data"]["sha256"] == second["data"]["sha256"]
+    assert first["when"] == "1970-01-01T00:00:00Z"
+    assert first["inputs"] == ["a", "b"]
+    assert "@" in first["who"]
+    assert first["options"]["cv"] == 5
+    assert main([*train, "three.json", "--target", "nothing"]) == 2
+    assert len(lines(here)) == 2
+
+
+def test_trainings_at_the_same_time_do_not_mix(here):
+    assert main(["train", "data.csv", "--target", "y", "--out", "one.json"]) == 0
+    script = (
+        "import sys; from pathlib import Path; from edge_lasso.audit import record; from edge_lasso_runtime import load\n"
+        "model = load('one.json')\nfor _ in range(50): record(model, Path('one.json'))"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
+    assert [one.wait(120) for one in running] == [0, 0, 0]
+    assert len(lines(here)) == 151
+    assert len({json.dumps(one) for one in lines(here)}) == 1
+
+
+def test_a_folder_that_is_not_there(here):
+    assert main(["train", "data.csv", "--target", "y", "--out", "one.json"]) == 0
+    with pytest.raises(OSError, match="No such file"):
+        record(load("one.json"), here / "away" / "one.json")
