@@ -68,7 +68,8 @@ def show_training(
         terminal.say_json({
             "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
             "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": quality,
-            "notes": result.notes, **({"comparison": comparison.to_json()} if comparison else {}),
+            "segments": model.provenance.get("segments"), "notes": result.notes,
+            **({"comparison": comparison.to_json()} if comparison else {}),
         })  # fmt: skip
         return
     for line in result.notes:
@@ -84,6 +85,10 @@ def show_training(
             f"on the last {quality['rows']:,.0f} rows, never seen: R2 {quality['r2']:.4f}, "
             f"RMSE {number(quality['rmse'])}, mean absolute error {number(quality['mae'])}"
         )
+    segments = model.provenance.get("segments")
+    if segments:
+        rows = [(name, f"{one['rows']:,}", number(one["rmse"]), number(one["bias"])) for name, one in segments.items()]
+        terminal.table("on the rows held out", ("segment", "rows", "RMSE", "bias"), rows)
     show_terms(model, importance(model, result.folds))
     if comparison is not None:
         show_comparison(comparison, as_json=False)

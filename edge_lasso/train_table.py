@@ -16,6 +16,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
 from edge_lasso.predict_table import linear_rows
+from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
@@ -91,6 +92,9 @@ def train_table(
     categorical: Sequence[str] = (),
     degree: int = 1,
     cv: int = 5,
+    gap: int = 0,
+    group: str | None = None,
+    segment: str | None = None,
     holdout: float = 0.0,
     seed: int = 0,
     options: TrainOptions | None = None,
@@ -116,6 +120,12 @@ def train_table(
         2: squares and products of the numeric inputs compete, too.
     cv : int
         Number of folds; 0: none.
+    gap : int
+        Rows left out between training and held-out rows of forward-chained folds.
+    group : str, optional
+        Column of groups: folds are whole groups, and it is no input.
+    segment : str, optional
+        Column whose values tell apart the error on the rows held out.
     holdout : float
         Part of the rows (the last ones) that training does not see, to report honest accuracy.
     seed : int
@@ -141,7 +151,8 @@ def train_table(
     options = options or TrainOptions()
     targets = [targets] if isinstance(targets, str) else list(targets)
     _check_numbers(degree, holdout)
-    columns = _columns(table, targets, time, inputs, drop)
+    _check_folds(gap, group, segment, time, holdout, cv, cluster)
+    columns = [name for name in _columns(table, targets, time, inputs, drop) if name != group]
     sensors = sensors or Sensors()
     sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
@@ -150,8 +161,10 @@ def train_table(
             raise DataError(f"--categorical: '{name}' is a target; a target of a regression must hold numbers")
     texts = [name for name in columns if name in chosen]
 
-    def plan(kept: int) -> FoldPlan:
-        return forward_chain(kept, cv) if time is not None and cv else plan_folds(cv, kept)
+    def plan(rows: Survey | Pieces) -> FoldPlan:
+        if group is not None and isinstance(rows, Survey):
+            return group_folds(table, rows, group, cv)
+        return forward_chain(rows.kept, cv, gap) if time is not None and cv else plan_folds(cv, rows.kept)
 
     rows: Survey | Pieces
     if cluster is not None:
@@ -159,7 +172,7 @@ def train_table(
         with connect(cluster) as client:
             rows = survey_on(client, path, targets, time, texts, progress)
             design = Design(tuple(columns), tuple(targets), rows.categories, {})
-            found = collect_on(client, rows, design, plan(rows.kept), degree, progress)
+            found = collect_on(client, rows, design, plan(rows), degree, progress)
         options = sensors.on(options, found.design.columns, found.terms)
         fits = _fit(found, options, degree)
     else:
@@ -171,11 +184,11 @@ def train_table(
                     f"{design.width(degree):,} columns are more than the {rows.kept:,} rows; "
                     "--cost, and methods other than lasso and relaxed, need more rows than columns"
                 )
-            wide = collect_wide(table, design, rows, plan(rows.kept), degree, options, progress)
+            wide = collect_wide(table, design, rows, plan(rows), degree, options, progress)
             fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
             found = wide
         else:
-            found = collect_table(table, design, rows, plan(rows.kept), degree, progress)
+            found = collect_table(table, design, rows, plan(rows), degree, progress)
             options = sensors.on(options, found.design.columns, found.terms)
             fits = _fit(found, options, degree)
     folds, design = found.folds, found.design
@@ -192,13 +205,16 @@ def train_table(
     about["options"] = {
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
         "costs": dict(sensors.costs), "sensors": {name: list(of) for name, of in sensors.members.items()},
-        "cv": cv, "holdout": holdout, "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
+        "cv": cv, "gap": gap, "group": group, "holdout": holdout,
+        "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
     held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
+        if segment is not None and isinstance(rows, Survey):
+            about["segments"] = segment_errors(table, rows, segment, held.truth[:, 0], held.prediction[:, 0])
         model = model.replace(provenance=about)
     counted = [
         f"column '{name}' has no name in the file; it seems to count the rows and is no input unless --inputs names it"
@@ -238,6 +254,17 @@ def _cluster_path(data: Any, holdout: float) -> Path:
     if holdout:
         raise DataError("--cluster and --holdout do not go together; keep the last rows in a file of their own")
     return Path(data).resolve()
+
+
+def _check_folds(
+    gap: int, group: str | None, segment: str | None, time: str | None, holdout: float, cv: int, cluster: str | None
+) -> None:
+    if gap < 0 or (gap and time is None):
+        raise DataError(f"gap is {gap}; it is a number of rows, 0 or more, between blocks of time, and needs --time")
+    if group is not None and (time is not None or not cv or cluster is not None):
+        raise DataError("--group makes the folds; it goes neither with --time nor with --cv 0 nor with --cluster")
+    if segment is not None and not holdout:
+        raise DataError("--segment tells apart the error on rows held out; give --holdout, for example 0.2")
 
 
 def _check_numbers(degree: int, holdout: float) -> None:

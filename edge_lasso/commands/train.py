@@ -38,6 +38,11 @@ def train(
     positive: Annotated[bool, typer.Option("--positive", help="No negative coefficients.")] = False,
     l1_ratio: Annotated[float, typer.Option(help="1 is the lasso; less is the elastic net.")] = 1.0,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation; 0: none.")] = 5,
+    gap: Annotated[int, typer.Option(help="Rows left out before each held-out block of time.")] = 0,
+    group: Annotated[str | None, typer.Option(help="Column of groups: no fold divides one.")] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="Column whose values tell apart the error on the rows of --holdout.")
+    ] = None,
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
     max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
@@ -94,7 +99,7 @@ def train(
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
+            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
         )  # fmt: skip
     save_both(result.model, result.folds, out)
     record(result.model, out)
