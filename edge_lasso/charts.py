@@ -13,6 +13,11 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+STYLE = (
+    "<style>text{font:12px sans-serif;fill:#555}.grid{stroke:#ddd}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}"
+    ".point{fill:#1f6feb}.other{fill:#bbb}.choice{fill:none;stroke:#d1242f;stroke-width:2}"
+    ".knee{fill:none;stroke:#9a6700;stroke-width:2}</style>"
+)
 
 
 class Axes:
@@ -111,6 +116,12 @@ class Axes:
             f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" preserveAspectRatio="xMidYMid meet">'
             f"<title>{escape(self.title)}</title><desc>{escape(self.description)}</desc>{''.join(self.parts)}</svg>"
         )
+
+
+def svg_file(axes: Axes) -> str:
+    """A picture that stands alone, with its own colours."""
+    picture = axes.svg().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return picture.replace("<title>", STYLE + "<title>", 1) + "\n"
 
 
 def label(value: float) -> str:

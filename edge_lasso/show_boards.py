@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from edge_lasso import terminal
 from edge_lasso.bench import Measurement
+from edge_lasso.charts import Axes, svg_file
+from edge_lasso.errors import DataError
 from edge_lasso.show import number
 from edge_lasso_devices.boards import Board, Figure, targets
 
@@ -88,6 +91,30 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
         terminal.table("not here", ("board", "artifact", "why"), lost, text_columns=3)
     for warning in dict.fromkeys(text for one in measurements for text in one.warnings):
         terminal.note(f"note: {warning}")
+
+
+def costs_picture(measurements: Sequence[Measurement]) -> str:
+    """Boards and artifacts with their modelled times as bands, and the emulated counts they come from; an SVG file."""
+    times = [(one, one.figures["p50_us"]) for one in measurements if one.kind == "modelled"]
+    if not times:
+        raise DataError("nothing could be counted, so there is nothing to draw")
+    counts = {(one.link, one.name): one for one in measurements if one.kind == "emulated"}
+    low, high = min(figure["low"] for _, figure in times), max(figure["high"] for _, figure in times)
+    axes = Axes(
+        (low / 1.5, high * 100.0), (0.0, float(len(times))), "us for one row: modelled, band and middle", "",
+        "One prediction on boards that are not here", "Modelled times with their bands, and emulated counts.",
+        log_x=True, height=70 + 18 * len(times), left=170,
+    )  # fmt: skip
+    for i, (one, figure) in enumerate(times):
+        y = len(times) - i - 0.5
+        words = f"{one.link} {one.name}"
+        axes.line([figure["low"], figure["high"]], [y, y], "line")
+        axes.dot(figure["value"], y, "point", f"{words}: {figure['value']:.3g} us, modelled")
+        axes.parts.append(f'<text x="164" y="{axes.py(y) + 4:.1f}" text-anchor="end">{escape(words)}</text>')
+        counted = counts[one.link, one.name]
+        key = "cycles" if counted.value("cycles") is not None else "instructions"
+        axes.text(figure["high"] * 1.3, y, f"{counted.value(key):,.0f} {key}, emulated", dy=4)
+    return svg_file(axes)
 
 
 def _bar(figure: Mapping[str, Any], low: float, high: float) -> str:

@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edge_lasso import terminal
-from edge_lasso.charts import Axes
+from edge_lasso.charts import Axes, svg_file
 from edge_lasso.search import COSTS, Candidate, Front
 from edge_lasso.show import number
 from edge_lasso_devices.boards import Board
-
-STYLE = (
-    "<style>text{font:12px sans-serif;fill:#555}.grid{stroke:#ddd}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}"
-    ".point{fill:#1f6feb}.other{fill:#bbb}.choice{fill:none;stroke:#d1242f;stroke-width:2}"
-    ".knee{fill:none;stroke:#9a6700;stroke-width:2}</style>"
-)
 
 
 def show_front(front: Front, board: Board, as_json: bool) -> None:
@@ -84,9 +78,4 @@ def front_picture(front: Front, board: Board) -> str:
             axes.dot(cost, one.error, "knee", "knee", 7.0)
         if one is front.choice:
             axes.dot(cost, one.error, "choice", "choice", 10.0)
-    return (
-        axes.svg()
-        .replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        .replace("<title>", STYLE + "<title>", 1)
-        + "\n"
-    )
+    return svg_file(axes)

@@ -28,6 +28,9 @@ def bench(
     budget: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE, such as p95_us=200; exit 1 when it is missed.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="With --board: draw the times of all boards and artifacts.")
+    ] = None,
     seconds: Annotated[float, typer.Option(help="Time for each measurement.")] = 4.0,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the measurements here.")
@@ -51,7 +54,9 @@ def bench(
     if calibrate and board in (None, "all"):
         raise DataError("--calibrate needs one --board NAME, and --link to reach it")
     if board is not None:
-        return _on_boards(subjects, board, link if calibrate else None, budgets, seconds, json_file)
+        return _on_boards(subjects, board, link if calibrate else None, budgets, seconds, json_file, picture)
+    if picture is not None:
+        raise DataError("--picture draws boards; give --board NAME or --board all")
     measurements = run(subjects, link=link, seconds=seconds)
     if json_file is not None:
         data = [one.to_json() for one in measurements]
@@ -65,7 +70,13 @@ def bench(
 
 
 def _on_boards(
-    paths: list[Path], board: str, link: str | None, budgets: dict[str, float], seconds: float, json_file: Path | None
+    paths: list[Path],
+    board: str,
+    link: str | None,
+    budgets: dict[str, float],
+    seconds: float,
+    json_file: Path | None,
+    picture: Path | None,
 ) -> None:
     import json
 
@@ -74,7 +85,7 @@ def _on_boards(
     from edge_lasso.bench import check_budgets
     from edge_lasso.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of
     from edge_lasso.show import show_budgets
-    from edge_lasso.show_boards import show_costs
+    from edge_lasso.show_boards import costs_picture, show_costs
     from edge_lasso_devices.boards import boards, load_board
 
     chosen = boards() if board == "all" else [load_board(board)]
@@ -87,6 +98,8 @@ def _on_boards(
         measurements = on_boards(chosen, subjects, lambda name: advance(0, None, name))
     if json_file is not None:
         write_text(json_file, json.dumps([one.to_json() for one in measurements], indent=1, allow_nan=False) + "\n")
+    if picture is not None:
+        write_text(picture, costs_picture(measurements))
     show_costs(measurements)
     if all(one.reason for one in measurements):
         raise VerificationError(f"nothing could be counted for {board}; see the table above")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -106,6 +107,22 @@ def test_counts_are_the_same_on_every_run_and_kinds_never_mix(capsys, tmp_path, 
     assert (
         emulated["c:fixed"]["figures"]["flash_bytes"]["value"] < emulated["c:float"]["figures"]["flash_bytes"]["value"]
     )
+
+
+@pytest.mark.needs("avr-gcc", "cc", *EMULATORS)
+def test_the_picture_has_every_modelled_time(capsys, tmp_path, models):
+    picture = tmp_path / "boards.svg"
+    model = models / "int16.json"
+    _, _, _, found = costs(capsys, tmp_path, model, "--board", "arduino-uno", "--picture", picture)
+    drawn = ElementTree.parse(picture)
+    dots = [one for one in drawn.iter() if one.tag.endswith("circle")]
+    assert len(dots) == len([one for one in found if one["kind"] == "modelled"]) == 2
+    words = " ".join(drawn.getroot().itertext())
+    assert "modelled" in words
+    assert "cycles, emulated" in words
+    code, _, err = run(capsys, "bench", model, "--picture", picture)
+    assert code == 2
+    assert "--picture draws boards" in err
 
 
 @pytest.mark.needs("avr-gcc", "cc")
