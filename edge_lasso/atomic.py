@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -73,3 +74,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write a whole UTF-8 text file or nothing."""
     write_bytes(path, text.encode())
+
+
+def write_json(path: Path | str, data: Any) -> None:
+    """Write a whole JSON file or nothing."""
+    write_text(path, json.dumps(data, indent=1, allow_nan=False) + "\n")

@@ -18,7 +18,6 @@ import edge_lasso_runtime
 from edge_lasso.bench_micropython import micropython_probe
 from edge_lasso.errors import BoardError, DataError
 from edge_lasso_devices.build import build
-from edge_lasso_devices.qemu import QemuShell
 from edge_lasso_devices.shells import MicroPythonShell, Shell, open_link
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import ExportError, Options
@@ -292,8 +291,7 @@ def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float)
             files.update(build({name: data for name, data in files.items() if name.endswith((".c", ".h"))}))
         except BoardError as error:
             return Measurement(one.name, link, shell.kind, reason=str(error))
-    if isinstance(shell, QemuShell):
-        shell.install(target)
+    shell.install(target)
     shell.put({f"{folder}/{name}": data for name, data in files.items()})
     where = f"{folder}/{one.entry}" if one.entry else folder
     argv = [*shell.python, "-m", "edge_lasso_runtime", "probe", where, "--json", "--seconds", repr(float(seconds))]

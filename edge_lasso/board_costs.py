@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,31 +90,12 @@ def on_boards(
         ``link`` is the board's name. What cannot run or be counted there carries a `reason`.
     """
     found = []
-    counted = cache(_counted)
-    with _Shells() as shells:
+    with Emulators() as emulators:
         for board in boards:
-            possible = targets(board)
             for one in subjects:
                 if progress is not None:
                     progress(f"{board.name} {one.name}")
-                target, _, variant = one.name.partition(":")
-                why = possible.get("python" if target == "runtime" else target, f"no {target} there")
-                figures: Mapping[str, Any] = {}
-                if why is None:
-                    try:
-                        if board.kind == "microcontroller":
-                            if target != "c":
-                                raise BoardError(
-                                    f"{target} is not counted on a core; bench --link micropython times it"
-                                )
-                            if board.core is None:
-                                raise BoardError("no emulated core stands for this board")
-                            figures = counted(board.core, one.name, _Files(one.files), variant)
-                        else:
-                            figures = shells.count(board, one)
-                    except BoardError as error:
-                        why = str(error)
-                found += _two(board, one, figures, why)
+                found += emulators.costs(board, one)
     return found
 
 
@@ -162,21 +144,42 @@ class _Files(dict[str, bytes]):
         return hash(self._key)
 
 
-class _Shells:
-    """Emulated systems, opened once each."""
+class Emulators:
+    """Emulated systems and cores: each is opened once, and what is the same for two boards is counted once."""
 
     def __init__(self) -> None:
         self._open: dict[str, QemuShell] = {}
         self._counts: dict[tuple[str, str, _Files], int] = {}
+        self._call = cache(_counted)
 
-    def __enter__(self) -> _Shells:
+    def __enter__(self) -> Emulators:
         return self
 
     def __exit__(self, *_: object) -> None:
         for shell in self._open.values():
             shell.close()
 
-    def count(self, board: Board, one: Subject) -> Mapping[str, Any]:
+    def costs(self, board: Board, one: Subject) -> list[Measurement]:
+        """What a subject costs on a board: counted, and worked out from that; or one that says why not."""
+        target, _, variant = one.name.partition(":")
+        why = targets(board).get("python" if target == "runtime" else target, f"no {target} there")
+        figures: Mapping[str, Any] = {}
+        if why is None:
+            try:
+                figures = self._system(board, one) if board.kind == "linux" else self._core(board, one, target, variant)
+            except BoardError as error:
+                why = str(error)
+        return _two(board, one, figures, why)
+
+    def _core(self, board: Board, one: Subject, target: str, variant: str) -> Mapping[str, Any]:
+        """Cost of one call of a C artifact on the board's core."""
+        if target != "c":
+            raise BoardError(f"{target} is not counted on a core; bench --link micropython times it")
+        if board.core is None:
+            raise BoardError("no emulated core stands for this board")
+        return self._call(board.core, _Files(one.files), variant)
+
+    def _system(self, board: Board, one: Subject) -> Mapping[str, Any]:
         """Instructions of one call, in the board's architecture."""
         target, _, variant = one.name.partition(":")
         if target not in ("python", "runtime", "c"):
@@ -233,7 +236,7 @@ def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
 
 
-def _counted(core_name: str, name: str, files: _Files, variant: str) -> Mapping[str, Any]:
+def _counted(core_name: str, files: _Files, variant: str) -> Mapping[str, Any]:
     """Cost of one call of a C artifact on an emulated core."""
     if variant == "double" and core_name == "avr":
         raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
@@ -312,3 +315,12 @@ def for_calibration(subjects: Sequence[Subject]) -> Subject:
         if one.name.partition(":")[0] in ("python", "runtime"):
             return one
     raise DataError("--calibrate needs a model or a python artifact: its instructions are counted under QEMU")
+
+
+def together(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """One measurement an artifact and board, with counted and modelled figures: what budgets are held against."""
+    joined: dict[tuple[str, str], Measurement] = {}
+    for one in measurements:
+        before = joined.get((one.link, one.name))
+        joined[one.link, one.name] = one if before is None else replace(one, figures={**before.figures, **one.figures})
+    return list(joined.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from edge_lasso import terminal
-from edge_lasso.atomic import write_text
+from edge_lasso.atomic import write_json
 from edge_lasso.bench import Measurement, bench
 from edge_lasso.certificate import Certificate
 from edge_lasso.errors import DataError, ExportError
@@ -75,8 +74,7 @@ def demo(out: Path) -> int:
     with _step("measure", "on this machine, beside scikit-learn and skl2onnx with onnxruntime"):
         measurements = _measure(result, source, out)
     show_measurements(measurements)
-    text = json.dumps([one.to_json() for one in measurements], indent=1, allow_nan=False)
-    write_text(out / "measurements.json", text + "\n")
+    write_json(out / "measurements.json", [one.to_json() for one in measurements])
     write(
         ReportData(
             fixed, STORY, result.fits[0], importance(model, result.folds), shares(model, result.folds), held,
@@ -175,7 +173,7 @@ def _export(model: Model, fixed: Model, source: Path, out: Path) -> Certificate:
     (folder / "certificate.json").unlink(missing_ok=True)
     whole = replace(found[0], artifacts=(*found[0].artifacts, *found[1].artifacts))
     certificates = [one.to_json() for one in found]
-    write_text(out / "certificate.json", json.dumps(certificates, indent=1, allow_nan=False) + "\n")
+    write_json(out / "certificate.json", certificates)
     return whole
 
 

@@ -10,28 +10,29 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_lasso.bench import BUDGETS, Measurement, rendered
-from edge_lasso.board_costs import on_boards
-from edge_lasso.collect_table import Design, table_inputs
+import numpy as np
+
+from edge_lasso import select as selection
+from edge_lasso.bench import Measurement, check_budgets, rendered
+from edge_lasso.board_costs import Emulators
+from edge_lasso.collect_table import table_inputs
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.quantize import quantize
 from edge_lasso.terms import numeric_inputs, provenance, to_model
 from edge_lasso.train import fit_statistics
+from edge_lasso.train_table import design_of
 from edge_lasso_devices.boards import Board, targets
 from edge_lasso_runtime.model import Model
 
-PRECISIONS = ("float", "int16", "int8")
-SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100)
-VARIANTS = {
-    ("python", "float"): "python:double",
-    ("python", "int16"): "python:fixed",
-    ("python", "int8"): "python:fixed",
-    ("c", "float"): "c:float",
-    ("c", "int16"): "c:fixed",
-    ("c", "int8"): "c:fixed",
+PRECISIONS = {
+    "float": ("python:double", "c:float"),
+    "int16": ("python:fixed", "c:fixed"),
+    "int8": ("python:fixed", "c:fixed"),
 }
+"""Of the model, and the artifacts that have it."""
+SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100)
 COSTS = ("cycles", "instructions", "p50_us", "flash_bytes", "ram_bytes", "size_bytes")
 
 
@@ -143,29 +144,27 @@ def search(
     """
     limits = dict(budgets or {})
     _check(statistics, limits)
-    wanted = [
-        (key, name) for key, name in VARIANTS.items() if targets(board)[key[0]] is None and _counts(board, key[0])
-    ]
-    candidates, lost = [], {}
-    for model, error in sized_models(statistics, max_inputs, workers):
-        for precision in PRECISIONS:
-            reduced, bound = _reduced(model, precision)
-            if isinstance(reduced, str):
-                lost[f"{len(model.inputs)} inputs, {precision}"] = reduced
-                continue
-            for (_, of), artifact in wanted:
-                if of != precision:
+    candidates: list[Candidate] = []
+    lost: dict[str, str] = {}
+    with Emulators() as emulators:
+        for model, error in sized_models(statistics, max_inputs, workers):
+            for precision, artifacts in PRECISIONS.items():
+                try:
+                    reduced = model if precision == "float" else quantize(model, precision)
+                except DataError as refusal:
+                    lost[f"{len(model.inputs)} inputs, {precision}"] = str(refusal)
                     continue
-                if progress is not None:
-                    progress(f"{len(model.inputs)} inputs, {precision}, {artifact}")
-                [subject] = rendered(reduced, artifact)
-                loss = bound if bound is not None else float(subject.figures["max_error"]["value"])
-                costs = tuple(on_boards([board], [subject]))
-                one = Candidate(reduced, artifact, precision, len(model.inputs), error + loss, loss, costs)
-                if any(each.reason for each in costs):
-                    lost[one.title] = next(each.reason for each in costs if each.reason)
-                else:
-                    candidates.append(one)
+                for artifact in artifacts:
+                    if not _counts(board, artifact.partition(":")[0]):
+                        continue
+                    if progress is not None:
+                        progress(f"{len(model.inputs)} inputs, {precision}, {artifact}")
+                    one = _candidate(emulators, board, reduced, precision, artifact, error)
+                    reason = next((each.reason for each in one.measurements if each.reason), "")
+                    if reason:
+                        lost[one.title] = reason
+                    else:
+                        candidates.append(one)
     if not candidates:
         why = next(iter(lost.values()), "no target of it can be counted here")
         raise DataError(f"nothing could be counted for {board.name}: {why}")
@@ -185,17 +184,14 @@ def sized_models(
 
     Each has the alpha (or refit) that is best for its number of inputs; sizes that give no other model are left out.
     """
-    about = statistics.about
-    categories = {name: tuple(values) for name, values in about["categories"].items()}
-    design = Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
-    terms = design.terms if categories or about["degree"] == 2 else None
+    about, design = statistics.about, design_of(statistics)
     options = replace(TrainOptions(**about["options"]), select="min", max_inputs=None, workers=workers)
     inputs = table_inputs(design, numeric_inputs(statistics.total, design.numeric))
-    largest = max_inputs or fit_statistics(statistics, options, terms)[0].n_inputs
+    largest = max_inputs or fit_statistics(statistics, options, design.terms)[0].n_inputs
     found: dict[int, tuple[Model, float]] = {}
     for size in [*(size for size in SIZES if size < largest), largest]:
         chosen = replace(options, max_inputs=max(size, 1))
-        fits = fit_statistics(statistics, chosen, terms)
+        fits = fit_statistics(statistics, chosen, design.terms)
         made = {**provenance(fits, statistics, chosen), "data": about["data"], "seed": about["seed"]}
         model = to_model(fits, inputs, design.columns, design.terms, made)
         if model.inputs:
@@ -206,15 +202,13 @@ def sized_models(
 def knee(front: Sequence[Candidate]) -> Candidate:
     """The point of the front that is farthest below the line between its ends, error against the logarithm of cost.
 
-    Cost is time where it is known for all, else bytes (Satopaa et al. 2011, "Finding a kneedle in a haystack").
+    Cost is time where it is known for all, else bytes; see `select.knee`.
     """
     key = "p50_us" if all(one.cost("p50_us") for one in front) else "size_bytes"
     points = sorted((math.log(one.cost(key) or 1.0), one.error, i) for i, one in enumerate(front))
-    (x0, y0, _), (x1, y1, _) = points[0], points[-1]
-    if len(points) < 3 or x1 == x0 or y1 == y0:
-        return front[points[0][2]]
-    below = [((x - x0) / (x1 - x0)) * (y1 - y0) / abs(y1 - y0) - (y - y0) / abs(y1 - y0) for x, y, _ in points]
-    return front[points[max(range(len(points)), key=below.__getitem__)][2]]
+    x, y = np.array([point[:2] for point in points]).T
+    at = 0 if len(points) < 3 or x[0] == x[-1] or y[0] == y[-1] else selection.knee(x, y)
+    return front[points[at][2]]
 
 
 def _check(statistics: FoldStatistics, limits: Mapping[str, float]) -> None:
@@ -222,11 +216,7 @@ def _check(statistics: FoldStatistics, limits: Mapping[str, float]) -> None:
         raise DataError(f"search takes one target; these statistics have {len(statistics.targets)}")
     if not statistics.splits or "columns" not in statistics.about:
         raise DataError("search needs the statistics of a training with folds; train with --cv 2 or more")
-    for key, limit in limits.items():
-        if key not in BUDGETS:
-            raise DataError(f"budget '{key}' is unknown; there are {', '.join(BUDGETS)}")
-        if not 0.0 < limit < math.inf:
-            raise DataError(f"budget {key}={limit!r} must be a positive number")
+    check_budgets([], limits)
 
 
 def _counts(board: Board, target: str) -> bool:
@@ -234,14 +224,15 @@ def _counts(board: Board, target: str) -> bool:
     return targets(board)[target] is None and (board.kind == "linux" or target == "c")
 
 
-def _reduced(model: Model, precision: str) -> tuple[Model | str, float | None]:
-    if precision == "float":
-        return model, None
-    try:
-        reduced = quantize(model, precision)
-    except DataError as error:
-        return str(error), None
-    return reduced, max(reduced.provenance["quantized"]["bounds"])
+def _candidate(
+    emulators: Emulators, board: Board, model: Model, precision: str, artifact: str, error: float
+) -> Candidate:
+    """Render and count one artifact of a model with the given cross-validated error."""
+    [subject] = rendered(model, artifact)
+    quantized = model.provenance.get("quantized")
+    bound = max(quantized["bounds"]) if quantized else float(subject.figures["max_error"]["value"])
+    costs = tuple(emulators.costs(board, subject))
+    return Candidate(model, artifact, precision, len(model.inputs), error + bound, bound, costs)
 
 
 def _dominates(one: Candidate, other: Candidate) -> bool:

@@ -75,12 +75,17 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choi
     elif rule == "knee":
         span, drop = float(sizes[least] - sizes[0]), float(best[0] - best[least])
         if span > 0.0 and drop > 0.0:
-            above = (best[0] - best[: least + 1]) / drop - (sizes[: least + 1] - sizes[0]) / span
-            index = int(np.argmax(above))
+            index = knee(sizes[: least + 1], best[: least + 1])
     gamma = int(np.argmin(mean[index]))
     gap = errors[:, index, gamma] - errors[:, least, int(np.argmin(mean[least]))]
     paired_se = float(mean_and_error(gap[:, None])[1][0])
     return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired_se)
+
+
+def knee(x: Array, y: Array) -> int:
+    """The point farthest below the line between the first and the last (Satopaa et al. 2011), whose ends differ."""
+    run, rise = float(x[-1] - x[0]), float(y[-1] - y[0])
+    return int(np.argmax((y[0] - y) / abs(rise) + np.copysign((x - x[0]) / run, rise)))
 
 
 def criterion(residual: Array, yy: float, freedom: Array, rows: int, columns: int, rule: str) -> Array:

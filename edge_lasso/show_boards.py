@@ -72,10 +72,8 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
     columns = ("board", "artifact", "instructions", "cycles", "stack, bytes", "flash, bytes", "RAM, bytes")
     if counts:
         terminal.table("emulated: counted, the same on every run", columns, counts, text_columns=2)
-    times = [(one, one.figures["p50_us"]) for one in measurements if one.kind == "modelled"]
+    times, low, high = _times(measurements)
     if times:
-        low = min(figure["low"] for _, figure in times)
-        high = max(figure["high"] for _, figure in times)
         lines = [
             (
                 one.link, one.name, number(figure["value"], 3),
@@ -95,11 +93,10 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
 
 def costs_picture(measurements: Sequence[Measurement]) -> str:
     """Boards and artifacts with their modelled times as bands, and the emulated counts they come from; an SVG file."""
-    times = [(one, one.figures["p50_us"]) for one in measurements if one.kind == "modelled"]
+    times, low, high = _times(measurements)
     if not times:
         raise DataError("nothing could be counted, so there is nothing to draw")
     counts = {(one.link, one.name): one for one in measurements if one.kind == "emulated"}
-    low, high = min(figure["low"] for _, figure in times), max(figure["high"] for _, figure in times)
     axes = Axes(
         (low / 1.5, high * 100.0), (0.0, float(len(times))), "us for one row: modelled, band and middle", "",
         "One prediction on boards that are not here", "Modelled times with their bands, and emulated counts.",
@@ -115,6 +112,13 @@ def costs_picture(measurements: Sequence[Measurement]) -> str:
         key = "cycles" if counted.value("cycles") is not None else "instructions"
         axes.text(figure["high"] * 1.3, y, f"{counted.value(key):,.0f} {key}, emulated", dy=4)
     return svg_file(axes)
+
+
+def _times(measurements: Sequence[Measurement]) -> tuple[list[tuple[Measurement, Mapping[str, Any]]], float, float]:
+    """What is modelled, with its time, and the ends of all bands."""
+    times = [(one, one.figures["p50_us"]) for one in measurements if one.kind == "modelled"]
+    low = min((figure["low"] for _, figure in times), default=0.0)
+    return times, low, max((figure["high"] for _, figure in times), default=0.0)
 
 
 def _bar(figure: Mapping[str, Any], low: float, high: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.cluster import Pieces, collect_on, connect, survey_on
-from edge_lasso.collect_table import Collected, Design, Progress, collect_table
+from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
@@ -174,7 +174,7 @@ def train_table(
             design = Design(tuple(columns), tuple(targets), rows.categories, {})
             found = collect_on(client, rows, design, plan(rows), degree, progress)
         options = sensors.on(options, found.design.columns, found.terms)
-        fits = _fit(found, options, degree)
+        fits = fit_statistics(found.folds, options, found.terms)
     else:
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
@@ -190,7 +190,7 @@ def train_table(
         else:
             found = collect_table(table, design, rows, plan(rows), degree, progress)
             options = sensors.on(options, found.design.columns, found.terms)
-            fits = _fit(found, options, degree)
+            fits = fit_statistics(found.folds, options, found.terms)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
     about["data"] = {
@@ -243,9 +243,11 @@ def training(
     }
 
 
-def _fit(found: Collected, options: TrainOptions, degree: int) -> list[Fit]:
-    plain = degree == 1 and not found.design.categories
-    return fit_statistics(found.folds, options, None if plain else found.terms)
+def design_of(statistics: FoldStatistics) -> Design:
+    """What the columns of statistics are, from what `training` noted."""
+    about = statistics.about
+    categories = {name: tuple(values) for name, values in about["categories"].items()}
+    return Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
 
 
 def _cluster_path(data: Any, holdout: float) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_lasso.collect_table import Design, Progress, collect_rows, table_inputs
+from edge_lasso.collect_table import Progress, collect_rows, table_inputs
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, Splits, plan_folds
@@ -22,7 +22,7 @@ from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, open_table
 from edge_lasso.terms import model_term_names, numeric_inputs, provenance, to_model
 from edge_lasso.train import fit_statistics
-from edge_lasso.train_table import TrainResult, training
+from edge_lasso.train_table import TrainResult, design_of, training
 from edge_lasso_runtime.model import Model
 
 SMALL, LARGE = 0.5, 1.5
@@ -70,23 +70,22 @@ def update_table(
     if not 0.0 < forget <= 1.0:
         raise DataError(f"forget is {forget}; it must be larger than 0 and at most 1 (1 forgets nothing)")
     table = open_table(data)
-    categories = {name: tuple(values) for name, values in about["categories"].items()}
-    design = Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
+    design = design_of(statistics)
     statistics.parts[0].check_names(design.names, design.targets, "the statistics to update")
-    rows = survey(table, design.targets, about["time"], list(categories), update=True)
+    rows = survey(table, design.targets, about["time"], list(design.categories), update=True)
     _check_newer(rows, about["data"], about["time"])
     options = options or TrainOptions(**about["options"])
     plan = plan_folds(len(statistics.splits) if forget < 1.0 else 0, rows.kept)
     new = collect_rows(table, design, rows, plan, progress).parts
     folds = grown(statistics, new[0]) if forget == 1.0 else renewed(statistics, new, forget)
-    fits = fit_statistics(folds, options, design.terms if categories or about["degree"] == 2 else None)
+    fits = fit_statistics(folds, options, design.terms)
     made = provenance(fits, folds, options)
     made["seed"] = about["seed"]
     made["data"] = _together(about["data"], table, rows, forget)
     folds.about = training(design, about["degree"], about["time"], options, made, about["seed"])
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
     model = to_model(fits, inputs, design.columns, design.terms, made)
-    return TrainResult(model, folds, fits, [*rows.notes, *_new_categories(rows, categories)], None)
+    return TrainResult(model, folds, fits, [*rows.notes, *_new_categories(rows, design.categories)], None)
 
 
 def grown(statistics: FoldStatistics, new: Statistics) -> FoldStatistics:

@@ -21,7 +21,7 @@ from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.python_session import InterpreterSession
 
-from .atomic import write_text
+from .atomic import write_json
 from .certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
 from .compare import Outcome, compare
 from .errors import DataError
@@ -105,7 +105,7 @@ def export(
                 whole = _with_earlier(certificate, out, keep)
                 for title in keep:
                     _move(Path(away, title.replace(":", "-")), out / title.replace(":", "-"), Path(away))
-                write_text(out / CERTIFICATE, json.dumps(whole.to_json(), indent=1, allow_nan=False) + "\n")
+                write_json(out / CERTIFICATE, whole.to_json())
     except BaseException:
         if not existed:
             _remove_if_empty(out)

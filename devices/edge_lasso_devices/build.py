@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from .errors import BoardError
+from .shells import relative
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
 WARNINGS = tuple(["-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Wshadow", "-Werror"])
@@ -72,10 +73,7 @@ def build(
     library = f"{PurePosixPath(sources[0]).stem}.so"
     with tempfile.TemporaryDirectory() as away:
         for name, data in files.items():
-            place = PurePosixPath(name)
-            if place.is_absolute() or ".." in place.parts or place == PurePosixPath("."):
-                raise BoardError(f"file name {name!r} leaves the build folder; use a relative path without '..'")
-            path = Path(away, place)
+            path = Path(away, relative(name, "build folder"))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         command = [*compiler, *FLAGS, *WARNINGS, "-o", library, *sources, "-lm"]

@@ -88,20 +88,10 @@ def cross_build(
         raise BoardError(f"no toolchain for '{target}'; there are {', '.join(TARGETS)}")
     command, version = _compiler(target)
     command += [*FLAGS, *WARNINGS, *(f"-D{name}={value}" for name, value in (defines or {}).items())]
-    sources = [name for name in files if name.endswith(".c")]
-    if not sources or not symbols:
+    if not symbols or not any(name.endswith(".c") for name in files):
         raise BoardError("nothing to compile: give at least one .c file and one function to keep")
-    with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
-        for name, data in files.items():
-            path = Path(away, relative(name))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        link = ["-Wl,--gc-sections", f"-Wl,-e,{symbols[0]}", *(f"-Wl,-u,{symbol}" for symbol in symbols)]
-        done = execute([*command, *link, "-o", "image.elf", *sources], timeout=TIMEOUT, cwd=away)
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise BoardError(f"{target}: {next((line for line in lines if 'error' in line), lines[0])}")
-        return _read(Path(away, "image.elf").read_bytes(), target, symbols, version)
+    command += ["-Wl,--gc-sections", f"-Wl,-e,{symbols[0]}", *(f"-Wl,-u,{symbol}" for symbol in symbols)]
+    return _read(_linked(command, files, target), target, symbols, version)
 
 
 def linux_program(files: Mapping[str, bytes], architecture: str) -> bytes:
@@ -119,18 +109,30 @@ def linux_program(files: Mapping[str, bytes], architecture: str) -> bytes:
     BoardError
         ziglang is missing, or the compiler refuses the sources.
     """
-    if not importlib.util.find_spec("ziglang"):
-        raise BoardError(f"a program for {architecture} needs zig; install it with: pip install 'edge-lasso[boards]'")
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", *LINUX[architecture]]
-    command += ["-O2", "-std=gnu99", "-ffp-contract=off", "-static", "-fno-sanitize=undefined", "-o", "program"]
+    command = [*_zig(architecture), "-target", *LINUX[architecture]]
+    command += ["-O2", "-std=gnu99", "-ffp-contract=off", "-static", "-fno-sanitize=undefined"]
+    return _linked(command, files, architecture)
+
+
+def _linked(command: Sequence[str], files: Mapping[str, bytes], target: str) -> bytes:
+    """Run a compiler on sources in a folder of their own; what it links."""
     with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
         for name, data in files.items():
-            Path(away, relative(name)).write_bytes(data)
-        done = execute([*command, *(name for name in files if name.endswith(".c"))], timeout=TIMEOUT, cwd=away)
+            path = Path(away, relative(name))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        sources = [name for name in files if name.endswith(".c")]
+        done = execute([*command, "-o", "image.elf", *sources], timeout=TIMEOUT, cwd=away)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise BoardError(f"{architecture}: {next((line for line in lines if 'error' in line), lines[0])}")
-        return Path(away, "program").read_bytes()
+            raise BoardError(f"{target}: {next((line for line in lines if 'error' in line), lines[0])}")
+        return Path(away, "image.elf").read_bytes()
+
+
+def _zig(target: str) -> list[str]:
+    if not importlib.util.find_spec("ziglang"):
+        raise BoardError(f"target '{target}' needs zig; install it with: pip install 'edge-lasso[boards]'")
+    return [sys.executable, "-m", "ziglang", "cc"]
 
 
 def _compiler(target: str) -> tuple[list[str], str]:
@@ -138,11 +140,9 @@ def _compiler(target: str) -> tuple[list[str], str]:
         if not shutil.which("avr-gcc"):
             raise BoardError("no avr-gcc here; install Debian's gcc-avr and avr-libc")
         return ["avr-gcc", "-mmcu=atmega328p", "-nostartfiles"], _version("avr-gcc")
-    if not importlib.util.find_spec("ziglang"):
-        raise BoardError(f"target '{target}' needs zig; install it with: pip install 'edge-lasso[boards]'")
+    zig = _zig(target)
     triple, cpu = ZIG[target]
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, cpu, *ZIG_FLAGS, f"-Wl,--image-base={BASE}"]
-    return command, _version(sys.executable, "-m", "ziglang", "cc")
+    return [*zig, "-target", triple, cpu, *ZIG_FLAGS, f"-Wl,--image-base={BASE}"], _version(*zig)
 
 
 @functools.cache

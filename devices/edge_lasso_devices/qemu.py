@@ -75,6 +75,7 @@ class QemuShell(LocalShell):
         system = [] if root is None else ["-L", str(root)]
         self._emulator = [how.program, "-cpu", how.cpu, "-seed", "1", *system]
         self._python = sys.executable if root is None else str(root / "usr" / "bin" / "python3")
+        self._described = ""
         super().__init__()
         self.python = (*self._emulator, self._python)
 
@@ -170,10 +171,13 @@ class QemuShell(LocalShell):
         done.touch()
 
     def describe(self) -> str:
-        """Emulator, architecture and Python."""
+        """Emulator, architecture and Python; asked once, since every start is emulated."""
+        if self._described:
+            return self._described
         version = execute([self._emulator[0], "--version"]).stdout.partition("\n")[0]
         python = self.run([*self.python, "--version"], timeout=60).stdout.strip()
-        return f"{self.name}, C{python} under {version}" if python else f"{self.name} under {version}"
+        self._described = f"{self.name}, C{python} under {version}" if python else f"{self.name} under {version}"
+        return self._described
 
 
 def sysroot(name: str) -> Path:

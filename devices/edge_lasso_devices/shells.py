@@ -71,6 +71,9 @@ class Shell(ABC):
             The program is not there, the time is over, or the link is lost. A non-zero exit status raises nothing.
         """
 
+    def install(self, target: str) -> None:  # noqa: B027  # nothing to do in most places
+        """Bring what runs a target's artifacts, where a place can: elsewhere its owner has installed it."""
+
     @abstractmethod
     def describe(self) -> str:
         """One line: what this is and which Python it has."""
@@ -88,11 +91,11 @@ class Shell(ABC):
         self.close()
 
 
-def relative(name: str) -> PurePosixPath:
-    """A file's name as a path inside the working folder; BoardError when it would leave it."""
+def relative(name: str, folder: str = "working folder") -> PurePosixPath:
+    """A file's name as a path inside a folder; BoardError, naming that, when it would leave it."""
     path = PurePosixPath(name)
     if not name or "\0" in name or path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
-        raise BoardError(f"file name {name!r} leaves the working folder; use a relative path without '..'")
+        raise BoardError(f"file name {name!r} leaves the {folder}; use a relative path without '..'")
     return path
 
 

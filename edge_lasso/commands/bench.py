@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -42,9 +42,7 @@ def bench(
 
     Before buying: edge-lasso bench model.json --board pi-zero-2w
     """
-    import json
-
-    from edge_lasso.atomic import write_text
+    from edge_lasso.atomic import write_json
     from edge_lasso.bench import bench as run
     from edge_lasso.bench import check_budgets
     from edge_lasso.show import show_budgets, show_measurements
@@ -59,8 +57,7 @@ def bench(
         raise DataError("--picture draws boards; give --board NAME or --board all")
     measurements = run(subjects, link=link, seconds=seconds)
     if json_file is not None:
-        data = [one.to_json() for one in measurements]
-        write_text(json_file, json.dumps(data, indent=1, allow_nan=False) + "\n")
+        write_json(json_file, [one.to_json() for one in measurements])
     show_measurements(measurements)
     if budgets:
         rows = check_budgets(measurements, budgets)
@@ -78,12 +75,10 @@ def _on_boards(
     json_file: Path | None,
     picture: Path | None,
 ) -> None:
-    import json
-
     from edge_lasso import terminal
-    from edge_lasso.atomic import write_text
+    from edge_lasso.atomic import write_json, write_text
     from edge_lasso.bench import check_budgets
-    from edge_lasso.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of
+    from edge_lasso.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of, together
     from edge_lasso.show import show_budgets
     from edge_lasso.show_boards import costs_picture, show_costs
     from edge_lasso_devices.boards import boards, load_board
@@ -97,7 +92,7 @@ def _on_boards(
     with terminal.progress("counting") as advance:
         measurements = on_boards(chosen, subjects, lambda name: advance(0, None, name))
     if json_file is not None:
-        write_text(json_file, json.dumps([one.to_json() for one in measurements], indent=1, allow_nan=False) + "\n")
+        write_json(json_file, [one.to_json() for one in measurements])
     if picture is not None:
         write_text(picture, costs_picture(measurements))
     show_costs(measurements)
@@ -106,25 +101,9 @@ def _on_boards(
     rows = []
     for one in chosen:
         here = [each for each in measurements if each.link == one.name and not each.reason]
-        limits = budgets or default_budgets(one)
-        kept = [row for row in check_budgets(here, limits) if row.value is not None]
-        rows += kept
-        if budgets:
-            rows += [row for row in check_budgets(_joined(here), limits) if row.value is None]
+        found = check_budgets(together(here), budgets or default_budgets(one))
+        rows += [row for row in found if budgets or row.value is not None]
     missed = [row for row in rows if not row.ok]
     show_budgets(rows if budgets or len(chosen) == 1 else missed)
     if missed:
         raise VerificationError("a budget is missed; see the table above")
-
-
-def _joined(measurements: list[Any]) -> list[Any]:
-    """The figures of all measurements of an artifact together: a budget is open only when none of them has it."""
-    from edge_lasso.bench import Measurement
-
-    together: dict[tuple[str, str], Measurement] = {}
-    for one in measurements:
-        key = (one.link, one.name)
-        before = together.get(key)
-        figures = {**(before.figures if before else {}), **one.figures}
-        together[key] = Measurement(one.name, one.link, one.kind, one.machine, figures)
-    return list(together.values())

@@ -35,9 +35,7 @@ def search(
 
     Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=200 --out pico
     """
-    import json
-
-    from edge_lasso.atomic import write_text
+    from edge_lasso.atomic import write_json, write_text
     from edge_lasso.search import search as run
     from edge_lasso.show_search import front_json, front_picture, show_front
     from edge_lasso.train_table import train_table
@@ -62,7 +60,7 @@ def search(
     out.mkdir(exist_ok=True)
     certificate = export(front.choice.model, front.choice.artifact, out / "artifacts")
     save_both(front.choice.model, result.folds, out / "model.json")
-    write_text(out / "front.json", json.dumps(front_json(front, known), indent=1, allow_nan=False) + "\n")
+    write_json(out / "front.json", front_json(front, known))
     write_text(out / "front.svg", front_picture(front, known))
     show_front(front, known, as_json)
     if certificate.status != "passed":

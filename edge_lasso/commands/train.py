@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names, save_both, statistics_file
 from edge_lasso.errors import DataError, VerificationError
+
+if TYPE_CHECKING:
+    from edge_lasso.train_table import TrainResult
+    from edge_lasso.update_table import Comparison
 
 
 def train(
@@ -72,10 +76,8 @@ def train(
 
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
-    from edge_lasso.audit import record
     from edge_lasso.fit import TrainOptions
     from edge_lasso.sensors import parse_sensors
-    from edge_lasso.show import show_training
     from edge_lasso.train_table import train_table
 
     if update is not None:
@@ -101,9 +103,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
         )  # fmt: skip
-    save_both(result.model, result.folds, out)
-    record(result.model, out)
-    show_training(result, out, statistics_file(out), as_json)
+    _finish(result, out, as_json)
 
 
 def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
@@ -118,9 +118,8 @@ def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
 
 
 def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
-    from edge_lasso.audit import record
     from edge_lasso.folds import FoldStatistics
-    from edge_lasso.show import show_comparison, show_training
+    from edge_lasso.show import show_comparison
     from edge_lasso.update_table import compare, update_table
     from edge_lasso_runtime import load
 
@@ -138,6 +137,14 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
             f"squared error on the new rows is {comparison.percent_worse:+.1f} %, more than --max-worse {max_worse:g}; "
             f"{out} was not written"
         )
+    _finish(result, out, as_json, comparison)
+
+
+def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None) -> None:
+    """Write the model and its statistics, put it on record, and print it."""
+    from edge_lasso.audit import record
+    from edge_lasso.show import show_training
+
     save_both(result.model, result.folds, out)
     record(result.model, out)
     show_training(result, out, statistics_file(out), as_json, comparison)

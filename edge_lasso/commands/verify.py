@@ -25,16 +25,14 @@ def verify(
 
     Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
     """
-    import json
-
-    from edge_lasso.atomic import write_text
+    from edge_lasso.atomic import write_json
     from edge_lasso.show import show_certificate
     from edge_lasso.verify import verify as run
     from edge_lasso_runtime import load
 
     certificate = run(load(model), artifacts or None, data)
     if json_file is not None:
-        write_text(json_file, json.dumps(certificate.to_json(), indent=1, allow_nan=False) + "\n")
+        write_json(json_file, certificate.to_json())
     show_certificate(certificate, as_json=False)
     if certificate.status != "passed":
         raise VerificationError(f"verification {certificate.status.replace('_', ' ')}; see the table above")

@@ -293,3 +293,25 @@ def elsewhere():
 def options():
     """`Options`."""
     return Options
+
+
+@pytest.fixture
+def notices_a_broken_sum(tmp_path):
+    """Check that a C artifact's self-test passes, and fails when its sums are wrong."""
+
+    def check(files, compiler, *flags):
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        main = '#include "model.h"\nint main(void) { return model_selftest() == 1 ? 0 : 1; }\n'
+        (tmp_path / "main.c").write_text(main)
+        command = [compiler, "-std=c99", "-O2", "-DMODEL_SELFTEST", "main.c", "model.c", "-o", "run", *flags]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert subprocess.run([tmp_path / "run"], check=False).returncode == 0
+        source = (tmp_path / "model.c").read_text()
+        broken = source.replace(" += ", " -= ")
+        assert broken != source
+        (tmp_path / "model.c").write_text(broken)
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert subprocess.run([tmp_path / "run"], check=False).returncode == 1
+
+    return check
