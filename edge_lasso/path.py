@@ -169,6 +169,11 @@ def gap(
     return max(value, 0.0) / problem.yy if problem.yy > 0.0 else 0.0
 
 
+def gram_times(gram: Any, coefs: Array) -> Array:
+    """``coefs @ gram`` for coefficient vectors (one a row), with a Gram matrix or the rows it is made of."""
+    return np.asarray(coefs @ gram if isinstance(gram, np.ndarray) else (coefs @ gram.Z.T) @ gram.Z)
+
+
 class PathSolver:
     """Solves one problem for decreasing alphas, each from the solution before.
 
@@ -218,18 +223,38 @@ class PathSolver:
         """Solve further alphas, smaller than those so far."""
         if not len(alphas):
             return
+        known = self._known(len(alphas))
         small = len(self.problem.xy) <= SCREEN_FROM and isinstance(self.problem.gram, np.ndarray)
-        solve = self._direct if small else self._screened
-        coefs = solve(alphas)
+        if known is not None and known[1].all():
+            coefs = self._take(known[0], float(alphas[-1]))
+        else:
+            coefs = self._direct(alphas, known) if small else self._screened(alphas)
         self.solution.coefs = np.concatenate([self.solution.coefs, coefs])
         self.coef = coefs[-1]
 
-    def _direct(self, alphas: Array) -> Array:
-        problem = self.problem
+    def _known(self, count: int) -> tuple[Array, Array] | None:
+        """What is known of the next alphas."""
         if self.known is None:
+            return None
+        done = len(self.solution.coefs)
+        coefs, exact = self.known
+        return coefs[done : done + count], exact[done : done + count]
+
+    def _take(self, coefs: Array, last: float) -> Array:
+        """Go on from solutions that need no descent."""
+        self.solution.n_iter += [0] * len(coefs)
+        if len(self.problem.xy) > SCREEN_FROM:
+            self._last, xy = last, self.problem.xy
+            self._gradient = xy - gram_times(self.problem.gram, coefs[-1:])[0]
+            self.solution.saturated = coefs[-1] @ (xy + self._gradient) > self.saturated * self.problem.yy
+        return coefs
+
+    def _direct(self, alphas: Array, known: tuple[Array, Array] | None) -> Array:
+        problem = self.problem
+        if known is None:
             coefs, open_ = np.zeros((len(alphas), len(problem.xy))), np.arange(len(alphas))
         else:
-            coefs, open_ = self.known[0], np.flatnonzero(~self.known[1])
+            coefs, open_ = known[0], np.flatnonzero(~known[1])
         n_iter = [0] * len(alphas)
         if len(open_):
             start = coefs[open_[0] - 1] if open_[0] else self.coef
@@ -245,6 +270,7 @@ class PathSolver:
     def _screened(self, alphas: Array) -> Array:
         coefs = np.zeros((len(alphas), len(self.problem.xy)))
         coef = self.coef.copy()
+        self._admit(coef != 0.0)
         for i, alpha in enumerate(alphas):
             if self.solution.saturated:
                 coefs[i:] = coef

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
+from edge_lasso import homotopy
 from edge_lasso.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions, penalty_factors
@@ -26,6 +27,9 @@ Array = npt.NDArray[Any]
 FOLD_TOLERANCE = 1e-5
 """Of coordinate descent, for paths that are only scored (scikit-learn's default is 1e-4)."""
 TOLERANCE = 1e-7
+WALK_UP_TO = 120
+WALK_FROM = 5
+"""Up to so many rows, and with so many columns for each, walking from knot to knot beats coordinate descent."""
 SWEEPS = 1000
 """As scikit-learn's `max_iter`: close to the point where the rows are fitted exactly, descent is slow."""
 
@@ -185,6 +189,10 @@ def row_paths(
             )
             for rows in every
         ]
+        walk = len(X) <= min(WALK_UP_TO, X.shape[1] / WALK_FROM)
+        if walk and options.l1_ratio == 1.0 and not options.positive:
+            for solver, known in zip(solvers, homotopy.paths([one.problem for one in solvers], alphas), strict=True):
+                solver.known = known
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the duality gap is reported
             paths = solve_together(solvers, [pair[1] for pair in pairs], _Count(), alphas, options)

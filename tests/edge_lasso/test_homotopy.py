@@ -1,13 +1,18 @@
 """Exact paths: optimality is checked from the definition, and peers agree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import lasso_path
 
+from edge_lasso import row_path
+from edge_lasso.estimators import LassoRegressor
 from edge_lasso.homotopy import paths
 from edge_lasso.path import Problem, alpha_grid, gap
+from edge_lasso.row_path import Rows
 
 
 def problem(X, y):
@@ -88,3 +93,29 @@ def test_alphas_above_the_largest_useful_one_give_nothing():
     assert exact.all()
     assert not coefs[:2].any()
     assert np.count_nonzero(coefs[2]) >= 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.integers(4, 30), st.integers(5, 80))
+def test_rows_give_what_their_gram_matrix_gives(seed, n, p):
+    X, y = random(seed, n=n, p=p)
+    X[: n // 2, 0] = np.nan
+    cut = [np.ones(n, dtype=bool), np.arange(n) % 4 > 0]
+    rows = [Rows(X[keep], y[keep], np.ones(keep.sum()), None, np.ones(p)).problem() for keep in cut]
+    alphas = alpha_grid(rows[0])
+    for one, (coefs, exact) in zip(rows, paths(rows, alphas), strict=True):
+        assert exact[: len(alphas) // 2].all()
+        assert max(gap(one, coef, alpha) for coef, alpha in zip(coefs[exact], alphas[exact], strict=True)) < 1e-11
+        if n > p + 5:
+            gram = replace(one, gram=one.gram[np.arange(p)])
+            assert coefs[exact] == pytest.approx(paths([gram], alphas)[0][0][exact], abs=1e-8)
+
+
+def test_rows_and_descent_choose_the_same_model(monkeypatch):
+    X, y = random(3, n=40, p=300)
+    walked = LassoRegressor().fit(X, y)
+    monkeypatch.setattr(row_path, "WALK_UP_TO", 0)
+    descended = LassoRegressor().fit(X, y)
+    assert walked.alpha_ == descended.alpha_
+    assert walked.cv_error_ == pytest.approx(descended.cv_error_, rel=1e-3)
+    assert (walked.coef_ != 0.0).tolist() == (descended.coef_ != 0.0).tolist()
