@@ -52,6 +52,8 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Let the relaxed lasso compete: least squares on the chosen inputs (gamma 0), and halfway (gamma 0.5).
     positive : bool, default=False
         No negative coefficients; nothing is refitted.
+    signs : array-like of {-1, 0, 1} of shape (n_features,), default=None
+        1: no negative coefficient for this feature, -1: no positive one.
     penalty : array-like of shape (n_features,), default=None
         Penalty factors: a sensor that costs more is penalized more.
     sensors : array-like of int of shape (n_features,), default=None
@@ -109,8 +111,10 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         n_jobs: int | None = None,
         method: str = "lasso",
         sensors: Sequence[int] | None = None,
+        signs: Sequence[int] | None = None,
     ) -> None:
         self.method = method
+        self.signs = signs
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.eps = eps
@@ -165,8 +169,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             at = given[0].columns
         used = X if given is None else X[:, at]
         folds = collect(used, y, plan, [columns[j] for j in at], targets, weight, options.workers)
-        if given is not None and options.penalty is not None:
-            options = replace(options, penalty=[options.penalty[j] for j in at.tolist()])
+        options = options if given is None else options.on_columns(at)
         self._finish(fit_statistics(folds, options, given=given), folds, options, at, y.ndim == 1)
         means = folds.total.means()[: len(at)]
         self.feature_means_: Array = means if given is None else given[0].whole.mean
@@ -185,6 +188,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             max_inputs=self.max_inputs,
             refit=self.refit,
             positive=self.positive,
+            signs=self.signs,
             penalty=self.penalty,
             groups=self.sensors,
             tol=self.tol,

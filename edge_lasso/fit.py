@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ class TrainOptions:
         Let the relaxed lasso (gamma 0 and 0.5) compete with the lasso (gamma 1).
     positive : bool
         No negative coefficients; nothing is refitted.
+    signs : sequence of int, optional
+        For each column 1 (no negative coefficient), -1 (no positive one) or 0; nothing is refitted.
     penalty : sequence of float, optional
         Penalty factor of each column, larger than 0 (a sensor that costs more is penalized more).
     groups : sequence of int, optional
@@ -70,6 +72,7 @@ class TrainOptions:
     workers: int = 1
     method: str = "lasso"
     groups: Sequence[int] | None = None
+    signs: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -78,8 +81,10 @@ class TrainOptions:
             raise DataError(f"groups need method 'group' or 'omp'; method is {self.method!r}")
         if self.method == "omp" and (self.l1_ratio != 1.0 or not isinstance(self.alphas, int | np.integer)):
             raise DataError("method 'omp' has no l1_ratio and no alphas; leave them out")
-        if self.positive and self.method not in ("lasso", "adaptive"):
-            raise DataError(f"positive needs method 'lasso' or 'adaptive'; method is {self.method!r}")
+        if (self.positive or self.signs is not None) and self.method not in ("lasso", "adaptive"):
+            raise DataError(f"positive and signs need method 'lasso' or 'adaptive'; method is {self.method!r}")
+        if self.positive and self.signs is not None:
+            raise DataError("positive is a sign for every column; give positive or signs, not both")
         if self.method == "relaxed" and not self.refit:
             raise DataError("method 'relaxed' is a refit; use method 'lasso' with refit=False")
         if not 0.0 < self.l1_ratio <= 1.0:
@@ -94,6 +99,15 @@ class TrainOptions:
             raise DataError(f"max_inputs is {self.max_inputs}; it must be 1 or more")
         if not self.tol > 0.0 or self.max_iter < 1:
             raise DataError(f"tol is {self.tol} and max_iter {self.max_iter}; both must be larger than 0")
+
+    def on_columns(self, columns: Array) -> TrainOptions:
+        """The same for some of the columns, by position."""
+        some: dict[str, Any] = {
+            name: [values[j] for j in columns.tolist()]
+            for name, values in (("penalty", self.penalty), ("signs", self.signs))
+            if values is not None
+        }
+        return replace(self, **some)
 
 
 @dataclass(frozen=True)
@@ -195,6 +209,16 @@ def penalty_factors(penalty: Sequence[float] | None, p: int) -> Array:
     if factors.shape != (p,) or not (np.isfinite(factors).all() and (factors > 0.0).all()):
         raise DataError(f"penalty must be {p} finite factors larger than 0, one for each column")
     return factors
+
+
+def sign_constraints(options: TrainOptions, p: int) -> Array | None:
+    """The sign each coefficient may have (1, -1, or 0: either); None where all are free."""
+    if options.signs is None:
+        return np.ones(p, dtype=np.int64) if options.positive else None
+    signs = np.asarray(options.signs)
+    if signs.shape != (p,) or not np.isin(signs, (-1, 0, 1)).all():
+        raise DataError(f"signs must be {p} of -1, 0 and 1, one for each column")
+    return signs.astype(np.int64) if signs.any() else None
 
 
 def group_labels(groups: Sequence[int] | None, p: int) -> Array:

@@ -30,6 +30,7 @@ POLISH_UP_TO = 1500
 SATURATED = 0.999
 """Part of the variance explained at which a screened path ends, as in glmnet."""
 EPS = float(np.finfo(np.float64).eps)
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,14 @@ def problems(moments: Moments, p: int, scale: Array | None = None, fixed: Array 
     ]
 
 
-def alpha_max(problem: Problem, l1_ratio: float = 1.0, positive: bool = False) -> float:
+def pull(gradient: Array, signs: Array | None) -> Array:
+    """How hard each column is pulled away from zero, where it may go (`signs`: 1 up, -1 down, 0 both; None: all 0)."""
+    return np.abs(gradient) if signs is None else np.where(signs == 0, np.abs(gradient), gradient * signs)
+
+
+def alpha_max(problem: Problem, l1_ratio: float = 1.0, signs: Array | None = None) -> float:
     """The smallest alpha at which all coefficients are zero."""
-    return float(max(np.max(problem.xy if positive else np.abs(problem.xy), initial=0.0), 0.0)) / l1_ratio
+    return float(np.max(pull(problem.xy, signs), initial=0.0)) / l1_ratio
 
 
 def alpha_grid(
@@ -130,14 +136,14 @@ def alpha_grid(
     alphas: int | Sequence[float] = 100,
     l1_ratio: float = 1.0,
     eps: float = 1e-3,
-    positive: bool = False,
+    signs: Array | None = None,
     top: float | None = None,
 ) -> Array:
     """A decreasing grid of alphas: those given, or `alphas` of them from `top` (the largest useful) to `eps` of it."""
     if isinstance(alphas, int | np.integer) and not isinstance(alphas, bool):
         if alphas < 1:
             raise DataError(f"alphas is {alphas}; it must be a number of alphas (1 or more) or the alphas themselves")
-        top = alpha_max(problem, l1_ratio, positive) if top is None else top
+        top = alpha_max(problem, l1_ratio, signs) if top is None else top
         if top <= EPS * problem.yy**0.5:
             top = EPS * max(problem.yy**0.5, EPS)
         return np.asarray(np.geomspace(top, top * eps, int(alphas)))
@@ -152,7 +158,7 @@ def gap(
     coef: Array,
     alpha: float,
     l1_ratio: float = 1.0,
-    positive: bool = False,
+    signs: Array | None = None,
 ) -> float:
     """Duality gap relative to ``yy``: how far the objective can be from its minimum (0: exact)."""
     l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
@@ -162,7 +168,7 @@ def gap(
     fit = float(problem.xy[active] @ w)
     residual = max(problem.yy + float(gw[active] @ w) - 2.0 * fit, 0.0)
     dual = problem.xy - gw - l2 * coef
-    norm = float(np.max(dual if positive else np.abs(dual), initial=0.0))
+    norm = float(np.max(pull(dual, signs), initial=0.0))
     factor = min(1.0, l1 / norm) if norm > 0.0 else 1.0
     value = 0.5 * residual * (1.0 + factor**2) - factor * (problem.yy - fit)
     value += l1 * float(np.abs(w).sum()) + 0.5 * l2 * (1.0 + factor**2) * float(w @ w)
@@ -184,8 +190,8 @@ class PathSolver:
     tol : float
         scikit-learn's `tol`.
     max_iter : int
-    positive : bool
-        Coefficients may not be negative.
+    signs : array of int, shape (p,), or None
+        1: the coefficient may not be negative, -1: not positive, 0: either.
     saturated : float
         Part of the variance explained at which a screened path ends.
 
@@ -201,7 +207,7 @@ class PathSolver:
         l1_ratio: float = 1.0,
         tol: float = TOLERANCE,
         max_iter: int = 10_000,
-        positive: bool = False,
+        signs: Array | None = None,
         saturated: float = SATURATED,
     ) -> None:
         self.saturated = saturated
@@ -209,12 +215,12 @@ class PathSolver:
         self.l1_ratio = l1_ratio
         self.tol = tol
         self.max_iter = max_iter
-        self.positive = positive
+        self.signs = signs
         self.coef = np.zeros(len(problem.xy))
         self.known: tuple[Array, Array] | None = None
         self.solution = Solution(np.zeros((0, len(problem.xy))))
         self._gradient = problem.xy.copy()
-        self._last = alpha_max(problem, l1_ratio, positive)
+        self._last = alpha_max(problem, l1_ratio, signs)
         self._set = np.zeros(0, dtype=np.intp)  # ever a candidate
         self._rows = np.zeros((0, len(problem.xy)))
         self._sub = np.zeros((0, 0))
@@ -276,19 +282,19 @@ class PathSolver:
                 coefs[i:] = coef
                 break
             bar = self.l1_ratio * (2.0 * alpha - self._last)
-            self._admit(self._score() >= bar)
+            self._admit(pull(self._gradient, self.signs) >= bar)
             sweeps = 0
             while True:
                 inside = self._set
                 xy = self.problem.xy[inside]
-                found, n_iter = self._descend(self._sub, xy, np.array([alpha]), coef[inside], SWEEPS)
+                found, n_iter = self._descend(self._sub, xy, np.array([alpha]), coef[inside], SWEEPS, inside)
                 sweeps += n_iter[0]
                 if n_iter[0] >= SWEEPS:
-                    found[0], more = self._finish(self._sub, xy, float(alpha), found[0])
+                    found[0], more = self._finish(self._sub, xy, float(alpha), found[0], inside)
                     sweeps += more
                 coef[inside] = found[0]
                 self._gradient = self.problem.xy - self._apply(found[0])
-                outside = self._score() > self.l1_ratio * alpha * (1.0 + 1e-10)
+                outside = pull(self._gradient, self.signs) > self.l1_ratio * alpha * (1.0 + 1e-10)
                 outside[inside] = False
                 if not outside.any():
                     break
@@ -298,9 +304,6 @@ class PathSolver:
             self.solution.saturated = coef @ (self.problem.xy + self._gradient) > self.saturated * self.problem.yy
             coefs[i] = coef
         return coefs
-
-    def _score(self) -> Array:
-        return self._gradient if self.positive else np.abs(self._gradient)
 
     def _admit(self, wanted: Array) -> None:
         """Add candidates; their rows of the Gram are kept side by side."""
@@ -318,9 +321,20 @@ class PathSolver:
             return np.asarray(coef[active] @ self._rows[active])
         return np.asarray(coef @ self._rows)
 
-    def _descend(self, gram: Array, xy: Array, alphas: Array, start: Array, sweeps: int) -> tuple[Array, list[int]]:
+    def _signs(self, columns: Array | slice) -> Array | None:
+        return None if self.signs is None else self.signs[columns]
+
+    def _descend(
+        self, gram: Array, xy: Array, alphas: Array, start: Array, sweeps: int, columns: Array | slice = ALL
+    ) -> tuple[Array, list[int]]:
         if not len(xy):
             return np.zeros((len(alphas), 0)), [1] * len(alphas)
+        signs = self._signs(columns)
+        if signs is not None:  # a column for each direction that is open; none of them may be negative
+            up, down = np.flatnonzero(signs >= 0), np.flatnonzero(signs <= 0)
+            at, way = np.concatenate([up, down]), np.repeat([1.0, -1.0], [len(up), len(down)])
+            gram = gram[at[:, None], at] * way * way[:, None]
+            xy, start = xy[at] * way, np.maximum(start[at] * way, 0.0)
         with sklearn.config_context(skip_parameter_validation=True):
             _, coefs, _, n_iter = enet_path(
                 np.zeros((1, len(xy))),
@@ -330,31 +344,43 @@ class PathSolver:
                 precompute=gram,
                 Xy=xy,
                 coef_init=start.copy(),  # it is written to
-                positive=self.positive,
+                positive=signs is not None,
                 check_input=False,
                 tol=self.tol,
                 max_iter=sweeps,
                 return_n_iter=True,
             )
+        if signs is not None:
+            folded = np.zeros((len(signs), len(alphas)))
+            np.add.at(folded, at, coefs * way[:, None])
+            coefs = folded
         return np.ascontiguousarray(coefs.T), list(n_iter)
 
-    def _finish(self, gram: Array, xy: Array, alpha: float, coef: Array) -> tuple[Array, int]:
+    def _finish(
+        self, gram: Array, xy: Array, alpha: float, coef: Array, columns: Array | slice = ALL
+    ) -> tuple[Array, int]:
         """End slow descent: solve on the active set, and descend further only if that is not optimal."""
         sweeps = 0
         limit = SWEEPS
         while True:
-            exact = active_solution(gram, xy, coef, alpha, self.l1_ratio, self.positive)
+            exact = active_solution(gram, xy, coef, alpha, self.l1_ratio, self._signs(columns))
             if exact is not None:
                 return exact, sweeps
             limit = min(limit * 4, self.max_iter)
-            found, n_iter = self._descend(gram, xy, np.array([alpha]), coef, limit)
+            found, n_iter = self._descend(gram, xy, np.array([alpha]), coef, limit, columns)
             coef, sweeps = found[0], sweeps + n_iter[0]
             if n_iter[0] < limit or limit == self.max_iter:
                 return coef, sweeps
 
 
 def active_solution(
-    gram: Array, xy: Array, coef: Array, alpha: float, l1_ratio: float = 1.0, positive: bool = False, steps: int = 60
+    gram: Array,
+    xy: Array,
+    coef: Array,
+    alpha: float,
+    l1_ratio: float = 1.0,
+    signs: Array | None = None,
+    steps: int = 60,
 ) -> Array | None:
     """The exact solution, by feature-sign search (Lee et al. 2007) from coefficients that are close to it.
 
@@ -391,12 +417,12 @@ def active_solution(
             continue
         w[active] = solved
         gradient = xy - solved @ gram[active]
-        slack = gradient if positive else np.abs(gradient)
+        slack = pull(gradient, signs)
         slack[active] = 0.0
         worst = int(np.argmax(slack))
         if slack[worst] <= l1 * (1.0 + 1e-9):
             return w
-        sign[worst] = 1.0 if positive else np.sign(xy[worst] - solved @ gram[active, worst])
+        sign[worst] = np.sign(xy[worst] - solved @ gram[active, worst])
     return None
 
 

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from edge_lasso import homotopy
 from edge_lasso.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions, penalty_factors
+from edge_lasso.fit import TrainOptions, penalty_factors, sign_constraints
 from edge_lasso.folds import FoldPlan, run
 from edge_lasso.path import EPS, PathSolver, Problem, alpha_grid, gap
 from edge_lasso_runtime.model import READING_LIMIT
@@ -47,14 +47,14 @@ class RowPaths:
     whole : Rows
         All training rows.
     l1_ratio : float
-    positive : bool
+    signs : array of int, or None
     """
 
     paths: Paths
     columns: Array
     whole: Rows
     l1_ratio: float
-    positive: bool
+    signs: Array | None
 
     def on(self, lasso: Lasso) -> Paths:
         """The paths in the standardized units of the problems."""
@@ -66,7 +66,7 @@ class RowPaths:
         """Duality gap over all columns, relative to the variance of the target."""
         coef = np.zeros(len(self.whole.scale))
         coef[self.columns] = raw * self.whole.scale[self.columns]
-        return gap(self.whole.problem(), coef, alpha, self.l1_ratio, self.positive)
+        return gap(self.whole.problem(), coef, alpha, self.l1_ratio, self.signs)
 
     def limited_to(self, columns: Array) -> RowPaths:
         """The same on more columns, which include these."""
@@ -77,7 +77,7 @@ class RowPaths:
             wide[:, at] = raw
             coefs.append(wide)
         paths = Paths(self.paths.alphas, coefs, self.paths.fold_errors, self.paths.n_iter, self.paths.ended)
-        return RowPaths(paths, columns, self.whole, self.l1_ratio, self.positive)
+        return RowPaths(paths, columns, self.whole, self.l1_ratio, self.signs)
 
 
 class Rows:
@@ -161,6 +161,7 @@ def row_paths(
     if len(empty):
         raise DataError(f"column {names[empty[0]]!r} has no readings in the {len(X)} training rows; leave it out")
     penalty = penalty_factors(options.penalty, X.shape[1])
+    signs = sign_constraints(options, X.shape[1])
     own = options.scale == "fold" or (options.scale == "auto" and plan.forward)
     parts = [np.arange(len(X))[rows] for rows in plan.rows(len(X))]
     found = []
@@ -176,7 +177,7 @@ def row_paths(
             return training, HeldOutRows(X[test], y[test], weight[test], training)
 
         pairs = run(one, range(len(plan.splits)), options.workers)
-        alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.eps, options.positive)
+        alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.eps, signs)
         every = [*(pair[0] for pair in pairs), whole]
         sweeps = min(SWEEPS, options.max_iter)
         solvers = [
@@ -185,12 +186,12 @@ def row_paths(
                 options.l1_ratio,
                 max(options.tol, TOLERANCE if rows is whole else FOLD_TOLERANCE),
                 sweeps,
-                options.positive,
+                signs,
             )
             for rows in every
         ]
         walk = len(X) <= min(WALK_UP_TO, X.shape[1] / WALK_FROM)
-        if walk and options.l1_ratio == 1.0 and not options.positive:
+        if walk and options.l1_ratio == 1.0 and signs is None:
             for solver, known in zip(solvers, homotopy.paths([one.problem for one in solvers], alphas), strict=True):
                 solver.known = known
         with warnings.catch_warnings():
@@ -199,7 +200,7 @@ def row_paths(
         active = np.flatnonzero(np.any([coefs.any(axis=0) for coefs in paths.coefs], axis=0))
         raw = [coefs[:, active] / rows.scale[active] for coefs, rows in zip(paths.coefs, every, strict=True)]
         limited = Paths(paths.alphas, raw, paths.fold_errors, paths.n_iter, paths.ended)
-        found.append(RowPaths(limited, active, whole, options.l1_ratio, options.positive))
+        found.append(RowPaths(limited, active, whole, options.l1_ratio, signs))
     union = np.unique(np.concatenate([one.columns for one in found] or [np.zeros(0, dtype=np.intp)]))
     union = union if len(union) else np.zeros(1, dtype=np.intp)
     return [one.limited_to(union) for one in found]

@@ -1,4 +1,4 @@
-"""What inputs cost, and which of them come from one physical sensor: penalty factors and groups of columns."""
+"""What is known of inputs: their cost, the sensor they come from, the sign of their effect, for each column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_lasso.fit import Terms, TrainOptions
 
 @dataclass(frozen=True)
 class Sensors:
-    """Sensors that give several inputs, and costs.
+    """Sensors that give several inputs, costs, and signs.
 
     Parameters
     ----------
@@ -23,10 +23,13 @@ class Sensors:
         Columns of each sensor.
     costs : mapping of str to float
         Of a sensor, or of a column that is a sensor of its own; in any unit, 1 where nothing is given.
+    signs : mapping of str to int
+        1: the target may only rise with this column, -1: only fall. Of the column itself, not of products with it.
     """
 
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    signs: Mapping[str, int] = field(default_factory=dict)
 
     def check(self, columns: Sequence[str], method: str) -> None:
         """Raise a `DataError` at the first thing that is wrong.
@@ -58,6 +61,9 @@ class Sensors:
             if not (math.isfinite(cost) and cost > 0.0):
                 raise DataError(f"--cost: '{name}' costs {cost:g}; a cost must be a finite number larger than 0")
 
+        for name in self.signs:
+            _known(name, columns, "--sign")
+
     def on(self, options: TrainOptions, columns: Sequence[str], terms: Terms) -> TrainOptions:
         """The options with a penalty factor and a group for each column of the statistics.
 
@@ -79,6 +85,12 @@ class Sensors:
             cost /= np.median(cost)
             factors = [float(max(cost[factor.input] for factor in term)) for term in terms]
             options = replace(options, penalty=factors)
+        if self.signs:
+            alone = [columns[term[0].input] if len(term) == 1 and term[0].category is None else None for term in terms]
+            for name in self.signs:
+                if name not in alone:
+                    raise DataError(f"--sign: '{name}' holds categories; a sign is for a column of numbers")
+            options = replace(options, signs=[0 if name is None else self.signs.get(name, 0) for name in alone])
         if options.method == "group" or (options.method == "omp" and self.members):
             keys = [
                 (name, -1) if options.method == "group" or (len(name) == 1 and name[0] in self.members) else (name, j)
@@ -89,8 +101,10 @@ class Sensors:
         return options
 
 
-def parse_sensors(sensors: Sequence[str] | None, costs: Sequence[str] | None) -> Sensors:
-    """Sensors from ``NAME:COLUMN,COLUMN`` and ``NAME=NUMBER`` as typed."""
+def parse_sensors(
+    sensors: Sequence[str] | None, costs: Sequence[str] | None, signs: Sequence[str] | None = None
+) -> Sensors:
+    """Sensors from ``NAME:COLUMN,COLUMN``, ``NAME=NUMBER`` and ``NAME=+`` or ``NAME=-`` as typed."""
     members: dict[str, list[str]] = {}
     prices = {}
     for text in sensors or ():
@@ -105,7 +119,13 @@ def parse_sensors(sensors: Sequence[str] | None, costs: Sequence[str] | None) ->
             prices[name.strip()] = float(amount)
         except ValueError:
             raise DataError(f"--cost {text!r} is not NAME=NUMBER; for example: --cost NOx=10") from None
-    return Sensors(members, prices)
+    ways = {}
+    for text in signs or ():
+        name, _, way = text.rpartition("=")
+        if not name.strip() or way.strip() not in ("+", "-"):
+            raise DataError(f"--sign {text!r} is not NAME=+ or NAME=-; for example: --sign altitude=-")
+        ways[name.strip()] = 1 if way.strip() == "+" else -1
+    return Sensors(members, prices, ways)
 
 
 def _known(name: str, names: Sequence[str], option: str) -> None:

@@ -26,7 +26,7 @@ from edge_lasso.cross_validation import (
     solve_together,
 )
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, group_labels, penalty_factors
+from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, group_labels, penalty_factors, sign_constraints
 from edge_lasso.folds import FoldStatistics, run
 from edge_lasso.greedy import GreedySolver
 from edge_lasso.group_path import GroupSolver, group_alpha_max, group_gap
@@ -118,19 +118,20 @@ def _fit(
     given: RowPaths | None,
 ) -> Fit:
     problem, p = lasso.problem, len(lasso.problem.xy)
+    signs = sign_constraints(options, p)
     if options.method in ("omp", "group"):
         paths = _grouped_paths(lasso, groups, options)
     elif given is None:
         finer = options.tol if p <= SCREEN_FROM else SCREENED_LOOSER * options.tol
         solvers: list[Any] = [
-            PathSolver(one, options.l1_ratio, tol, options.max_iter, options.positive)
+            PathSolver(one, options.l1_ratio, tol, options.max_iter, signs)
             for one, tol in [
                 *((one, 100.0 * finer) for one in lasso.fold_problems),
                 (problem, finer * 1e-4),
             ]
         ]  # the folds' paths are only scored, the path on all rows is handed out
-        alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, options.positive)
-        if p <= SCREEN_FROM and options.l1_ratio == 1.0 and not options.positive:
+        alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, signs)
+        if p <= SCREEN_FROM and options.l1_ratio == 1.0 and signs is None:
             known = homotopy.paths([*lasso.fold_problems, problem], alphas)
             for solver, one_path in zip(solvers, known, strict=True):
                 solver.known = one_path
@@ -166,12 +167,12 @@ def _fit(
         if options.method == "omp":  # what least squares on the support leaves
             gradient = (problem.xy - problem.gram @ coef)[coef != 0.0]
             return float(gradient @ gradient) / problem.yy
-        return gap(problem, coef, alpha, options.l1_ratio, options.positive)
+        return gap(problem, coef, alpha, options.l1_ratio, signs)
 
     optimality = gap_of(coefs[index])
     exact = None
     if options.method not in ("omp", "group"):
-        exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, options.positive)
+        exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, signs)
     if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
         coefs[index], optimality = exact, gap_of(exact)
     gamma = float(gammas[choice.gamma])
@@ -255,7 +256,11 @@ def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array) -> tuple[C
 def _gammas(options: TrainOptions) -> Array:
     if options.method == "relaxed":
         return GAMMAS[1:]
-    return GAMMAS if options.refit and not options.positive and options.method != "omp" else GAMMAS[:1]
+    return (
+        GAMMAS
+        if options.refit and not options.positive and options.signs is None and options.method != "omp"
+        else GAMMAS[:1]
+    )
 
 
 def _method(gamma: float, options: TrainOptions) -> str:

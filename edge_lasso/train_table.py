@@ -179,10 +179,10 @@ def train_table(
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
         if is_wide(design, rows, degree):
-            if sensors.costs or options.method not in ROW_METHODS:
+            if sensors.costs or sensors.signs or options.method not in ROW_METHODS:
                 raise DataError(
                     f"{design.width(degree):,} columns are more than the {rows.kept:,} rows; "
-                    "--cost, and methods other than lasso and relaxed, need more rows than columns"
+                    "--cost, --sign, and methods other than lasso and relaxed, need more rows than columns"
                 )
             wide = collect_wide(table, design, rows, plan(rows), degree, options, progress)
             fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
@@ -204,7 +204,8 @@ def train_table(
     about["seed"] = seed
     about["options"] = {
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
-        "costs": dict(sensors.costs), "sensors": {name: list(of) for name, of in sensors.members.items()},
+        "costs": dict(sensors.costs), "signs": dict(sensors.signs),
+        "sensors": {name: list(of) for name, of in sensors.members.items()},
         "cv": cv, "gap": gap, "group": group, "holdout": holdout,
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip

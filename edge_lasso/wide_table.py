@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,8 @@ def collect_wide(
     paths = row_paths(X, y, plan, None, options, names)
     at = paths[0].columns
     folds = collect(X[:, at], y, plan, [names[j] for j in at], design.targets, workers=options.workers)
-    if options.penalty is not None:
-        options = replace(options, penalty=[options.penalty[j] for j in at.tolist()])
     inputs = table_inputs(design, _numeric(X, names, design.numeric))
-    return CollectedWide(folds, design, [terms[j] for j in at], inputs, empty, list(paths), options)
+    return CollectedWide(folds, design, [terms[j] for j in at], inputs, empty, list(paths), options.on_columns(at))
 
 
 def _read(table: Table, design: Design, rows: Survey, progress: Progress | None) -> tuple[Array, Array]:

@@ -39,6 +39,9 @@ def train(
         list[str] | None,
         typer.Option(metavar="NAME:COL,COL", help="Columns of one physical sensor; with --method group or omp."),
     ] = None,
+    sign: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=+|-", help="The target may only rise (+) or fall (-) with NAME.")
+    ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="No negative coefficients.")] = False,
     l1_ratio: Annotated[float, typer.Option(help="1 is the lasso; less is the elastic net.")] = 1.0,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation; 0: none.")] = 5,
@@ -101,7 +104,7 @@ def train(
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
+            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)
 

@@ -105,7 +105,7 @@ def test_rows_give_what_their_gram_matrix_gives(seed, n, p):
     alphas = alpha_grid(rows[0])
     for one, (coefs, exact) in zip(rows, paths(rows, alphas), strict=True):
         assert exact[: len(alphas) // 2].all()
-        assert max(gap(one, coef, alpha) for coef, alpha in zip(coefs[exact], alphas[exact], strict=True)) < 1e-11
+        assert max(gap(one, coef, alpha) for coef, alpha in zip(coefs[exact], alphas[exact], strict=True)) < 1e-9
         if n > p + 5:
             gram = replace(one, gram=one.gram[np.arange(p)])
             assert coefs[exact] == pytest.approx(paths([gram], alphas)[0][0][exact], abs=1e-8)

@@ -175,6 +175,11 @@ def test_no_coefficient_is_negative_when_positive_is_asked_for():
     y = y - 2 * X[:, 3]
     for method in ("lasso", "adaptive"):
         assert (LassoRegressor(method=method, positive=True).fit(X, y).coef_ >= 0).all()
+        signs = np.where(np.arange(12) % 2, 1, -1)
+        signs[0] = 0
+        coef = LassoRegressor(method=method, signs=signs).fit(X, y).coef_
+        assert (coef * signs >= 0).all()
+        assert coef[0] != 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -195,7 +200,8 @@ def test_real_readings(root, method):
         ({"groups": [0, 1]}, "groups need method 'group' or 'omp'"),
         ({"method": "omp", "l1_ratio": 0.5}, "method 'omp' has no l1_ratio"),
         ({"method": "omp", "alphas": [0.1]}, "no alphas"),
-        ({"method": "group", "positive": True}, "positive needs method 'lasso' or 'adaptive'"),
+        ({"method": "group", "positive": True}, "positive and signs need method 'lasso' or 'adaptive'"),
+        ({"positive": True, "signs": [1]}, "give positive or signs, not both"),
         ({"method": "relaxed", "refit": False}, "'relaxed' is a refit"),
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import enet_path
 
 from edge_lasso.errors import DataError
-from edge_lasso.path import PathSolver, alpha_grid, alpha_max, gap, problems
+from edge_lasso.path import PathSolver, alpha_grid, alpha_max, gap, problems, pull
 from edge_lasso.refit import inverse, least_squares
 from edge_lasso.statistics import Statistics
 
@@ -48,16 +48,15 @@ def scikit_learn(X, y, alphas, **options):
         ].T
 
 
-def assert_optimal(problem, coef, alpha, l1_ratio=1.0, positive=False):
+def assert_optimal(problem, coef, alpha, l1_ratio=1.0, signs=None):
     """The optimality conditions: gradient = penalty * sign where non-zero, no larger than the penalty elsewhere."""
     l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
     gradient = problem.xy - problem.gram @ coef - l2 * coef
     scale = np.sqrt(problem.yy)
     active = coef != 0
     assert np.abs(gradient[active] - l1 * np.sign(coef[active])).max(initial=0.0) < 1e-8 * scale
-    rest = gradient[~active] if positive else np.abs(gradient[~active])
-    assert rest.max(initial=0.0) < l1 + 1e-8 * scale
-    assert not (positive and (coef < 0).any())
+    assert pull(gradient, signs)[~active].max(initial=0.0) < l1 + 1e-8 * scale
+    assert signs is None or not (coef * signs < 0).any()
 
 
 @settings(deadline=None, max_examples=12)
@@ -147,12 +146,31 @@ def test_elastic_net_at_ratio_one_is_the_lasso():
 def test_positive_coefficients(p):
     X, y = rows(4, 300, p)
     problem = problem_of(X, y)
-    alphas = alpha_grid(problem, 15, eps=0.02, positive=True)
-    mine = solve(problem, alphas, positive=True)
+    positive = np.ones(p, dtype=int)
+    alphas = alpha_grid(problem, 15, eps=0.02, signs=positive)
+    mine = solve(problem, alphas, signs=positive)
     assert (mine >= 0).all()
     assert np.abs(mine - scikit_learn(X, y, alphas, positive=True)).max() < 1e-8
     for coef, alpha in zip(mine, alphas, strict=True):
-        assert_optimal(problem, coef, alpha, positive=True)
+        assert_optimal(problem, coef, alpha, signs=positive)
+
+
+@pytest.mark.parametrize("p", [12, 230])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.6])
+def test_a_sign_for_each_coefficient(p, l1_ratio):
+    X, y = rows(4, 300, p)
+    problem = problem_of(X, y)
+    free = solve(problem, alpha_grid(problem, 15, l1_ratio, eps=0.02), l1_ratio=l1_ratio)
+    signs = np.arange(p) % 3 - 1
+    largest = np.abs(free[-1]).argsort()[-3:]
+    signs[largest] = -np.sign(free[-1][largest])  # what the free solution wants most is forbidden
+    alphas = alpha_grid(problem, 15, l1_ratio, eps=0.02, signs=signs)
+    mine = solve(problem, alphas, l1_ratio=l1_ratio, signs=signs)
+    for coef, alpha in zip(mine, alphas, strict=True):
+        assert_optimal(problem, coef, alpha, l1_ratio, signs)
+        assert gap(problem, coef, alpha, l1_ratio, signs) < 1e-9
+    assert (mine[-1] != 0).sum() > 5
+    assert not mine[:, largest].any()
 
 
 def test_the_gap_sees_a_wrong_solution():

@@ -92,13 +92,24 @@ def test_a_sensor_is_bought_as_a_whole(here, capsys):
         (["--cost", "T66=3"], "--cost: 'T66' is not among the inputs to choose from; the nearest is 'T6'"),
         (["--sensor", "s:T1,RH_1"], "--sensor needs --method group or omp"),
         (["--method", "best"], "method is 'best'"),
-        (["--method", "group", "--positive"], "positive needs method"),
+        (["--sign", "T1=up"], "--sign 'T1=up' is not NAME=+ or NAME=-"),
+        (["--sign", "T66=+"], "--sign: 'T66' is not among the inputs to choose from; the nearest is 'T6'"),
+        (["--method", "group", "--positive"], "positive and signs need method"),
     ],
 )
 def test_bad_options_are_one_line(here, capsys, options, message):
     assert main([*TRAIN, *options]) == 2
     error = capsys.readouterr().err
     assert message in " ".join(error.split())
+
+
+def test_signs_from_the_command_line(here, capsys):
+    assert main([*TRAIN, "--sign", "T6=-", "--sign", "T2=+"]) == 0
+    model = load("model.json")
+    names = [one.name for one in model.inputs]
+    assert "T6" not in names  # the outdoor temperature's twin could only help with a positive sign
+    assert "T2" not in names or model.outputs[0].terms[names.index("T2")].coef > 0
+    assert model.provenance["options"]["signs"] == {"T6": -1, "T2": 1}
 
 
 def test_positive_coefficients_only(here, capsys):
