@@ -238,6 +238,11 @@ class PathSolver:
         self.solution.coefs = np.concatenate([self.solution.coefs, coefs])
         self.coef = coefs[-1]
 
+    def solve_from(self, alpha: float, start: Array) -> Array:
+        """The solution at one alpha, from coefficients of any origin."""
+        self.coef = start
+        return np.asarray(self._direct(np.array([alpha]), None)[0])
+
     def _known(self, count: int) -> tuple[Array, Array] | None:
         """What is known of the next alphas."""
         if self.known is None:

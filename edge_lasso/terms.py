@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -72,14 +72,31 @@ def numeric_inputs(
     return inputs
 
 
+class Linear(Protocol):
+    """What an output is made of."""
+
+    @property
+    def target(self) -> str:
+        """The output's name."""
+
+    @property
+    def coef(self) -> Any:
+        """Raw units, shape (p,)."""
+
+    @property
+    def intercept(self) -> float:
+        """Of raw readings."""
+
+
 def to_model(
-    fits: Sequence[Fit],
+    fits: Sequence[Linear],
     inputs: Sequence[Input] | Mapping[int, Input],
     columns: Sequence[str],
     terms: Terms | None = None,
     provenance: Mapping[str, Any] | None = None,
     policy: str = "extrapolate",
     units: Mapping[str, str] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Model:
     """Assemble a model: non-zero terms only, and only the inputs they read.
 
@@ -97,7 +114,10 @@ def to_model(
     policy : {"extrapolate", "clamp"}
     units : mapping, optional
         Of the targets.
+    classes : sequence of str, optional
+        Of a classifier: two for one output, or one for each output.
     """
+    link = "identity" if classes is None else "logistic" if len(fits) == 1 else "softmax"
     terms = terms or [(Factor(i),) for i in range(len(columns))]
     kept = [np.flatnonzero(fit.coef).tolist() for fit in fits]
     used = sorted({factor.input for some in kept for j in some for factor in terms[j]})
@@ -108,9 +128,10 @@ def to_model(
             Term(float(fit.coef[j]), tuple(factor.replace(input=place[factor.input]) for factor in terms[j]))
             for j in some
         )
-        outputs.append(Output(fit.target, float(fit.intercept), made, unit=(units or {}).get(fit.target, "")))
+        outputs.append(Output(fit.target, float(fit.intercept), made, link, (units or {}).get(fit.target, "")))
     chosen = tuple(inputs[column] for column in used)
-    return Model(tuple(columns), chosen, tuple(outputs), policy, provenance=dict(provenance or {}))
+    labels = None if classes is None else tuple(classes)
+    return Model(tuple(columns), chosen, tuple(outputs), policy, labels, provenance=dict(provenance or {}))
 
 
 def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions) -> dict[str, Any]:

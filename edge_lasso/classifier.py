@@ -1,0 +1,260 @@
+"""`LassoClassifier`: the logistic lasso as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from edge_lasso.errors import DataError
+from edge_lasso.fit import TrainOptions
+from edge_lasso.fit_logistic import LogisticFit, Scaling, fit_logistic
+from edge_lasso.folds import FoldPlan, plan_folds
+from edge_lasso.logistic import linear, probabilities
+from edge_lasso.terms import date, to_model, versions
+from edge_lasso_runtime.model import READING_LIMIT, Input, Model
+
+Array = npt.NDArray[Any]
+
+
+class Fitted(NamedTuple):
+    """One output in raw units."""
+
+    target: str
+    coef: Array
+    intercept: float
+
+
+class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Sparse logistic (two classes) or multinomial regression for small boards.
+
+    Inputs are standardized inside and coefficients given in raw units; the intercept is not penalized; probabilities
+    are calibrated on held-out rows where that helps. A missing reading (NaN) is replaced by the training mean.
+
+    Parameters
+    ----------
+    l1_ratio : float, default=1.0
+        1: lasso; less: elastic net.
+    alphas : int or array-like, default=100
+    eps : float, default=1e-2
+        Smallest alpha as a part of the largest.
+    cv : int, "time", splitter or iterable, default=5
+        A number: stratified folds, no more than the rarest class has rows. "time": five forward-chained blocks.
+    select : {"1se", "min", "knee", "aic", "bic", "ebic"}, default="1se"
+        By held-out log-loss; see `LassoRegressor`.
+    max_inputs : int, default=None
+    refit : bool, default=True
+        Let maximum likelihood on the chosen inputs compete.
+    penalty : array-like of shape (n_features,), default=None
+        Penalty factors: a sensor that costs more is penalized more.
+    class_weight : "balanced", mapping or None, default=None
+    n_jobs : int, default=None
+        Threads, one BLAS thread each; None: 1, -1: all cores.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+    coef_ : array of shape (1 or n_classes, n_features)
+        Raw units.
+    intercept_ : array of shape (1 or n_classes,)
+    model_ : edge_lasso_runtime.model.Model
+    fit_ : LogisticFit
+    alpha_, optimality_gap_, cv_error_, n_iter_ : float, float, float, int
+        `cv_error_` is the held-out log-loss, `n_iter_` the number of passes over the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edge_lasso.classifier import LassoClassifier
+    >>> X = np.random.default_rng(0).normal(size=(300, 6))
+    >>> y = np.where(X[:, 2] + 0.3 * X[:, 0] > 0.2, "on", "off")
+    >>> LassoClassifier(max_inputs=2).fit(X, y).coef_.any(axis=0).nonzero()[0].tolist()
+    [0, 2]
+    """
+
+    model_: Model
+
+    def __init__(
+        self,
+        l1_ratio: float = 1.0,
+        alphas: Any = 100,
+        eps: float = 1e-2,
+        cv: Any = 5,
+        select: str = "1se",
+        max_inputs: int | None = None,
+        refit: bool = True,
+        penalty: Sequence[float] | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.l1_ratio = l1_ratio
+        self.alphas = alphas
+        self.eps = eps
+        self.cv = cv
+        self.select = select
+        self.max_inputs = max_inputs
+        self.refit = refit
+        self.penalty = penalty
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> LassoClassifier:
+        """Fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN, infinite or beyond 2^100: missing.
+        y : array-like of shape (n_samples,)
+            Labels of any kind.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative, not all zero.
+        groups : array-like of shape (n_samples,), default=None
+            For a `cv` that splits by groups.
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        names = [str(name) for name in self.classes_]
+        if len(names) < 2:
+            raise DataError(f"there is one class only ({names[0]}); a classifier needs two or more")
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise DataError("sample_weight is zero for every row; at least one must be larger")
+        weight = weight * compute_sample_weight(self.class_weight, y)
+        options = self._options()
+        plan = class_folds(self.cv, X, codes, groups)
+        fit, scaled = fit_logistic(np.asarray(X, dtype=np.float64), codes, names, weight, plan, options)
+        columns = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+        inputs = numeric_inputs(X, scaled.mean, columns)
+        about = provenance(fit, options, "y", len(X), plan)
+        self.model_ = classifier_model(fit, scaled, inputs, list(map(str, columns)), None, "y", names, about)
+        raw = fit.raw(scaled)
+        self.coef_: Array = raw[:, :-1]
+        self.intercept_: Array = raw[:, -1]
+        self.feature_means_: Array = scaled.mean
+        self.fit_ = fit
+        self.alpha_, self.optimality_gap_, self.cv_error_ = fit.alpha, fit.optimality_gap, fit.cv_error
+        self.n_iter_ = max(1, fit.passes)
+        return self
+
+    def _options(self) -> TrainOptions:
+        jobs = 1 if self.n_jobs is None else self.n_jobs
+        return TrainOptions(
+            l1_ratio=self.l1_ratio,
+            alphas=self.alphas,
+            eps=self.eps,
+            select=self.select,
+            max_inputs=self.max_inputs,
+            refit=self.refit,
+            penalty=self.penalty,
+            workers=jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs),
+        )
+
+    def _linear(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
+        x = np.asarray(X, dtype=np.float64)
+        x = np.where(np.abs(x) <= READING_LIMIT, x, self.feature_means_)
+        return linear(x, np.append(self.coef_, self.intercept_[:, None], axis=1))
+
+    def decision_function(self, X: Any) -> Array:
+        """Linear predictor, shape (n_samples,) for two classes, else (n_samples, n_classes)."""
+        z = self._linear(X)
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each class, shape (n_samples, n_classes)."""
+        p = probabilities(self._linear(X))
+        return np.append(1.0 - p, p, axis=1) if p.shape[1] == 1 else p
+
+    def predict(self, X: Any) -> Array:
+        """The more probable class, shape (n_samples,)."""
+        z = self._linear(X)
+        code = (z[:, 0] > 0.0).astype(int) if z.shape[1] == 1 else z.argmax(axis=1)
+        return np.asarray(self.classes_[code])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def class_folds(cv: Any, X: Array, codes: Array, groups: Any = None) -> FoldPlan:
+    """Stratified folds for a number, no more than the rarest class has rows; otherwise see `folds.plan_folds`."""
+    if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv:
+        rarest = int(np.bincount(codes).min())
+        if min(cv, rarest) < 2:
+            raise DataError(f"cv is {cv}, and the rarest class has {rarest} rows; 2 folds, and 2 rows, are the least")
+        cv = StratifiedKFold(min(int(cv), rarest))
+    return plan_folds(cv, len(X), X, codes, groups)
+
+
+def numeric_inputs(X: Array, mean: Array, columns: Sequence[str]) -> list[Input]:
+    """An `Input` for each column of rows in memory."""
+    inputs = []
+    for j, name in enumerate(columns):
+        x = X[:, j][np.abs(X[:, j]) <= READING_LIMIT].astype(np.float64)
+        if not len(x):
+            raise DataError(f"column {name!r} has no readings in the {len(X)} training rows; leave it out")
+        low, high = float(x.min()), float(x.max())
+        inputs.append(Input(str(name), j, min(max(float(mean[j]), low), high), low, high))
+    return inputs
+
+
+def classifier_model(
+    fit: LogisticFit,
+    scaled: Scaling,
+    inputs: Any,
+    columns: Sequence[str],
+    terms: Any,
+    target: str,
+    classes: Sequence[str],
+    about: Mapping[str, Any],
+) -> Model:
+    """The model in raw units, calibrated; see `terms.to_model`."""
+    raw = fit.raw(scaled)
+    names = [target] if len(raw) == 1 else [f"{target} = {name}" for name in classes]
+    outputs = [Fitted(name, row[:-1], float(row[-1])) for name, row in zip(names, raw, strict=True)]
+    return to_model(outputs, inputs, columns, terms, about, classes=classes)
+
+
+def provenance(fit: LogisticFit, options: TrainOptions, target: str, rows: int, plan: FoldPlan) -> dict[str, Any]:
+    """What is needed to audit a training; JSON-ready."""
+
+    def plain(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    return {
+        "solver": "proximal Newton steps on weighted statistics",
+        "select": options.select,
+        "method": options.method,
+        "l1_ratio": options.l1_ratio,
+        "max_inputs": options.max_inputs,
+        "folds": {"count": len(plan.splits), "forward": plan.forward},
+        "rows": rows,
+        "fits": [
+            {
+                "target": target,
+                "method": fit.method,
+                "alpha": fit.alpha,
+                "gamma": fit.gamma,
+                "cv_log_loss": plain(fit.cv_error),
+                "cv_log_loss_se": plain(fit.cv_se),
+                "cv_log_loss_constant": plain(fit.cv_null),
+                "optimality_gap": fit.optimality_gap,
+                "path_ended": fit.ended,
+                "calibration": {"slope": fit.slope, "shift": fit.shift, **fit.calibration},
+            }
+        ],
+        "versions": dict(versions()),
+        "date": date(),
+    }
