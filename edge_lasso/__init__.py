@@ -1,6 +1,7 @@
 """The workbench: train, prune, quantize, verify, measure and report sparse linear models for small boards."""
 
 from edge_lasso.bench import bench
+from edge_lasso.classifier import LassoClassifier
 from edge_lasso.estimators import LassoRegressor
 from edge_lasso.from_sklearn import from_sklearn
 from edge_lasso.prune import prune
@@ -12,6 +13,7 @@ from edge_lasso_runtime import load
 __version__ = "0.1.0"
 
 __all__ = [
+    "LassoClassifier",
     "LassoRegressor",
     "Statistics",
     "bench",

@@ -62,9 +62,11 @@ def _changed(z: Array, change: Array) -> Array:
 
 
 def _slope(folds: Sequence[Block]) -> Array:
+    share: Array = np.mean([weight @ Y for _, Y, weight in folds], axis=0)
+    if not np.logical_and(share > 0.0, share < 1.0).all():  # a class that is not there says nothing
+        return np.array([1.0, 0.0])
     if folds[0][0].shape[1] == 1:  # a logistic regression on one column
-        share = 1.0 / len(folds)
-        rows = Rows(lambda: ((z, Y, share * weight) for z, Y, weight in folds), 1, 1)
+        rows = Rows(lambda: ((z, Y, weight / len(folds)) for z, Y, weight in folds), 1, 1)
         found = LogisticSolver(rows, tol=1e-10).refit(np.array([[1.0, 0.0]]))[0]
     else:
 

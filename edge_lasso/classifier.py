@@ -127,8 +127,6 @@ class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(names) < 2:
             raise DataError(f"there is one class only ({names[0]}); a classifier needs two or more")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise DataError("sample_weight is zero for every row; at least one must be larger")
         weight = weight * compute_sample_weight(self.class_weight, y)
         options = self._options()
         plan = class_folds(self.cv, X, codes, groups)

@@ -22,7 +22,11 @@ from edge_lasso.path import EPS
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
+STANDS_STILL = 1e-5
+"""A path ends, as in glmnet, when five alphas on end explain less than this part of the deviance more."""
 BLOCK = 8192
+EAGER_UP_TO = 64
+"""Columns up to which a curvature costs little more than the pass that it saves."""
 TOLERANCE = 1e-9
 REFIT_UP_TO = 200
 EXPLAINED = 0.99
@@ -173,7 +177,7 @@ class Parts:
                     at = slice(start, start + BLOCK)
                     yield Z[at], Y[at], weight[at] / total
 
-        return Rows(blocks, self.columns, self.outputs)
+        return Rows(blocks, self.columns, self.outputs, eager=self.columns <= EAGER_UP_TO)
 
 
 def fit_logistic(
@@ -227,7 +231,7 @@ def fit_logistic(
     sizes = path.sizes(path.coefs[-1])
     rows, candidates = _candidates(path, sizes, options)
     gammas = np.array([0.0] if options.method == "relaxed" else [1.0, 0.0] if options.refit else [1.0])
-    errors, held = path.scored(candidates, gammas, options.workers)
+    errors, held = path.scored(candidates, len(rows), gammas, options.workers)
     choice = _choose(path, errors, sizes, rows, gammas, options, len(X))
     index, gamma = int(rows[choice.index]), float(gammas[choice.gamma])
     coefs = path.coefs[-1][index]
@@ -313,11 +317,15 @@ class _Path:
                 return "held-out loss past its minimum on every fold"
             if self.losses[-1] < (1.0 - EXPLAINED) * null:
                 return f"{EXPLAINED} of the deviance explained"
+            if len(self.losses) > 5 and self.losses[-6] - self.losses[-1] < 5.0 * STANDS_STILL * null:
+                return "the deviance explained stands still"
             if options.max_inputs and all(self.sizes(one[-1:])[0] > 2 * options.max_inputs + 10 for one in self.coefs):
                 return "past the input budget"
         return "last alpha"
 
-    def scored(self, candidates: list[Array], gammas: Array, workers: int) -> tuple[Array, list[list[list[Array]]]]:
+    def scored(
+        self, candidates: list[Array], count: int, gammas: Array, workers: int
+    ) -> tuple[Array, list[list[list[Array]]]]:
         """Held-out losses, shape (folds, candidates, gammas), and the coefficients they are of."""
 
         def one(fold: int) -> tuple[Array, list[list[Array]]]:
@@ -340,7 +348,6 @@ class _Path:
             return errors, held
 
         found = run(one, range(len(self.tests)), workers)
-        count = len(candidates[0]) if candidates else 0
         return np.array([errors for errors, _ in found]).reshape(len(found), count, len(gammas)), [
             held for _, held in found
         ]

@@ -20,10 +20,12 @@ from edge_lasso.path import EPS, PathSolver, Problem, active_solution
 
 Array = npt.NDArray[Any]
 Block = tuple[Array, Array, Array]
-STEPS = 100
+STEPS = 500
 JOINT_UP_TO = 1000
 """Outputs times columns up to which steps are taken jointly for all classes."""
 HALVINGS = 30
+ROUNDING = 1e-11
+"""A step that promises less than this part of the objective cannot be judged by it."""
 RIDGE = 1e-4
 """Of refits, on standardized columns: keeps separable rows finite."""
 STALE = 0.2
@@ -94,8 +96,7 @@ class Curvature:
         for some, matrix in self.blocks:
             p = probability[:, some]
             if len(some) == 1:
-                # without what is between outputs, this much more bounds it
-                bound = self.outputs / (self.outputs - 1.0) if self.outputs > 1 else 1.0
+                bound = 2.0 if self.outputs > 1 else 1.0  # of what is between outputs (rows sum to p (1 - p))
                 share = np.maximum(bound * p[:, 0] * (1.0 - p[:, 0]), EPS)
                 weighed = Z * np.sqrt(weight * share)[:, None]
                 matrix += weighed.T @ weighed
@@ -227,10 +228,10 @@ class LogisticSolver:
         return self._iterate(0.0, ridge, everything=False)
 
     def _iterate(self, l1: float, l2: float, everything: bool) -> Array:
-        bar = self.tol * max(self.top, EPS)
+        bar = self.tol * max(self.top, EPS) * (1.0 if l1 else RIDGE)
         before = np.inf
         for _ in range(STEPS):
-            violation = self._violation(l1, l2)
+            violation = self._violation(self._point, l1, l2)
             worst = violation if everything else violation[:, np.append(self._inside, -1)]
             now = float(worst.max())
             self.violation = now / max(self.top, EPS)
@@ -249,10 +250,10 @@ class LogisticSolver:
         self._last = l1 / self.l1_ratio if l1 else self._last
         return self._point.coefs
 
-    def _violation(self, l1: float, l2: float) -> Array:
+    def _violation(self, point: Point, l1: float, l2: float) -> Array:
         """Distance of each coefficient's subgradient from zero, shape (outputs, p + 1)."""
-        coefs = self._point.coefs
-        gradient = self._point.gradient.copy()
+        coefs = point.coefs
+        gradient = point.gradient.copy()
         gradient[:, :-1] += l2 * coefs[:, :-1]
         found = np.abs(gradient)
         w, g = coefs[:, :-1], gradient[:, :-1]
@@ -273,12 +274,15 @@ class LogisticSolver:
         promised = float((point.gradient * direction).sum())
         promised += l1 * float((np.abs(w + d) - np.abs(w)).sum()) + l2 * float((w * d).sum())
         objective = _objective(point, l1, l2)
-        if promised > -4.0 * EPS * objective:
-            return False
+        rounding = promised > -ROUNDING * objective  # then only the gradient tells better from worse
         size = 1.0
-        for _ in range(HALVINGS):
+        for _ in range(1 if rounding else HALVINGS):
             trial = self._pass(point.coefs + size * direction, self.rows.eager)
-            if _objective(trial, l1, l2) <= objective + 1e-4 * size * promised + 4.0 * EPS * objective:
+            if rounding:
+                better = self._violation(trial, l1, l2).max() < self._violation(point, l1, l2).max()
+            else:
+                better = _objective(trial, l1, l2) <= objective + 1e-4 * size * promised
+            if better:
                 self._fresh = trial.curvature is not None
                 self._point = trial if self._fresh else replace(trial, curvature=point.curvature)
                 return True

@@ -275,8 +275,8 @@ def _as_folds(statistics: FoldStatistics | Statistics) -> FoldStatistics:
 
 def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
     """Find the model's terms and targets in the statistics, by name."""
-    if model.classes is not None:
-        raise DataError("only linear models are pruned; a classifier's loss is not in least-squares statistics")
+    if model.classes is not None and "approximation" not in folds.about:
+        raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
     sections = [name for name in model.sections if not name.startswith("x-")]
     if sections:
         raise DataError(f"the model has {', '.join(sections)}, which pruning would invalidate; prune before that")
@@ -326,6 +326,8 @@ def _assembled(
         "error_rise_percent": float(100.0 * (errors[index] / errors[0] - 1.0)) if errors[0] > 0.0 else None,
         "measured_on": measured_on,
     }
+    if model.classes is not None:
+        record["approximation"] = "loss to second order around the trained model"
     # what was found on held-out rows is not this model's any more
     about = {key: value for key, value in model.provenance.items() if key != "held_out"}
     return model.replace(

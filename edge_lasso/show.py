@@ -9,6 +9,7 @@ from edge_lasso import terminal
 from edge_lasso.bench import Budget, Measurement
 from edge_lasso.certificate import Certificate
 from edge_lasso.folds import FoldStatistics
+from edge_lasso.train_classes import ClassesResult
 from edge_lasso.train_table import TrainResult
 from edge_lasso.update_table import Comparison
 from edge_lasso_runtime import Model, model_hash
@@ -95,6 +96,45 @@ def show_training(
     terminal.say(f"wrote {model_file} and {statistics_file}")
 
 
+def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None:
+    """Print what `train --task classification` found."""
+    model, fit = result.model, result.fit
+    held = model.provenance.get("held_out")
+    if as_json:
+        terminal.say_json({
+            "model": str(model_file), "hash": model_hash(model), "classes": list(model.classes or ()),
+            "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": held,
+            "notes": result.notes,
+        })  # fmt: skip
+        return
+    for line in result.notes:
+        terminal.note(f"note: {line}")
+    terminal.say(
+        f"{', '.join(model.classes or ())}: {fit.n_inputs} of {len(model.columns)} inputs, {fit.method}, "
+        f"cross-validated log-loss {number(fit.cv_error)} (without inputs {number(fit.cv_null)})"
+    )
+    rows = [(name, *map(number, _quality(one))) for name, one in _reliabilities(model)]
+    if rows:
+        columns = ("", "accuracy", "log-loss", "Brier score", "calibration error")
+        terminal.table("probabilities on rows not trained on", columns, rows)
+    show_terms(model, {})
+    terminal.say(f"wrote {model_file}")
+
+
+def _reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
+    about = model.provenance
+    found = (about.get("fits") or [{}])[0].get("calibration") or {}
+    named = [("held-out folds", found.get("before")), ("calibrated", found.get("after"))]
+    held = about.get("held_out")
+    if held and "log_loss" in held:
+        named.append((f"last {held['rows']:,.0f} rows", held))
+    return [(name, one) for name, one in named if one]
+
+
+def _quality(one: dict[str, float]) -> list[float]:
+    return [one[key] for key in ("accuracy", "log_loss", "brier", "expected_calibration_error")]
+
+
 def show_comparison(comparison: Comparison, as_json: bool) -> None:
     """Print what a new model changes, and the error of both on the new rows."""
     if as_json:
@@ -141,13 +181,17 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
         facts.append(
             (f"{fit['target']}: method", f"{fit['method']}, alpha {number(fit['alpha'])}, gamma {fit['gamma']}")
         )
+        if fit.get("cv_log_loss"):
+            facts.append((f"{fit['target']}: cross-validated log-loss", number(fit["cv_log_loss"])))
         if fit.get("cv_mse"):
             facts.append((f"{fit['target']}: cross-validated RMSE as trained", number(fit["cv_mse"] ** 0.5)))
     pruned = about.get("pruned")
     if pruned and pruned["error_rise_percent"] is not None:
         facts.append(("pruned", f"{', '.join(pruned['dropped'])}: squared error {pruned['error_rise_percent']:+.1f} %"))
+    for name, one in _reliabilities(model):
+        facts.append((f"accuracy, log-loss, Brier: {name}", ", ".join(map(number, _quality(one)[:3]))))
     held = about.get("held_out")
-    if held:
+    if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
     facts += _fixed_facts(model)
     terminal.table("", ("", ""), facts, text_columns=2)

@@ -20,6 +20,7 @@ from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
 MOST_CATEGORIES = 1000
+MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ class Scan:
     categories: dict[str, set[str]]
 
 
-def scan(table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str]) -> Scan:
-    """Read targets, times and categories.
+def scan(
+    table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], label: str | None = None
+) -> Scan:
+    """Read targets, times and categories; a row without a `label` (one of the categorical columns) has no target.
 
     Raises
     ------
@@ -111,7 +114,14 @@ def scan(table: Table, targets: Sequence[str], time: str | None, categorical: Se
                 lost = np.flatnonzero(times[-1] == NOT_A_TIME)[:1].tolist()
                 examples += [(row + i, str(column[i])[:40]) for i in lost if not examples]
             for name, column in zip(categorical, texts, strict=True):
+                if name == label:
+                    known[-1] = known[-1] & np.asarray(column.is_valid())
                 values[name] |= {str(value) for value in column.unique().to_pylist() if value is not None}
+                if name == label and len(values[name]) > MOST_CLASSES:
+                    raise DataError(
+                        f"target '{name}' has more than {MOST_CLASSES} different values; a classifier tells apart 2 to "
+                        f"{MOST_CLASSES} classes; for numbers use --task regression"
+                    )
                 if len(values[name]) > MOST_CATEGORIES:
                     raise _categories(name, f"more than {MOST_CATEGORIES}")
             row += len(numbers)
@@ -130,6 +140,7 @@ def survey(
     categorical: Sequence[str],
     holdout: float = 0.0,
     update: bool = False,
+    label: str | None = None,
 ) -> Survey:
     """Read targets, times and categories.
 
@@ -143,18 +154,22 @@ def survey(
         Part of the rows, the last ones, not to train on.
     update : bool
         The categories are known from an earlier training: there may be none of them here.
+    label : str, optional
+        One of `categorical`: the classes to predict.
 
     Raises
     ------
     DataError
         A target that is no number or has no readings; no value is a time; too many categories; too few rows.
     """
-    found = scan(table, targets, time, categorical)
+    found = scan(table, targets, time, categorical, label)
     has_target = found.has_target
     if not len(has_target):
         raise DataError(f"{table.title} has no rows; there is nothing to learn from")
     if not has_target.any():
-        raise DataError(f"target '{targets[0]}' has no readings in the {len(has_target)} rows of {table.title}")
+        raise DataError(
+            f"target '{label or targets[0]}' has no readings in the {len(has_target)} rows of {table.title}"
+        )
     categories = sorted_categories({name: some for name, some in found.categories.items() if some or not update})
     parsed, index = None, np.flatnonzero(has_target)
     if time:

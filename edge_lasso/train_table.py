@@ -150,9 +150,9 @@ def train_table(
     table = open_table(data)
     options = options or TrainOptions()
     targets = [targets] if isinstance(targets, str) else list(targets)
-    _check_numbers(degree, holdout)
-    _check_folds(gap, group, segment, time, holdout, cv, cluster)
-    columns = [name for name in _columns(table, targets, time, inputs, drop) if name != group]
+    check_numbers(degree, holdout)
+    check_folds(gap, group, segment, time, holdout, cv, cluster)
+    columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
     sensors = sensors or Sensors()
     sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
@@ -259,9 +259,10 @@ def _cluster_path(data: Any, holdout: float) -> Path:
     return Path(data).resolve()
 
 
-def _check_folds(
+def check_folds(
     gap: int, group: str | None, segment: str | None, time: str | None, holdout: float, cv: int, cluster: str | None
 ) -> None:
+    """Refuse folds that do not go together."""
     if gap < 0 or (gap and time is None):
         raise DataError(f"gap is {gap}; it is a number of rows, 0 or more, between blocks of time, and needs --time")
     if group is not None and (time is not None or not cv or cluster is not None):
@@ -270,16 +271,18 @@ def _check_folds(
         raise DataError("--segment tells apart the error on rows held out; give --holdout, for example 0.2")
 
 
-def _check_numbers(degree: int, holdout: float) -> None:
+def check_numbers(degree: int, holdout: float) -> None:
+    """Refuse a degree or a part held out that there is not."""
     if degree not in (1, 2):
         raise DataError(f"degree is {degree}; allowed are 1 and 2")
     if not 0.0 <= holdout < 1.0:
         raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
 
 
-def _columns(
+def input_columns(
     table: Table, targets: Sequence[str], time: str | None, inputs: Sequence[str], drop: Sequence[str]
 ) -> list[str]:
+    """The inputs to choose from."""
     if not targets:
         raise DataError("no target is given; name the column to predict with --target")
     for name in targets:

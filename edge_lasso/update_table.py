@@ -62,6 +62,8 @@ def update_table(
         The statistics do not say how they were made; rows that are not newer; as `train_table`.
     """
     about = statistics.about
+    if "approximation" in about:
+        raise DataError("statistics of a classifier hold the loss near its model only; train again on all rows")
     if "columns" not in about:
         raise DataError(
             "these statistics cannot be updated: they were not made by 'edge-lasso train', or of a table with more "

@@ -13,8 +13,15 @@ from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names
 from edge_lasso.errors import DataError, VerificationError
 
 if TYPE_CHECKING:
+    from edge_lasso.train_classes import ClassesResult
     from edge_lasso.train_table import TrainResult
     from edge_lasso.update_table import Comparison
+
+CLASSIFICATION = {
+    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "method", "cost", "class_weight", "l1_ratio",
+    "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "out", "as_json",
+}  # fmt: skip
+"""What `--task classification` takes."""
 
 
 def train(
@@ -23,7 +30,7 @@ def train(
     target: Annotated[
         list[str] | None, typer.Option(help="Column to predict; several, with commas: several outputs.")
     ] = None,
-    task: Annotated[str, typer.Option(help="regression")] = "regression",
+    task: Annotated[str, typer.Option(help="regression or classification.")] = "regression",
     time: Annotated[str | None, typer.Option(help="Column of times: rows in its order, forward-chained folds.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
@@ -43,6 +50,9 @@ def train(
         list[str] | None, typer.Option(metavar="NAME=+|-", help="The target may only rise (+) or fall (-) with NAME.")
     ] = None,
     positive: Annotated[bool, typer.Option("--positive", help="No negative coefficients.")] = False,
+    class_weight: Annotated[
+        str | None, typer.Option(help="balanced: every class counts the same, however rare it is.")
+    ] = None,
     l1_ratio: Annotated[float, typer.Option(help="1 is the lasso; less is the elastic net.")] = 1.0,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation; 0: none.")] = 5,
     gap: Annotated[int, typer.Option(help="Rows left out before each held-out block of time.")] = 0,
@@ -75,32 +85,49 @@ def train(
 
     Example: edge-lasso train air.csv --target pm25 --time time --max-inputs 6 --out air.json
 
+    Classes: edge-lasso train room.csv --target occupied --task classification --max-inputs 3
+
     Dear sensors: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
 
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
     from edge_lasso.fit import TrainOptions
     from edge_lasso.sensors import parse_sensors
+    from edge_lasso.train_classes import train_classes
     from edge_lasso.train_table import train_table
 
     if update is not None:
         _refuse(
             context,
             {"data", "update", "forget", "max_worse", "out", "as_json"},
-            "--update takes them from the first training",
+            "--update",
+            "it takes them from the first training",
         )
         return _update(data, update, forget, max_worse, out, as_json)
     if forget != 1.0 or max_worse is not None:
         raise DataError("--forget and --max-worse go with --update STATS; without it there is nothing older")
     if not target:
         raise DataError("no target is given; name the column to predict with --target")
-    if task != "regression":
-        raise DataError(f"--task is '{task}'; this version trains regression")
+    if task not in ("regression", "classification"):
+        raise DataError(f"--task is '{task}'; allowed are regression and classification")
+    if class_weight is not None and task != "classification":
+        raise DataError("--class-weight is for --task classification")
     check_folder(out)
     options = TrainOptions(
         l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
         workers=os.cpu_count() or 1,
     )  # fmt: skip
+    if task == "classification":
+        _refuse(context, CLASSIFICATION, "--task classification", "it is for regression")
+        if len(parse_names(target)) != 1:
+            raise DataError("--task classification has one target; give one column with --target")
+        with terminal.progress("reading") as advance:
+            found = train_classes(
+                data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
+                categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
+                class_weight=class_weight, options=options, sensors=parse_sensors(sensor, cost), progress=advance,
+            )  # fmt: skip
+        return _finish_classes(found, out, as_json)
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
@@ -109,7 +136,7 @@ def train(
     _finish(result, out, as_json)
 
 
-def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
+def _refuse(context: typer.Context, allowed: set[str], with_: str, why: str) -> None:
     """Refuse options that would say nothing."""
     given = [
         f"--{name.replace('_', '-')}"
@@ -117,7 +144,7 @@ def _refuse(context: typer.Context, allowed: set[str], why: str) -> None:
         if name not in allowed and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
     ]
     if given:
-        raise DataError(f"{', '.join(given)}: not with --update ({why})")
+        raise DataError(f"{', '.join(given)}: not with {with_} ({why})")
 
 
 def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
@@ -141,6 +168,19 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
             f"{out} was not written"
         )
     _finish(result, out, as_json, comparison)
+
+
+def _finish_classes(result: ClassesResult, out: Path, as_json: bool) -> None:
+    from edge_lasso.audit import record
+    from edge_lasso.show import show_classes
+    from edge_lasso_runtime import save
+
+    if result.folds is None:
+        save(result.model, out)
+    else:
+        save_both(result.model, result.folds, out)
+    record(result.model, out)
+    show_classes(result, out, as_json)
 
 
 def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None) -> None:
