@@ -16,6 +16,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from edge_lasso.atomic import replacing
+from edge_lasso.errors import DataError
 from edge_lasso.tables import model_batches
 from edge_lasso_runtime.model import Model
 
@@ -82,7 +83,11 @@ def link_rows(model: Model, linear: Array) -> Array:
 
 
 def predict_table(
-    model: Model, data: Any, out: Path | str | None = None, progress: Callable[[float], None] | None = None
+    model: Model,
+    data: Any,
+    out: Path | str | None = None,
+    progress: Callable[[float], None] | None = None,
+    interval: bool = False,
 ) -> dict[str, int]:
     """Predict every row of a table and write CSV.
 
@@ -94,6 +99,8 @@ def predict_table(
         Written whole or not at all; standard output by default.
     progress : callable, optional
         Called with the rows done.
+    interval : bool
+        Also write each output's ``low`` and ``high``, from the model's section ``interval/1``.
 
     Returns
     -------
@@ -105,23 +112,27 @@ def predict_table(
     DataError
         A column is missing from the table, or holds what is no number.
     """
+    if interval and "interval/1" not in model.sections:
+        raise DataError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
     if out is not None:
         with replacing(out) as file:
-            return _write(model, data, file.write, progress)
+            return _write(model, data, file.write, progress, interval)
 
     def to_standard_output(piece: bytes) -> None:
         sys.stdout.write(piece.decode())
 
-    return _write(model, data, to_standard_output, progress)
+    return _write(model, data, to_standard_output, progress, interval)
 
 
 def _write(
-    model: Model, data: Any, write: Callable[[bytes], Any], progress: Callable[[float], None] | None
+    model: Model, data: Any, write: Callable[[bytes], Any], progress: Callable[[float], None] | None, interval: bool
 ) -> dict[str, int]:
     counts = {"rows": 0, "degraded": 0}
     names = [one.name for one in model.outputs]
     if model.classes is not None:
         names = ["label", *(f"probability of {name}" for name in model.classes[-len(names) :])]
+    bounds = [(key, *pair) for pair in enumerate(names) for key in ("low", "high")] if interval else []
+    names += [f"{name} {key}" for key, _, name in bounds]
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow([*names, "status"])
     plain = not any(sign in label for label in model.classes or () for sign in ',"\r\n')
@@ -133,6 +144,8 @@ def _write(
         if model.classes is not None:
             best = (linear[:, 0] > 0.0).astype(np.int64) if linear.shape[1] == 1 else linear.argmax(axis=1)
             columns.insert(0, pa.array(model.classes).take(pa.array(best)))
+        section = model.sections.get("interval/1", {})
+        columns += [pa.array(linear[:, m] + section[key][m]) for key, m, _ in bounds]
         columns.append(pa.compute.if_else(pa.array(degraded), "degraded", "ok"))
         piece = pa.BufferOutputStream()
         pa.csv.write_csv(pa.record_batch(columns, [*map(str, range(len(columns)))]), piece, style)

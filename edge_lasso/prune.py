@@ -277,7 +277,7 @@ def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
     """Find the model's terms and targets in the statistics, by name."""
     if model.classes is not None and "approximation" not in folds.about:
         raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
-    sections = [name for name in model.sections if not name.startswith("x-")]
+    sections = [name for name in model.sections if not name.startswith("x-") and name != "interval/1"]
     if sections:
         raise DataError(f"the model has {', '.join(sections)}, which pruning would invalidate; prune before that")
     wanted = model.provenance.get("statistics_hash")
@@ -333,5 +333,6 @@ def _assembled(
     return model.replace(
         inputs=tuple(model.inputs[i] for i in sorted(used)),
         outputs=tuple(outputs),
+        sections={key: value for key, value in model.sections.items() if key != "interval/1"},  # of other residuals
         provenance={**about, "pruned": record},
     )

@@ -7,7 +7,7 @@ in the section ``fixed_point/1`` of an integer model, in the provenance of a flo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -85,7 +85,7 @@ def quantize(
         if max_error is None or max(bounds) <= max_error:
             dropped = result.provenance.get("quantized", {}).get("dropped", [])
             record = {"to": precision, "bounds": bounds, **note, "dropped": dropped}
-            return result.replace(provenance={**model.provenance, "quantized": record})
+            return _widened(result, bounds).replace(provenance={**model.provenance, "quantized": record})
         reached[precision] = max(bounds)
     best = ", ".join(f"{bound:.3g} with {precision}" for precision, bound in reached.items())
     hint = "int16, " if to == "int8" else ""
@@ -93,6 +93,16 @@ def quantize(
         f"an error of at most {max_error!r} cannot be proven; the best bound is {best}; "
         f"allow more, declare narrower ranges, or use {hint}float32 or double"
     )
+
+
+def _widened(model: Model, bounds: Sequence[float]) -> Model:
+    """Prediction intervals that hold for the quantized predictions, too: wider by the bound."""
+    section = model.sections.get("interval/1")
+    if section is None:
+        return model
+    low = [value - bound for value, bound in zip(section["low"], bounds, strict=True)]
+    high = [value + bound for value, bound in zip(section["high"], bounds, strict=True)]
+    return model.replace(sections={**model.sections, "interval/1": {**section, "low": low, "high": high}})
 
 
 def _fixed_point(model: Model, bits: int, result_bits: int) -> tuple[Model, list[float]]:

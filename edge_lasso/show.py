@@ -42,7 +42,7 @@ def importance(model: Model, statistics: FoldStatistics | None) -> dict[str, flo
     """By how much the mean squared error grows, in percent, when an input is lost and the others are refitted."""
     from edge_lasso.prune import input_losses
 
-    if statistics is None or model.sections or model.outputs[0].link != "identity":
+    if statistics is None or "fixed_point/1" in model.sections or model.outputs[0].link != "identity":
         return {}
     left = _training_error(model)
     return {name: 100.0 * loss / left for name, loss in input_losses(model, statistics).items()} if left else {}
@@ -86,6 +86,8 @@ def show_training(
             f"on the last {quality['rows']:,.0f} rows, never seen: R2 {quality['r2']:.4f}, "
             f"RMSE {number(quality['rmse'])}, mean absolute error {number(quality['mae'])}"
         )
+    for line in _interval_lines(model):
+        terminal.say(line)
     segments = model.provenance.get("segments")
     if segments:
         rows = [(name, f"{one['rows']:,}", number(one["rmse"]), number(one["bias"])) for name, one in segments.items()]
@@ -133,6 +135,20 @@ def _reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
 
 def _quality(one: dict[str, float]) -> list[float]:
     return [one[key] for key in ("accuracy", "log_loss", "brier", "expected_calibration_error")]
+
+
+def _interval_lines(model: Model) -> list[str]:
+    section = model.sections.get("interval/1")
+    if section is None:
+        return []
+    spread = f"{min(section['blocks']):.3f} to {max(section['blocks']):.3f}"
+    return [
+        f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction; "
+        f"found {found:.3f} on {section['rows']['check']:,} other rows (blocks of them: {spread})"
+        for output, low, high, found in zip(
+            model.outputs, section["low"], section["high"], section["coverage"], strict=True
+        )
+    ]
 
 
 def show_comparison(comparison: Comparison, as_json: bool) -> None:
@@ -193,6 +209,7 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     held = about.get("held_out")
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
+    facts += [("interval", line) for line in _interval_lines(model)]
     facts += _fixed_facts(model)
     terminal.table("", ("", ""), facts, text_columns=2)
 

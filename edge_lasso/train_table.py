@@ -15,6 +15,7 @@ from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
+from edge_lasso.intervals import check_level, conformal
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
@@ -96,6 +97,7 @@ def train_table(
     group: str | None = None,
     segment: str | None = None,
     holdout: float = 0.0,
+    interval: float | None = None,
     seed: int = 0,
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
@@ -128,6 +130,8 @@ def train_table(
         Column whose values tell apart the error on the rows held out.
     holdout : float
         Part of the rows (the last ones) that training does not see, to report honest accuracy.
+    interval : float, optional
+        Part of the truths that prediction intervals shall hold; calibrated on the rows held out.
     seed : int
         Written down; this training draws nothing at random.
     options : TrainOptions, optional
@@ -151,6 +155,12 @@ def train_table(
     options = options or TrainOptions()
     targets = [targets] if isinstance(targets, str) else list(targets)
     check_numbers(degree, holdout)
+    if interval is not None:
+        check_level(interval)
+        if not holdout:
+            raise DataError(
+                "--interval is calibrated on rows that training has not seen; give --holdout, for example 0.2"
+            )
     check_folds(gap, group, segment, time, holdout, cv, cluster)
     columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
     sensors = sensors or Sensors()
@@ -206,7 +216,7 @@ def train_table(
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
         "costs": dict(sensors.costs), "signs": dict(sensors.signs),
         "sensors": {name: list(of) for name, of in sensors.members.items()},
-        "cv": cv, "gap": gap, "group": group, "holdout": holdout,
+        "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval,
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
@@ -217,6 +227,8 @@ def train_table(
         if segment is not None and isinstance(rows, Survey):
             about["segments"] = segment_errors(table, rows, segment, held.truth[:, 0], held.prediction[:, 0])
         model = model.replace(provenance=about)
+        if interval is not None:
+            model = model.replace(sections={"interval/1": conformal(held.truth - held.prediction, interval)})
     counted = [
         f"column '{name}' has no name in the file; it seems to count the rows and is no input unless --inputs names it"
         for name in table.row_numbers

@@ -15,6 +15,7 @@ def predict(
     model: ModelFile,
     data: DataFile,
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output by default.")] = None,
+    interval: Annotated[bool, typer.Option("--interval", help="Also the ends of the prediction interval.")] = False,
 ) -> None:
     """Predict every row of a table; only the model's columns are read.
 
@@ -26,5 +27,5 @@ def predict(
     if out is not None:
         check_folder(out)
     with terminal.progress("predicting") as advance:
-        counts = predict_table(load(model), data, out, advance)
+        counts = predict_table(load(model), data, out, advance, interval)
     terminal.note(f"{counts['rows']:,} rows, {counts['degraded']:,} degraded (a reading missing or out of range)")

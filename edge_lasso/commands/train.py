@@ -63,6 +63,9 @@ def train(
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
     max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
+    interval: Annotated[
+        float | None, typer.Option(metavar="PART", help="Intervals that hold this part of truths, from --holdout rows.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Written into the model.")] = 0,
     cluster: Annotated[
         str | None, typer.Option(metavar="local|ADDRESS", help="Read and reduce the files on a Dask cluster.")
@@ -131,7 +134,8 @@ def train(
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, seed=seed, options=options, sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
+            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval, seed=seed, options=options,
+            sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)
 

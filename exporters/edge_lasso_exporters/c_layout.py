@@ -158,6 +158,15 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
         else:
             about = "category: " + ", ".join(f"{i} {c_comment(name)}" for i, name in enumerate(one.categories))
         lines.append(f"#define {names.upper}_IN_{field.upper()} {place} /* {c_comment(one.name)}{unit}, {about} */")
+    section = model.sections.get("interval/1")
+    if section is not None:
+        lines += [
+            "",
+            f"/* Added to a prediction, per output: the interval that holds {section['level']:g} of truths. */",
+        ]
+        for key in ("low", "high"):
+            values = ", ".join(c_double(value) for value in section[key])
+            lines.append(f"#define {names.upper}_INTERVAL_{key.upper()} {{{values}}}")
     return "\n".join([*lines, body, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
 
 

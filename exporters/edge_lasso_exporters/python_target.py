@@ -201,6 +201,10 @@ def _head(model: Model, options: Options, fixed: bool) -> list[str]:
         *inputs,
         ")",
     ]
+    section = model.sections.get("interval/1")
+    if section is not None:
+        pairs = (f"({low!r}, {high!r})" for low, high in zip(section["low"], section["high"], strict=True))
+        lines.append(f"INTERVAL = {_tuple(pairs)}  # added to predictions: holds {section['level']:g} of truths")
     if not fixed:
         lines.append(f"SIZES = {_tuple(map(repr, self_test_sizes(model)))}")
         lines.append("SELF_TEST = (")

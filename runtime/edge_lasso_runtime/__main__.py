@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("model", metavar="MODEL", help="model file")
     predict.add_argument("data", metavar="DATA", help="CSV or JSON lines; - is standard input")
+    predict.add_argument("--interval", action="store_true", help="also the ends of the prediction interval")
     predict.set_defaults(run=_predict)
 
     probe = commands.add_parser(
@@ -90,10 +91,13 @@ def _predict(options: Any) -> int:
     from csv import writer
 
     from .format import load
+    from .interval import interval
     from .predict import predict
     from .rows import read_rows, result_header, result_row
 
     model = load(options.model)
+    if options.interval and "interval/1" not in model.sections:
+        return _refuse("the model has no interval; train it with --holdout 0.2 --interval 0.9")
     streaming = options.data == "-"
     if streaming:
         source = open(0, encoding="utf-8-sig", newline="", closefd=False)  # noqa: SIM115
@@ -103,8 +107,9 @@ def _predict(options: Any) -> int:
         out = writer(sys.stdout, lineterminator="\n")
         for i, row in enumerate(read_rows(source, model)):
             if i == 0:
-                out.writerow(result_header(model))
-            out.writerow(result_row(predict(model, row)))
+                out.writerow(result_header(model, options.interval))
+            found = predict(model, row)
+            out.writerow(result_row(found, interval(model, found) if options.interval else ()))
             if streaming:
                 sys.stdout.flush()
     return DONE

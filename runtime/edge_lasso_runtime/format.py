@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORMAT = "edge-lasso-model/1"
 LARGEST_FILE = 64 * 2**20
-SECTIONS = {"fixed_point/1": "fixed_point"}
+SECTIONS = {"fixed_point/1": "fixed_point", "interval/1": "interval"}
 
 
 def load(path: Any) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from .model import Model
@@ -92,14 +92,17 @@ def _number(text: str) -> float | None:
         return None
 
 
-def result_header(model: Model) -> list[str]:
-    """Columns of a result: the label first for a classifier, then one per output, then status and faults."""
+def result_header(model: Model, interval: bool = False) -> list[str]:
+    """Columns of a result: the label first for a classifier, then one per output, its interval, status and faults."""
     names = [one.name for one in model.outputs]
+    if interval:
+        names += [f"{name} {end}" for name in names for end in ("low", "high")]
     return [*(["label"] if model.classes is not None else []), *names, "status", "faults"]
 
 
-def result_row(prediction: Prediction) -> list[str]:
+def result_row(prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()) -> list[str]:
     """One row of a result; numbers read back exactly."""
+    ends = [end for pair in intervals for end in pair]
     faults = "; ".join(f"{name}: {fault}" for name, fault in prediction.faults.items())
     label = [] if prediction.label is None else [prediction.label]
-    return [*label, *map(repr, prediction.values), prediction.status, faults]
+    return [*label, *map(repr, prediction.values), *map(repr, ends), prediction.status, faults]

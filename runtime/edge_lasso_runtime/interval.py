@@ -1,0 +1,75 @@
+"""Section ``interval/1``: split-conformal prediction intervals (Papadopoulos et al. 2002; Lei et al. 2018).
+
+The quantiles of the residuals of rows that training did not see: the interval is the prediction plus ``low`` to plus
+``high``, and holds at least ``level`` of new truths if those come as the calibration rows did.
+"""
+
+from __future__ import annotations
+
+from .errors import ModelFormatError
+from .format import _keys, _list, _object, _show, number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .model import Model
+    from .predict import Prediction
+
+KEY = "interval/1"
+
+
+def interval(model: Model, prediction: Prediction) -> list[tuple[float, float]]:
+    """The interval of each output.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``interval/1``.
+    prediction : Prediction
+        Of a row whose status is ok; for a degraded one nothing was calibrated.
+
+    Raises
+    ------
+    ValueError
+        For a model without the section.
+    """
+    section = model.sections.get(KEY)
+    if section is None:
+        raise ValueError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
+    return [(y + low, y + high) for y, low, high in zip(prediction.values, section["low"], section["high"])]
+
+
+def validate(section: Any, model: Model, where: str) -> None:
+    """Check a section against its model.
+
+    Raises
+    ------
+    ModelFormatError
+        Naming the field.
+    """
+    _keys(section, where, ("level", "low", "high", "rows"), ("coverage", "blocks"))
+    if model.outputs[0].link != "identity":
+        raise ModelFormatError(
+            f"{where} does not go with link {model.outputs[0].link!r}; probabilities have no interval"
+        )
+    if not 0.0 < number(section["level"], f"{where}.level") < 1.0:
+        raise ModelFormatError(f"{where}.level is {_show(section['level'])}; it must be between 0 and 1")
+    for key in ("low", "high"):
+        values = [number(one, f"{where}.{key}[{i}]") for i, one in enumerate(_list(section[key], f"{where}.{key}"))]
+        if len(values) != len(model.outputs):
+            raise ModelFormatError(
+                f"{where}.{key} has {len(values)} entries; the model has {len(model.outputs)} outputs"
+            )
+    for i, (low, high) in enumerate(zip(section["low"], section["high"])):
+        if not low <= high:
+            raise ModelFormatError(f"{where}: low[{i}] is {low!r}, more than high[{i}], {high!r}")
+    rows = _object(section["rows"], f"{where}.rows")
+    _keys(rows, f"{where}.rows", ("calibration", "check"), ())
+    for key in rows:
+        if isinstance(rows[key], bool) or not isinstance(rows[key], int) or rows[key] < 0:
+            raise ModelFormatError(f"{where}.rows.{key} is {_show(rows[key])}; it must be a number of rows")
+    for key in ("coverage", "blocks"):
+        for i, one in enumerate(_list(section.get(key, []), f"{where}.{key}")):
+            if not 0.0 <= number(one, f"{where}.{key}[{i}]") <= 1.0:
+                raise ModelFormatError(f"{where}.{key}[{i}] is {_show(one)}; it must be between 0 and 1")

@@ -1,0 +1,145 @@
+"""Prediction intervals: coverage on simulated truths, the section, the commands and the artifacts."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+
+from edge_lasso import quantize
+from edge_lasso.cli import main
+from edge_lasso.errors import DataError
+from edge_lasso.intervals import conformal, rows_needed
+from edge_lasso_runtime import load, predict, save
+from edge_lasso_runtime.errors import ModelFormatError
+from edge_lasso_runtime.format import from_dict, to_dict
+from edge_lasso_runtime.interval import interval
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_coverage_over_many_calibrations_is_the_level(level):
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        section = conformal(rng.standard_t(3, size=(122, 1)), level)
+        new = rng.standard_t(3, size=400)
+        held.append(np.mean((new >= section["low"][0]) & (new <= section["high"][0])))
+    assert level - 0.01 < np.mean(held) < level + 2.0 / 62 + 0.01
+
+
+def test_the_coverage_found_is_of_other_rows():
+    residual = np.concatenate([np.linspace(-1.0, 1.0, 100), np.full(100, 5.0)])[:, None]
+    section = conformal(residual, 0.8)
+    assert section["coverage"] == [0.0]
+    assert section["blocks"] == [0.0] * 5
+    assert section["rows"] == {"calibration": 100, "check": 100}
+
+
+def test_the_fewest_rows():
+    assert [rows_needed(level) for level in (0.5, 0.8, 0.9, 0.99)] == [3, 9, 19, 199]
+    conformal(np.arange(38.0)[:, None], 0.9)
+    with pytest.raises(DataError, match=r"needs 38 held-out rows .* there are 37"):
+        conformal(np.arange(37.0)[:, None], 0.9)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    table = pandas.DataFrame(rng.normal(size=(1200, 4)), columns=list("abcd"))
+    table["y"] = 2.0 * table["a"] - table["b"] + rng.normal(size=1200)
+    table["z"] = table["c"] + 0.1 * rng.normal(size=1200)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "t.csv", "--target", "y,z", "--holdout", "0.4", "--interval", "0.9", "--out", "m.json"]) == 0
+    return table
+
+
+def test_from_training_to_the_board(trained, capsys):
+    model = load("m.json")
+    section = model.sections["interval/1"]
+    assert np.allclose(np.array(section["high"]) - section["low"], [3.3, 0.33], rtol=0.25)
+    assert 0.84 < min(section["coverage"]) < 0.96
+    assert main(["show", "m.json"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0.9 of truths within" in said
+    assert "found 0." in said
+    assert main(["predict", "m.json", "t.csv", "--interval", "--out", "p.csv"]) == 0
+    here = pandas.read_csv("p.csv")
+    assert list(here.columns) == ["y", "z", "y low", "y high", "z low", "z high", "status"]
+    assert ((trained["y"] >= here["y low"]) & (trained["y"] <= here["y high"])).mean() == pytest.approx(0.9, abs=0.05)
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_lasso_runtime", "predict", "m.json", "t.csv", "--interval"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    board = list(csv.DictReader(done.stdout.splitlines()))
+    assert [float(row["z high"]) for row in board] == here["z high"].tolist()
+    row = {name: 0.1 for name in "abcd"}
+    assert interval(model, predict(model, row))[1][1] == predict(model, row).values[1] + section["high"][1]
+
+
+def test_artifacts_carry_it_and_quantizing_widens_it(trained):
+    assert main(["export", "m.json", "--to", "python,c", "--out", "art", "--allow-unverified"]) == 0
+    section = load("m.json").sections["interval/1"]
+    space: dict = {}
+    exec(open("art/python-double/model.py").read(), space)  # noqa: SIM115
+    assert [list(pair) for pair in space["INTERVAL"]] == [
+        list(p) for p in zip(section["low"], section["high"], strict=True)
+    ]
+    assert "#define MODEL_INTERVAL_LOW {" in open("art/c-double/model.h").read()  # noqa: SIM115
+    small = quantize(load("m.json"), "int16")
+    bound = small.provenance["quantized"]["bounds"][0]
+    assert small.sections["interval/1"]["high"][0] == section["high"][0] + bound
+    save(small, "small.json")
+
+
+def test_pruning_drops_it(trained):
+    assert main(["prune", "m.json", "--max-inputs", "1", "--out", "p.json"]) == 0
+    assert "interval/1" not in load("p.json").sections
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--interval", "0.9"], "give --holdout"),
+        (["--interval", "1.5", "--holdout", "0.2"], "--interval is 1.5; it is the part of truths"),
+        (["--interval", "0.999", "--holdout", "0.2"], "needs 3998 held-out rows"),
+    ],
+)
+def test_what_cannot_be_calibrated(trained, capsys, options, message):
+    assert main(["train", "t.csv", "--target", "y", "--out", "n.json", *options]) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_without_one(trained, capsys):
+    assert main(["train", "t.csv", "--target", "y", "--out", "n.json"]) == 0
+    assert main(["predict", "n.json", "t.csv", "--interval"]) == 2
+    assert "has no interval" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="has no interval"):
+        interval(load("n.json"), predict(load("n.json"), {}))
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_lasso_runtime", "predict", "n.json", "t.csv", "--interval"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "has no interval" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"level": 1.0}, "level is 1.0"),
+        ({"low": [1.0]}, "low has 1 entries"),
+        ({"low": [9.0, 0.0]}, "more than high"),
+        ({"rows": {"calibration": -1, "check": 3}}, "rows.calibration is -1"),
+        ({"coverage": [2.0, 0.5]}, r"coverage\[0\] is 2.0"),
+        ({"spread": 1}, "spread is unknown"),
+    ],
+)
+def test_the_section_is_checked(trained, change, message):
+    data = json.loads(json.dumps(to_dict(load("m.json"))))
+    data["sections"]["interval/1"].update(change)
+    with pytest.raises(ModelFormatError, match=message):
+        from_dict(data)
