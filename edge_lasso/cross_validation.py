@@ -90,6 +90,7 @@ class Lasso:
     target: int
     owners: list[tuple[int, ...]] | None
     rows: int
+    repeats: int = 1
 
     def inputs(self, coefs: Array) -> Array:
         """Number of inputs that each coefficient vector (one a row) reads."""

@@ -367,7 +367,7 @@ def _candidates(path: _Path, sizes: Array, options: TrainOptions) -> tuple[Array
     if options.max_inputs is None:
         return np.arange(len(sizes)), path.coefs[:-1]
     at = budgets(sizes, options.max_inputs)
-    possible = at >= 0
+    possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
     if not possible.any():
         raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
     chosen = []

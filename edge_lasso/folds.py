@@ -21,6 +21,7 @@ from edge_lasso.statistics import Moments, Statistics, check_weight
 
 Array = npt.NDArray[Any]
 Splits = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+BLOCKS_PER_FOLD = 8
 LARGEST = 2**31
 """Bytes that the Gram matrices of all parts may take."""
 
@@ -39,12 +40,15 @@ class FoldPlan:
         Part i holds the rows from ``bounds[i]`` to ``bounds[i + 1]``.
     assignment : array, or None
         The part of each row, where parts are not contiguous; -1: in none.
+    repeats : int
+        How often the rows were divided: every row is held out so many times.
     """
 
     splits: Splits
     forward: bool = False
     bounds: Array | None = None
     assignment: Array | None = None
+    repeats: int = 1
 
     @property
     def parts(self) -> int:
@@ -78,6 +82,27 @@ def kfold(n: int, k: int = 5) -> FoldPlan:
     everyone = range(k)
     splits: Splits = tuple((tuple(j for j in everyone if j != i), (i,)) for i in everyone)
     return FoldPlan(splits, bounds=np.concatenate([[0], np.cumsum(sizes)]))
+
+
+def repeated_kfold(n: int, k: int, repeats: int, seed: int = 0) -> FoldPlan:
+    """K folds of neighbouring blocks, dealt out anew `repeats` times; the first time the folds are contiguous.
+
+    Statistics are kept per block, so that a repetition costs paths but no rows.
+    """
+    if repeats < 1:
+        raise DataError(f"repeat is {repeats}; it must be 1 or more")
+    if repeats == 1:
+        return kfold(n, k)
+    blocks = k * BLOCKS_PER_FOLD
+    _enough(n, blocks, k)
+    rng = np.random.default_rng(seed)
+    splits = []
+    for i in range(repeats):
+        order = np.arange(blocks) if i == 0 else rng.permutation(blocks)
+        for fold in np.split(order, k):
+            rest = np.setdiff1d(np.arange(blocks), fold)
+            splits.append((tuple(rest.tolist()), tuple(np.sort(fold).tolist())))
+    return FoldPlan(tuple(splits), bounds=np.arange(blocks + 1) * n // blocks, repeats=repeats)
 
 
 def forward_chain(n: int, k: int = 5, gap: int = 0) -> FoldPlan:
@@ -196,6 +221,7 @@ class FoldStatistics:
             )
         self.splits = plan.splits
         self.forward = plan.forward
+        self.repeats = plan.repeats
         self.parts = [Statistics(columns, targets) for _ in range(plan.parts)]
         self.about: dict[str, Any] = {}
         self._total: Statistics | None = None
@@ -271,10 +297,19 @@ class FoldStatistics:
         """The held-out rows of a split."""
         return self._sum(self.splits[split][1])
 
+    def joined(self, plan: FoldPlan, owner: Sequence[int]) -> FoldStatistics:
+        """The statistics of a coarser plan, given the part that each of these parts is of."""
+        result = FoldStatistics(self.columns, self.targets, plan)
+        groups = [tuple(i for i, one in enumerate(owner) if one == part) for part in range(plan.parts)]
+        result.parts = [self._sum(group) for group in groups]
+        return result
+
     def save(self, path: Path | str, about: dict[str, Any] | None = None) -> None:
         """Write one ``.npz`` file; `about` is JSON-ready data to keep with it (default: the attribute)."""
         extra = self.about if about is None else about
-        statistics_file.save(path, self.parts, {"splits": self.splits, "forward": self.forward, "extra": extra})
+        statistics_file.save(
+            path, self.parts, {"splits": self.splits, "forward": self.forward, "repeats": self.repeats, "extra": extra}
+        )
 
     @classmethod
     def load(cls, path: Path | str) -> FoldStatistics:
@@ -289,7 +324,11 @@ class FoldStatistics:
         splits = tuple((tuple(train), tuple(test)) for train, test in about.get("splits", []))
         if any(not 0 <= i < len(parts) for split in splits for side in split for i in side):
             raise DataError(f"{Path(path).name} names folds it does not hold; train again to make a new one")
-        result = cls(parts[0].columns, parts[0].targets, FoldPlan(splits, bool(about.get("forward", False))))
+        result = cls(
+            parts[0].columns,
+            parts[0].targets,
+            FoldPlan(splits, bool(about.get("forward", False)), repeats=int(about.get("repeats", 1))),
+        )
         result.parts = parts
         result.about = dict(about.get("extra", {}))
         return result
@@ -311,7 +350,7 @@ class FoldStatistics:
         return total
 
     def _with(self, parts: list[Statistics]) -> FoldStatistics:
-        result = FoldStatistics(self.columns, self.targets, FoldPlan(self.splits, self.forward))
+        result = FoldStatistics(self.columns, self.targets, FoldPlan(self.splits, self.forward, repeats=self.repeats))
         result.parts = parts
         result.about = self.about
         return result

@@ -38,15 +38,18 @@ class Choice:
     paired_se: float
 
 
-def mean_and_error(errors: Array) -> tuple[Array, Array]:
-    """Mean over the folds (first axis) and its standard error (NaN for a single fold)."""
+def mean_and_error(errors: Array, repeats: int = 1) -> tuple[Array, Array]:
+    """Mean over the folds (first axis) and its standard error (NaN for a single fold).
+
+    Repetitions divide the same rows anew: they steady the mean, and the error is that of the folds of one.
+    """
     folds = len(errors)
     with np.errstate(invalid="ignore"):
         spread = errors.std(axis=0, ddof=1) if folds > 1 else np.full(errors.shape[1:], np.nan)
-    return errors.mean(axis=0), spread / np.sqrt(folds)
+    return errors.mean(axis=0), spread / np.sqrt(folds / repeats)
 
 
-def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choice:
+def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats: int = 1) -> Choice:
     """Choose by held-out errors.
 
     Parameters
@@ -61,8 +64,10 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choi
     paired : bool
         "1se" takes the standard error of the *difference* to the smallest: folds differ more than models do, so this
         keeps more inputs. For budgets, where the size is limited already.
+    repeats : int
+        How often the rows were divided into folds.
     """
-    mean, se = mean_and_error(errors)
+    mean, se = mean_and_error(errors, repeats)
     best = mean.min(axis=1)
     least = int(np.argmin(best))
     index = least
@@ -70,7 +75,7 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choi
         slack = np.full(len(best), se[least, int(np.argmin(mean[least]))])
         if paired:
             of_best = errors[:, np.arange(len(best)), mean.argmin(axis=1)]
-            slack = mean_and_error(of_best - of_best[:, least, None])[1]
+            slack = mean_and_error(of_best - of_best[:, least, None], repeats)[1]
         index = int(np.flatnonzero(best <= best[least] + np.where(np.isfinite(slack), slack, 0.0))[0])
     elif rule == "knee":
         span, drop = float(sizes[least] - sizes[0]), float(best[0] - best[least])
@@ -78,7 +83,7 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False) -> Choi
             index = knee(sizes[: least + 1], best[: least + 1])
     gamma = int(np.argmin(mean[index]))
     gap = errors[:, index, gamma] - errors[:, least, int(np.argmin(mean[least]))]
-    paired_se = float(mean_and_error(gap[:, None])[1][0])
+    paired_se = float(mean_and_error(gap[:, None], repeats)[1][0])
     return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired_se)
 
 

@@ -93,6 +93,7 @@ def show_training(
         rows = [(name, f"{one['rows']:,}", number(one["rmse"]), number(one["bias"])) for name, one in segments.items()]
         terminal.table("on the rows held out", ("segment", "rows", "RMSE", "bias"), rows)
     show_terms(model, importance(model, result.folds))
+    show_trust(model)
     if comparison is not None:
         show_comparison(comparison, as_json=False)
     terminal.say(f"wrote {model_file} and {statistics_file}")
@@ -179,6 +180,24 @@ def show_terms(model: Model, losses: dict[str, float]) -> None:
         terminal.table(title, ("input", "coefficient", "default", "range", "squared error if lost"), rows)
 
 
+def show_trust(model: Model) -> None:
+    """Print how often each input was chosen, and between what its coefficient may lie."""
+    for one in model.provenance.get("trust", []):
+        chosen, ends = one.get("chosen", {}), one.get("coefficients", {})
+        rows = [
+            (
+                name,
+                f"{100.0 * chosen[name]:.0f} %" if name in chosen else "-",
+                f"{number(ends[name][0])} to {number(ends[name][1])}" if name in ends else "-",
+            )
+            for name in list(dict.fromkeys([*ends, *chosen]))[: len(ends) + 10]
+        ]
+        title = f"{one['target']}: from {one['blocks']} blocks of rows"
+        if chosen:
+            title += f"; of those chosen 90 % of the time {one['expected_noise_at_0.9']:.2g} are noise, at most"
+        terminal.table(title, ("input", "chosen by halves", "coefficient, 90 %"), rows)
+
+
 def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
     """Print a model."""
     losses = importance(model, statistics)
@@ -186,6 +205,7 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
         terminal.say_json({**to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses})
         return
     show_terms(model, losses)
+    show_trust(model)
     facts = [("hash", model_hash(model)[:16]), ("readings out of range", model.policy)]
     about = model.provenance
     data = about.get("data", {})

@@ -160,7 +160,7 @@ def provenance(fits: Sequence[Fit], folds: FoldStatistics, options: TrainOptions
         "method": options.method,
         "l1_ratio": options.l1_ratio,
         "max_inputs": options.max_inputs,
-        "folds": {"count": len(folds.splits), "forward": folds.forward},
+        "folds": {"count": len(folds.splits), "forward": folds.forward, "repeats": folds.repeats},
         "rows": total.rows,
         "dropped_rows": total.dropped,
         "statistics_hash": folds.hash,

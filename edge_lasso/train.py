@@ -99,7 +99,7 @@ def fit_statistics(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # slow descent is finished by the active-set solve
         for t, problem in enumerate(problems(moments, p, scale, twins)):
-            lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows)
+            lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows, folds.repeats)
             if options.method == "adaptive":
                 lasso = _adaptive(lasso)
             names = (folds.columns, folds.targets[t])
@@ -146,7 +146,7 @@ def _fit(
         candidates = paths.coefs[:-1]
     else:
         at = budgets(sizes, options.max_inputs)
-        possible = at >= 0
+        possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
         rows = at[possible]
         if not len(rows):
             raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
@@ -180,7 +180,11 @@ def _fit(
     raw = coef / problem.scale
     mean = moments.mean
     t = p + lasso.target
-    mean_error, se = selection.mean_and_error(fold_errors) if len(fold_errors) else (np.full(len(alphas), np.nan),) * 2
+    mean_error, se = (
+        selection.mean_and_error(fold_errors, lasso.repeats)
+        if len(fold_errors)
+        else (np.full(len(alphas), np.nan),) * 2
+    )
     raw_path = (coefs / problem.scale).T
     path = Path(
         alphas,
@@ -214,7 +218,7 @@ def _fit(
         dependent=tuple(columns[i] for i in left_out),
         constant=tuple(columns[i] for i in np.flatnonzero(constant)),
         path=path,
-        curve=_curve(errors, sizes[rows], alphas[rows], gammas),
+        curve=_curve(errors, sizes[rows], alphas[rows], gammas, lasso.repeats),
     )
 
 
@@ -222,7 +226,7 @@ def _choose(
     lasso: Lasso, coefs: Array, rows: Array, errors: Array, sizes: Array, gammas: Array, options: TrainOptions
 ) -> selection.Choice:
     if options.select not in selection.CRITERIA:
-        return selection.choose(errors, sizes[rows], options.select, options.max_inputs is not None)
+        return selection.choose(errors, sizes[rows], options.select, options.max_inputs is not None, lasso.repeats)
     gamma = len(gammas) - 1  # least squares on the support where that may compete
     residual, freedom = np.zeros(len(rows)), np.zeros(len(rows))
     for i, row in enumerate(rows):
@@ -236,14 +240,14 @@ def _choose(
     fits = freedom < lasso.rows - 1
     value = selection.criterion(residual, lasso.problem.yy, freedom, lasso.rows, columns, options.select)
     index = int(np.argmin(np.where(fits, value, np.inf)))
-    mean, se = selection.mean_and_error(errors[:, index, gamma]) if len(errors) else (np.nan, np.nan)
+    mean, se = selection.mean_and_error(errors[:, index, gamma], lasso.repeats) if len(errors) else (np.nan, np.nan)
     return selection.Choice(index, gamma, float(mean), float(se), float("nan"))
 
 
-def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array) -> tuple[Candidate, ...]:
+def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: int) -> tuple[Candidate, ...]:
     if not len(errors):
         return ()
-    mean, se = selection.mean_and_error(errors)
+    mean, se = selection.mean_and_error(errors, repeats)
     best = []
     for size in np.unique(sizes):
         at = np.flatnonzero(sizes == size)

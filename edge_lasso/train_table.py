@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from edge_lasso.cluster import Pieces, collect_on, connect, survey_on
 from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
-from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
+from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds, repeated_kfold
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.predict_table import linear_rows
+from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
 from edge_lasso.survey import Survey, survey
@@ -98,6 +99,9 @@ def train_table(
     segment: str | None = None,
     holdout: float = 0.0,
     interval: float | None = None,
+    repeat: int = 1,
+    stability: int = 0,
+    bootstrap: int = 0,
     seed: int = 0,
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
@@ -132,8 +136,12 @@ def train_table(
         Part of the rows (the last ones) that training does not see, to report honest accuracy.
     interval : float, optional
         Part of the truths that prediction intervals shall hold; calibrated on the rows held out.
+    repeat : int
+        Divide the rows into folds so many times (not with `time` or `group`).
+    stability, bootstrap : int
+        Pairs of halves of the blocks of rows, and draws of blocks; see `resampling`. 0: none.
     seed : int
-        Written down; this training draws nothing at random.
+        Of what is drawn: repeated folds, halves, blocks.
     options : TrainOptions, optional
     sensors : Sensors, optional
         What inputs cost, and which belong together.
@@ -161,6 +169,12 @@ def train_table(
             raise DataError(
                 "--interval is calibrated on rows that training has not seen; give --holdout, for example 0.2"
             )
+    if repeat != 1 and (time is not None or group is not None or not cv):
+        raise DataError("--repeat deals rows out to folds anew; it goes neither with --time nor --group nor --cv 0")
+    if cluster is not None and (stability or bootstrap or repeat != 1):
+        raise DataError("--stability, --bootstrap and --repeat do not go with --cluster; train on one machine")
+    if stability < 0 or bootstrap < 0:
+        raise DataError("--stability and --bootstrap are numbers of draws, 0 or more")
     check_folds(gap, group, segment, time, holdout, cv, cluster)
     columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
     sensors = sensors or Sensors()
@@ -174,9 +188,12 @@ def train_table(
     def plan(rows: Survey | Pieces) -> FoldPlan:
         if group is not None and isinstance(rows, Survey):
             return group_folds(table, rows, group, cv)
-        return forward_chain(rows.kept, cv, gap) if time is not None and cv else plan_folds(cv, rows.kept)
+        if time is not None and cv:
+            return forward_chain(rows.kept, cv, gap)
+        return repeated_kfold(rows.kept, cv, repeat, seed) if repeat != 1 else plan_folds(cv, rows.kept)
 
     rows: Survey | Pieces
+    blocks: Blocks | None = None
     if cluster is not None:
         path = _cluster_path(data, holdout)
         with connect(cluster) as client:
@@ -189,6 +206,8 @@ def train_table(
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
         if is_wide(design, rows, degree):
+            if stability or bootstrap or repeat != 1:
+                raise DataError("--stability, --bootstrap and --repeat need more rows than columns; drop columns")
             if sensors.costs or sensors.signs or options.method not in ROW_METHODS:
                 raise DataError(
                     f"{design.width(degree):,} columns are more than the {rows.kept:,} rows; "
@@ -198,7 +217,12 @@ def train_table(
             fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
             found = wide
         else:
-            found = collect_table(table, design, rows, plan(rows), degree, progress)
+            folded = plan(rows)
+            fine, owner = refined(folded, rows.kept) if stability or bootstrap else (folded, [])
+            found = collect_table(table, design, rows, fine, degree, progress)
+            if owner:
+                blocks = blocks_of(found.folds)
+                found = replace(found, folds=found.folds.joined(folded, owner))
             options = sensors.on(options, found.design.columns, found.terms)
             fits = fit_statistics(found.folds, options, found.terms)
     folds, design = found.folds, found.design
@@ -212,11 +236,13 @@ def train_table(
         **rows.span,
     }
     about["seed"] = seed
+    if blocks is not None:
+        about["trust"] = trust(blocks, fits, found.folds.columns, options, stability, bootstrap, seed)
     about["options"] = {
         "time": time, "inputs": list(inputs), "drop": list(drop), "categorical": list(categorical), "degree": degree,
         "costs": dict(sensors.costs), "signs": dict(sensors.signs),
         "sensors": {name: list(of) for name, of in sensors.members.items()},
-        "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval,
+        "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval, "repeat": repeat,
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)

@@ -66,6 +66,9 @@ def train(
     interval: Annotated[
         float | None, typer.Option(metavar="PART", help="Intervals that hold this part of truths, from --holdout rows.")
     ] = None,
+    repeat: Annotated[int, typer.Option(help="Deal the rows out to folds so many times.")] = 1,
+    stability: Annotated[int, typer.Option(metavar="PAIRS", help="How often half of the rows choose each input.")] = 0,
+    bootstrap: Annotated[int, typer.Option(metavar="DRAWS", help="Intervals of the coefficients.")] = 0,
     seed: Annotated[int, typer.Option(help="Written into the model.")] = 0,
     cluster: Annotated[
         str | None, typer.Option(metavar="local|ADDRESS", help="Read and reduce the files on a Dask cluster.")
@@ -134,7 +137,8 @@ def train(
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval, seed=seed, options=options,
+            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
+            repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=options,
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)

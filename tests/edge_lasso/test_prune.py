@@ -223,7 +223,7 @@ def test_what_cannot_be_pruned_is_refused():
         ((model, statistics), {"max_loss": float("nan")}, "max_loss is nan"),
         ((model, statistics), {"max_loss": 1.0, "refit": False}, "refitted"),
         ((model.replace(sections={"fixed_point/1": {}}), statistics), {"max_inputs": 2}, "fixed_point/1"),
-        ((model.replace(classes=("a", "b")), statistics), {"max_inputs": 2}, "only linear models"),
+        ((model.replace(classes=("a", "b")), statistics), {"max_inputs": 2}, "know no classes"),
     ]
     for arguments, options, message in cases:
         with pytest.raises(DataError, match=message):

@@ -247,7 +247,7 @@ def test_options_and_statistics_are_kept(tmp_path):
     assert about["seed"] == 11
     assert about["options"]["drop"] == ["c"]
     assert about["options"]["cv"] == 3
-    assert about["folds"] == {"count": 3, "forward": True}
+    assert about["folds"] == {"count": 3, "forward": True, "repeats": 1}
     result.folds.save(tmp_path / "m.stats.npz")
     assert FoldStatistics.load(tmp_path / "m.stats.npz").columns == ("a", "b", "d")
 
