@@ -16,7 +16,7 @@ from edge_lasso.calibration import calibrate
 from edge_lasso.cross_validation import RISEN, at_positions, budgets
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Candidate, TrainOptions, penalty_factors
-from edge_lasso.folds import FoldPlan, run
+from edge_lasso.folds import FoldPlan, one_blas_thread, run
 from edge_lasso.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
 from edge_lasso.path import EPS
 from edge_lasso_runtime.model import READING_LIMIT
@@ -180,6 +180,7 @@ class Parts:
         return Rows(blocks, self.columns, self.outputs, eager=self.columns <= EAGER_UP_TO)
 
 
+@one_blas_thread
 def fit_logistic(
     X: Array,
     codes: Array,

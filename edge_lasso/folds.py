@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.statistics import Moments, Statistics, check_weight
 
 Array = npt.NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 Splits = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 BLOCKS_PER_FOLD = 8
 LARGEST = 2**31
@@ -401,6 +403,17 @@ def run(work: Any, jobs: Iterable[Any], workers: int = 1) -> list[Any]:
             return [work(job) for job in jobs]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(work, jobs))
+
+
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function with one BLAS thread: the same bytes on any number of cores."""
+
+    @wraps(function)
+    def alone(*arguments: P.args, **options: P.kwargs) -> R:
+        with _threads().limit(limits=1):
+            return function(*arguments, **options)
+
+    return alone
 
 
 @cache

@@ -19,7 +19,7 @@ from edge_lasso.collect_table import Design, Progress, filled, kept_blocks, sum_
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.fit_logistic import TOLERANCE, LogisticFit, Scaling, fit_logistic, one_hot
-from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, run
+from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, one_blas_thread
 from edge_lasso.logistic import Block, LogisticSolver, Rows
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.row_labels import group_folds
@@ -217,21 +217,18 @@ def _rows_of(
     return Rows(blocks, len(scaled.mean), 1 if classes == 2 else classes, eager=True)
 
 
+@one_blas_thread
 def _on_all_rows(rows: Rows, fit: LogisticFit, options: TrainOptions) -> LogisticFit:
     """The same model fitted to all rows: at its alpha, or by maximum likelihood on its inputs."""
-
-    def work(_: None) -> LogisticFit:
-        solver = LogisticSolver(rows, options.l1_ratio, TOLERANCE)
+    solver = LogisticSolver(rows, options.l1_ratio, TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
         if fit.gamma == 0.0:
             coefs = solver.refit(fit.coefs)
         else:
             solver.start(fit.coefs)
             coefs = solver.solve(fit.alpha)
-        return replace(fit, coefs=coefs, passes=solver.passes, optimality_gap=solver.violation)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
-        return run(work, [None])[0]  # type: ignore[no-any-return]
+    return replace(fit, coefs=coefs, passes=solver.passes, optimality_gap=solver.violation)
 
 
 def _statistics(

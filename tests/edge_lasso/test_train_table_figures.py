@@ -1,5 +1,6 @@
 """Figures of a training from a table, each computed a second way with NumPy, pandas or scikit-learn."""
 
+import os
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.terms import model_term_names
 from edge_lasso.train_table import train_table
-from edge_lasso_runtime import dumps, predict
+from edge_lasso_runtime import dumps, model_hash, predict
 
 OPTIONS = [TrainOptions(select=select) for select in ("1se", "min", "bic")]
 
@@ -159,6 +160,38 @@ def test_two_processes_write_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000001")
     later = train_table(tmp_path / "t.csv", "y", time="time", categorical=["kind"], degree=2, holdout=0.2)
     assert dumps(later.model) != dumps(here.model)
+
+
+@pytest.mark.parametrize("time", ["time", None])
+def test_every_reader_and_cut_into_batches_gives_the_same_model(tmp_path, time):
+    table = frame(5000, gaps=0.05).drop(columns=[] if time else ["time"])
+    table.to_csv(tmp_path / "t.csv", index=False, float_format="%.17g")
+    table.to_parquet(tmp_path / "small.parquet", row_group_size=777)
+    table.to_parquet(tmp_path / "large.parquet", row_group_size=5000)
+    sources = [table, *(tmp_path / name for name in ("t.csv", "small.parquet", "large.parquet"))]
+    made = [train_table(source, "y", time=time).model for source in sources]
+    assert len({model_hash(model) for model in made}) == 1
+
+
+def test_the_number_of_blas_threads_leaves_no_trace(tmp_path):
+    frame(3000).assign(on=np.arange(3000) % 7 < 3).to_csv(tmp_path / "t.csv", index=False)
+    program = (
+        "import sys\nfrom edge_lasso.train_table import train_table\nfrom edge_lasso.train_classes import train_classes\n"
+        "from edge_lasso_runtime import dumps\n"
+        "print(dumps(train_table(sys.argv[1], 'y', time='time', drop=['on'], stability=5, bootstrap=20).model))\n"
+        "print(dumps(train_classes(sys.argv[1], 'on', time='time').model))"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "t.csv")],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "SOURCE_DATE_EPOCH": "1700000000"},
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert made[0] == made[1]
 
 
 def test_a_default_of_the_demo_is_the_mean_of_its_readings(beijing):
