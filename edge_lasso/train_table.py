@@ -16,6 +16,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds, repeated_kfold
 from edge_lasso.intervals import check_level, conformal
+from edge_lasso.leakage import copies, from_the_future
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
@@ -28,8 +29,6 @@ from edge_lasso.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
-COPY = 0.9999
-"""A correlation from which on an input is suspected to be a copy of the target."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,9 @@ def train_table(
         for name in table.row_numbers
         if name not in (*inputs, *targets, *drop, time)
     ]
-    notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *_copies(folds, design)]
+    notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *copies(folds, design)]
+    if time is not None and isinstance(rows, Survey):
+        notes += from_the_future(table, design, rows)
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
 
 
@@ -352,23 +353,6 @@ def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
         for names, what in found
         if names
     ]
-
-
-def _copies(folds: FoldStatistics, design: Design) -> list[str]:
-    """Inputs that all but equal a target: perhaps a copy that will not be there when the model runs."""
-    moments = folds.total.moments()
-    p = len(folds.columns)
-    deviation = np.sqrt(np.diagonal(moments.covariance))
-    notes = []
-    for t, target in enumerate(design.targets, p):
-        product = deviation[:p] * deviation[t]
-        correlation = np.divide(moments.covariance[:p, t], product, out=np.zeros(p), where=product > 0.0)
-        notes += [
-            f"input '{folds.columns[j]}' has a correlation of {correlation[j]:.5f} with target '{target}'; "
-            "leave it out with --drop if it is a copy"
-            for j in np.flatnonzero(np.abs(correlation) > COPY)
-        ]
-    return notes
 
 
 def _held(table: Table, model: Model, targets: Sequence[str], rows: Survey) -> Held:
