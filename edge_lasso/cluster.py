@@ -58,6 +58,8 @@ class Piece:
         Those of the rows used.
     ordered : bool
     categories : dict
+    label : str or None
+        The categorical column that holds classes to predict.
     """
 
     table: Table
@@ -73,6 +75,7 @@ class Piece:
     span: tuple[int, ...]
     ordered: bool
     categories: dict[str, set[str]]
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def survey_on(
     time: str | None,
     categorical: Sequence[str],
     progress: Progress | None = None,
+    label: str | None = None,
 ) -> Pieces:
     """The first round: which rows count.
 
@@ -150,7 +154,7 @@ def survey_on(
         As `survey.survey`; or the pieces are not in the order of time.
     """
     tables = split_table(path, PIECE_ROWS)
-    jobs = [client.submit(_look, one, tuple(targets), time, tuple(categorical), pure=False) for one in tables]
+    jobs = [client.submit(_look, one, tuple(targets), time, tuple(categorical), label, pure=False) for one in tables]
     found: list[Piece] = _wait(client, jobs, jobs, "surveyed", progress)
     title = path.name
     used, rows = sum(one.used for one in found), sum(one.rows for one in found)
@@ -158,7 +162,7 @@ def survey_on(
     if not rows:
         raise DataError(f"{title} has no rows; there is nothing to learn from")
     if lost == rows:
-        raise DataError(f"target '{targets[0]}' has no readings in the {rows} rows of {title}")
+        raise DataError(f"target '{label or targets[0]}' has no readings in the {rows} rows of {title}")
     notes, span = _times(found, time) if time else ([], {})
     if lost:
         notes.append(f"{lost} rows without a target left out")
@@ -183,9 +187,7 @@ def collect_on(
     table = rows.pieces[0].table
     empty: list[str] = []
     if degree == 2:
-        jobs = [client.submit(_sums, one, design, pure=False) for one in rows.pieces]
-        sums: Sums = _wait(client, jobs, [_tree(client, jobs)], "means", progress)[0]
-        design, empty = fill_gaps(table, design, sums)
+        design, empty = fill_gaps(table, design, sums_on(client, rows, design, progress))
     folds = _collect_on(client, rows, design, plan, progress)
     if degree == 1:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
@@ -198,13 +200,30 @@ def collect_on(
 
 
 def _collect_on(client: Any, rows: Pieces, design: Design, plan: FoldPlan, progress: Progress | None) -> FoldStatistics:
-    starts = np.cumsum([0, *(one.used for one in rows.pieces)]).tolist()
-    jobs = [
-        client.submit(_collect, one, start, design, plan, pure=False)
-        for one, start in zip(rows.pieces, starts, strict=False)
-    ]
-    found: FoldStatistics = _wait(client, jobs, [_tree(client, jobs)], "collected", progress)[0]
+    found: FoldStatistics = reduce_on(client, rows, _collect, (design, plan), "collected", progress)
     return found
+
+
+def sums_on(client: Any, rows: Pieces, design: Design, progress: Progress | None = None) -> Sums:
+    """Sums of the numeric columns."""
+    found: Sums = reduce_on(client, rows, _sums, (design,), "means", progress)
+    return found
+
+
+def reduce_on(
+    client: Any, rows: Pieces, work: Any, arguments: tuple[Any, ...], what: str, progress: Progress | None
+) -> Any:
+    """The sum over all pieces of ``work(piece, rank of its first row, *arguments)``."""
+    jobs = map_on(client, rows, work, arguments)
+    return _wait(client, jobs, [_tree(client, jobs)], what, progress)[0]
+
+
+def map_on(client: Any, rows: Pieces, work: Any, arguments: tuple[Any, ...]) -> list[Any]:
+    """Futures of ``work(piece, rank of its first row, *arguments)``, in the order of the pieces."""
+    starts = np.cumsum([0, *(one.used for one in rows.pieces)]).tolist()
+    return [
+        client.submit(work, one, start, *arguments, pure=False) for one, start in zip(rows.pieces, starts, strict=False)
+    ]
 
 
 def _tree(client: Any, jobs: Sequence[Any]) -> Any:
@@ -243,12 +262,14 @@ def _pause(wanted: Sequence[Any]) -> None:
         return
 
 
-def _look(table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str]) -> Piece:
-    found = scan(table, targets, time, categorical)
+def _look(
+    table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], label: str | None
+) -> Piece:
+    found = scan(table, targets, time, categorical, label)
     used = _used(found)
     rows, lost = len(used), int((~found.has_target).sum())
     if time is None:
-        return Piece(table, None, rows, int(used.sum()), lost, 0, 0, None, 0, 0, (), True, found.categories)
+        return Piece(table, None, rows, int(used.sum()), lost, 0, 0, None, 0, 0, (), True, found.categories, label)
     times = np.concatenate([np.empty(0, dtype=np.int64), *found.times])
     known = times[times != NOT_A_TIME]
     steps = np.diff(known)
@@ -257,7 +278,7 @@ def _look(table: Table, targets: Sequence[str], time: str | None, categorical: S
     span = tuple(times[used][[0, -1]].tolist()) if used.any() else ()
     return Piece(
         table, time, rows, int(used.sum()), lost, rows - len(known), int((steps == 0).sum()), example, *ends, span,
-        bool((steps >= 0).all()), found.categories,
+        bool((steps >= 0).all()), found.categories, label,
     )  # fmt: skip
 
 
@@ -291,19 +312,19 @@ def _times(found: Sequence[Piece], name: str) -> tuple[list[str], dict[str, str]
     return notes, {"from": time_text(spans[0][0]), "to": time_text(spans[-1][1])}
 
 
-def _survey(piece: Piece, design: Design, start: int) -> Survey:
+def piece_survey(piece: Piece, design: Design, start: int) -> Survey:
     """Ranks of the rows of a piece."""
-    used = _used(scan(piece.table, design.targets, piece.time, ()))
+    used = _used(scan(piece.table, design.targets, piece.time, [piece.label] if piece.label else (), piece.label))
     rank = np.where(used, start + np.cumsum(used) - 1, -1)
     return Survey(rank, piece.used, start + piece.used, piece.without_target, None, design.categories)
 
 
-def _sums(piece: Piece, design: Design) -> Sums:
-    return sum_rows(piece.table, design.numeric, _survey(piece, design, 0))
+def _sums(piece: Piece, start: int, design: Design) -> Sums:
+    return sum_rows(piece.table, design.numeric, piece_survey(piece, design, 0))
 
 
 def _collect(piece: Piece, start: int, design: Design, plan: FoldPlan) -> FoldStatistics:
-    return collect_rows(piece.table, design, _survey(piece, design, start), plan, None)
+    return collect_rows(piece.table, design, piece_survey(piece, design, start), plan, None)
 
 
 def _add(a: Any, b: Any) -> Any:

@@ -46,15 +46,20 @@ class Rows:
     columns, outputs : int
     eager : bool
         A pass costs more than a curvature: take both at once (rows in files).
+    reduce : callable, optional
+        Does what `at` does, elsewhere: on a cluster.
     """
 
     blocks: Callable[[], Iterator[Block]]
     columns: int
     outputs: int
     eager: bool = False
+    reduce: Callable[[Array, Array | None], Point] | None = None
 
     def at(self, coefs: Array, inside: Array | None = None) -> Point:
         """Loss and gradient at coefficients (shape (outputs, p + 1), intercepts last), and the curvature `inside`."""
+        if self.reduce is not None:
+            return self.reduce(coefs, inside)
         loss, gradient = 0.0, np.zeros_like(coefs)
         curvature = None if inside is None else Curvature(self.outputs, len(inside) + 1)
         for Z, Y, weight in self.blocks():
@@ -90,6 +95,12 @@ class Curvature:
         self.outputs = outputs
         self.blocks = [(some, np.zeros((len(some) * width, len(some) * width))) for some in groups]
 
+    def merge(self, other: Curvature) -> Curvature:
+        """Of the rows of both."""
+        both = Curvature(self.outputs, 0)
+        both.blocks = [(some, a + b) for (some, a), (_, b) in zip(self.blocks, other.blocks, strict=True)]
+        return both
+
     def add(self, Z: Array, probability: Array, weight: Array) -> None:
         """Add rows: ``diag(p) - p p'`` between outputs, times the rows' products."""
         width = Z.shape[1]
@@ -116,6 +127,13 @@ class Point:
     loss: float
     gradient: Array
     curvature: Curvature | None
+
+    def __add__(self, other: Point) -> Point:
+        """Of the rows of both, at the same coefficients."""
+        curvature = None
+        if self.curvature is not None and other.curvature is not None:
+            curvature = self.curvature.merge(other.curvature)
+        return Point(self.coefs, self.loss + other.loss, self.gradient + other.gradient, curvature)
 
 
 def linear(Z: Array, coefs: Array) -> Array:
@@ -172,6 +190,8 @@ class LogisticSolver:
     l1_ratio : float
     tol : float
         Largest violation of the optimality conditions, as a part of the largest alpha.
+    start : (coefs, top), optional
+        Coefficients to go on from, and the largest alpha. Default: those of a model without inputs.
 
     Attributes
     ----------
@@ -185,7 +205,9 @@ class LogisticSolver:
         Of the optimality conditions by the last solution, as a part of `top`.
     """
 
-    def __init__(self, rows: Rows, l1_ratio: float = 1.0, tol: float = 1e-7) -> None:
+    def __init__(
+        self, rows: Rows, l1_ratio: float = 1.0, tol: float = 1e-7, start: tuple[Array, float] | None = None
+    ) -> None:
         self.rows = rows
         self.l1_ratio = l1_ratio
         self.tol = tol
@@ -194,9 +216,15 @@ class LogisticSolver:
         self.violation = 0.0
         self._fresh = False  # whether the curvature is that of this very point
         self._inside = np.zeros(0, dtype=np.intp)
-        self._point = self._pass(null_coefs(rows), False)
-        self.top = float(np.abs(self._point.gradient[:, :-1]).max(initial=0.0)) / max(l1_ratio, EPS)
-        self._last = self.top
+        if start is None:
+            self._point = self._pass(null_coefs(rows), False)
+            self.top = float(np.abs(self._point.gradient[:, :-1]).max(initial=0.0)) / max(l1_ratio, EPS)
+            self._last = self.top
+        else:
+            coefs, self.top = start
+            self._inside = np.flatnonzero(coefs[:, :-1].any(axis=0))
+            self._curve(coefs)
+            self._last = 0.0
 
     @property
     def coefs(self) -> Array:
@@ -207,12 +235,6 @@ class LogisticSolver:
     def loss(self) -> float:
         """Mean training loss of the last solution."""
         return self._point.loss
-
-    def start(self, coefs: Array) -> None:
-        """Go on from these coefficients."""
-        self._inside = np.flatnonzero(coefs[:, :-1].any(axis=0))
-        self._curve(coefs)
-        self._last = 0.0
 
     def solve(self, alpha: float) -> Array:
         """The solution at alpha."""

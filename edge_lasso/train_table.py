@@ -194,7 +194,7 @@ def train_table(
     rows: Survey | Pieces
     blocks: Blocks | None = None
     if cluster is not None:
-        path = _cluster_path(data, holdout)
+        path = cluster_path(data, holdout)
         with connect(cluster) as client:
             rows = survey_on(client, path, targets, time, texts, progress)
             design = Design(tuple(columns), tuple(targets), rows.categories, {})
@@ -290,7 +290,8 @@ def design_of(statistics: FoldStatistics) -> Design:
     return Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
 
 
-def _cluster_path(data: Any, holdout: float) -> Path:
+def cluster_path(data: Any, holdout: float) -> Path:
+    """Where the workers of a cluster find the data."""
     if not isinstance(data, str | Path):
         raise DataError("--cluster reads files, which every worker can see; give a path")
     if holdout:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CLASSIFICATION = {
     "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "method", "cost", "class_weight", "l1_ratio",
-    "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "out", "as_json",
+    "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "cluster", "out", "as_json",
 }  # fmt: skip
 """What `--task classification` takes."""
 
@@ -131,7 +131,7 @@ def train(
             found = train_classes(
                 data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
                 categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
-                class_weight=class_weight, options=options, sensors=parse_sensors(sensor, cost), progress=advance,
+                class_weight=class_weight, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
             )  # fmt: skip
         return _finish_classes(found, out, as_json)
     with terminal.progress("reading") as advance:

@@ -11,7 +11,9 @@ import pytest
 
 from edge_lasso import cluster as cluster_module
 from edge_lasso.errors import DataError
+from edge_lasso.fit import TrainOptions
 from edge_lasso.terms import model_term_names
+from edge_lasso.train_classes import train_classes
 from edge_lasso.train_table import train_table
 
 pytestmark = pytest.mark.needs("module:distributed")
@@ -145,3 +147,21 @@ def test_dask_is_not_installed(tmp_path, monkeypatch):
         DataError, match=r"^--cluster needs Dask; install it with: pip install 'edge-lasso\[cluster\]'$"
     ):
         train_table(folder(tmp_path, readings(500)), "y", drop=["time", "kind"], cluster="local")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_classifier_is_the_one_of_one_machine(tmp_path, running, classes):
+    table = readings(12_000)
+    table["on"] = np.array(["no", "yes", "perhaps"])[np.digitize(table["y"].fillna(0.0), [0.0, 2.5][: classes - 1])]
+    table.loc[::50, "on"] = None
+    path = folder(tmp_path, table.drop(columns=["y", "time"]))
+    options = TrainOptions(max_inputs=4, alphas=15)
+    here = train_classes(path, "on", categorical=["kind"], class_weight="balanced", options=options, in_memory=20_000)
+    there = train_classes(
+        path, "on", categorical=["kind"], class_weight="balanced", options=options, in_memory=20_000,
+        cluster=running.scheduler_address,
+    )  # fmt: skip
+    assert here.model.provenance["data"]["rows_that_chose"] < here.model.provenance["data"]["rows"] == 11_760
+    assert [one.name for one in there.model.inputs] == [one.name for one in here.model.inputs]
+    assert there.fit.alpha == here.fit.alpha
+    assert there.fit.coefs == pytest.approx(here.fit.coefs, rel=1e-8, abs=1e-10)
