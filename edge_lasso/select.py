@@ -57,7 +57,7 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats
     errors : array, shape (folds, candidates, gammas)
         Infinite: not a candidate.
     sizes : array, shape (candidates,)
-        Inputs of each candidate; sparsest first.
+        Inputs of each candidate, or what they cost; sparsest first.
     rule : {"1se", "min", "knee"}
         "1se": the first candidate whose mean is within one standard error of the smallest, the error taken at the
         smallest. "knee": where leaving out further inputs begins to cost most, between no input and the smallest error.

@@ -226,7 +226,8 @@ def _choose(
     lasso: Lasso, coefs: Array, rows: Array, errors: Array, sizes: Array, gammas: Array, options: TrainOptions
 ) -> selection.Choice:
     if options.select not in selection.CRITERIA:
-        return selection.choose(errors, sizes[rows], options.select, options.max_inputs is not None, lasso.repeats)
+        price = _costs(lasso, coefs, options) if options.select == "knee" and options.penalty is not None else sizes
+        return selection.choose(errors, price[rows], options.select, options.max_inputs is not None, lasso.repeats)
     gamma = len(gammas) - 1  # least squares on the support where that may compete
     residual, freedom = np.zeros(len(rows)), np.zeros(len(rows))
     for i, row in enumerate(rows):
@@ -242,6 +243,20 @@ def _choose(
     index = int(np.argmin(np.where(fits, value, np.inf)))
     mean, se = selection.mean_and_error(errors[:, index, gamma], lasso.repeats) if len(errors) else (np.nan, np.nan)
     return selection.Choice(index, gamma, float(mean), float(se), float("nan"))
+
+
+def _costs(lasso: Lasso, coefs: Array, options: TrainOptions) -> Array:
+    """What the inputs (or groups of columns) of each coefficient vector cost together."""
+    p = coefs.shape[1]
+    factors, labels = penalty_factors(options.penalty, p), group_labels(options.groups, p)
+    if options.groups is None and lasso.owners is not None:
+        price: dict[int, float] = {}
+        for factor, owners in zip(factors.tolist(), lasso.owners, strict=True):
+            price.update({i: min(factor, price.get(i, factor)) for i in owners})
+        return np.array([sum(price[i] for i in {i for j in np.flatnonzero(c) for i in lasso.owners[j]}) for c in coefs])
+    of_group = np.zeros(labels.max() + 1)
+    np.maximum.at(of_group, labels, factors)
+    return np.array([of_group[np.unique(labels[coef != 0.0])].sum() for coef in coefs])
 
 
 def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: int) -> tuple[Candidate, ...]:

@@ -214,3 +214,14 @@ def test_options_that_do_not_go_together(options, message):
 def test_sensors_that_are_no_groups(sensors):
     with pytest.raises(DataError, match="groups must be 12 whole numbers"):
         LassoRegressor(method="group", sensors=sensors).fit(*rows(9))
+
+
+def test_the_knee_weighs_what_inputs_cost():
+    """Four equally useful inputs, two of them dear: the knee buys the cheap ones first and stops there."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 6))
+    y = X[:, 0] + X[:, 1] + 0.5 * X[:, 2] + 0.5 * X[:, 3] + 0.3 * rng.normal(size=800)
+    cost = [1.0, 1.0, 3.0, 3.0, 1.0, 1.0]
+    bought = LassoRegressor(select="knee", penalty=cost).fit(X, y).coef_
+    assert np.flatnonzero(bought).tolist() == [0, 1]
+    assert np.count_nonzero(LassoRegressor(select="min", penalty=cost).fit(X, y).coef_) >= 4
