@@ -1,9 +1,10 @@
 """Training side by side with its peers, as ratios within one run: one thread against one thread, CPU time.
 
-    python benchmarks/training.py [--wide] [--short] [--json FILE]
+    python benchmarks/training.py [--wide] [--short] [--peers PYTHON] [--json FILE]
 
 Each line has, of the same array in the same process: one ``X.T @ X``; ours with everything included (standardizing, 100
-alphas, 5 folds, choice, refit, model); and each peer. `--wide` adds 2e4 x 2000 and shapes with more columns than rows.
+alphas, 5 folds, choice, refit, model); and each peer. `--peers` adds those of `training_peers.py`, run by that Python.
+`--wide` adds 2e4 x 2000 and shapes with more columns than rows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse  # noqa: E402
 import json  # noqa: E402
+import subprocess  # noqa: E402
 import time  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -25,23 +27,13 @@ import numpy as np  # noqa: E402
 from sklearn.linear_model import LassoCV, LassoLarsCV  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
+from training_peers import data  # noqa: E402
 
 from edge_lasso.estimators import LassoRegressor  # noqa: E402
 
 TALL = [(10_000, 50), (100_000, 50), (1_000_000, 50)]
 WIDE = [(20_000, 2000), (500, 5000), (60, 400)]
 TARGETS = {(10_000, 50): 6, (100_000, 50): 20, (1_000_000, 50): 40, (20_000, 2000): 5, (500, 5000): 1, (60, 400): 1}
-
-
-def data(n: int, p: int) -> tuple[Any, Any]:
-    """Correlated columns (0.36), ten to thirty true inputs."""
-    rng = np.random.default_rng(n + p)
-    X = rng.standard_normal((n, p))
-    X *= 0.8
-    X += 0.6 * rng.standard_normal((n, 1))
-    true = rng.choice(p, size=max(10, min(30, p // 60)), replace=False)
-    y = X[:, true] @ rng.standard_normal(len(true)) + rng.standard_normal(n)
-    return X, y
 
 
 def cpu(work: Callable[[], Any], repeat: int) -> tuple[float, float, Any]:
@@ -67,7 +59,7 @@ def peers(p: int) -> dict[str, Callable[[Any, Any], Any]]:
     }
 
 
-def line(n: int, p: int, short: bool) -> dict[str, Any]:
+def line(n: int, p: int, short: bool, python: str | None) -> dict[str, Any]:
     """Measure one shape."""
     X, y = data(n, p)
     repeat = 1 if n * p > 10_000_000 else 5
@@ -102,7 +94,21 @@ def line(n: int, p: int, short: bool) -> dict[str, Any]:
             "our_alpha": float(lasso.alpha_),
             "cv_error_difference": float(np.nanmin(errors) / lasso.cv_error_ - 1.0),
         }
+    for text in others(n, p, python):
+        found = json.loads(text)
+        seconds = found.get("seconds")
+        more = {"ratio": seconds / ours, "ratio_lasso_only": seconds / plain} if seconds else {}
+        result["peers"][found.pop("peer")] = {**found, **more}
     return result
+
+
+def others(n: int, p: int, python: str | None) -> list[str]:
+    """What the peers in an environment of their own say."""
+    if python is None:
+        return []
+    script = Path(__file__).with_name("training_peers.py")
+    done = subprocess.run([python, str(script), f"{n}x{p}"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
 def seconds_of(result: dict[str, Any], peer: str) -> float:
@@ -120,6 +126,14 @@ def show(result: dict[str, Any]) -> None:
         flush=True,
     )
     for name, peer in result["peers"].items():
+        if "alpha" not in peer:
+            took = (
+                f"{peer['seconds'] * 1e3:9.1f} ms = {peer['ratio']:6.1f} x ours"
+                if "seconds" in peer
+                else peer["failed"]
+            )
+            print(f"{'':17} {name:12} {took}", flush=True)
+            continue
         target = f" (target {result['target_per_LassoCV']})" if name == "LassoCV" else ""
         print(
             f"{'':17} {name:12} {peer['seconds'] * 1e3:9.1f} ms = {peer['ratio']:6.1f} x ours{target}, "
@@ -134,6 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wide", action="store_true", help="also 2e4 x 2000 and more columns than rows")
     parser.add_argument("--short", action="store_true", help="without peers")
+    parser.add_argument("--peers", metavar="PYTHON", help="also the peers of training_peers.py, run by this Python")
     parser.add_argument("--shape", action="append", help="only this ROWSxCOLUMNS (repeatable)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
@@ -142,7 +157,7 @@ def main() -> None:
         shapes = [shape for shape in TALL + WIDE if f"{shape[0]}x{shape[1]}" in options.shape]
     results = []
     for n, p in shapes:
-        results.append(line(n, p, options.short))
+        results.append(line(n, p, options.short, options.peers))
         show(results[-1])
     if options.json:
         options.json.write_text(json.dumps(results, indent=2))

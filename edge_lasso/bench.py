@@ -291,7 +291,10 @@ def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float)
             files.update(build({name: data for name, data in files.items() if name.endswith((".c", ".h"))}))
         except BoardError as error:
             return Measurement(one.name, link, shell.kind, reason=str(error))
-    shell.install(target)
+    try:
+        shell.install(target)
+    except BoardError as error:  # a runtime that does not exist for that machine: the others are measured all the same
+        return Measurement(one.name, link, shell.kind, reason=str(error))
     shell.put({f"{folder}/{name}": data for name, data in files.items()})
     where = f"{folder}/{one.entry}" if one.entry else folder
     argv = [*shell.python, "-m", "edge_lasso_runtime", "probe", where, "--json", "--seconds", repr(float(seconds))]

@@ -87,7 +87,7 @@ def workspace():
     with tempfile.TemporaryDirectory() as away, board(Path(away)) as tools:
         folder = Path(away, "clone")
         folder.mkdir()
-        for name in ("edge_lasso", "benchmarks"):
+        for name in ("edge_lasso", "benchmarks", "tests"):
             (folder / name).symlink_to(ROOT / name)
         path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         yield folder, {**os.environ, "PATH": path, "COLUMNS": "118"}
