@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from edge_lasso.bench import rendered, runtime_files
+from edge_lasso.bench import bench, rendered, runtime_files
 from edge_lasso.cli import main
 from edge_lasso.quantize import quantize
 from edge_lasso.train_table import train_table
@@ -232,3 +232,11 @@ def test_nobody_answers(capsys, tmp_path, models, sshd):
         code, out, err = run(capsys, *command)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "nothing listens there" in err
+
+
+@pytest.mark.needs("qemu-arm", "apt-get", "module:onnx")
+def test_what_a_machine_cannot_run_leaves_the_rest(tmp_path, models):
+    found = bench(load(models / "float.json"), "python,onnx", "qemu:armel", 0.5)
+    assert [one.name for one in found] == ["python:double", "onnx:float32"]
+    assert found[0].figures["p50_us"]["kind"] == "emulated"
+    assert "there are no wheels of what runs onnx for armel" in found[1].reason
