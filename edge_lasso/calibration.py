@@ -30,7 +30,8 @@ def calibrate(held: list[Array], tests: list[Rows]) -> tuple[float, float, dict[
     Returns
     -------
     slope, shift : float
-        1 and 0 where held-out log-loss gains nothing. Several classes have no shift.
+        1 and 0 where held-out log-loss gains nothing, and where no held-out row is on the wrong side: the best slope
+        would be infinite. Several classes have no shift.
     report : dict
         `reliability` before, and after where it was calibrated.
     """
@@ -41,6 +42,8 @@ def calibrate(held: list[Array], tests: list[Rows]) -> tuple[float, float, dict[
     fitted = [_slope([fold for j, fold in enumerate(folds) if j != i]) for i in range(len(folds))] if folds[1:] else []
     after = [_scaled_loss(found, [fold]) for found, fold in zip(fitted, folds, strict=False)]
     report = {"before": reliability(folds, np.array([1.0, 0.0]))}
+    if report["before"]["accuracy"] > 1.0 - 1e-12:
+        return 1.0, 0.0, report
     if not after or not np.mean(after) < np.mean(before):
         return 1.0, 0.0, report
     found = _slope(folds)

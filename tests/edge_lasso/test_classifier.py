@@ -75,6 +75,15 @@ def test_shrunken_probabilities_are_stretched_when_that_helps():
     assert (fitted.predict(X) == "wet").mean() == pytest.approx(fitted.predict_proba(X)[:, 1].mean(), abs=0.15)
 
 
+def test_classes_that_are_never_confused_are_not_made_surer():
+    X, _ = noisy()
+    X = X[np.abs(X[:, 0]) > 0.3]
+    fitted = LassoClassifier().fit(X, X[:, 0] > 0.0)
+    assert fitted.fit_.calibration["before"]["accuracy"] == pytest.approx(1.0)
+    assert (fitted.fit_.slope, fitted.fit_.shift) == (1.0, 0.0)
+    assert list(fitted.fit_.calibration) == ["before"]
+
+
 @pytest.mark.parametrize("select", ["min", "1se", "aic", "bic", "ebic"])
 def test_ways_to_choose(select):
     assert LassoClassifier(select=select, alphas=15).fit(*noisy()).coef_[0, [0, 3]].all()
