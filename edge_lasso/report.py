@@ -18,7 +18,16 @@ from edge_lasso.certificate import Certificate, from_json
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit
 from edge_lasso.folds import FoldStatistics
-from edge_lasso.show import importance, number, term_text
+from edge_lasso.report_classes import ClassQuality, class_quality, label_column
+from edge_lasso.show import (
+    importance,
+    interval_lines,
+    number,
+    quality_of,
+    reliabilities,
+    term_text,
+    trust_rows,
+)
 from edge_lasso.train_table import Held
 from edge_lasso_runtime import Model, load, model_hash
 
@@ -49,6 +58,8 @@ class ReportData:
     certificates : list of Certificate
     measurements : list of dict
         ``Measurement.to_json()``.
+    classes : ClassQuality, optional
+        Of a classifier, instead of `held`.
     """
 
     model: Model
@@ -59,6 +70,7 @@ class ReportData:
     held: Held | None = None
     certificates: Sequence[Certificate] = ()
     measurements: Sequence[Mapping[str, Any]] = ()
+    classes: ClassQuality | None = None
 
 
 def collect(model_file: Path, data: Any = None) -> ReportData:
@@ -82,17 +94,18 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
         statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
     fit = None
     plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
-    if statistics is not None and plain and list(statistics.columns) == list(model.columns):
+    if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):
         about = model.provenance
         options = TrainOptions(
             l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "1se"), max_inputs=about.get("max_inputs")
         )
         fit = fit_statistics(statistics, options)[0]
     measurements = _read(folder / "measurements.json") or []
-    held = held_from(model, data) if data is not None else None
+    held = held_from(model, data) if data is not None and model.classes is None else None
+    classes = class_quality(model, data) if data is not None and model.classes is not None else None
     return ReportData(
         model, "", fit, importance(model, statistics), shares(model, statistics), held,
-        _certificates(folder / "certificate.json", model), measurements,
+        _certificates(folder / "certificate.json", model), measurements, classes,
     )  # fmt: skip
 
 
@@ -132,12 +145,12 @@ def write(data: ReportData, path: Path) -> None:
 def render(data: ReportData) -> str:
     """The page as HTML."""
     model = data.model
-    title = f"{model.outputs[0].name} from {len(model.inputs)} of {len(model.columns)} inputs"
+    title = f"{label_column(model)} from {len(model.inputs)} of {len(model.columns)} inputs"
     sections = [
         _headline(data, title),
         _inputs(data),
-        _path(data),
-        _held(data),
+        *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
+        _trust(model),
         _costs(data),
         _certificate(data),
         _about(data),
@@ -157,6 +170,9 @@ def _headline(data: ReportData, title: str) -> str:
         quality = data.held.quality()
         where = ", held out" if data.held.unseen else ""
         facts = [(f"R2{where}", f"{quality['r2']:.3f}"), (f"RMSE{where}", number(quality["rmse"], 3)), *facts]
+    if data.classes is not None:
+        quality = data.classes.quality
+        facts = [("accuracy", f"{quality['accuracy']:.3f}"), ("log-loss", number(quality["log_loss"], 3)), *facts]
     for output, fixed in zip(model.outputs, model.sections.get("fixed_point/1", {}).get("outputs", ()), strict=False):
         facts.append((f"{output.name}: integers err at most", number(fixed["bound"], 2)))
     if data.certificates:
@@ -192,7 +208,7 @@ def _inputs(data: ReportData) -> str:
     )
     note = (
         ""
-        if data.losses
+        if data.losses or model.classes is not None
         else "<p class='soft'>Keep MODEL.stats.npz beside the model to see what each input is worth.</p>"
     )
     return f"<h2>What it reads</h2>{_table('All that has to be wired; everything else is left out.', head, rows)}{note}"
@@ -254,6 +270,35 @@ def _held(data: ReportData) -> str:
         f"{key}<figure>{strip}<figcaption>The two weeks with the widest swings.</figcaption></figure>"
         f"<figure>{scatter}<figcaption>All of them; darker squares hold more rows.</figcaption></figure>"
     )
+
+
+def _classes(data: ReportData) -> str:
+    names = data.model.classes or ()
+    found = [*reliabilities(data.model), *([("the table given", data.classes.quality)] if data.classes else [])]
+    head = ("", "accuracy", "log-loss", "Brier score", "calibration error")
+    rows = [[escape(name), *(escape(number(value)) for value in quality_of(one))] for name, one in found]
+    text = _table(
+        "Of rows not trained on; calibration error: between how sure the model is and how often right.", head, rows
+    )
+    heading = "<h2>How far to believe it</h2>"
+    if data.classes is None:
+        return f"{heading}{text}<p class='soft'>Give a table with the labels: edge-lasso report MODEL --data TABLE.</p>"
+    counts = [
+        [escape(name), *(f"{count:,}" for count in row)] for name, row in zip(names, data.classes.counts, strict=True)
+    ]
+    wide = ("true class", *(f"taken for {name}" for name in names))
+    return f"{heading}{text}{_table('Rows of the table given.', wide, counts)}"
+
+
+def _trust(model: Model) -> str:
+    parts = [f"<p>{escape(line)}</p>" for line in interval_lines(model)]
+    for one in model.provenance.get("trust", []):
+        head = ("input", "chosen by halves of the rows", "coefficient, 90 % of draws")
+        rows = [[escape(cell) for cell in row] for row in trust_rows(one)]
+        parts.append(
+            _table(f"{escape(one['target'])}: {one['blocks']} blocks of rows, drawn again and again.", head, rows)
+        )
+    return f"<h2>How firm it is</h2>{''.join(parts)}" if parts else ""
 
 
 def _costs(data: ReportData) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from edge_lasso import terminal
 from edge_lasso.bench import Budget, Measurement
@@ -86,7 +87,7 @@ def show_training(
             f"on the last {quality['rows']:,.0f} rows, never seen: R2 {quality['r2']:.4f}, "
             f"RMSE {number(quality['rmse'])}, mean absolute error {number(quality['mae'])}"
         )
-    for line in _interval_lines(model):
+    for line in interval_lines(model):
         terminal.say(line)
     segments = model.provenance.get("segments")
     if segments:
@@ -116,7 +117,7 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
         f"{', '.join(model.classes or ())}: {fit.n_inputs} of {len(model.columns)} inputs, {fit.method}, "
         f"cross-validated log-loss {number(fit.cv_error)} (without inputs {number(fit.cv_null)})"
     )
-    rows = [(name, *map(number, _quality(one))) for name, one in _reliabilities(model)]
+    rows = [(name, *map(number, quality_of(one))) for name, one in reliabilities(model)]
     if rows:
         columns = ("", "accuracy", "log-loss", "Brier score", "calibration error")
         terminal.table("probabilities on rows not trained on", columns, rows)
@@ -124,7 +125,8 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
     terminal.say(f"wrote {model_file}")
 
 
-def _reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
+def reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
+    """Quality of a classifier's probabilities, by the rows it was found on."""
     about = model.provenance
     found = (about.get("fits") or [{}])[0].get("calibration") or {}
     named = [("held-out folds", found.get("before")), ("calibrated", found.get("after"))]
@@ -134,11 +136,13 @@ def _reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
     return [(name, one) for name, one in named if one]
 
 
-def _quality(one: dict[str, float]) -> list[float]:
+def quality_of(one: dict[str, float]) -> list[float]:
+    """Accuracy, log-loss, Brier score and calibration error."""
     return [one[key] for key in ("accuracy", "log_loss", "brier", "expected_calibration_error")]
 
 
-def _interval_lines(model: Model) -> list[str]:
+def interval_lines(model: Model) -> list[str]:
+    """What the prediction intervals promise, and what was found."""
     section = model.sections.get("interval/1")
     if section is None:
         return []
@@ -183,19 +187,23 @@ def show_terms(model: Model, losses: dict[str, float]) -> None:
 def show_trust(model: Model) -> None:
     """Print how often each input was chosen, and between what its coefficient may lie."""
     for one in model.provenance.get("trust", []):
-        chosen, ends = one.get("chosen", {}), one.get("coefficients", {})
-        rows = [
-            (
-                name,
-                f"{100.0 * chosen[name]:.0f} %" if name in chosen else "-",
-                f"{number(ends[name][0])} to {number(ends[name][1])}" if name in ends else "-",
-            )
-            for name in list(dict.fromkeys([*ends, *chosen]))[: len(ends) + 10]
-        ]
         title = f"{one['target']}: from {one['blocks']} blocks of rows"
-        if chosen:
+        if "chosen" in one:
             title += f"; of those chosen 90 % of the time {one['expected_noise_at_0.9']:.2g} are noise, at most"
-        terminal.table(title, ("input", "chosen by halves", "coefficient, 90 %"), rows)
+        terminal.table(title, ("input", "chosen by halves", "coefficient, 90 %"), trust_rows(one))
+
+
+def trust_rows(one: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Input, how often it was chosen, and between what its coefficient may lie."""
+    chosen, ends = one.get("chosen", {}), one.get("coefficients", {})
+    return [
+        (
+            name,
+            f"{100.0 * chosen[name]:.0f} %" if name in chosen else "-",
+            f"{number(ends[name][0])} to {number(ends[name][1])}" if name in ends else "-",
+        )
+        for name in list(dict.fromkeys([*ends, *chosen]))[: len(ends) + 10]
+    ]
 
 
 def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
@@ -224,12 +232,12 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     pruned = about.get("pruned")
     if pruned and pruned["error_rise_percent"] is not None:
         facts.append(("pruned", f"{', '.join(pruned['dropped'])}: squared error {pruned['error_rise_percent']:+.1f} %"))
-    for name, one in _reliabilities(model):
-        facts.append((f"accuracy, log-loss, Brier: {name}", ", ".join(map(number, _quality(one)[:3]))))
+    for name, one in reliabilities(model):
+        facts.append((f"accuracy, log-loss, Brier: {name}", ", ".join(map(number, quality_of(one)[:3]))))
     held = about.get("held_out")
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
-    facts += [("interval", line) for line in _interval_lines(model)]
+    facts += [("interval", line) for line in interval_lines(model)]
     facts += _fixed_facts(model)
     terminal.table("", ("", ""), facts, text_columns=2)
 

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from edge_lasso.certificate import Certificate, Execution
+from edge_lasso.errors import DataError
+from edge_lasso.fit import TrainOptions
 from edge_lasso.quantize import quantize
 from edge_lasso.report import ReportData, collect, render, shares, write
+from edge_lasso.report_classes import class_quality
 from edge_lasso.show import importance
+from edge_lasso.train_classes import train_classes
 from edge_lasso.train_table import train_table
-from edge_lasso_runtime import model_hash, save
+from edge_lasso_runtime import model_hash, predict, save
 
 EVIL = '<script>alert("x")</script>'
 CHROMIUM = [
@@ -144,3 +148,41 @@ def test_no_sideways_scrolling(data, tmp_path, width):
     assert charts >= 4
     assert letters > 1000
     assert "Uncaught" not in done.stderr
+
+
+def test_a_classifier_is_told_by_who_is_taken_for_whom(tmp_path, result):
+    import pandas
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    labels = np.array(["<low>", "middle", "high"])[np.digitize(X[:, 0] + 0.5 * rng.normal(size=600), [-0.5, 0.5])]
+    table = pandas.DataFrame(X, columns=list("abcd")).assign(level=labels)
+    made = train_classes(table, "level", options=TrainOptions(alphas=10), holdout=0.2)
+    save(made.model, tmp_path / "m.json")
+    page = render(collect(tmp_path / "m.json", table))
+    assert "<h1>level from" in page
+    assert "taken for &lt;low&gt;" in page
+    assert "<low>" not in page
+    assert "last 120 rows" in page
+    assert "RMSE" not in page
+    predicted = [predict(made.model, row).label for row in X.tolist()] if len(made.model.inputs) == 4 else None
+    counts = class_quality(made.model, table).counts
+    assert counts.sum(axis=1).tolist() == [int((labels == name).sum()) for name in made.model.classes]
+    assert predicted is None or counts.trace() == sum(a == b for a, b in zip(predicted, labels, strict=True))
+    assert counts.trace() / 600 == pytest.approx(class_quality(made.model, table).quality["accuracy"])
+    with pytest.raises(DataError, match="no row of the table has one of the classes"):
+        class_quality(made.model, table.assign(level="other"))
+
+
+def test_how_firm_a_model_is(tmp_path):
+    import pandas
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 4))
+    table = pandas.DataFrame(X, columns=list("abcd")).assign(y=X[:, 0] + 0.3 * rng.normal(size=800))
+    made = train_table(table, "y", holdout=0.4, interval=0.9, stability=10, bootstrap=50)
+    save(made.model, tmp_path / "m.json")
+    page = render(collect(tmp_path / "m.json"))
+    assert "How firm it is" in page
+    assert "0.9 of truths within" in page
+    assert "<td>100 %</td>" in page
