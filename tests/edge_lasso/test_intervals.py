@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -84,11 +85,11 @@ def test_artifacts_carry_it_and_quantizing_widens_it(trained):
     assert main(["export", "m.json", "--to", "python,c", "--out", "art", "--allow-unverified"]) == 0
     section = load("m.json").sections["interval/1"]
     space: dict = {}
-    exec(open("art/python-double/model.py").read(), space)  # noqa: SIM115
+    exec(Path("art/python-double/model.py").read_text(), space)
     assert [list(pair) for pair in space["INTERVAL"]] == [
         list(p) for p in zip(section["low"], section["high"], strict=True)
     ]
-    assert "#define MODEL_INTERVAL_LOW {" in open("art/c-double/model.h").read()  # noqa: SIM115
+    assert "#define MODEL_INTERVAL_LOW {" in Path("art/c-double/model.h").read_text()
     small = quantize(load("m.json"), "int16")
     bound = small.provenance["quantized"]["bounds"][0]
     assert small.sections["interval/1"]["high"][0] == section["high"][0] + bound

@@ -1,7 +1,5 @@
 """Stability, bootstrap and repeated folds, from the statistics of blocks."""
 
-import json
-
 import numpy as np
 import pandas
 import pytest
@@ -151,7 +149,7 @@ def test_from_the_command_line(here, capsys):
     assert main(["show", "model.json"]) == 0
     assert "100 %" in capsys.readouterr().out
     assert main(["train", "t.csv", "--target", "y", "--out", "plain.json", "--repeat", "2"]) == 0
-    assert json.loads(open("plain.json").read())["outputs"] == json.loads(open("model.json").read())["outputs"]  # noqa: SIM115
+    assert load("plain.json").outputs == load("model.json").outputs
 
 
 @pytest.mark.parametrize(
