@@ -3,8 +3,8 @@
     python benchmarks/classification.py [--shape ROWSxCOLUMNS]
 
 Each has 30 alphas down to 1/100, five stratified folds, choice and the model on all rows; ours to an optimality of 1e-9
-and calibrated, scikit-learn's saga to its own default of 1e-4. scikit-learn penalizes the sum of the losses, so that its
-folds, which have a fifth of the rows less, are penalized by 5/4 of the alpha shown; ours by the same.
+and calibrated, scikit-learn's saga to its own default of 1e-4. scikit-learn penalizes the sum of the losses, so that
+its folds, which have a fifth of the rows less, are penalized by 5/4 of the alpha shown; ours by the same.
 """
 
 from __future__ import annotations
