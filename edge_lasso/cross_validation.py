@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
+from edge_lasso.fit import Candidate, TrainOptions
 from edge_lasso.folds import FoldStatistics, run
 from edge_lasso.path import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
 from edge_lasso.refit import least_squares
+from edge_lasso.select import mean_and_error
 from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
@@ -225,3 +226,17 @@ def at_positions(coefs: Array, positions: Array) -> Array:
     found = coefs[positions]
     found[positions < 0] = 0.0
     return found
+
+
+def curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: int = 1) -> tuple[Candidate, ...]:
+    """The best candidate of each size, from held-out errors of shape (folds, candidates, gammas)."""
+    if not len(errors):
+        return ()
+    mean, se = mean_and_error(errors, repeats)
+    best = []
+    for size in np.unique(sizes):
+        at = np.flatnonzero(sizes == size)
+        i, g = np.unravel_index(np.argmin(mean[at]), mean[at].shape)
+        row = at[i]
+        best.append(Candidate(int(size), float(alphas[row]), float(gammas[g]), float(mean[row, g]), float(se[row, g])))
+    return tuple(best)

@@ -13,12 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso import select as selection
 from edge_lasso.calibration import calibrate
-from edge_lasso.cross_validation import RISEN, at_positions, budgets
+from edge_lasso.cross_validation import RISEN, at_positions, budgets, curve
 from edge_lasso.errors import DataError
 from edge_lasso.fit import Candidate, TrainOptions, penalty_factors
 from edge_lasso.folds import FoldPlan, one_blas_thread, run
 from edge_lasso.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
-from edge_lasso.path import EPS
+from edge_lasso.path import EPS, alpha_values
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
@@ -228,7 +228,7 @@ def fit_logistic(
     path = _Path(solvers, tests, owners)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
-        ended = path.follow(_alphas(options, solvers[-1].top), options)
+        ended = path.follow(alpha_values(options.alphas, options.eps, max(solvers[-1].top, EPS)), options)
     sizes = path.sizes(path.coefs[-1])
     rows, candidates = _candidates(path, sizes, options)
     gammas = np.array([0.0] if options.method == "relaxed" else [1.0, 0.0] if options.refit else [1.0])
@@ -358,12 +358,6 @@ def _loss(rows: Rows, coefs: Array) -> float:
     return sum(float(weight @ losses(linear(Z, coefs), Y)) for Z, Y, weight in rows.blocks())
 
 
-def _alphas(options: TrainOptions, top: float) -> Array:
-    if isinstance(options.alphas, int | np.integer):
-        return np.geomspace(max(top, EPS), max(top, EPS) * options.eps, int(options.alphas))
-    return np.sort(np.asarray(options.alphas, dtype=np.float64))[::-1]
-
-
 def _candidates(path: _Path, sizes: Array, options: TrainOptions) -> tuple[Array, list[Array]]:
     if options.max_inputs is None:
         return np.arange(len(sizes)), path.coefs[:-1]
@@ -392,17 +386,3 @@ def _choose(
     index = int(np.argmin(np.where(freedom < n - 1, value, np.inf)))
     mean, se = selection.mean_and_error(errors[:, index, 0]) if len(errors) else (np.nan, np.nan)
     return selection.Choice(index, 0, float(mean), float(se), float("nan"))
-
-
-def curve(errors: Array, sizes: Array, alphas: Array, gammas: Array) -> tuple[Candidate, ...]:
-    """The best model of each size."""
-    if not len(errors):
-        return ()
-    mean, se = selection.mean_and_error(errors)
-    best = []
-    for size in np.unique(sizes):
-        at = np.flatnonzero(sizes == size)
-        i, g = np.unravel_index(np.argmin(mean[at]), mean[at].shape)
-        row = at[i]
-        best.append(Candidate(int(size), float(alphas[row]), float(gammas[g]), float(mean[row, g]), float(se[row, g])))
-    return tuple(best)

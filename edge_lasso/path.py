@@ -140,12 +140,17 @@ def alpha_grid(
     top: float | None = None,
 ) -> Array:
     """A decreasing grid of alphas: those given, or `alphas` of them from `top` (the largest useful) to `eps` of it."""
+    top = alpha_max(problem, l1_ratio, signs) if top is None else top
+    if top <= EPS * problem.yy**0.5:
+        top = EPS * max(problem.yy**0.5, EPS)
+    return alpha_values(alphas, eps, top)
+
+
+def alpha_values(alphas: int | Sequence[float], eps: float, top: float) -> Array:
+    """Decreasing alphas: those given, or so many of them from `top` to `eps` of it."""
     if isinstance(alphas, int | np.integer) and not isinstance(alphas, bool):
         if alphas < 1:
             raise DataError(f"alphas is {alphas}; it must be a number of alphas (1 or more) or the alphas themselves")
-        top = alpha_max(problem, l1_ratio, signs) if top is None else top
-        if top <= EPS * problem.yy**0.5:
-            top = EPS * max(problem.yy**0.5, EPS)
         return np.asarray(np.geomspace(top, top * eps, int(alphas)))
     grid = np.sort(np.asarray(alphas, dtype=np.float64).ravel())[::-1]
     if not len(grid) or not (np.isfinite(grid).all() and grid[-1] >= 0.0):

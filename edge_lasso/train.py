@@ -21,12 +21,13 @@ from edge_lasso.cross_validation import (
     Paths,
     at_positions,
     budgets,
+    curve,
     make_folds,
     relaxed,
     solve_together,
 )
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Candidate, Fit, Path, Terms, TrainOptions, group_labels, penalty_factors, sign_constraints
+from edge_lasso.fit import Fit, Path, Terms, TrainOptions, group_labels, penalty_factors, sign_constraints
 from edge_lasso.folds import FoldStatistics, run
 from edge_lasso.greedy import GreedySolver
 from edge_lasso.group_path import GroupSolver, group_alpha_max, group_gap
@@ -218,7 +219,7 @@ def _fit(
         dependent=tuple(columns[i] for i in left_out),
         constant=tuple(columns[i] for i in np.flatnonzero(constant)),
         path=path,
-        curve=_curve(errors, sizes[rows], alphas[rows], gammas, lasso.repeats),
+        curve=curve(errors, sizes[rows], alphas[rows], gammas, lasso.repeats),
     )
 
 
@@ -257,19 +258,6 @@ def _costs(lasso: Lasso, coefs: Array, options: TrainOptions) -> Array:
     of_group = np.zeros(labels.max() + 1)
     np.maximum.at(of_group, labels, factors)
     return np.array([of_group[np.unique(labels[coef != 0.0])].sum() for coef in coefs])
-
-
-def _curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: int) -> tuple[Candidate, ...]:
-    if not len(errors):
-        return ()
-    mean, se = selection.mean_and_error(errors, repeats)
-    best = []
-    for size in np.unique(sizes):
-        at = np.flatnonzero(sizes == size)
-        i, g = np.unravel_index(np.argmin(mean[at]), mean[at].shape)
-        row = at[i]
-        best.append(Candidate(int(size), float(alphas[row]), float(gammas[g]), float(mean[row, g]), float(se[row, g])))
-    return tuple(best)
 
 
 def _gammas(options: TrainOptions) -> Array:
