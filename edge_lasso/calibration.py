@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 
 from edge_lasso.logistic import Block, LogisticSolver, Rows, linear, losses, probabilities
 
 Array = npt.NDArray[Any]
 BINS = 10
+AS_THEY_ARE = np.array([1.0, 0.0])
+"""Slope and shift that change nothing."""
 LIMITS = (1e-2, 1e2)
 """Slopes beyond say that there is nothing to calibrate."""
 
@@ -38,10 +40,10 @@ def calibrate(held: list[Array], tests: list[Rows]) -> tuple[float, float, dict[
     if not tests:
         return 1.0, 0.0, {}
     folds = [_predictors(test, coefs) for test, coefs in zip(tests, held, strict=True)]
-    before = [_scaled_loss(np.array([1.0, 0.0]), [fold]) for fold in folds]
+    before = [_scaled_loss(AS_THEY_ARE, [fold]) for fold in folds]
     fitted = [_slope([fold for j, fold in enumerate(folds) if j != i]) for i in range(len(folds))] if folds[1:] else []
     after = [_scaled_loss(found, [fold]) for found, fold in zip(fitted, folds, strict=False)]
-    report = {"before": reliability(folds, np.array([1.0, 0.0]))}
+    report = {"before": reliability(folds, AS_THEY_ARE)}
     if report["before"]["accuracy"] > 1.0 - 1e-12:
         return 1.0, 0.0, report
     if not after or not np.mean(after) < np.mean(before):
@@ -67,17 +69,19 @@ def _changed(z: Array, change: Array) -> Array:
 def _slope(folds: Sequence[Block]) -> Array:
     share: Array = np.mean([weight @ Y for _, Y, weight in folds], axis=0)
     if not np.logical_and(share > 0.0, share < 1.0).all():  # a class that is not there says nothing
-        return np.array([1.0, 0.0])
+        return AS_THEY_ARE
     if folds[0][0].shape[1] == 1:  # a logistic regression on one column
         rows = Rows(lambda: ((z, Y, weight / len(folds)) for z, Y, weight in folds), 1, 1)
         found = LogisticSolver(rows, tol=1e-10).refit(np.array([[1.0, 0.0]]))[0]
-    else:
+    else:  # the loss is convex in the slope
 
-        def loss(slope: float) -> float:
-            return _scaled_loss(np.array([slope, 0.0]), folds)
+        def rise(slope: float) -> float:
+            changed = ((probabilities(slope * z) - Y) * z for z, Y, _ in folds)
+            return sum(float(weight @ one.sum(axis=1)) for one, (_, _, weight) in zip(changed, folds, strict=True))
 
-        found = np.array([minimize_scalar(loss, bounds=LIMITS, method="bounded", options={"xatol": 1e-10}).x, 0.0])
-    return found if LIMITS[0] < found[0] < LIMITS[1] else np.array([1.0, 0.0])
+        inside = rise(LIMITS[0]) < 0.0 < rise(LIMITS[1])
+        found = np.array([brentq(rise, *LIMITS, xtol=1e-13) if inside else LIMITS[1], 0.0])
+    return found if LIMITS[0] < found[0] < LIMITS[1] else AS_THEY_ARE
 
 
 def reliability(folds: Sequence[Block], change: Array) -> dict[str, float]:

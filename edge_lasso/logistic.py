@@ -28,6 +28,8 @@ ROUNDING = 1e-11
 """A step that promises less than this part of the objective cannot be judged by it."""
 RIDGE = 1e-4
 """Of refits, on standardized columns: keeps separable rows finite."""
+NULL = 1e-10
+"""Moving all intercepts alike changes nothing: a direction this much flatter than the steepest is that one."""
 STALE = 0.2
 """A curvature with which a step leaves more than this part of the violation is taken anew."""
 WIDER = 0.7
@@ -239,14 +241,17 @@ class LogisticSolver:
     def solve(self, alpha: float) -> Array:
         """The solution at alpha."""
         l1 = alpha * self.l1_ratio
-        strong = np.abs(self._point.gradient[:, :-1]).max(axis=0) >= self.l1_ratio * (2.0 * WIDER * alpha - self._last)
-        self._admit(strong if self._last else np.abs(self._point.gradient[:, :-1]).max(axis=0) > l1)
+        bar = self.l1_ratio * (2.0 * WIDER * alpha - self._last) if self._last else l1
+        self._admit(np.abs(self._point.gradient[:, :-1]).max(axis=0) >= bar)
         return self._iterate(l1, alpha * (1.0 - self.l1_ratio), everything=True)
 
     def refit(self, coefs: Array, ridge: float = RIDGE) -> Array:
         """Without the lasso's penalty on the columns that these coefficients use, and zero elsewhere."""
-        self._inside = np.flatnonzero(coefs[:, :-1].any(axis=0))
-        self._curve(coefs)
+        support = np.flatnonzero(coefs[:, :-1].any(axis=0))
+        known = self._fresh and self._point.coefs is coefs and np.array_equal(support, self._inside)
+        self._inside = support
+        if not known:
+            self._curve(coefs)
         return self._iterate(0.0, ridge, everything=False)
 
     def _iterate(self, l1: float, l2: float, everything: bool) -> Array:
@@ -254,8 +259,7 @@ class LogisticSolver:
         before = np.inf
         for _ in range(STEPS):
             violation = self._violation(self._point, l1, l2)
-            worst = violation if everything else violation[:, np.append(self._inside, -1)]
-            now = float(worst.max())
+            now = float(violation.max()) if everything else self._within(self._point, l1, l2)
             self.violation = now / max(self.top, EPS)
             if now <= bar:
                 break
@@ -282,6 +286,10 @@ class LogisticSolver:
         found[:, :-1] = np.where(w != 0.0, np.abs(g + l1 * np.sign(w)), np.maximum(np.abs(g) - l1, 0.0))
         return found
 
+    def _within(self, point: Point, l1: float, l2: float) -> float:
+        """The largest violation of those columns that steps move, and of the intercepts."""
+        return float(self._violation(point, l1, l2)[:, np.append(self._inside, -1)].max())
+
     def _admit(self, wanted: Array) -> None:
         new = np.flatnonzero(wanted & ~np.isin(np.arange(len(wanted)), self._inside))
         if len(new):
@@ -301,7 +309,7 @@ class LogisticSolver:
         for _ in range(1 if rounding else HALVINGS):
             trial = self._pass(point.coefs + size * direction, self.rows.eager)
             if rounding:
-                better = self._violation(trial, l1, l2).max() < self._violation(point, l1, l2).max()
+                better = self._within(trial, l1, l2) < self._within(point, l1, l2)
             else:
                 better = _objective(trial, l1, l2) <= objective + 1e-4 * size * promised
             if better:
@@ -316,10 +324,9 @@ class LogisticSolver:
         assert point.curvature is not None
         direction = np.zeros_like(point.coefs)
         for some, matrix in point.curvature.blocks:
-            free = np.zeros((len(some), len(inside) + 1), dtype=bool)
-            free[:, -1] = True  # the intercepts: solved for, and taken out
-            at, free_at = np.flatnonzero(~free), np.flatnonzero(free)
-            corner = np.linalg.pinv(matrix[np.ix_(free_at, free_at)], hermitian=True)
+            places = np.arange(len(matrix)).reshape(len(some), -1)
+            at, free_at = places[:, :-1].ravel(), places[:, -1]  # the intercepts are solved for, and taken out
+            corner = np.linalg.pinv(matrix[np.ix_(free_at, free_at)], rcond=NULL, hermitian=True)
             side = matrix[np.ix_(at, free_at)] @ corner
             gram = matrix[np.ix_(at, at)] - side @ matrix[np.ix_(free_at, at)]
             rows = np.array(some)[:, None]

@@ -114,3 +114,17 @@ def test_log_losses_are_finite_far_out():
     z = np.array([[1e4], [-1e4]])
     assert losses(z, np.array([[1.0], [0.0]])).tolist() == [0.0, 0.0]
     assert losses(z, np.array([[0.0], [1.0]])).tolist() == [1e4, 1e4]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_refit_is_exact_also_where_other_columns_pull_and_classes_are_apart(classes):
+    X, code = random(5, 120, 6, classes)
+    X[:, 0] += 4.0 * code
+    rows = rows_of(X, code, classes)
+    solver = LogisticSolver(rows, 1.0, 1e-9)
+    coefs = solver.solve(0.5 * solver.top)
+    assert 0 < coefs[:, :-1].any(axis=0).sum() < 6
+    found = solver.refit(coefs)
+    assert solver.violation < 1e-12
+    assert (found[:, :-1].any(axis=0) == coefs[:, :-1].any(axis=0)).all()
+    assert np.abs(found[:, :-1].sum(axis=0)).max() < 1e-9 or classes == 2  # ridge: no class moves alone
