@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from edge_lasso.cluster import Piece, Pieces, map_on, piece_survey, reduce_on, sums_on
 from edge_lasso.collect_table import Design, Progress, Sums, kept_blocks, sum_rows
-from edge_lasso.fit_logistic import Scaling, one_hot
+from edge_lasso.fit_logistic import one_hot, outputs_of
 from edge_lasso.logistic import Block, Point, Rows
+from edge_lasso.scaling import Scaling
 from edge_lasso.survey import Survey
 from edge_lasso.tables import Table, category_codes
 from edge_lasso_runtime.model import READING_LIMIT
@@ -85,7 +86,7 @@ class TableRows:
                 label = ranked[rank[used] - start]
                 yield scaled.apply(X[used].astype(np.float64)), one_hot(label, self.classes), weights[label] / total
 
-        return Rows(blocks, len(scaled.mean), 1 if self.classes == 2 else self.classes, eager=True)
+        return Rows(blocks, len(scaled.mean), outputs_of(self.classes), eager=True)
 
     def _first(self) -> int:
         """The first rank trained on: not 0 in a piece of a table."""
@@ -123,14 +124,13 @@ class ClusterRows:
 
     def every(self, design: Design, scaled: Scaling, weights: Array, total: float) -> Rows:
         """As `TableRows.every`: workers return losses, gradients and curvatures."""
-        outputs = 1 if len(self.classes) == 2 else len(self.classes)
 
         def reduce(coefs: Array, inside: Array | None) -> Point:
             arguments = (self.target, self.classes, design, scaled, weights, total, coefs, inside)
             found: Point = reduce_on(self.client, self.rows, _point, arguments, "passed over", self.progress)
             return found
 
-        return Rows(lambda: iter(()), len(scaled.mean), outputs, eager=True, reduce=reduce)
+        return Rows(lambda: iter(()), len(scaled.mean), outputs_of(len(self.classes)), eager=True, reduce=reduce)
 
 
 def row_codes(table: Table, target: str, classes: Sequence[str]) -> Array:

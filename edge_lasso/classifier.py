@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,10 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
-from edge_lasso.fit_logistic import LogisticFit, Scaling, fit_logistic
-from edge_lasso.folds import FoldPlan, plan_folds
+from edge_lasso.fit_logistic import LogisticFit, fit_logistic
+from edge_lasso.folds import FoldPlan, plan_folds, threads
 from edge_lasso.logistic import linear, probabilities
-from edge_lasso.terms import date, to_model, versions
+from edge_lasso.predict_table import class_codes
+from edge_lasso.scaling import Scaling
+from edge_lasso.terms import date, numeric_input, to_model, versions
 from edge_lasso_runtime.model import READING_LIMIT, Input, Model
 
 Array = npt.NDArray[Any]
@@ -145,7 +146,6 @@ class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _options(self) -> TrainOptions:
-        jobs = 1 if self.n_jobs is None else self.n_jobs
         return TrainOptions(
             l1_ratio=self.l1_ratio,
             alphas=self.alphas,
@@ -154,7 +154,7 @@ class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             max_inputs=self.max_inputs,
             refit=self.refit,
             penalty=self.penalty,
-            workers=jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs),
+            workers=threads(self.n_jobs),
         )
 
     def _linear(self, X: Any) -> Array:
@@ -176,9 +176,8 @@ class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """The more probable class, shape (n_samples,)."""
-        z = self._linear(X)
-        code = (z[:, 0] > 0.0).astype(int) if z.shape[1] == 1 else z.argmax(axis=1)
-        return np.asarray(self.classes_[code])
+        codes = class_codes(self._linear(X))
+        return np.asarray(self.classes_[codes])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -203,8 +202,7 @@ def numeric_inputs(X: Array, mean: Array, columns: Sequence[str]) -> list[Input]
         x = X[:, j][np.abs(X[:, j]) <= READING_LIMIT].astype(np.float64)
         if not len(x):
             raise DataError(f"column {name!r} has no readings in the {len(X)} training rows; leave it out")
-        low, high = float(x.min()), float(x.max())
-        inputs.append(Input(str(name), j, min(max(float(mean[j]), low), high), low, high))
+        inputs.append(numeric_input(str(name), j, mean[j], x.min(), x.max()))
     return inputs
 
 

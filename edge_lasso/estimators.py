@@ -12,12 +12,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Fit, Path, TrainOptions
-from edge_lasso.folds import FoldStatistics, collect, plan_folds
+from edge_lasso.fit import ROW_METHODS, Fit, Path, TrainOptions
+from edge_lasso.folds import FoldStatistics, collect, plan_folds, threads
 from edge_lasso.path import SCREEN_FROM
 from edge_lasso.row_path import row_paths
 from edge_lasso.terms import numeric_inputs, provenance, to_model
-from edge_lasso.train import ROW_METHODS, fit_statistics
+from edge_lasso.train import fit_statistics
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 
 Array = npt.NDArray[Any]
@@ -172,13 +172,10 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         options = options if given is None else options.on_columns(at)
         self._finish(fit_statistics(folds, options, given=given), folds, options, at, y.ndim == 1)
         means = folds.total.means()[: len(at)]
-        self.feature_means_: Array = means if given is None else given[0].whole.mean
+        self.feature_means_: Array = means if given is None else given[0].whole.scaling.mean
         return self
 
     def _options(self) -> TrainOptions:
-        import os
-
-        jobs = 1 if self.n_jobs is None else self.n_jobs
         return TrainOptions(
             method=self.method,
             l1_ratio=self.l1_ratio,
@@ -193,7 +190,7 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             groups=self.sensors,
             tol=self.tol,
             max_iter=self.max_iter,
-            workers=jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs),
+            workers=threads(self.n_jobs),
         )
 
     def _columns(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from edge_lasso_runtime.model import Factor
 Array = npt.NDArray[Any]
 Terms = Sequence[tuple[Factor, ...]]
 METHODS = ("lasso", "relaxed", "adaptive", "omp", "group")
+ROW_METHODS = ("lasso", "relaxed")
+"""What is solved on the rows, or by a logistic path, too."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,13 @@ class TrainOptions:
             raise DataError(f"max_inputs is {self.max_inputs}; it must be 1 or more")
         if not self.tol > 0.0 or self.max_iter < 1:
             raise DataError(f"tol is {self.tol} and max_iter {self.max_iter}; both must be larger than 0")
+
+    def check_splits(self, splits: Sequence[Any]) -> None:
+        """Refuse to choose by held-out errors where no rows are held out."""
+        if not splits and self.select not in selection.CRITERIA:
+            raise DataError(
+                f"select {self.select!r} needs cross-validation; give cv=2 or more, or select aic, bic or ebic"
+            )
 
     def on_columns(self, columns: Array) -> TrainOptions:
         """The same for some of the columns, by position."""

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso import select as selection
-from edge_lasso.calibration import calibrate
+from edge_lasso.calibration import AS_THEY_ARE, calibrate, reliability
 from edge_lasso.cross_validation import RISEN, at_positions, budgets, curve
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Candidate, TrainOptions, penalty_factors
+from edge_lasso.fit import ROW_METHODS, Candidate, TrainOptions, penalty_factors
 from edge_lasso.folds import FoldPlan, one_blas_thread, run
 from edge_lasso.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
 from edge_lasso.path import EPS, alpha_values
-from edge_lasso_runtime.model import READING_LIMIT
+from edge_lasso.scaling import Scaling, scaling
 
 Array = npt.NDArray[Any]
 STANDS_STILL = 1e-5
@@ -31,53 +31,6 @@ TOLERANCE = 1e-9
 REFIT_UP_TO = 200
 EXPLAINED = 0.99
 """Part of the deviance explained at which a path ends: the classes are all but separated."""
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """From raw columns to standardized ones.
-
-    Parameters
-    ----------
-    mean, scale : array, shape (p,)
-        Means of the readings that are there; deviations times penalty factors, 1 where a column does not vary.
-    constant : array of bool, shape (p,)
-    """
-
-    mean: Array
-    scale: Array
-    constant: Array
-
-    def apply(self, X: Array) -> Array:
-        """Standardized columns; what is missing is at the mean."""
-        with np.errstate(invalid="ignore"):
-            Z = np.where(np.abs(X) <= READING_LIMIT, X - self.mean, 0.0)
-        Z /= self.scale
-        Z[:, self.constant] = 0.0
-        return np.asarray(Z)
-
-    def raw(self, coefs: Array) -> Array:
-        """Coefficients in raw units, intercepts last."""
-        found = coefs.copy()
-        found[:, :-1] /= self.scale
-        found[:, -1] -= found[:, :-1] @ self.mean
-        return found
-
-
-def scaling(X: Array, weight: Array, penalty: Array) -> Scaling:
-    """Means and deviations of rows in memory; weights sum to 1."""
-    with np.errstate(invalid="ignore"):
-        known = np.abs(X) <= READING_LIMIT
-    seen = weight @ known
-    mean = np.divide(weight @ np.where(known, X, 0.0), seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
-    variance = weight @ np.where(known, X - mean, 0.0) ** 2
-    return scaling_of(mean, variance, penalty)
-
-
-def scaling_of(mean: Array, variance: Array, penalty: Array) -> Scaling:
-    """From means and variances."""
-    constant = variance <= (8 * EPS * np.abs(mean)) ** 2
-    return Scaling(mean, np.where(constant, 1.0, np.sqrt(variance)) * penalty, constant)
 
 
 @dataclass(frozen=True)
@@ -137,23 +90,36 @@ class LogisticFit:
 
     def raw(self, scaled: Scaling) -> Array:
         """Coefficients in raw units with the calibration folded in, intercepts last (several: they sum to zero)."""
-        found = scaled.raw(self.coefs) * self.slope
+        found = self.coefs.copy()
+        found[:, :-1] /= scaled.scale
+        found[:, -1] -= found[:, :-1] @ scaled.mean
+        found *= self.slope
         found[:, -1] += self.shift
         if len(found) > 1:
             found[:, -1] -= found[:, -1].mean()
         return found
 
 
+def outputs_of(classes: int) -> int:
+    """One output tells two classes apart; more have one each."""
+    return 1 if classes == 2 else classes
+
+
 def one_hot(codes: Array, classes: int) -> Array:
     """Y of `logistic.Rows`."""
-    if classes == 2:
-        return np.asarray(codes[:, None] == 1, dtype=np.float64)
-    return np.asarray(codes[:, None] == np.arange(classes), dtype=np.float64)
+    wanted = 1 if outputs_of(classes) == 1 else np.arange(classes)
+    return np.equal(codes[:, None], wanted).astype(np.float64)
+
+
+def row_reliability(z: Array, codes: Array, classes: int) -> dict[str, float]:
+    """`calibration.reliability` of linear predictors as they are, every row counting the same."""
+    weight = np.full(len(codes), 1.0 / len(codes))
+    return reliability([(z, one_hot(codes, classes), weight)], AS_THEY_ARE)
 
 
 def check_options(options: TrainOptions) -> None:
     """Refuse what classifiers do not do."""
-    if options.method not in ("lasso", "relaxed"):
+    if options.method not in ROW_METHODS:
         raise DataError(f"method is '{options.method}'; classification knows lasso and relaxed")
     if options.positive or options.signs is not None:
         raise DataError("positive and signs are for regression; leave them out for classification")
@@ -214,10 +180,7 @@ def fit_logistic(
     """
     check_options(options)
     check_classes(codes, classes, weight, plan)
-    if not plan.splits and options.select not in selection.CRITERIA:
-        raise DataError(
-            f"select {options.select!r} needs cross-validation; give cv=2 or more, or select aic, bic or ebic"
-        )
+    options.check_splits(plan.splits)
     weight = weight / weight.sum()
     scaled = scaling(X, weight, penalty_factors(options.penalty, X.shape[1]))
     parts = Parts(scaled.apply(X), one_hot(codes, len(classes)), weight, plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -403,6 +404,12 @@ def run(work: Any, jobs: Iterable[Any], workers: int = 1) -> list[Any]:
             return [work(job) for job in jobs]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(work, jobs))
+
+
+def threads(n_jobs: int | None) -> int:
+    """Workers that scikit-learn's `n_jobs` stands for: None is one, -1 every core, -2 all but one."""
+    jobs = 1 if n_jobs is None else n_jobs
+    return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
 
 
 def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:

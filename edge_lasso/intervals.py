@@ -14,10 +14,12 @@ Array = npt.NDArray[Any]
 BLOCKS = 5
 
 
-def check_level(level: float) -> None:
-    """Refuse a level that is no part."""
+def check_level(level: float, holdout: float) -> None:
+    """Refuse a level that is no part, and one without rows to calibrate on."""
     if not 0.0 < level < 1.0:
         raise DataError(f"--interval is {level:g}; it is the part of truths to hold, between 0 and 1, for example 0.9")
+    if not holdout:
+        raise DataError("--interval is calibrated on rows that training has not seen; give --holdout, for example 0.2")
 
 
 def rows_needed(level: float) -> int:

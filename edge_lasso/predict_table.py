@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.csv
 
 from edge_lasso.atomic import replacing
 from edge_lasso.errors import DataError
-from edge_lasso.tables import model_batches
+from edge_lasso.tables import Table, model_batches, model_block
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -69,6 +69,43 @@ def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     return linear, degraded
 
 
+def rows_from(
+    table: Table, model: Model, rank: Array, first: int, more: Sequence[str] = ()
+) -> tuple[Array, Array, Array]:
+    """Predict the rows of a table from a rank on.
+
+    Parameters
+    ----------
+    table : Table
+    model : Model
+    rank : array of int, shape (rows of the table,)
+    first : int
+    more : sequence of str
+        Columns of numbers to read along.
+
+    Returns
+    -------
+    ranks : array, shape (n,)
+        Of the rows chosen, in the order of the table.
+    linear : array, shape (n, outputs)
+    numbers : array, shape (n, len(more))
+        float64.
+    """
+    numeric = [one.name for one in model.inputs if one.categories is None]
+    text = [one.name for one in model.inputs if one.categories is not None]
+    ranks, predicted, along = [], [], []
+    done = 0
+    for numbers, texts in table.batches([*numeric, *more], text):
+        here = rank[done : done + len(numbers)]
+        done += len(numbers)
+        chosen = here >= first
+        block = model_block(model, numbers[:, : len(numeric)], texts)
+        ranks.append(here[chosen])
+        predicted.append(linear_rows(model, block[chosen])[0])
+        along.append(numbers[chosen, len(numeric) :].astype(np.float64))
+    return np.concatenate(ranks), np.concatenate(predicted), np.concatenate(along)
+
+
 def link_rows(model: Model, linear: Array) -> Array:
     """Predictions after the link: values, or probabilities."""
     kind = model.outputs[0].link
@@ -80,6 +117,11 @@ def link_rows(model: Model, linear: Array) -> Array:
     with np.errstate(over="ignore"):  # a difference beyond the largest number has the weight 0, as it should
         weights = np.exp(linear - linear.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def class_codes(linear: Array) -> Array:
+    """The predicted class of each row, by position, from linear predictors of shape (n, outputs)."""
+    return np.asarray((linear[:, 0] > 0.0).astype(np.int64) if linear.shape[1] == 1 else linear.argmax(axis=1))
 
 
 def predict_table(
@@ -142,8 +184,7 @@ def _write(
         linear, degraded = linear_rows(model, rows)
         columns = [pa.array(column) for column in link_rows(model, linear).T]
         if model.classes is not None:
-            best = (linear[:, 0] > 0.0).astype(np.int64) if linear.shape[1] == 1 else linear.argmax(axis=1)
-            columns.insert(0, pa.array(model.classes).take(pa.array(best)))
+            columns.insert(0, pa.array(model.classes).take(pa.array(class_codes(linear))))
         section = model.sections.get("interval/1", {})
         columns += [pa.array(linear[:, m] + section[key][m]) for key, m, _ in bounds]
         columns.append(pa.compute.if_else(pa.array(degraded), "degraded", "ok"))

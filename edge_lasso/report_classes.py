@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.calibration import reliability
 from edge_lasso.errors import DataError
-from edge_lasso.fit_logistic import one_hot
+from edge_lasso.fit_logistic import row_reliability
 from edge_lasso_runtime import Model
 
 Array = npt.NDArray[Any]
@@ -41,7 +40,7 @@ def class_quality(model: Model, data: Any) -> ClassQuality:
         No row has one of the model's classes.
     """
     from edge_lasso.class_rows import row_codes
-    from edge_lasso.predict_table import linear_rows
+    from edge_lasso.predict_table import class_codes, linear_rows
     from edge_lasso.tables import model_rows, open_table
 
     table = open_table(data)
@@ -53,11 +52,9 @@ def class_quality(model: Model, data: Any) -> ClassQuality:
     if not known.any():
         raise DataError(f"no row of {table.title} has one of the classes {', '.join(classes)} in '{target}'")
     codes, z = codes[known], z[known]
-    predicted = (z[:, 0] > 0.0).astype(int) if z.shape[1] == 1 else z.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, (codes, predicted), 1)
-    weight = np.full(len(codes), 1.0 / len(codes))
-    return ClassQuality(counts, reliability([(z, one_hot(codes, len(classes)), weight)], np.array([1.0, 0.0])))
+    np.add.at(counts, (codes, class_codes(z)), 1)
+    return ClassQuality(counts, row_reliability(z, codes, len(classes)))
 
 
 def label_column(model: Model) -> str:

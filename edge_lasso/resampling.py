@@ -160,8 +160,8 @@ def stability(blocks: Blocks, fit: Fit, target: int, options: TrainOptions, pair
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for solver in solvers:
-            for alpha in alphas if solver.known is None else [None]:
-                solver.extend(alphas if alpha is None else np.array([alpha]))
+            for some in np.split(alphas, len(alphas)) if solver.known is None else [alphas]:
+                solver.extend(some)
                 if np.count_nonzero(solver.coef) > size:
                     break
             coefs = solver.solution.coefs

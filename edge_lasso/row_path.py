@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from edge_lasso.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions, penalty_factors, sign_constraints
 from edge_lasso.folds import FoldPlan, run
-from edge_lasso.path import EPS, PathSolver, Problem, alpha_grid, gap
+from edge_lasso.path import PathSolver, Problem, alpha_grid, gap
+from edge_lasso.scaling import scaling
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
@@ -64,8 +65,8 @@ class RowPaths:
 
     def gap(self, raw: Array, alpha: float) -> float:
         """Duality gap over all columns, relative to the variance of the target."""
-        coef = np.zeros(len(self.whole.scale))
-        coef[self.columns] = raw * self.whole.scale[self.columns]
+        coef = np.zeros(len(self.whole.scaling.scale))
+        coef[self.columns] = raw * self.whole.scaling.scale[self.columns]
         return gap(self.whole.problem(), coef, alpha, self.l1_ratio, self.signs)
 
     def limited_to(self, columns: Array) -> RowPaths:
@@ -84,20 +85,12 @@ class Rows:
     """Standardized training rows; indexing gives rows of their Gram matrix."""
 
     def __init__(self, X: Array, y: Array, weight: Array, scale: Array | None, penalty: Array) -> None:
-        lacks = ~(np.abs(X) <= READING_LIMIT)
-        seen = np.where(lacks, 0.0, weight[:, None]).sum(axis=0)
-        sums = weight @ np.where(lacks, 0.0, X)
-        self.mean = np.divide(sums, seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
         total = float(weight.sum())
         self.target_mean = float(weight @ y) / total
-        Z = np.where(lacks, 0.0, X - self.mean)
-        variance = weight @ Z**2 / total
-        self.constant = variance <= (8 * EPS * self.mean) ** 2
-        own = np.where(self.constant, 1.0, np.sqrt(variance)) * penalty
-        self.scale = own if scale is None else scale
+        own = scaling(X, weight, penalty)
+        self.scaling = own if scale is None else replace(own, scale=scale)
         root = np.sqrt(weight / total)[:, None]
-        Z[:, self.constant] = 0.0
-        Z /= self.scale
+        Z = self.scaling.apply(X)
         Z *= root
         self.Z = np.asfortranarray(Z)
         self.target = (y - self.target_mean) * root[:, 0]
@@ -107,15 +100,15 @@ class Rows:
 
     def problem(self) -> Problem:
         """The lasso problem of these rows."""
-        return Problem(self, self.target @ self.Z, float(self.target @ self.target), self.scale, self.constant)
+        scale, constant = self.scaling.scale, self.scaling.constant
+        return Problem(self, self.target @ self.Z, float(self.target @ self.target), scale, constant)
 
 
 class HeldOutRows:
     """Held-out rows of a fold; the interface of `Fold`."""
 
     def __init__(self, X: Array, y: Array, weight: Array, training: Rows) -> None:
-        Z = np.where(np.abs(X) <= READING_LIMIT, X - training.mean, 0.0)
-        self.X = Z / training.scale
+        self.X = training.scaling.apply(X)
         self.y = y - training.target_mean
         self.weight = weight / weight.sum()
 
@@ -173,7 +166,7 @@ def row_paths(
             for rows, name in ((train, "training"), (test, "held-out")):
                 if not weight[rows].any():
                     raise DataError(f"fold {split + 1} has no {name} rows with a known target; use fewer folds")
-            training = Rows(X[train], y[train], weight[train], None if own else whole.scale, penalty)
+            training = Rows(X[train], y[train], weight[train], None if own else whole.scaling.scale, penalty)
             return training, HeldOutRows(X[test], y[test], weight[test], training)
 
         pairs = run(one, range(len(plan.splits)), options.workers)
@@ -198,7 +191,7 @@ def row_paths(
             warnings.simplefilter("ignore", ConvergenceWarning)  # the duality gap is reported
             paths = solve_together(solvers, [pair[1] for pair in pairs], _Count(), alphas, options)
         active = np.flatnonzero(np.any([coefs.any(axis=0) for coefs in paths.coefs], axis=0))
-        raw = [coefs[:, active] / rows.scale[active] for coefs, rows in zip(paths.coefs, every, strict=True)]
+        raw = [coefs[:, active] / rows.scaling.scale[active] for coefs, rows in zip(paths.coefs, every, strict=True)]
         limited = Paths(paths.alphas, raw, paths.fold_errors, paths.n_iter, paths.ended)
         found.append(RowPaths(limited, active, whole, options.l1_ratio, signs))
     union = np.unique(np.concatenate([one.columns for one in found] or [np.zeros(0, dtype=np.intp)]))

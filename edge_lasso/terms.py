@@ -47,6 +47,11 @@ def model_term_names(model: Model) -> list[list[str]]:
     return [list(term_names(names, [term.factors for term in output.terms], categories)) for output in model.outputs]
 
 
+def numeric_input(name: str, column: int, mean: float, low: float, high: float, unit: str = "") -> Input:
+    """An `Input` of numbers: its training mean is the default, and lies within the range whatever the rounding."""
+    return Input(name, column, min(max(float(mean), float(low)), float(high)), float(low), float(high), unit)
+
+
 def numeric_inputs(
     statistics: Statistics, columns: Sequence[str], units: Mapping[str, str] | None = None
 ) -> list[Input]:
@@ -67,8 +72,8 @@ def numeric_inputs(
         if name not in where:
             raise DataError(f"column {name!r} is not in the statistics; collect it as a column of its own")
         j = where[name]
-        low, high = float(statistics.low[j]), float(statistics.high[j])
-        inputs.append(Input(name, i, min(max(float(mean[j]), low), high), low, high, (units or {}).get(name, "")))
+        unit = (units or {}).get(name, "")
+        inputs.append(numeric_input(name, i, mean[j], statistics.low[j], statistics.high[j], unit))
     return inputs
 
 

@@ -27,7 +27,7 @@ from edge_lasso.cross_validation import (
     solve_together,
 )
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Fit, Path, Terms, TrainOptions, group_labels, penalty_factors, sign_constraints
+from edge_lasso.fit import ROW_METHODS, Fit, Path, Terms, TrainOptions, group_labels, penalty_factors, sign_constraints
 from edge_lasso.folds import FoldStatistics, run
 from edge_lasso.greedy import GreedySolver
 from edge_lasso.group_path import GroupSolver, group_alpha_max, group_gap
@@ -36,7 +36,6 @@ from edge_lasso.row_path import RowPaths
 from edge_lasso.statistics import Moments
 
 Array = npt.NDArray[Any]
-ROW_METHODS = ("lasso", "relaxed")
 GREEDY_STEPS = 100
 SCREENED_LOOSER = 100.0
 """Dense ends of long paths are slow; the chosen solution is made exact afterwards."""
@@ -75,10 +74,7 @@ def fit_statistics(
         raise DataError(f"method {options.method!r} needs a Gram matrix; with paths from rows use lasso or relaxed")
     groups = group_labels(options.groups, p)
     owners = input_owners(p, terms)
-    if not folds.splits and options.select not in selection.CRITERIA:
-        raise DataError(
-            f"select {options.select!r} needs cross-validation; give cv=2 or more, or select aic, bic or ebic"
-        )
+    options.check_splits(folds.splits)
     total = folds.total
     moments = total.moments()
     _check_data(folds, moments)

@@ -13,23 +13,24 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
-from edge_lasso.calibration import reliability
 from edge_lasso.class_rows import ClusterRows, TableRows, Taken, row_codes
 from edge_lasso.classifier import class_folds, classifier_model, provenance
 from edge_lasso.cluster import Pieces, connect, survey_on
 from edge_lasso.collect_table import Design, Progress, fill_gaps, table_inputs, without
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
-from edge_lasso.fit_logistic import TOLERANCE, LogisticFit, Scaling, fit_logistic, one_hot
+from edge_lasso.fit_logistic import TOLERANCE, LogisticFit, fit_logistic, row_reliability
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, one_blas_thread
 from edge_lasso.logistic import LogisticSolver, Rows
-from edge_lasso.predict_table import linear_rows
+from edge_lasso.predict_table import rows_from
 from edge_lasso.row_labels import group_folds
+from edge_lasso.scaling import Scaling
 from edge_lasso.sensors import Sensors
 from edge_lasso.survey import Survey, survey
-from edge_lasso.tables import Table, model_block, open_table
+from edge_lasso.tables import Table, open_table
+from edge_lasso.terms import numeric_input
 from edge_lasso.train import input_owners
-from edge_lasso.train_table import check_folds, check_numbers, cluster_path, input_columns
+from edge_lasso.train_table import check_folds, check_numbers, cluster_path, data_facts, input_columns
 from edge_lasso_runtime.model import READING_LIMIT, Input, Model
 
 Array = npt.NDArray[Any]
@@ -141,10 +142,7 @@ def train_classes(
         if len(chosen) < rows.kept:
             fit = _on_all_rows(source.every(design, scaled, weights, float(weights @ taken.counts)), fit, options)
     about = provenance(fit, options, target, rows.kept, plan)
-    about["data"] = {
-        "file": table.title, "sha256": table.hash, "rows": rows.kept, "rows_without_target": rows.without_target,
-        "rows_held_out": rows.used - rows.kept, "rows_that_chose": len(chosen), **rows.span,
-    }  # fmt: skip
+    about["data"] = {**data_facts(table, rows), "rows_that_chose": len(chosen)}
     about["seed"] = seed
     about["options"] = {
         "task": "classification", "time": time, "inputs": list(inputs), "drop": list(drop),
@@ -178,8 +176,7 @@ def _inputs(design: Design, mean: Array, taken: Taken) -> dict[int, Input]:
     names = design.names
     at = [names.index(name) for name in design.numeric]
     low, high = taken.low, taken.high
-    middle = np.clip(mean, low, high)
-    return table_inputs(design, [Input(names[j], 0, float(middle[j]), float(low[j]), float(high[j])) for j in at])
+    return table_inputs(design, [numeric_input(names[j], 0, mean[j], low[j], high[j]) for j in at])
 
 
 @one_blas_thread
@@ -210,14 +207,6 @@ def _statistics(
 def _held(table: Table, model: Model, source: TableRows) -> dict[str, float]:
     """Quality on the rows held out."""
     rows = source.rows
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
-    z, done = [], 0
-    for numbers, texts in table.batches(numeric, text):
-        rank = rows.rank[done : done + len(numbers)]
-        done += len(numbers)
-        z.append(linear_rows(model, model_block(model, numbers, texts)[rank >= rows.kept])[0])
+    _, z, _ = rows_from(table, model, rows.rank, rows.kept)
     label = source.codes[rows.rank >= rows.kept]
-    weight = np.full(len(label), 1.0 / len(label))
-    found = reliability([(np.concatenate(z), one_hot(label, source.classes), weight)], np.array([1.0, 0.0]))
-    return {"rows": float(len(label)), **found}
+    return {"rows": float(len(label)), **row_reliability(z, label, source.classes)}

@@ -13,18 +13,18 @@ import numpy.typing as npt
 from edge_lasso.cluster import Pieces, collect_on, connect, survey_on
 from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Fit, TrainOptions
+from edge_lasso.fit import ROW_METHODS, Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds, repeated_kfold
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.leakage import copies, from_the_future
-from edge_lasso.predict_table import linear_rows
+from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
 from edge_lasso.survey import Survey, survey
-from edge_lasso.tables import Table, model_block, open_table
+from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
-from edge_lasso.train import ROW_METHODS, fit_statistics
+from edge_lasso.train import fit_statistics
 from edge_lasso.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
@@ -163,17 +163,8 @@ def train_table(
     targets = [targets] if isinstance(targets, str) else list(targets)
     check_numbers(degree, holdout)
     if interval is not None:
-        check_level(interval)
-        if not holdout:
-            raise DataError(
-                "--interval is calibrated on rows that training has not seen; give --holdout, for example 0.2"
-            )
-    if repeat != 1 and (time is not None or group is not None or not cv):
-        raise DataError("--repeat deals rows out to folds anew; it goes neither with --time nor --group nor --cv 0")
-    if cluster is not None and (stability or bootstrap or repeat != 1):
-        raise DataError("--stability, --bootstrap and --repeat do not go with --cluster; train on one machine")
-    if stability < 0 or bootstrap < 0:
-        raise DataError("--stability and --bootstrap are numbers of draws, 0 or more")
+        check_level(interval, holdout)
+    _check_draws(repeat, stability, bootstrap, dealt=time is None and group is None and cv > 0, cluster=cluster)
     check_folds(gap, group, segment, time, holdout, cv, cluster)
     columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
     sensors = sensors or Sensors()
@@ -226,14 +217,7 @@ def train_table(
             fits = fit_statistics(found.folds, options, found.terms)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
-    about["data"] = {
-        "file": table.title,
-        "sha256": table.hash,
-        "rows": rows.kept,
-        "rows_without_target": rows.without_target,
-        "rows_held_out": rows.used - rows.kept,
-        **rows.span,
-    }
+    about["data"] = data_facts(table, rows)
     about["seed"] = seed
     if blocks is not None:
         about["trust"] = trust(blocks, fits, found.folds.columns, options, stability, bootstrap, seed)
@@ -263,6 +247,18 @@ def train_table(
     if time is not None and isinstance(rows, Survey):
         notes += from_the_future(table, design, rows)
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
+
+
+def data_facts(table: Table, rows: Survey | Pieces) -> dict[str, Any]:
+    """Which file, and which of its rows; JSON-ready."""
+    return {
+        "file": table.title,
+        "sha256": table.hash,
+        "rows": rows.kept,
+        "rows_without_target": rows.without_target,
+        "rows_held_out": rows.used - rows.kept,
+        **rows.span,
+    }
 
 
 def training(
@@ -311,6 +307,15 @@ def check_folds(
         raise DataError("--segment tells apart the error on rows held out; give --holdout, for example 0.2")
 
 
+def _check_draws(repeat: int, stability: int, bootstrap: int, dealt: bool, cluster: str | None) -> None:
+    if repeat != 1 and not dealt:
+        raise DataError("--repeat deals rows out to folds anew; it goes neither with --time nor --group nor --cv 0")
+    if cluster is not None and (stability or bootstrap or repeat != 1):
+        raise DataError("--stability, --bootstrap and --repeat do not go with --cluster; train on one machine")
+    if stability < 0 or bootstrap < 0:
+        raise DataError("--stability and --bootstrap are numbers of draws, 0 or more")
+
+
 def check_numbers(degree: int, holdout: float) -> None:
     """Refuse a degree or a part held out that there is not."""
     if degree not in (1, 2):
@@ -357,20 +362,9 @@ def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
 
 
 def _held(table: Table, model: Model, targets: Sequence[str], rows: Survey) -> Held:
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
-    truth, predicted, ranks = [], [], []
-    done = 0
-    for numbers, texts in table.batches([*numeric, *targets], text):
-        rank = rows.rank[done : done + len(numbers)]
-        done += len(numbers)
-        chosen = rank >= rows.kept
-        block = model_block(model, numbers[:, : len(numeric)], texts)
-        truth.append(numbers[chosen, len(numeric) :].astype(np.float64))
-        predicted.append(linear_rows(model, block[chosen])[0])
-        ranks.append(rank[chosen])
-    order = np.argsort(np.concatenate(ranks))
+    ranks, predicted, truth = rows_from(table, model, rows.rank, rows.kept, targets)
+    order = np.argsort(ranks)
     times = None
     if rows.times is not None:
         times = rows.times.microseconds[rows.rows(rows.kept, rows.used)].astype("datetime64[us]")
-    return Held(times, np.concatenate(truth)[order], np.concatenate(predicted)[order])
+    return Held(times, truth[order], predicted[order])

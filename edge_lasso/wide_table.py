@@ -17,6 +17,7 @@ from edge_lasso.path import SCREEN_FROM
 from edge_lasso.row_path import RowPaths, row_paths
 from edge_lasso.survey import Survey
 from edge_lasso.tables import Table
+from edge_lasso.terms import numeric_input
 from edge_lasso_runtime.model import READING_LIMIT, Input
 
 Array = npt.NDArray[Any]
@@ -98,6 +99,5 @@ def _numeric(X: Array, names: Sequence[str], numeric: Sequence[str]) -> list[Inp
     for name in numeric:
         x = X[:, where[name]]
         x = x[_seen(x)]
-        low, high = float(x.min()), float(x.max())
-        inputs.append(Input(name, 0, min(max(float(x.mean()), low), high), low, high))
+        inputs.append(numeric_input(name, 0, x.mean(), x.min(), x.max()))
     return inputs

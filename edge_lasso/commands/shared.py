@@ -51,10 +51,12 @@ def load_statistics(model: Path, missing_ok: bool = False) -> Any:
 
 
 def save_both(model: Any, statistics: Any, path: Path) -> None:
-    """Write a model and its statistics, or neither."""
+    """Write a model and its statistics (None: it has none), or neither."""
     from edge_lasso.atomic import staged
     from edge_lasso_runtime import save
 
+    if statistics is None:
+        return save(model, path)
     with staged(statistics_file(path)) as kept:
         statistics.save(kept)
         save(model, path)

@@ -179,23 +179,22 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
 
 
 def _finish_classes(result: ClassesResult, out: Path, as_json: bool) -> None:
-    from edge_lasso.audit import record
     from edge_lasso.show import show_classes
-    from edge_lasso_runtime import save
 
-    if result.folds is None:
-        save(result.model, out)
-    else:
-        save_both(result.model, result.folds, out)
-    record(result.model, out)
+    _keep(result, out)
     show_classes(result, out, as_json)
 
 
 def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None) -> None:
-    """Write the model and its statistics, put it on record, and print it."""
-    from edge_lasso.audit import record
     from edge_lasso.show import show_training
+
+    _keep(result, out)
+    show_training(result, out, statistics_file(out), as_json, comparison)
+
+
+def _keep(result: TrainResult | ClassesResult, out: Path) -> None:
+    """Write the model and what statistics there are, and put it on record."""
+    from edge_lasso.audit import record
 
     save_both(result.model, result.folds, out)
     record(result.model, out)
-    show_training(result, out, statistics_file(out), as_json, comparison)
