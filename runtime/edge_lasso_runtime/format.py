@@ -7,7 +7,7 @@ Sections are checked by the module that understands them (`SECTIONS`), imported 
 from __future__ import annotations
 
 from .errors import ModelFormatError
-from .model import LINKS, POLICIES, Factor, Input, Model, Output, Term
+from .model import LINKS, POLICIES, STREAMS, Factor, Input, Model, Output, Term
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 FORMAT = "edge-lasso-model/1"
 LARGEST_FILE = 64 * 2**20
-SECTIONS = {"fixed_point/1": "fixed_point", "interval/1": "interval"}
+SECTIONS = {
+    "detector/1": "detector",
+    "drift/1": "drift",
+    "estimate/1": "estimate",
+    "fixed_point/1": "fixed_point",
+    "health/1": "health",
+    "interval/1": "interval",
+}
+LONGEST_STREAM = 100_000
 
 
 def load(path: Any) -> Model:
@@ -116,6 +124,7 @@ def from_dict(data: Any) -> Model:
     inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(_list(data["inputs"], "inputs")))
     _distinct([one.name for one in inputs], "inputs", "name")
     _distinct([one.column for one in inputs], "inputs", "column")
+    _check_streams(inputs)
     outputs = tuple(_output(one, f"outputs[{i}]", inputs) for i, one in enumerate(_list(data["outputs"], "outputs")))
     if not outputs:
         raise ModelFormatError("outputs is empty; a model has at least one")
@@ -199,12 +208,12 @@ def model_hash(model: Model) -> str:
 
 
 def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:
-    _keys(data, where, ("name", "column"), ("default", "low", "high", "unit", "categories", "raw"))
+    _keys(data, where, ("name", "column"), ("default", "low", "high", "unit", "categories", "raw", "stream"))
     name = _text(data["name"], f"{where}.name")
     column = _index(data["column"], f"{where}.column", len(columns), "columns")
     unit = _text(data.get("unit", ""), f"{where}.unit", empty=True)
     if "categories" in data:
-        for key in ("default", "low", "high", "raw"):
+        for key in ("default", "low", "high", "raw", "stream"):
             if key in data:
                 raise ModelFormatError(f"{where}.{key} does not go with categories; leave it out")
         categories = _names(data["categories"], f"{where}.categories")
@@ -221,7 +230,30 @@ def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:
         raw = (number(data["raw"]["scale"], f"{where}.raw.scale"), number(data["raw"]["offset"], f"{where}.raw.offset"))
         if raw[0] == 0.0:
             raise ModelFormatError(f"{where}.raw.scale is 0; it must not be")
-    return Input(name, column, default, low, high, unit, None, raw)
+    stream = None
+    if "stream" in data:
+        at = f"{where}.stream"
+        _keys(data["stream"], at, ("kind", "of", "length"), ())
+        kind = _choice(data["stream"]["kind"], f"{at}.kind", STREAMS)
+        length = data["stream"]["length"]
+        least = 1 if kind in ("lag", "difference") else 2
+        if isinstance(length, bool) or not isinstance(length, int) or not least <= length <= LONGEST_STREAM:
+            raise ModelFormatError(
+                f"{at}.length is {_show(length)}; it must be a number of readings from {least} to {LONGEST_STREAM}"
+            )
+        if raw is not None:
+            raise ModelFormatError(f"{where}.raw does not go with stream; the input it is computed from has it")
+        stream = (kind, _text(data["stream"]["of"], f"{at}.of"), length)
+    return Input(name, column, default, low, high, unit, None, raw, stream)
+
+
+def _check_streams(inputs: tuple[Input, ...]) -> None:
+    sources = {one.name for one in inputs if one.stream is None and one.categories is None}
+    for i, one in enumerate(inputs):
+        if one.stream is not None and one.stream[1] not in sources:
+            raise ModelFormatError(
+                f"inputs[{i}].stream.of is {_show(one.stream[1])}; it must be an input of numbers that is itself read"
+            )
 
 
 def _input_dict(one: Input) -> dict[str, Any]:
@@ -234,6 +266,8 @@ def _input_dict(one: Input) -> dict[str, Any]:
         data["unit"] = one.unit
     if one.raw is not None:
         data["raw"] = {"scale": one.raw[0], "offset": one.raw[1]}
+    if one.stream is not None:
+        data["stream"] = dict(zip(("kind", "of", "length"), one.stream))
     return data
 
 

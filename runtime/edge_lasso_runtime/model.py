@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LINKS = ("identity", "logistic", "softmax")
 POLICIES = ("extrapolate", "clamp")
+STREAMS = ("lag", "difference", "mean", "ewma")
 READING_LIMIT = 2.0**100
 FLOAT32_ROOM = 2.0**127
 
@@ -60,9 +61,12 @@ class Input(_Record):
         a mapping the value itself.
     raw : (scale, offset) or None
         ``value = scale * count + offset`` for a sensor that delivers integer counts.
+    stream : (kind, source, length) or None
+        A value that the board computes from what another input (`source`, by name) read before; see `stream.py`.
+        Such an input is no reading: ``step`` computes it, ``predict`` takes it as it is given.
     """
 
-    __slots__ = ("categories", "column", "default", "high", "low", "name", "raw", "unit")
+    __slots__ = ("categories", "column", "default", "high", "low", "name", "raw", "stream", "unit")
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Input(_Record):
         unit: str = "",
         categories: tuple[str, ...] | None = None,
         raw: tuple[float, float] | None = None,
+        stream: tuple[str, str, int] | None = None,
     ) -> None:
         self.name = name
         self.column = column
@@ -83,6 +88,7 @@ class Input(_Record):
         self.unit = unit
         self.categories = categories
         self.raw = raw
+        self.stream = stream
 
 
 class Factor(_Record):
@@ -136,7 +142,7 @@ class Model(_Record):
     columns : tuple of str
         All columns of the training row, in order: what ``--inputs all`` artifacts take.
     inputs : tuple of Input
-        Only those that a term reads, ordered by `Input.column`.
+        Only those that a term or a derived input reads, or a detector watches, ordered by `Input.column`.
     outputs : tuple of Output
         One; several targets; one logistic (binary classification); or one softmax output per class.
     policy : {"extrapolate", "clamp"}

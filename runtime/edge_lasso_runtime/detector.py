@@ -1,0 +1,283 @@
+"""Section ``detector/1``: a score of how little the sensors agree, an alarm, and which sensors caused it.
+
+Each output of the model predicts one watched reading from the others (and from the past). With residual
+``r = (reading - prediction - centre) / scale``, less the median of the last `median` of them where asked, cut to
++-`clip`, the chart turns residuals into evidence e >= 0 per sensor:
+
+* ``none``: e = r^2
+* ``ewma``: z += (r - z) * alpha, e = z^2 * (2 - alpha) / alpha (so that uncorrelated noise gives 1 in the mean)
+* ``ewma_square``: e += (r^2 - e) * alpha
+* ``cusum``: u = max(0, u + r - allowance), d = max(0, d - r - allowance), both at most `clip`^2; e = max(u, d)^2
+
+The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
+A reading that is missing leaves its evidence as it was and out of the score. Where inputs of a prediction are
+estimated, the residual is divided by how much wider its error became.
+"""
+
+from __future__ import annotations
+
+from .errors import ModelFormatError
+from .format import _choice, _keys, _list, _show, number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .model import Model
+
+KEY = "detector/1"
+CHARTS = ("none", "ewma", "ewma_square", "cusum")
+AGGREGATES = ("mean", "max")
+LONGEST_MEDIAN = 1001
+
+
+class Detector:
+    """What a detector remembers, and its step.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``detector/1``.
+
+    Attributes
+    ----------
+    up, down : list of float
+        Per watched sensor: the chart's state (`down` is used by CUSUM alone).
+    recent : list of list of float
+        Per watched sensor, the last residuals whose median is taken off; oldest first.
+    threshold : float
+        What the score is compared with: the model's, or as the online adjustment has moved it.
+    quiet : int
+        Rows since the score was last above the threshold; large before the first time.
+    onsets, alarms : int
+        How many alarms began; how many rows were in alarm.
+    """
+
+    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_watched", "alarms", "down", "onsets", "quiet", "recent",
+                 "threshold", "up")  # fmt: skip
+
+    def __init__(self, model: Model) -> None:
+        section = model.sections[KEY]
+        place = {one.name: i for i, one in enumerate(model.inputs)}
+        self._watched = [
+            (place[one["reading"]], one["centre"], 1.0 / one["scale"], one["weight"], section["median"])
+            for one in section["watched"]
+        ]
+        self._chart = (section["chart"], section["alpha"], section["allowance"], section["clip"])
+        self._largest = section["aggregate"] == "max"
+        limit = section["threshold"]
+        self._hold = limit["hold"]
+        adjust = section.get("adjust")
+        self._adjust = None
+        if adjust is not None:
+            start, cap = limit["score"], adjust["cap"]
+            self._adjust = (adjust["eta"], limit["row_rate"], start / cap, start * cap, adjust["freeze"])
+        self.threshold = limit["score"]
+        self.up = [0.0] * len(self._watched)
+        self.down = [0.0] * len(self._watched)
+        self.recent: list[list[float]] = [[] for _ in self._watched]
+        self.quiet = 1 << 30
+        self.onsets = 0
+        self.alarms = 0
+
+    def step(
+        self, readings: list[float], predicted: list[float], widths: list[float] | None
+    ) -> tuple[float, list[float]]:
+        """Score one row.
+
+        Parameters
+        ----------
+        readings : list of float
+            One per input of the model, as the sensors delivered them; NaN where missing.
+        predicted : list of float
+            The model's outputs.
+        widths : list of float or None
+            Per output, by how much its error is wider than usual (`Estimator.fill`).
+
+        Returns
+        -------
+        score : float
+        parts : list of float
+            What each watched sensor contributes; they add up to the score.
+        """
+        chart, alpha, allowance, clip = self._chart
+        up, down = self.up, self.down
+        parts = []
+        total = 0.0
+        for k, (at, centre, factor, weight, median) in enumerate(self._watched):
+            r = (readings[at] - predicted[k] - centre) * factor
+            if r != r:
+                parts.append(0.0)
+                continue
+            if widths is not None:
+                r = r / widths[k]
+            if median:
+                r = self._level(k, r, median)
+            r = clip if r > clip else -clip if r < -clip else r
+            if chart == "ewma":
+                z = up[k] + (r - up[k]) * alpha
+                up[k] = z
+                part = z * z * ((2.0 - alpha) / alpha) * weight
+            elif chart == "none":
+                part = r * r * weight
+            elif chart == "ewma_square":
+                z = up[k] + (r * r - up[k]) * alpha
+                up[k] = z
+                part = z * weight
+            else:
+                top = clip * clip
+                u = up[k] + r - allowance
+                d = down[k] - r - allowance
+                u = 0.0 if u < 0.0 else top if u > top else u
+                d = 0.0 if d < 0.0 else top if d > top else d
+                up[k], down[k] = u, d
+                z = u if u > d else d
+                part = z * z * weight
+            parts.append(part)
+            total = total + weight
+        return self._aggregate(parts, total)
+
+    def decide(self, score: float) -> tuple[bool, bool]:
+        """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for."""
+        hit = score > self.threshold
+        onset = hit and self.quiet > self._hold
+        if self._adjust is not None:
+            eta, rate, low, high, freeze = self._adjust
+            if not (hit and self.quiet < 0 and -self.quiet >= freeze):
+                from math import exp
+
+                moved = self.threshold * exp(eta * ((1.0 if hit else 0.0) - rate))
+                self.threshold = low if moved < low else high if moved > high else moved
+        if hit:
+            self.alarms += 1
+            self.onsets += onset
+            self.quiet = self.quiet - 1 if self.quiet < 0 else -1
+        else:
+            self.quiet = 1 if self.quiet < 0 else self.quiet + 1
+        return hit, onset
+
+    def _aggregate(self, parts: list[float], total: float) -> tuple[float, list[float]]:
+        if not total > 0.0:
+            return 0.0, parts
+        if self._largest:
+            top = max(parts)
+            at = parts.index(top)
+            return top, [top if k == at else 0.0 for k in range(len(parts))]
+        score = 0.0
+        for k, part in enumerate(parts):
+            parts[k] = part / total
+            score = score + parts[k]
+        return score, parts
+
+    def _level(self, k: int, r: float, length: int) -> float:
+        """The residual without the median of the ones before it; the ring takes it in."""
+        recent = self.recent[k]
+        ordered = sorted(recent)
+        n = len(ordered)
+        level = 0.0
+        if n:
+            level = ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) * 0.5
+        recent.append(r)
+        if len(recent) > length:
+            del recent[0]
+        return r - level
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is remembered, JSON-ready."""
+        names = ("up", "down", "recent", "threshold", "quiet", "onsets", "alarms")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, data: Any) -> None:
+        """Take over what `to_dict` gave; lengths must be right (ValueError)."""
+        up, down = ([float(value) for value in data[key]] for key in ("up", "down"))
+        recent = [[float(value) for value in one] for one in data["recent"]]
+        longest = self._watched[0][4] if self._watched else 0
+        if not len(up) == len(down) == len(recent) == len(self.up) or any(len(one) > longest for one in recent):
+            raise ValueError("the charts of other sensors")
+        self.up, self.down, self.recent = up, down, recent
+        self.threshold = float(data["threshold"])
+        self.quiet, self.onsets, self.alarms = (int(data[key]) for key in ("quiet", "onsets", "alarms"))
+
+
+def shares(parts: list[float], score: float, names: list[str]) -> list[tuple[str, float]]:
+    """The watched sensors with their share of the score, largest first; those without a share are left out."""
+    if not score > 0.0:
+        return []
+    found = [(part / score, name) for part, name in zip(parts, names) if part > 0.0]
+    return [(name, share) for share, name in sorted(found, key=lambda one: -one[0])]
+
+
+def watched(model: Model) -> list[str]:
+    """The names of the watched readings, in the order of the outputs."""
+    return [one["reading"] for one in model.sections[KEY]["watched"]]
+
+
+def validate(section: Any, model: Model, where: str) -> None:
+    """Check a section against its model.
+
+    Raises
+    ------
+    ModelFormatError
+        Naming the field.
+    """
+    _keys(
+        section, where, ("watched", "chart", "alpha", "allowance", "clip", "median", "aggregate", "threshold"),
+        ("adjust",),
+    )  # fmt: skip
+    if model.outputs[0].link != "identity":
+        raise ModelFormatError(f"{where} does not go with link {model.outputs[0].link!r}; a detector predicts readings")
+    _validate_watched(section["watched"], model, f"{where}.watched")
+    _choice(section["chart"], f"{where}.chart", CHARTS)
+    _choice(section["aggregate"], f"{where}.aggregate", AGGREGATES)
+    if not 0.0 < number(section["alpha"], f"{where}.alpha") <= 1.0:
+        raise ModelFormatError(f"{where}.alpha is {_show(section['alpha'])}; it must be above 0 and at most 1")
+    for key in ("allowance", "clip"):
+        if number(section[key], f"{where}.{key}") < 0.0:
+            raise ModelFormatError(f"{where}.{key} is {_show(section[key])}; it must not be negative")
+    _whole(section["median"], f"{where}.median", 0, LONGEST_MEDIAN)
+    limit = section["threshold"]
+    at = f"{where}.threshold"
+    _keys(
+        limit,
+        at,
+        ("score", "row_rate", "hold"),
+        ("rate", "per", "low", "high", "confidence", "rows", "events", "days", "kind"),
+    )
+    if number(limit["score"], f"{at}.score") < 0.0:
+        raise ModelFormatError(f"{at}.score is {_show(limit['score'])}; it must not be negative")
+    if not 0.0 < number(limit["row_rate"], f"{at}.row_rate") < 1.0:
+        raise ModelFormatError(f"{at}.row_rate is {_show(limit['row_rate'])}; it must be between 0 and 1")
+    _whole(limit["hold"], f"{at}.hold", 0, 1 << 30)
+    if section.get("adjust") is not None:
+        at = f"{where}.adjust"
+        _keys(section["adjust"], at, ("eta", "cap", "freeze"), ())
+        if not 0.0 < number(section["adjust"]["eta"], f"{at}.eta") <= 1.0:
+            raise ModelFormatError(f"{at}.eta is {_show(section['adjust']['eta'])}; it must be above 0 and at most 1")
+        if number(section["adjust"]["cap"], f"{at}.cap") < 1.0:
+            raise ModelFormatError(f"{at}.cap is {_show(section['adjust']['cap'])}; it must be at least 1")
+        _whole(section["adjust"]["freeze"], f"{at}.freeze", 1, 1 << 30)
+
+
+def _validate_watched(data: Any, model: Model, where: str) -> None:
+    if len(_list(data, where)) != len(model.outputs):
+        raise ModelFormatError(f"{where} has {len(data)} entries; the model has {len(model.outputs)} outputs")
+    known = {one.name: i for i, one in enumerate(model.inputs) if one.stream is None and one.categories is None}
+    for i, one in enumerate(data):
+        at = f"{where}[{i}]"
+        _keys(one, at, ("reading", "centre", "scale", "weight"), ())
+        if one["reading"] not in known:
+            raise ModelFormatError(
+                f"{at}.reading is {_show(one['reading'])}; it must be an input that is a reading of numbers"
+            )
+        own = known[one["reading"]]
+        if any(factor.input == own for term in model.outputs[i].terms for factor in term.factors):
+            raise ModelFormatError(f"outputs[{i}] predicts {one['reading']!r} from its own present")
+        number(one["centre"], f"{at}.centre")
+        for key in ("scale", "weight"):
+            if not number(one[key], f"{at}.{key}") > 0.0:
+                raise ModelFormatError(f"{at}.{key} is {_show(one[key])}; it must be positive")
+
+
+def _whole(data: Any, where: str, low: int, high: int) -> None:
+    if isinstance(data, bool) or not isinstance(data, int) or not low <= data <= high:
+        raise ModelFormatError(f"{where} is {_show(data)}; it must be a whole number from {low} to {high}")

@@ -1,0 +1,210 @@
+"""Section ``drift/1``: has the world moved since training? Counters in constant memory, and a digest for telemetry.
+
+Per reading of numbers the training quantiles divide its values into bins; the board counts, and the population
+stability index sum (p - q) ln(p / q) of training part p and found part q says how far it moved (customary reading:
+below 0.1 stable, above 0.25 moved). The score of a detector has bins, too. Page-Hinkley (Page 1954) watches its level.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from .errors import ModelFormatError
+from .format import _keys, _list, _show, number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .model import Model
+
+KEY = "drift/1"
+MOVED = 0.25
+STABLE = 0.1
+MAGIC = b"ed1"
+PSI_STEP = 40.0
+
+
+class Drift:
+    """The counters.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``drift/1``.
+
+    Attributes
+    ----------
+    rows : int
+    counts : list of list of int
+        Per reading in the section's order, rows per bin; the last one counts missing readings.
+    score : list of int
+        Rows per bin of the score; empty where the model has none.
+    level, lowest : float
+        Page-Hinkley's sum and its minimum.
+    """
+
+    __slots__ = ("_bins", "_hinkley", "_score", "counts", "level", "lowest", "rows", "score")
+
+    def __init__(self, model: Model) -> None:
+        section = model.sections[KEY]
+        place = {one.name: i for i, one in enumerate(model.inputs)}
+        self._bins = [(place[one["input"]], one["edges"]) for one in section["readings"]]
+        score = section.get("score")
+        self._score = score["edges"] if score else None
+        hinkley = section.get("page_hinkley")
+        self._hinkley = None if hinkley is None else (hinkley["mean"], 1.0 / hinkley["deviation"], hinkley["allowance"])
+        self.rows = 0
+        self.counts = [[0] * (len(edges) + 2) for _, edges in self._bins]
+        self.score = [0] * (len(score["edges"]) + 1) if score else []
+        self.level = 0.0
+        self.lowest = 0.0
+
+    def step(self, x: list[float], score: float | None) -> None:
+        """Count one row: readings (NaN where missing) and, where there is one, the score."""
+        self.rows += 1
+        counts = self.counts
+        for k, (i, edges) in enumerate(self._bins):
+            value = x[i]
+            counts[k][bisect_left(edges, value) if value == value else -1] += 1
+        if score is None or self._score is None:
+            return
+        self.score[bisect_left(self._score, score)] += 1
+        if self._hinkley is not None:
+            mean, factor, allowance = self._hinkley
+            z = (score - mean) * factor
+            self.level = self.level + ((8.0 if z > 8.0 else z) - allowance)
+            if self.level < self.lowest:
+                self.lowest = self.level
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counters, JSON-ready."""
+        return {name: getattr(self, name) for name in ("rows", "counts", "score", "level", "lowest")}
+
+    def restore(self, data: Any) -> None:
+        """Take over what `to_dict` gave; lengths must be right (ValueError)."""
+        counts = [[int(value) for value in one] for one in data["counts"]]
+        score = [int(value) for value in data["score"]]
+        if [len(one) for one in counts] != [len(one) for one in self.counts] or len(score) != len(self.score):
+            raise ValueError("the bins of other readings")
+        self.rows, self.counts, self.score = int(data["rows"]), counts, score
+        self.level, self.lowest = float(data["level"]), float(data["lowest"])
+
+
+def psi(parts: list[float], counts: list[int]) -> float:
+    """Population stability index of counts against the training parts; half a row is added to each bin.
+
+    Parameters
+    ----------
+    parts : list of float
+        Part of the training readings per bin.
+    counts : list of int
+        Readings per bin.
+    """
+    from math import log
+
+    rows = sum(counts)
+    if not rows:
+        return 0.0
+    total = 0.0
+    for part, count in zip(parts, counts):
+        p = (part * rows + 0.5) / (rows + 0.5 * len(parts))
+        q = (count + 0.5) / (rows + 0.5 * len(parts))
+        total = total + (p - q) * log(p / q)
+    return total
+
+
+def digest(model: Model, drift: Drift, onsets: int = 0) -> bytes:
+    """The counters in 18 bytes and two more per reading: what a board sends home.
+
+    Layout, little-endian: ``ed1``, flags (1: a score), 4 bytes of the model's hash, rows (4), alarm onsets (2),
+    Page-Hinkley (2, in 1/16), the score's index (1) and 0, then per reading its population stability index (in 1/40,
+    at most 255) and its part of missing readings (in 1/255).
+    """
+    from .format import model_hash
+
+    section = model.sections[KEY]
+    rise = min(int((drift.level - drift.lowest) * 16.0), 65535)
+    body = MAGIC + bytes([1 if drift.score else 0]) + bytes.fromhex(model_hash(model)[:8])
+    body += min(drift.rows, 2**32 - 1).to_bytes(4, "little") + min(onsets, 65535).to_bytes(2, "little")
+    body += rise.to_bytes(2, "little")
+    body += bytes([_byte(psi(section["score"]["parts"], drift.score), PSI_STEP) if drift.score else 0, 0])
+    for one, counts in zip(section["readings"], drift.counts):
+        missing = counts[-1] / drift.rows if drift.rows else 0.0
+        body += bytes([_byte(psi(one["parts"], counts[:-1]), PSI_STEP), _byte(missing, 255.0)])
+    return body
+
+
+def read_digest(model: Model, data: bytes) -> dict[str, Any]:
+    """What a digest says.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``onsets``, ``page_hinkley``, ``score`` (index or None), ``readings``: name to (index, missing part).
+
+    Raises
+    ------
+    ValueError
+        It is no digest, or of another model.
+    """
+    from .format import model_hash
+
+    names = [one["input"] for one in model.sections[KEY]["readings"]]
+    if data[:3] != MAGIC or len(data) != 18 + 2 * len(names):
+        raise ValueError(f"this is no digest of a model with {len(names)} readings ({len(data)} bytes)")
+    if data[4:8].hex() != model_hash(model)[:8]:
+        raise ValueError(
+            f"the digest is of another model ({data[4:8].hex()}...; this one is {model_hash(model)[:8]}...)"
+        )
+    pairs = zip(names, data[18::2], data[19::2])
+    return {
+        "rows": int.from_bytes(data[8:12], "little"),
+        "onsets": int.from_bytes(data[12:14], "little"),
+        "page_hinkley": int.from_bytes(data[14:16], "little") / 16.0,
+        "score": data[16] / PSI_STEP if data[3] else None,
+        "readings": {name: (index / PSI_STEP, missing / 255.0) for name, index, missing in pairs},
+    }
+
+
+def _byte(value: float, scale: float) -> int:
+    return min(int(value * scale + 0.5), 255)
+
+
+def validate(section: Any, model: Model, where: str) -> None:
+    """Check a section against its model.
+
+    Raises
+    ------
+    ModelFormatError
+        Naming the field.
+    """
+    _keys(section, where, ("readings",), ("score", "page_hinkley"))
+    known = {one.name for one in model.inputs if one.stream is None and one.categories is None}
+    for i, one in enumerate(_list(section["readings"], f"{where}.readings")):
+        at = f"{where}.readings[{i}]"
+        _keys(one, at, ("input", "edges", "parts", "missing"), ())
+        if one["input"] not in known:
+            raise ModelFormatError(f"{at}.input is {_show(one['input'])}; it must be a reading of numbers, named once")
+        known.discard(one["input"])
+        _validate_bins(one, at)
+        if not 0.0 <= number(one["missing"], f"{at}.missing") <= 1.0:
+            raise ModelFormatError(f"{at}.missing is {_show(one['missing'])}; it must be from 0 to 1")
+    if "score" in section:
+        _keys(section["score"], f"{where}.score", ("edges", "parts"), ())
+        _validate_bins(section["score"], f"{where}.score")
+    if "page_hinkley" in section:
+        at = f"{where}.page_hinkley"
+        _keys(section["page_hinkley"], at, ("mean", "deviation", "allowance", "limit"), ())
+        for key, value in section["page_hinkley"].items():
+            if number(value, f"{at}.{key}") <= 0.0 and key in ("deviation", "limit"):
+                raise ModelFormatError(f"{at}.{key} is {_show(value)}; it must be positive")
+
+
+def _validate_bins(data: Any, where: str) -> None:
+    edges = [number(value, f"{where}.edges[{i}]") for i, value in enumerate(_list(data["edges"], f"{where}.edges"))]
+    if not 1 <= len(edges) <= 31 or edges != sorted(set(edges)):
+        raise ModelFormatError(f"{where}.edges must be 1 to 31 rising numbers")
+    parts = [number(value, f"{where}.parts[{i}]") for i, value in enumerate(_list(data["parts"], f"{where}.parts"))]
+    if len(parts) != len(edges) + 1 or any(value < 0.0 for value in parts) or not 0.99 < sum(parts) < 1.01:
+        raise ModelFormatError(f"{where}.parts must be {len(edges) + 1} parts that add up to 1")

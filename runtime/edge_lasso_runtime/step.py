@@ -1,0 +1,266 @@
+"""A model at work: one row after another, with what it has to remember.
+
+``state = start(model)``, then ``result, state = step(model, state, row)``. The way of a row: sensors that fail are
+noticed (`health`), derived inputs computed (`stream`), missing ones estimated (`estimate`), the outputs predicted, the
+residuals scored (`detector`), readings counted (`drift`).
+"""
+
+from __future__ import annotations
+
+from . import detector as detection
+from . import drift as drifting
+from . import estimate as estimation
+from .health import Health
+from .interval import KEY as INTERVAL
+from .model import _Record
+from .predict import label, linear, link
+from .stream import MISSING, Delays, readings, warm_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .model import Input, Model
+    from .predict import Row
+
+
+class Step(_Record):
+    """What one row gives.
+
+    Parameters
+    ----------
+    linear, values : list of float
+        Linear predictor and prediction per output, as `Prediction` has them.
+    label : str or None
+    faults : dict
+        Input name to "missing", "stuck", "jump" or "out of range".
+    status : str
+        ``ok``; ``degraded`` when a reading is at fault; ``warming up`` before every derived input has its history.
+    widths : list of float or None
+        Per output, by which factor its error is wider than usual because inputs were estimated.
+    score : float or None
+        Of a detector.
+    alarm, onset : bool
+        Whether the score is above the threshold; whether that begins now.
+    parts : list of float
+        What each watched sensor contributes to the score.
+    """
+
+    __slots__ = ("alarm", "faults", "label", "linear", "onset", "parts", "score", "status", "values", "widths")
+
+    def __init__(
+        self,
+        linear: list[float],
+        values: list[float],
+        label: str | None,
+        faults: dict[str, str],
+        status: str,
+        widths: list[float] | None,
+        score: float | None,
+        alarm: bool,
+        onset: bool,
+        parts: list[float],
+    ) -> None:
+        self.linear = linear
+        self.values = values
+        self.label = label
+        self.faults = faults
+        self.status = status
+        self.widths = widths
+        self.score = score
+        self.alarm = alarm
+        self.onset = onset
+        self.parts = parts
+
+
+class State:
+    """What a model remembers between rows; made by `start`.
+
+    Attributes
+    ----------
+    rows : int
+        Rows seen.
+    health, delays, estimator, detector, drift
+        The parts; None where the model has no such section.
+    """
+
+    __slots__ = ("_estimated", "_fill", "_plan", "_ranges", "_sums", "_warm_up", "delays", "detector", "drift",
+                 "estimator", "health", "rows")  # fmt: skip
+
+    def __init__(self, model: Model) -> None:
+        self.rows = 0
+        self.health = Health(model)
+        self.delays = Delays(model) if any(one.stream is not None for one in model.inputs) else None
+        self.estimator = estimation.Estimator(model) if estimation.KEY in model.sections else None
+        self.detector = detection.Detector(model) if detection.KEY in model.sections else None
+        self.drift = drifting.Drift(model) if drifting.KEY in model.sections else None
+        self._plan = [(i, model.inputs[i]) for i in readings(model)]
+        self._fill = [one.default for one in model.inputs]
+        self._warm_up = warm_up(model)
+        self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
+        self._estimated = len(estimation.numeric(model))
+        plain = all(len(t.factors) == 1 and t.factors[0].category is None for one in model.outputs for t in one.terms)
+        self._sums = None
+        if plain:  # the sums of `linear`, written flat
+            self._sums = [
+                (one.intercept, [(term.coef, term.factors[0].input) for term in one.terms]) for one in model.outputs
+            ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is remembered, JSON-ready."""
+        parts: dict[str, Any] = {"rows": self.rows}
+        for name in ("health", "delays", "detector", "drift"):
+            part = getattr(self, name)
+            if part is not None:
+                parts[name] = part.to_dict()
+        return parts
+
+    def restore(self, data: Any) -> None:
+        """Take over what `to_dict` gave for the same model.
+
+        Raises
+        ------
+        ValueError
+            It does not fit.
+        """
+        try:
+            for name in ("health", "delays", "detector", "drift"):
+                part = getattr(self, name)
+                if part is not None:
+                    part.restore(data[name])
+            self.rows = int(data["rows"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it lacks {error}") from None
+
+
+def start(model: Model) -> State:
+    """The state before the first row."""
+    return State(model)
+
+
+def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
+    """Take in one row.
+
+    Parameters
+    ----------
+    model : Model
+    state : State
+        Of the same model; it is changed in place and handed back.
+    row : sequence or mapping
+        A mapping from name to reading, or one reading per input that is not derived, in the order of `Model.inputs`
+        (a categorical one as the index of its category). None, NaN, text and values beyond `Model.limit` are missing.
+
+    Returns
+    -------
+    result : Step
+    state : State
+
+    Raises
+    ------
+    ValueError
+        For a sequence of the wrong length.
+    """
+    raw = [MISSING] * len(model.inputs)
+    faults: dict[str, str] = {}
+    _read(model, state, row, raw, faults)
+    stuck = state.health.step(raw, faults)
+    x = list(raw)
+    for i in stuck:
+        x[i] = MISSING
+    clamps = model.policy == "clamp"
+    if state.delays is not None:
+        if clamps:
+            _clamp(state, x)
+        state.delays.step(x)
+    widths = _complete(state, x)
+    if clamps:
+        _clamp(state, x)
+    z = linear(model, x) if state._sums is None else _plain_sums(state._sums, x)
+    score, alarm, onset = None, False, False
+    parts: list[float] = []
+    state.rows += 1
+    warm = state.rows > state._warm_up
+    if state.detector is not None:
+        score, parts = state.detector.step(raw, z, widths)
+        if warm:
+            alarm, onset = state.detector.decide(score)
+    if state.drift is not None:
+        state.drift.step(raw, score if warm else None)
+    status = "degraded" if faults else "ok" if warm else "warming up"
+    return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts), state
+
+
+def interval(model: Model, result: Step) -> list[tuple[float, float]]:
+    """The prediction interval of each output, wider where inputs were estimated (see `interval.interval`)."""
+    section = model.sections.get(INTERVAL)
+    if section is None:
+        raise ValueError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
+    widths = result.widths or [1.0] * len(result.values)
+    ends = zip(result.values, section["low"], section["high"], widths)
+    return [(y + low * width, y + high * width) for y, low, high, width in ends]
+
+
+def _read(model: Model, state: State, row: Any, raw: list[float], faults: dict[str, str]) -> None:
+    """Readings as numbers, MISSING where there is none; unknown categories are -1."""
+    plan, limit = state._plan, model.limit
+    if hasattr(row, "keys"):
+        get = row.get
+        values = [get(one.name) for _, one in plan]
+        named = True
+    elif len(row) == len(plan):
+        values, named = row, False
+    else:
+        raise ValueError(f"a row has {len(plan)} readings (the inputs that are not derived, in order), got {len(row)}")
+    for (i, one), value in zip(plan, values):
+        if one.categories is not None:
+            raw[i] = _category(one, value, named)
+            if raw[i] < 0.0:
+                faults[one.name] = "missing"
+            continue
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+        if -limit <= number <= limit:
+            raw[i] = number
+
+
+def _plain_sums(sums: list[tuple[float, list[tuple[float, int]]]], x: list[float]) -> list[float]:
+    result = []
+    for y, terms in sums:
+        for coef, i in terms:
+            y = y + coef * x[i]
+        result.append(y)
+    return result
+
+
+def _category(one: Input, value: Any, named: bool) -> float:
+    known = one.categories or ()
+    if named:
+        return float(known.index(str(value))) if value is not None and str(value) in known else -1.0
+    try:
+        code = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return -1.0
+    return code if code in range(len(known)) else -1.0
+
+
+def _clamp(state: State, x: list[float]) -> None:
+    """Numbers to the ends of their ranges; what is missing stays so."""
+    for i, low, high in state._ranges:
+        if x[i] < low:  # type: ignore[operator]
+            x[i] = low  # type: ignore[assignment]
+        elif x[i] > high:  # type: ignore[operator]
+            x[i] = high  # type: ignore[assignment]
+
+
+def _complete(state: State, x: list[float]) -> list[float] | None:
+    """Estimate what is missing, or put the default; derived inputs included. Returns how much wider errors became."""
+    missing = [i for i, value in enumerate(x) if value != value]
+    if not missing:
+        return None
+    if state.estimator is not None and len(missing) < state._estimated:
+        return state.estimator.fill(x, missing)
+    for i in missing:
+        x[i] = state._fill[i]  # type: ignore[assignment]
+    return None if state.estimator is None else state.estimator.fill(x, missing)
