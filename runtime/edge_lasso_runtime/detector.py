@@ -2,16 +2,18 @@
 
 Each output of the model predicts one watched reading from the others (and from the past). With residual
 ``r = (reading - prediction - centre) / scale``, less the median of the last `median` of them where asked, cut to
-+-`clip`, the chart turns residuals into evidence e >= 0 per sensor:
++-`clip`, the chart turns residuals into evidence q >= 0 per sensor, about 1 in the mean on normal data:
 
-* ``none``: e = r^2
-* ``ewma``: z += (r - z) * alpha, e = z^2 * (2 - alpha) / alpha (so that uncorrelated noise gives 1 in the mean)
-* ``ewma_square``: e += (r^2 - e) * alpha
-* ``cusum``: u = max(0, u + r - allowance), d = max(0, d - r - allowance), both at most `clip`^2; e = max(u, d)^2
+* ``residual``: q = r^2
+* ``ewma``: z += (r - z) * alpha, q = (z / slow)^2
+* ``both``: the mean of these two: sudden and slow faults alike
+* ``cusum``: u = max(0, u + r - allowance), d = max(0, d - r - allowance), both at most `clip`^2,
+  q = (max(u, d) / slow)^2
 
+Evidence is smoothed, e += (q - e) * smoothing, from e = 1 (starting at 0 would call the mere passing of time a fault).
 The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
 A reading that is missing leaves its evidence as it was and out of the score. Where inputs of a prediction are
-estimated, the residual is divided by how much wider its error became.
+estimated, the residual is divided by how much wider its error became. There is no alarm in the first `warm_up` rows.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 KEY = "detector/1"
-CHARTS = ("none", "ewma", "ewma_square", "cusum")
+CHARTS = ("residual", "ewma", "both", "cusum")
 AGGREGATES = ("mean", "max")
 LONGEST_MEDIAN = 1001
 
@@ -43,6 +45,8 @@ class Detector:
     ----------
     up, down : list of float
         Per watched sensor: the chart's state (`down` is used by CUSUM alone).
+    evidence : list of float
+        Per watched sensor, smoothed.
     recent : list of list of float
         Per watched sensor, the last residuals whose median is taken off; oldest first.
     threshold : float
@@ -53,17 +57,17 @@ class Detector:
         How many alarms began; how many rows were in alarm.
     """
 
-    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_watched", "alarms", "down", "onsets", "quiet", "recent",
-                 "threshold", "up")  # fmt: skip
+    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_watched", "alarms", "down", "evidence", "onsets", "quiet",
+                 "recent", "threshold", "up")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
         place = {one.name: i for i, one in enumerate(model.inputs)}
         self._watched = [
-            (place[one["reading"]], one["centre"], 1.0 / one["scale"], one["weight"], section["median"])
+            (place[one["reading"]], one["centre"], 1.0 / one["scale"], 1.0 / one["slow"], one["weight"])
             for one in section["watched"]
         ]
-        self._chart = (section["chart"], section["alpha"], section["allowance"], section["clip"])
+        self._chart = tuple(section[key] for key in ("chart", "alpha", "allowance", "clip", "median", "smoothing"))
         self._largest = section["aggregate"] == "max"
         limit = section["threshold"]
         self._hold = limit["hold"]
@@ -75,6 +79,7 @@ class Detector:
         self.threshold = limit["score"]
         self.up = [0.0] * len(self._watched)
         self.down = [0.0] * len(self._watched)
+        self.evidence = [1.0] * len(self._watched)
         self.recent: list[list[float]] = [[] for _ in self._watched]
         self.quiet = 1 << 30
         self.onsets = 0
@@ -100,11 +105,11 @@ class Detector:
         parts : list of float
             What each watched sensor contributes; they add up to the score.
         """
-        chart, alpha, allowance, clip = self._chart
-        up, down = self.up, self.down
+        chart, alpha, allowance, clip, median, smoothing = self._chart
+        up, down, evidence = self.up, self.down, self.evidence
         parts = []
         total = 0.0
-        for k, (at, centre, factor, weight, median) in enumerate(self._watched):
+        for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
             r = (readings[at] - predicted[k] - centre) * factor
             if r != r:
                 parts.append(0.0)
@@ -114,26 +119,25 @@ class Detector:
             if median:
                 r = self._level(k, r, median)
             r = clip if r > clip else -clip if r < -clip else r
-            if chart == "ewma":
-                z = up[k] + (r - up[k]) * alpha
-                up[k] = z
-                part = z * z * ((2.0 - alpha) / alpha) * weight
-            elif chart == "none":
-                part = r * r * weight
-            elif chart == "ewma_square":
-                z = up[k] + (r * r - up[k]) * alpha
-                up[k] = z
-                part = z * weight
-            else:
+            if chart == "cusum":
                 top = clip * clip
                 u = up[k] + r - allowance
                 d = down[k] - r - allowance
                 u = 0.0 if u < 0.0 else top if u > top else u
                 d = 0.0 if d < 0.0 else top if d > top else d
                 up[k], down[k] = u, d
-                z = u if u > d else d
-                part = z * z * weight
-            parts.append(part)
+                z = (u if u > d else d) * slow
+                q = z * z
+            elif chart == "residual":
+                q = r * r
+            else:
+                z = up[k] + (r - up[k]) * alpha
+                up[k] = z
+                z = z * slow
+                q = z * z if chart == "ewma" else (r * r + z * z) * 0.5
+            e = evidence[k] + (q - evidence[k]) * smoothing
+            evidence[k] = e
+            parts.append(e * weight)
             total = total + weight
         return self._aggregate(parts, total)
 
@@ -184,17 +188,17 @@ class Detector:
 
     def to_dict(self) -> dict[str, Any]:
         """What is remembered, JSON-ready."""
-        names = ("up", "down", "recent", "threshold", "quiet", "onsets", "alarms")
+        names = ("up", "down", "evidence", "recent", "threshold", "quiet", "onsets", "alarms")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, data: Any) -> None:
         """Take over what `to_dict` gave; lengths must be right (ValueError)."""
-        up, down = ([float(value) for value in data[key]] for key in ("up", "down"))
+        up, down, evidence = ([float(value) for value in data[key]] for key in ("up", "down", "evidence"))
         recent = [[float(value) for value in one] for one in data["recent"]]
-        longest = self._watched[0][4] if self._watched else 0
-        if not len(up) == len(down) == len(recent) == len(self.up) or any(len(one) > longest for one in recent):
+        sizes = {len(self.up), len(up), len(down), len(evidence), len(recent)}
+        if len(sizes) > 1 or any(len(one) > self._chart[4] for one in recent):
             raise ValueError("the charts of other sensors")
-        self.up, self.down, self.recent = up, down, recent
+        self.up, self.down, self.evidence, self.recent = up, down, evidence, recent
         self.threshold = float(data["threshold"])
         self.quiet, self.onsets, self.alarms = (int(data[key]) for key in ("quiet", "onsets", "alarms"))
 
@@ -221,20 +225,26 @@ def validate(section: Any, model: Model, where: str) -> None:
         Naming the field.
     """
     _keys(
-        section, where, ("watched", "chart", "alpha", "allowance", "clip", "median", "aggregate", "threshold"),
-        ("adjust",),
-    )  # fmt: skip
+        section,
+        where,
+        ("watched", "chart", "alpha", "allowance", "clip", "median", "smoothing", "aggregate", "warm_up", "threshold"),
+        ("adjust", "step_seconds"),
+    )
     if model.outputs[0].link != "identity":
         raise ModelFormatError(f"{where} does not go with link {model.outputs[0].link!r}; a detector predicts readings")
     _validate_watched(section["watched"], model, f"{where}.watched")
     _choice(section["chart"], f"{where}.chart", CHARTS)
     _choice(section["aggregate"], f"{where}.aggregate", AGGREGATES)
-    if not 0.0 < number(section["alpha"], f"{where}.alpha") <= 1.0:
-        raise ModelFormatError(f"{where}.alpha is {_show(section['alpha'])}; it must be above 0 and at most 1")
+    for key in ("alpha", "smoothing"):
+        if not 0.0 < number(section[key], f"{where}.{key}") <= 1.0:
+            raise ModelFormatError(f"{where}.{key} is {_show(section[key])}; it must be above 0 and at most 1")
+    if "step_seconds" in section and not number(section["step_seconds"], f"{where}.step_seconds") > 0.0:
+        raise ModelFormatError(f"{where}.step_seconds is {_show(section['step_seconds'])}; it must be positive")
     for key in ("allowance", "clip"):
         if number(section[key], f"{where}.{key}") < 0.0:
             raise ModelFormatError(f"{where}.{key} is {_show(section[key])}; it must not be negative")
     _whole(section["median"], f"{where}.median", 0, LONGEST_MEDIAN)
+    _whole(section["warm_up"], f"{where}.warm_up", 0, 1 << 30)
     limit = section["threshold"]
     at = f"{where}.threshold"
     _keys(
@@ -264,7 +274,7 @@ def _validate_watched(data: Any, model: Model, where: str) -> None:
     known = {one.name: i for i, one in enumerate(model.inputs) if one.stream is None and one.categories is None}
     for i, one in enumerate(data):
         at = f"{where}[{i}]"
-        _keys(one, at, ("reading", "centre", "scale", "weight"), ())
+        _keys(one, at, ("reading", "centre", "scale", "slow", "weight"), ())
         if one["reading"] not in known:
             raise ModelFormatError(
                 f"{at}.reading is {_show(one['reading'])}; it must be an input that is a reading of numbers"
@@ -273,7 +283,7 @@ def _validate_watched(data: Any, model: Model, where: str) -> None:
         if any(factor.input == own for term in model.outputs[i].terms for factor in term.factors):
             raise ModelFormatError(f"outputs[{i}] predicts {one['reading']!r} from its own present")
         number(one["centre"], f"{at}.centre")
-        for key in ("scale", "weight"):
+        for key in ("scale", "slow", "weight"):
             if not number(one[key], f"{at}.{key}") > 0.0:
                 raise ModelFormatError(f"{at}.{key} is {_show(one[key])}; it must be positive")
 

@@ -97,6 +97,8 @@ class State:
         self._plan = [(i, model.inputs[i]) for i in readings(model)]
         self._fill = [one.default for one in model.inputs]
         self._warm_up = warm_up(model)
+        if detection.KEY in model.sections:
+            self._warm_up = max(self._warm_up, model.sections[detection.KEY]["warm_up"])
         self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
         self._estimated = len(estimation.numeric(model))
         plain = all(len(t.factors) == 1 and t.factors[0].category is None for one in model.outputs for t in one.terms)

@@ -151,40 +151,47 @@ def test_intervals_widen_with_the_estimate():
     assert part.widths[0] > 1.0
 
 
-def detecting(chart="ewma", aggregate="mean", median=0, **more):
+def detecting(chart="ewma", aggregate="mean", median=0, smoothing=1.0, **more):
     names = ("a", "b", "c")
     inputs = tuple(number(name, i) for i, name in enumerate(names))
     outputs = tuple(Output(name, 0.0, (Term(0.5, (Factor((i + 1) % 3),)),)) for i, name in enumerate(names))
     section = {
-        "watched": [{"reading": name, "centre": 0.1, "scale": 2.0, "weight": 1.0 + i} for i, name in enumerate(names)],
+        "watched": [
+            {"reading": name, "centre": 0.1, "scale": 2.0, "slow": 0.5, "weight": 1.0 + i} for i, name in enumerate(names)
+        ],
         "chart": chart, "alpha": 0.25, "allowance": 0.5, "clip": 6.0, "median": median, "aggregate": aggregate,
+        "smoothing": smoothing, "warm_up": 0,
         "threshold": {"score": 2.0, "row_rate": 0.01, "hold": 2}, **more,
     }  # fmt: skip
     return loads(dumps(Model(names, inputs, outputs, sections={"detector/1": section})))
 
 
+@pytest.mark.parametrize("smoothing", [1.0, 0.3])
 @pytest.mark.parametrize("aggregate", ["mean", "max"])
 @pytest.mark.parametrize("median", [0, 3])
-@pytest.mark.parametrize("chart", ["none", "ewma", "ewma_square", "cusum"])
-def test_scores_are_what_their_formula_says(chart, aggregate, median):
-    model = detecting(chart, aggregate, median)
+@pytest.mark.parametrize("chart", ["residual", "ewma", "both", "cusum"])
+def test_scores_are_what_their_formula_says(chart, aggregate, median, smoothing):
+    model = detecting(chart, aggregate, median, smoothing)
     rows = np.random.default_rng(2).normal(size=(60, 3)) * 4.0
     r = (rows - 0.5 * np.roll(rows, -1, axis=1) - 0.1) / 2.0
     if median:
         r = np.array([r[t] - (np.median(r[max(0, t - 3) : t], axis=0) if t else 0.0) for t in range(len(r))])
     r = np.clip(r, -6.0, 6.0)
     weight = np.array([1.0, 2.0, 3.0])
-    z, up, down, e = (np.zeros(3) for _ in range(4))
+    z, up, down = (np.zeros(3) for _ in range(3))
+    e = np.ones(3)
     state = start(model)
     for t, row in enumerate(rows):
         result, state = step(model, state, list(row))
         z = z + 0.25 * (r[t] - z)
-        e = e + 0.25 * (r[t] ** 2 - e)
         up = np.clip(up + r[t] - 0.5, 0.0, 36.0)
         down = np.clip(down - r[t] - 0.5, 0.0, 36.0)
-        evidence = {"none": r[t] ** 2, "ewma": z**2 * 7.0, "ewma_square": e, "cusum": np.maximum(up, down) ** 2}[
+        fast, slow = r[t] ** 2, (z / 0.5) ** 2
+        q = {"residual": fast, "ewma": slow, "both": (fast + slow) / 2, "cusum": (np.maximum(up, down) / 0.5) ** 2}[
             chart
-        ] * weight
+        ]
+        e = e + smoothing * (q - e)
+        evidence = e * weight
         want = evidence.max() if aggregate == "max" else evidence.sum() / weight.sum()
         assert result.score == pytest.approx(want, rel=1e-9)
         assert math.fsum(result.parts) == pytest.approx(result.score, rel=1e-12)
@@ -195,7 +202,7 @@ def test_scores_are_what_their_formula_says(chart, aggregate, median):
 
 
 def test_a_missing_reading_leaves_its_sensor_out_of_the_score():
-    model = detecting("none")
+    model = detecting("residual")
     result, _ = step(model, start(model), [3.0, None, 5.0])
     assert result.parts[1] == 0.0
     assert result.status == "degraded"
@@ -203,7 +210,7 @@ def test_a_missing_reading_leaves_its_sensor_out_of_the_score():
 
 
 def test_alarms_close_together_are_one():
-    model = detecting("none")
+    model = detecting("residual")
     state = start(model)
     onsets = []
     for value in (0.0, 9.0, 0.0, 9.0, 0.0, 0.0, 0.0, 9.0, 9.0):
@@ -215,7 +222,7 @@ def test_alarms_close_together_are_one():
 
 def test_the_online_adjustment_keeps_its_identity():
     """Angelopoulos et al. (2023): the mean of hits less the rate is ln(theta_T / theta_0) / (eta T), for any data."""
-    model = detecting("none", adjust={"eta": 0.05, "cap": 1e6, "freeze": 1000})
+    model = detecting("residual", adjust={"eta": 0.05, "cap": 1e6, "freeze": 1000})
     rng = np.random.default_rng(3)
     state, hits = start(model), 0
     for row in rng.standard_t(3, size=(3000, 3)) * 3.0:
@@ -257,7 +264,7 @@ def test_a_digest_tells_which_reading_moved():
     with pytest.raises(ValueError, match="of another model"):
         read_digest(
             detecting().replace(
-                sections={**model.sections, "x-other": 1, "detector/1": detecting("none").sections["detector/1"]}
+                sections={**model.sections, "x-other": 1, "detector/1": detecting("residual").sections["detector/1"]}
             ),
             digest(model, state.drift),
         )
