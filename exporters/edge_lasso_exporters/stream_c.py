@@ -7,6 +7,8 @@ integers (`edge_lasso_runtime.fixed_stream`), and what concerns readings themsel
 
 from __future__ import annotations
 
+import re
+
 from edge_lasso_runtime.fixed_stream import FRACTION, NONE, rate_of
 from edge_lasso_runtime.model import Model
 
@@ -167,7 +169,7 @@ class StreamC:
         none = str(NONE) if self.fixed else f"{p}_missing({words['zero']})"
         load = f"        {upper}_LOAD(&check, &{p}_checks[k]);"
         if self.fixed:
-            load = f"        {p}_step step;\n{load}\n        {upper}_LOAD(&step, &{p}_steps[check.input]);"
+            load = f"        {p}_grid step;\n{load}\n        {upper}_LOAD(&step, &{p}_steps[check.input]);"
         category = ""
         if categorical:
             category = CATEGORY.format(
@@ -210,7 +212,7 @@ class StreamC:
             text += DELAYS[0].format(**words, sources="\n".join(rows), streams="\n".join(streams))
             if self.fixed:
                 change = [
-                    f"{words['p']}_step step;", f"{words['P']}_LOAD(&step, &{words['p']}_steps[one.input]);",
+                    f"{words['p']}_grid step;", f"{words['P']}_LOAD(&step, &{words['p']}_steps[one.input]);",
                     f"if ((old == {NONE}) || (now == {NONE})) {{", f"    q[one.to] = {NONE};", "} else {",
                     "    old = now - old;",
                     "    old = (old < step.first) ? step.first : ((old > step.last) ? step.last : old);",
@@ -383,5 +385,6 @@ def with_step(model: Model, options: Options, names: Names, files: dict[str, byt
     if replays:
         after = after.replace("    return 1;\n}\n#endif", f"    return {p}_replay();\n}}\n#endif")
         mark = f"\n#ifdef {upper}_SELFTEST\n{replays}\nint "
+    before = re.sub(rf"\b{p}_step\b", f"{p}_grid", before)  # fixed point has a type of that name
     source = f"{before}{made.source(before)}{mark}{after}"
     return {**files, f"{p}.h": header.encode(), f"{p}.c": source.encode()}

@@ -10,7 +10,7 @@ static {T} {p}_missing({T} nothing)
 """
 COUNT = """
 /* A reading, cut to its range, as an integer. */
-static int16_t {p}_count(const {p}_step *step, {T} value)
+static int16_t {p}_count(const {p}_grid *step, {T} value)
 {{
     int32_t whole;
     value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
@@ -394,7 +394,7 @@ static void {p}_complete(int16_t q[{P}_INPUTS])
 {{
     size_t i;
     for (i = 0; i < {inputs}U; i++) {{
-        {p}_step step;
+        {p}_grid step;
         {P}_LOAD(&step, &{p}_steps[i]);
         if (q[step.place] == {none}) {{
             q[step.place] = step.missing;
@@ -409,7 +409,7 @@ static void {p}_complete({p}_state *state, int16_t q[{P}_INPUTS], {p}_result *re
     {T} row[{P}_INPUTS];
     size_t i;
     for (i = 0; i < {inputs}U; i++) {{
-        {p}_step step;
+        {p}_grid step;
         {P}_LOAD(&step, &{p}_steps[i]);
         row[step.place] = {zero};
         if (q[step.place] == {none}) {{
@@ -422,7 +422,7 @@ static void {p}_complete({p}_state *state, int16_t q[{P}_INPUTS], {p}_result *re
     }}
     {p}_estimate(state, row, result);
     for (i = 0; i < {inputs}U; i++) {{
-        {p}_step step;
+        {p}_grid step;
         {P}_LOAD(&step, &{p}_steps[i]);
         if (q[step.place] == {none}) {{
             q[step.place] = {p}_count(&step, row[step.place]);
