@@ -234,7 +234,8 @@ class StreamC:
                 inner += mean if kind == "mean" else "".join(f"            {line}\n" for line in branches[kind])
                 inner += "        }"
             if len(kinds) == 1:
-                inner = "        {\n" + (mean if kinds[0] == "mean" else "".join(f"            {line}\n" for line in branches[kinds[0]])) + "        }"
+                lines = mean if kinds[0] == "mean" else "".join(f"            {line}\n" for line in branches[kinds[0]])
+                inner = lines.replace("\n    ", "\n").removeprefix("    ").rstrip("\n")
             olds = any(kind != "mean" for kind in kinds)
             nows = any(kind != "lag" for kind in kinds)
             body += DELAYS[1].format(

@@ -123,9 +123,7 @@ static const {p}_stream {p}_streams[] {P}_ROM = {{
         {P}_LOAD(&source, &{p}_sources[one.ring]);
         ring = state->rings + source.start;
         head = state->heads[one.ring];
-        {{
 {now}{old}{inner}
-        }}
     }}
 """,
     """
