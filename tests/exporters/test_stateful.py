@@ -246,7 +246,7 @@ def test_fixed_point_is_bit_equal_on_a_microcontroller(name):
     )  # fmt: skip
     terms = tuple(Term(0.25 + 0.125 * i, (Factor(i),)) for i in range(5))
     model = quantize(Model(tuple("almde"[i] for i in range(5)), inputs, (Output("y", 0.5, terms),)), to="int16")
-    rows = [[math.nan if x is None else round(x * 256) / 256] for x in [*(3.0 * math.sin(t) for t in range(40)), None, 9.0, 1.0, 1.0]]
+    rows = [[math.nan if x is None else round(x * 256) / 256] for x in [*(3.0 * math.sin(t) for t in range(40)), None, 10.0, 1.0, 1.0]]
     rows = [[1e38 if x != x else x for x in row] for row in rows]
     core = open_core(name)
     files = {file: data for file, data in registry.render(model, "c", "fixed").items() if file in ("model.c", "model.h")}
