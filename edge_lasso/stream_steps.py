@@ -36,8 +36,8 @@ class Span:
         assert one.raw is not None
         if max(-self.low, self.high) / abs(one.raw[0]) > INT16:
             raise DataError(
-                f"differences of input {one.name!r} from {self.low!r} to {self.high!r} do not fit 16 bits in its counts; "
-                "declare a narrower range for them"
+                f"differences of input {one.name!r} from {self.low!r} to {self.high!r} do not fit 16 bits in its "
+                "counts; declare a narrower range for them"
             )
 
 
@@ -56,7 +56,9 @@ def spans(model: Model) -> list[Span]:
             continue
         kind, source, length = one.stream
         if kind == "mean" and length > LONGEST_MEAN:
-            raise DataError(f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}")
+            raise DataError(
+                f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
+            )
         if kind == "difference":
             assert one.low is not None
             assert one.high is not None

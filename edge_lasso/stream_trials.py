@@ -53,13 +53,17 @@ def _column(model: Model, one: Input, source: random.Random, length: int, troubl
     if one.categories is not None:
         known = [float(i) for i in range(len(one.categories))]
         odd = [-1.0, 1.5, math.nan, float(len(known))]
-        return [source.choice(odd) if source.random() < trouble or not known else source.choice(known) for _ in range(length)]
+        return [
+            source.choice(odd) if source.random() < trouble or not known else source.choice(known)
+            for _ in range(length)
+        ]
     assert one.low is not None
     assert one.high is not None
     low, high = one.low, one.high
     width, limit = high - low, model.limit
     absurd = (math.nan, math.inf, -math.inf, limit, -limit, 1.5 * limit, 1e300)
-    value, found = low + width * source.random(), []
+    value = low + width * source.random()
+    found: list[float] = []
     while len(found) < length:
         value = min(max(value + width * source.gauss(0.0, 0.05), low), high)
         if source.random() >= trouble:

@@ -73,7 +73,9 @@ def column(source, one, count):
     return found[:count]
 
 
-@given(seed=st.integers(0, 2**32), to=st.sampled_from(("int16", "int8")), shape=st.sampled_from(("", "products", "raw")))
+@given(
+    seed=st.integers(0, 2**32), to=st.sampled_from(("int16", "int8")), shape=st.sampled_from(("", "products", "raw"))
+)
 @settings(deadline=None, max_examples=60)
 def test_no_row_of_any_sequence_is_further_off_than_proven(seed, to, shape):
     source = random.Random(seed)
@@ -154,7 +156,11 @@ def plain(stream, **more):
     ("model", "ranges", "message"),
     [
         (plain(("mean", "a", 20_000)), {}, "takes means of at most 16383 readings, not 20000"),
-        (plain(("lag", "a", 1)), {"d": (0.0, 2.0)}, "a range is declared for 'd', which is computed from 'a' and has its range"),
+        (
+            plain(("lag", "a", 1)),
+            {"d": (0.0, 2.0)},
+            "a range is declared for 'd', which is computed from 'a' and has its range",
+        ),
         (plain(("lag", "a", 1)), {"a": (0.6, 2.0)}, "does not hold its default 0.5"),
         (plain(("difference", "a", 1), ends=(-1.0, 1.0), raw=(1e-5, 0.0)), {}, "do not fit 16 bits"),
         (plain(("lag", "a", 1), raw=(1.0 / 65535.0, 32768.0 / 65535.0)), {}, "do not fit 16 bits"),

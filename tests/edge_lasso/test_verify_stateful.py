@@ -5,8 +5,8 @@ import math
 import pytest
 
 from edge_lasso.quantize import quantize
-from edge_lasso.stream_trials import sequences
 from edge_lasso.stream_tolerance import Tolerance
+from edge_lasso.stream_trials import sequences
 from edge_lasso.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
@@ -18,14 +18,22 @@ VARIANTS = ["python:double", "python:fixed", "c:double", "c:float", "c:fixed"]
 def model():
     """All parts at once."""
     inputs = [Input(f"s{i}", i, 1.0 + i, -10.0, 20.0) for i in range(3)]
-    for name, kind, length in (("s0.lag2", "lag", 2), ("s1.difference1", "difference", 1), ("s1.mean3", "mean", 3), ("s2.ewma5", "ewma", 5)):
+    for name, kind, length in (
+        ("s0.lag2", "lag", 2),
+        ("s1.difference1", "difference", 1),
+        ("s1.mean3", "mean", 3),
+        ("s2.ewma5", "ewma", 5),
+    ):
         low, high, default = (-30.0, 30.0, 0.0) if kind == "difference" else (-10.0, 20.0, 2.0)
         inputs.append(Input(name, len(inputs), default, low, high, stream=(kind, name[:2], length)))
     outputs = (
         Output("s0", 0.5, tuple(Term(0.1 * (i + 1), (Factor(i),)) for i in (1, 2, 3, 4, 5, 6))),
         Output("s2", 0.25, tuple(Term(-0.1 * (i + 1), (Factor(i),)) for i in (0, 1, 3, 4, 5))),
     )
-    watch = [{"reading": name, "centre": 0.1, "scale": 4.0, "slow": 0.5, "weight": weight} for name, weight in (("s0", 1.0), ("s2", 2.0))]
+    watch = [
+        {"reading": name, "centre": 0.1, "scale": 4.0, "slow": 0.5, "weight": weight}
+        for name, weight in (("s0", 1.0), ("s2", 2.0))
+    ]
     sections = {
         "health/1": {"readings": [{"input": f"s{i}", "stuck": 3, "jump": 12.0} for i in range(3)]},
         "estimate/1": {
@@ -64,7 +72,12 @@ def test_tensor_formats_are_verified_without_a_step(model, tmp_path, to):
 BREAKS = [
     ("python:double", b"x[to] = ring[head - length]", b"x[to] = ring[head - length + 1]", "linear predictor"),
     ("python:double", b"if value == value:\n            average", b"if True:\n            average", "linear predictor"),
-    ("python:double", b"run[k] > longest:\n                faults", b"run[k] > longest + 1:\n                faults", "linear predictor"),
+    (
+        "python:double",
+        b"run[k] > longest:\n                faults",
+        b"run[k] > longest + 1:\n                faults",
+        "linear predictor",
+    ),
     ("python:double", b"value = MEAN[k] - value", b"value = MEAN[k] - value * 1.0000001", "linear predictor"),
     ("python:double", b"(-part / score, k)", b"(part / score, k)", "alarm names"),
     ("python:double", b"onset = hit and quiet > 2", b"onset = hit and quiet > 1", "alarm and onset"),

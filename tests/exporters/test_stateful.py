@@ -117,8 +117,22 @@ def test_compiles_without_a_warning_and_tests_itself(tmp_path, stateful_model, c
         for variant in ("double", "float", "fixed"):
             model = stateful_model(seed, plain=True, streams=6, estimate=True, detector=seed % 2 == 0)
             written(tmp_path, quantize(model, to="int16"), "c", variant)
-            (tmp_path / "main.c").write_text('#include "model.h"\nint main(void) { return model_selftest() == 1 ? 0 : 1; }\n')
-            command = [compiler, "-std=c99", *WARNINGS, "-O2", "-ffp-contract=off", "-DMODEL_SELFTEST", "main.c", "model.c", "-o", "run", "-lm"]
+            (tmp_path / "main.c").write_text(
+                '#include "model.h"\nint main(void) { return model_selftest() == 1 ? 0 : 1; }\n'
+            )
+            command = [
+                compiler,
+                "-std=c99",
+                *WARNINGS,
+                "-O2",
+                "-ffp-contract=off",
+                "-DMODEL_SELFTEST",
+                "main.c",
+                "model.c",
+                "-o",
+                "run",
+                "-lm",
+            ]
             done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             assert subprocess.run([tmp_path / "run"], check=False).returncode == 0
@@ -165,7 +179,11 @@ def test_python_api():
     assert "import" not in registry.render(model, "python", "double")["model.py"].decode()
     state, reference = scope["start"](), start(model)
     assert scope["READINGS"] == ("a", "b")
-    rows = [{"a": 1.0 + 0.01 * t, "b": -1.0} for t in range(12)] + [{"a": 1.9, "b": None}, {"a": "text"}, *[{"a": 0.0, "b": -4.0}] * 3]
+    rows = [{"a": 1.0 + 0.01 * t, "b": -1.0} for t in range(12)] + [
+        {"a": 1.9, "b": None},
+        {"a": "text"},
+        *[{"a": 0.0, "b": -4.0}] * 3,
+    ]
     for row in rows:
         result = scope["step"](state, row)
         want, reference = step(model, reference, row)
@@ -188,14 +206,26 @@ def test_state_of_python_does_not_grow(stateful_model):
     lengths = []
     for row in sequences(model, seed=1)[1]:
         scope["step"](state, row)
-        lengths.append(sum(len(one) if not isinstance(one[0] if one else 0, list) else sum(map(len, one)) for one in state.values() if isinstance(one, list)))
+        lengths.append(
+            sum(
+                len(one) if not isinstance(one[0] if one else 0, list) else sum(map(len, one))
+                for one in state.values()
+                if isinstance(one, list)
+            )
+        )
     assert len(set(lengths[-50:])) == 1
 
 
 ABOUT = {"lag": {"kind": "lag", "of": "a", "length": 2}}
 
 
-@pytest.mark.parametrize("target", [pytest.param("onnx", marks=pytest.mark.needs("module:onnx")), pytest.param("tflite", marks=pytest.mark.needs("module:flatbuffers"))])
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("onnx", marks=pytest.mark.needs("module:onnx")),
+        pytest.param("tflite", marks=pytest.mark.needs("module:flatbuffers")),
+    ],
+)
 @pytest.mark.parametrize("inputs", ["selected", "all"])
 def test_tensor_formats_say_what_the_caller_has_to_do(target, inputs):
     files = registry.render(small(), target, "float32", inputs)
@@ -246,14 +276,19 @@ def test_fixed_point_is_bit_equal_on_a_microcontroller(name):
     )  # fmt: skip
     terms = tuple(Term(0.25 + 0.125 * i, (Factor(i),)) for i in range(5))
     model = quantize(Model(tuple("almde"[i] for i in range(5)), inputs, (Output("y", 0.5, terms),)), to="int16")
-    rows = [[math.nan if x is None else round(x * 256) / 256] for x in [*(3.0 * math.sin(t) for t in range(40)), None, 10.0, 1.0, 1.0]]
+    rows = [
+        [math.nan if x is None else round(x * 256) / 256]
+        for x in [*(3.0 * math.sin(t) for t in range(40)), None, 10.0, 1.0, 1.0]
+    ]
     rows = [[1e38 if x != x else x for x in row] for row in rows]
     core = open_core(name)
-    files = {file: data for file, data in registry.render(model, "c", "fixed").items() if file in ("model.c", "model.h")}
+    files = {
+        file: data for file, data in registry.render(model, "c", "fixed").items() if file in ("model.c", "model.h")
+    }
     real = "double" if name != "avr" else "float"
     source = HARNESS.format(rows=len(rows), real=real, out="float", value="(float)result.values[0]")
     image = cross_build({**files, "run.c": source.encode()}, core.target, ["run"], {"MODEL_REAL": real})
-    form = "<%d%s" % (len(rows), "d" if real == "double" else "f")
+    form = f"<{len(rows)}{'d' if real == 'double' else 'f'}"
     packed = struct.pack(form, *(row[0] for row in rows))
     called = core.call(image, "run", [packed, bytes(4 * len(rows))])
     found = struct.unpack(f"<{len(rows)}f", called.memory[1])

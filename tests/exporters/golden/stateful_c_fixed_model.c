@@ -170,8 +170,9 @@ static uint32_t model_look(model_state *state, const MODEL_REAL given[MODEL_READ
                 const MODEL_REAL before = state->last[k];
                 state->last[k] = value;
                 state->run[k] = 1U;
-                if ((fault == MODEL_OK) && (before == before) && !((value - before <= check.jump) && (value - before >= -check.jump))) {
-                    fault = MODEL_JUMP;
+                if ((fault == MODEL_OK) && (before == before)) {
+                    const MODEL_REAL change = value - before;
+                    fault = (uint8_t)(((change <= check.jump) && (change >= -check.jump)) ? MODEL_OK : MODEL_JUMP);
                 }
             } else if (check.stuck > 0U) {
                 if (state->run[k] <= check.stuck) {
