@@ -301,7 +301,8 @@ class StreamC:
         flat = [value for row in plan.slopes for value in row]
         return ESTIMATE.format(
             **self.words, rows="\n".join(rows), count=len(plan.numeric), half=self.number(0.5),
-            inverse=self._table(section["inverse"]), slopes=self._table(flat), residuals=self._table(section["residual"]),
+            inverse=self._table(section["inverse"]), slopes=self._table(flat),
+            residuals=self._table(section["residual"]),
         )  # fmt: skip
 
     def _table(self, values: list[float]) -> str:
