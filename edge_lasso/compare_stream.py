@@ -20,6 +20,11 @@ from .stream_tolerance import Tolerance, rounded, single
 
 Sequences = Sequence[Sequence[Sequence[float]]]
 LINK_ROUNDING = 2.0**-48
+PROMISES = {
+    "double": "results of step bit for bit: values, faults, widths, score, parts, alarms",
+    "float": "results of step within a bound carried along with the reference; alarms where no score is that near",
+    "fixed": "integers of step bit for bit; scores and estimates bit for bit where reals are binary64",
+}
 
 
 def compare_steps(session: Session, model: Model, options: Options, sequences: Sequences) -> tuple[int, list[str]]:

@@ -197,15 +197,16 @@ class Tolerance:
             r = (raw[at] - must.linear[k] - centre) * factor / width
             error = (allowed[k] + 2.0 * U * (abs(raw[at]) + abs(must.linear[k]) + abs(centre))) * factor / width
             error += (4.0 * U + wider) * abs(r)
-            size = min(abs(r), section["clip"])
             if section["median"]:
-                passed = list(self.recent[k])
-                self.recent[k].append((abs(r), error))
-                error += max((e for _, e in passed), default=0.0) + 2.0 * U * (
-                    abs(r) + max((a for a, _ in passed), default=0.0)
-                )
-                size = section["clip"]
-            room += weight * self._evidence(k, size, min(error, 2.0 * section["clip"]), slow, section, before)
+                passed = [one for _, one in self.recent[k]]
+                level = float(np.median([one for one, _ in self.recent[k]])) if passed else 0.0
+                self.recent[k].append((r, error))
+                error += max(passed, default=0.0) + 2.0 * U * (abs(r) + abs(level))
+                r -= level
+            clip = section["clip"]
+            cut = [min(max(end, -clip), clip) for end in (r - error, r, r + error)]
+            error = max(cut[2] - cut[1], cut[1] - cut[0])
+            room += weight * self._evidence(k, abs(cut[1]), error, slow, section, before)
             total += weight
         score = must.score or 0.0
         room = SLACK * (

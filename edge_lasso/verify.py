@@ -25,7 +25,7 @@ from edge_lasso_runtime.stream import keeps_state
 from .atomic import write_json
 from .certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
 from .compare import Outcome, compare
-from .compare_stream import compare_steps
+from .compare_stream import PROMISES, compare_steps
 from .errors import DataError
 from .executions import Runtime, opened, runtimes
 from .stream_trials import sequences
@@ -208,6 +208,8 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
         return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
     module = registry.target(target)
     facts["promised"] = module.promise(model, options)
+    if artifact.step is not None:
+        facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
     rows = plain if options.inputs == "selected" else full_rows(model, plain, trials.seed)
     if not artifact.handles_missing and options.inputs == "all":

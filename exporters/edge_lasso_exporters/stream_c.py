@@ -341,7 +341,7 @@ class StreamC:
         ]
         body = ["    size_t k;", *body] if body else body
         body += lines
-        return START.format(**words, body="\n".join(body or ["    state->nothing = 0U;"]))
+        return START.format(**words, body="\n".join(body or ["    (void)state;"]))
 
     def _step(self) -> str:
         plan, words, model = self.plan, self.words, self.model
