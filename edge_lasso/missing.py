@@ -19,6 +19,7 @@ from edge_lasso.statistics import Moments
 from edge_lasso.terms import model_term_names
 from edge_lasso_runtime.estimate import KEY, numeric, slopes
 from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.stream import warm_up
 
 Array = npt.NDArray[Any]
 RIDGE = 1e-6
@@ -98,10 +99,49 @@ def lost_with(model: Model, at: Sequence[int], k: int) -> list[int]:
     return [k, *(j for j, stream in enumerate(streams) if stream is not None and stream[1] == name)]
 
 
-def growth(precision: Array, weights: Array, lost: Sequence[int]) -> float:
+def growth(precision: Array, weights: Array, lost: Sequence[int] | Array) -> float:
     """By how much the mean squared error grows when inputs are estimated: ``w_M' H_MM^-1 w_M``."""
     w = weights[lost]
     return max(float(w @ np.linalg.solve(precision[np.ix_(lost, lost)], w)), 0.0)
+
+
+def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
+    """Rows with missing inputs estimated as a board does (to rounding), and how much wider that makes the errors.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``estimate/1``.
+    rows : array, shape (n, inputs)
+        In the order of the model's inputs; NaN where a reading is missing.
+
+    Returns
+    -------
+    filled : array, shape (n, inputs)
+    widths : array, shape (n, outputs)
+    """
+    section = model.sections[KEY]
+    at = numeric(model)
+    mean, precision = np.array(section["mean"]), _matrix(section["inverse"], len(at))
+    weights, error = np.array(slopes(model, at)), np.array(section["residual"])
+    filled, widths = rows.copy(), np.ones((len(rows), len(model.outputs)))
+    x = filled[:, at]
+    with np.errstate(invalid="ignore"):
+        gone = ~(np.abs(x) <= model.limit)
+    if model.policy == "clamp" and warm_up(model):  # a board clamps before it remembers, else only at the end
+        x = np.clip(x, [model.inputs[i].low for i in at], [model.inputs[i].high for i in at])
+    patterns, which = np.unique(gone, axis=0, return_inverse=True)
+    for k, pattern in enumerate(patterns):
+        if not pattern.any():
+            continue
+        lost, seen, here = np.flatnonzero(pattern), np.flatnonzero(~pattern), which.ravel() == k
+        known = x[np.ix_(here, seen)] - mean[seen]
+        block = precision[np.ix_(lost, lost)]
+        x[np.ix_(here, lost)] = mean[lost] - np.linalg.solve(block, precision[np.ix_(lost, seen)] @ known.T).T
+        grown = np.array([growth(precision, w, lost) for w in weights])
+        widths[here] = np.sqrt(1.0 + np.divide(grown, error, out=np.zeros(len(error)), where=error > 0.0))
+    filled[:, at] = x
+    return filled, widths
 
 
 def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, float]]:
@@ -115,10 +155,7 @@ def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, floa
     """
     section = model.sections[KEY]
     at = numeric(model)
-    size = len(at)
-    precision = np.zeros((size, size))
-    precision[np.tril_indices(size)] = section["inverse"]
-    precision += np.tril(precision, -1).T
+    precision = _matrix(section["inverse"], len(at))
     covariance = inverse(precision)
     w = np.array(slopes(model, at)[output])
     error = section["residual"][output]
@@ -177,6 +214,13 @@ def squared_error(train: Moments, test: Moments, columns: Array, target: int, co
 def _normal(moments: Moments, columns: Array, target: int) -> tuple[Array, Array, Array]:
     covariance = moments.covariance
     return covariance[columns[:, None], columns], covariance[columns, target], np.arange(len(columns))
+
+
+def _matrix(triangle: Sequence[float], size: int) -> Array:
+    """A symmetric matrix from its lower triangle, row by row."""
+    full = np.zeros((size, size))
+    full[np.tril_indices(size)] = triangle
+    return full + np.tril(full, -1).T
 
 
 def _short(value: float) -> float:

@@ -2,16 +2,18 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.missing import estimate_section, held_out_errors, missing_losses, with_estimate
+from edge_lasso.predict_table import predict_table
 from edge_lasso.prune import prune
 from edge_lasso.streams import lags
 from edge_lasso.train_table import train_table
 from edge_lasso_runtime import dumps, loads, predict
-from edge_lasso_runtime.step import start, step
+from edge_lasso_runtime.step import interval, start, step
 
 ALL = TrainOptions(select="min", method="relaxed")
 PLAIN = TrainOptions(select="aic", method="relaxed")
@@ -164,3 +166,27 @@ def test_what_cannot_be_estimated_is_said():
     with pytest.raises(DataError, match="'status' is unknown; allowed are estimate, health, drift, or none"):
         train_table(plant(), "y", sections=["status"])
     assert train_table(plant(), "y", sections=[]).model.sections == {}
+
+
+@pytest.mark.parametrize("past", [(), lags(1, ["s0", "s1"])], ids=["no past", "lags"])
+@pytest.mark.parametrize("policy", ["extrapolate", "clamp"])
+def test_a_table_is_predicted_as_a_board_would_row_by_row(tmp_path, policy, past):
+    table = plant(2000)
+    model = train_table(table, "y", holdout=0.3, interval=0.9, past=past, sections=["estimate"], options=ALL)
+    model = model.model.replace(policy=policy)
+    x = np.column_stack([table[f"s{j}"] for j in range(5)])[:300] * 1.5
+    x[np.random.default_rng(1).random(x.shape) < 0.4] = np.nan
+    x[0] = np.nan
+    state, want, ends = start(model), [], []
+    for row in x.tolist():
+        result, state = step(model, state, row)
+        want.append(result.values[0])
+        ends.append(interval(model, result)[0])
+    gappy = pa.table({f"s{j}": x[:, j] for j in range(5)})
+    predict_table(model, gappy, tmp_path / "out.csv", interval=True, estimate=True)
+    found = pa.csv.read_csv(tmp_path / "out.csv")
+    np.testing.assert_allclose(found["y"].to_numpy(), want, rtol=1e-9)
+    np.testing.assert_allclose(np.column_stack([found["y low"], found["y high"]]), ends, rtol=1e-9)
+    assert found["status"].to_pylist()[0] == "degraded"
+    with pytest.raises(DataError, match="the model cannot estimate missing inputs; train it with --sections estimate"):
+        predict_table(model.replace(sections={}), gappy, estimate=True)
