@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from edge_lasso.update_table import Comparison
 
 CLASSIFICATION = {
-    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "method", "cost", "class_weight", "l1_ratio",
+    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "lags", "difference", "mean", "ewma",
+    "sections", "method", "cost", "class_weight", "l1_ratio",
     "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "cluster", "out", "as_json",
 }  # fmt: skip
 """What `--task classification` takes."""
@@ -80,7 +81,7 @@ def train(
         str | None, typer.Option(help="Column whose values tell apart the error on the rows of --holdout.")
     ] = None,
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
-    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
+    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs (each lag, mean, ... is one).")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
     interval: Annotated[
         float | None, typer.Option(metavar="PART", help="Intervals that hold this part of truths, from --holdout rows.")
@@ -145,6 +146,8 @@ def train(
         l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
         workers=os.cpu_count() or 1,
     )  # fmt: skip
+    found_past = parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma})
+    chosen = None if sections is None else [name for name in parse_names(sections) if name != "none"]
     if task == "classification":
         _refuse(context, CLASSIFICATION, "--task classification", "it is for regression")
         if len(parse_names(target)) != 1:
@@ -153,7 +156,7 @@ def train(
             found = train_classes(
                 data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
                 categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
-                class_weight=class_weight, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
+                class_weight=class_weight, past=found_past, sections=chosen, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
             )  # fmt: skip
         return _finish_classes(found, out, as_json)
     with terminal.progress("reading") as advance:
@@ -161,8 +164,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
             repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=options,
-            sections=None if sections is None else [name for name in parse_names(sections) if name != "none"],
-            past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
+            past=found_past, sections=chosen,
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)
