@@ -28,7 +28,7 @@ from edge_lasso.predict_table import rows_from
 from edge_lasso.row_labels import group_folds
 from edge_lasso.scaling import Scaling
 from edge_lasso.sensors import Sensors
-from edge_lasso.streams import Past, expand, series, with_breaks
+from edge_lasso.streams import Past, check_past, expand, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import numeric_input
@@ -36,7 +36,6 @@ from edge_lasso.train import input_owners
 from edge_lasso.train_table import (
     check_folds,
     check_numbers,
-    check_past,
     cluster_path,
     data_facts,
     input_columns,

@@ -24,7 +24,7 @@ from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
-from edge_lasso.streams import Past, expand, series, with_breaks
+from edge_lasso.streams import Past, check_past, expand, own_past, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
@@ -364,23 +364,6 @@ def check_numbers(degree: int, holdout: float) -> None:
         raise DataError(f"degree is {degree}; allowed are 1 and 2")
     if not 0.0 <= holdout < 1.0:
         raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
-
-
-def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]) -> list[str]:
-    """The targets whose own past is an input, because they are named as inputs."""
-    named = {*inputs, *(name for one in past for name in one.columns)}
-    return [name for name in targets if past and name in named]
-
-
-def check_past(past: Sequence[Past], degree: int, group: str | None, cluster: str | None) -> None:
-    """Refuse what does not go with inputs computed from earlier rows."""
-    if past and degree == 2:
-        raise DataError("--degree 2 does not go with inputs from earlier rows (--lags and the like); use --degree 1")
-    if past and (group is not None or cluster is not None):
-        raise DataError(
-            f"--{'cluster' if cluster is not None else 'group'} does not go with inputs from earlier rows (--lags and "
-            "the like), which need all rows of one series in order"
-        )
 
 
 def input_columns(

@@ -448,8 +448,8 @@ def series(path, rows=400, seed=0):
     y = np.r_[20.0, 20.0, X[:-2, 0]] + rng.normal(0.0, 0.5, rows)
     times = np.datetime64("2024-05-01T00:00:00") + np.arange(rows) * np.timedelta64(10, "m")
     lines = ["time,s0,s1,s2,y"]
-    for time, row, out in zip(times, X, y, strict=True):
-        lines.append(",".join([str(time), *(f"{value:.3f}" for value in [*row, out])]))
+    for when, row, out in zip(times, X, y, strict=True):
+        lines.append(",".join([str(when), *(f"{value:.3f}" for value in [*row, out])]))
     path.write_text("\n".join(lines) + "\n")
     return path
 

@@ -294,3 +294,27 @@ def test_a_classifier_refuses_what_is_no_series():
     with pytest.raises(DataError, match="--lags: 'state' is not among the inputs of numbers"):
         train_classes(classes(), "state", time="time", past=lags(1, ["state"]))
     assert "health/1" not in train_classes(mixed, "state", time="time").model.sections
+
+
+def test_an_hour_ahead_of_beijing(beijing):
+    options = {"time": "time", "inputs": ["Dongsi.PM2.5"], "holdout": 0.3}
+    result = train_table(beijing, "Dongsi.PM2.5", past=[*lags(3), Past("mean", 24), Past("ewma", 12)], **options)
+    model = loads(dumps(result.model))
+    assert "Dongsi.PM2.5.lag1" in [one.name for one in model.inputs]
+    assert result.held.quality()["r2"] > 0.94
+    truth = np.concatenate([numbers for numbers, _ in open_table(beijing).batches(["Dongsi.PM2.5"])])[:, 0]
+    bare = model.replace(sections={})  # a board without estimates puts defaults, as `predict` does
+    state, found = start(bare), []
+    for value in truth[:2000].tolist():
+        one, state = step(bare, state, [value])
+        found.append(one.linear)
+    np.testing.assert_array_equal(linear_rows(model, model_rows(beijing, model)[:2000])[0], found)
+
+
+def test_a_long_gap_in_the_hours_of_beijing(beijing):
+    table = pa.csv.read_csv(beijing).select(["time", "Dongsi.PM2.5", "Tiantan.PM2.5"]).slice(0, 2000)
+    cut = pa.concat_tables([table.slice(0, 900), table.slice(930)])
+    result = train_table(cut, "Dongsi.PM2.5", time="time", past=lags(24))
+    assert any("1 gap in 'time' longer than the typical step of 3600 s" in note for note in result.notes)
+    missing = dict(zip(result.folds.columns, result.folds.total.missing.tolist(), strict=True))
+    assert missing["Tiantan.PM2.5.lag24"] - missing["Tiantan.PM2.5"] >= 40
