@@ -1,10 +1,10 @@
 """Alarm thresholds that mean something: how often normal data would raise an alarm, with the confidence it allows.
 
 Scores follow each other closely (smoothing, slow plants), so single rows are no independent evidence; episodes are.
-Rows above a threshold that lie closer together than a correlation time are one episode, and the number of episodes in a
-time T is taken as Poisson: N seen give the rate N / T with the interval [chi2(.025, 2 N), chi2(.975, 2 N + 2)] / 2 T (Garwood
-1936); none seen give at most 3 / T at 95 % confidence. That holds for a stationary plant with a short memory; no
-guarantee for finite data exists without such assumptions.
+Rows above a threshold that lie closer together than a correlation time are one episode, and the number of episodes in
+a time T is taken as Poisson: N seen give the rate N / T with the interval [chi2(.025, 2 N), chi2(.975, 2 N + 2)] / 2 T
+(Garwood 1936); none seen give at most 3 / T at 95 % confidence. That holds for a stationary plant with a short memory;
+no guarantee for finite data exists without such assumptions.
 """
 
 from __future__ import annotations
@@ -175,6 +175,17 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
     return found
 
 
+def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
+    """The highest score, and what it promises at most: per day where the time between rows is known, else per row."""
+    n, hold = len(scores), correlation_time(scores)
+    score = float(scores.max())
+    if step_seconds:
+        rate = Rate(upper_limit(0) / (n * step_seconds / SECONDS["day"]), "day")
+    else:
+        rate = Rate(min(upper_limit(0) * hold / n, 0.5))
+    return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
+
+
 def _row_threshold(scores: Array, rate: Rate, hold: int) -> Threshold | None:
     n = len(scores)
     score = _quantile(scores, rate.value)
@@ -201,9 +212,7 @@ def _onset_threshold(scores: Array, rate: Rate, hold: int, time: float) -> Thres
         events = episodes(above, hold)
         low, high = limits(events)
         part = max(float(above.mean()), 1.0 / len(scores))
-        return Threshold(
-            score, rate, "rate", events / time, low / time, high / time, part, len(scores), events, hold
-        )
+        return Threshold(score, rate, "rate", events / time, low / time, high / time, part, len(scores), events, hold)
 
     def limit(score: float) -> tuple[float, int]:
         events = episodes(scores > score, hold)
@@ -255,8 +264,9 @@ def _too_few(scores: Array, rate: Rate, hold: int, step_seconds: float | None) -
         per_row = SECONDS[rate.per] / step_seconds / rate.value
         least, wanted = upper_limit(0) * per_row, ENOUGH * per_row
     return (
-        f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence takes "
-        f"{_rows(least)} rows, a rate known to a factor of 1.5 {_rows(wanted)}; give more normal rows or allow more alarms"
+        f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence "
+        f"takes {_rows(least)} rows, a rate known to a factor of 1.5 {_rows(wanted)}; give more normal rows, or allow "
+        "more alarms"
     )
 
 
