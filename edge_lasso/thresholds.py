@@ -125,7 +125,7 @@ def correlation_time(scores: Array) -> int:
     sums = 2.0 * np.cumsum(rho) - 1.0
     window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     at = int(window[0]) if len(window) else len(sums) - 1
-    return max(1, min(math.ceil(sums[at]), n // 20))
+    return int(max(1, min(math.ceil(sums[at]), n // 20)))
 
 
 def episodes(above: Array, hold: int) -> int:
@@ -173,6 +173,21 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
     if found is None:
         raise DataError(_too_few(scores, rate, hold, step_seconds))
     return found
+
+
+def found_rate(
+    scores: Array, threshold: float, rate: Rate, hold: int, step_seconds: float | None = None
+) -> tuple[float, float, float, int]:
+    """The rate of alarms on some rows in the unit of `rate`, its interval, and the number of episodes."""
+    above = scores > threshold
+    events = episodes(above, hold)
+    low, high = limits(events)
+    if rate.per == "row":
+        run = float(above.sum()) / events if events else float(max(hold, 1))
+        return float(above.mean()), low * run / len(scores), min(high * run / len(scores), 1.0), events
+    assert step_seconds is not None
+    time = len(scores) * step_seconds / SECONDS[rate.per]
+    return events / time, low / time, high / time, events
 
 
 def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
