@@ -36,6 +36,19 @@ def train(
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
     categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
     degree: Annotated[int, typer.Option(help="2: squares and products of inputs compete, too.")] = 1,
+    lags: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N[:COL,COL]", help="Readings of 1 to N rows ago compete, too (of all inputs or these)."),
+    ] = None,
+    difference: Annotated[
+        list[str] | None, typer.Option(metavar="N[:COL,COL]", help="Changes since N rows ago compete, too.")
+    ] = None,
+    mean: Annotated[
+        list[str] | None, typer.Option(metavar="N[:COL,COL]", help="Means of the last N rows compete, too.")
+    ] = None,
+    ewma: Annotated[
+        list[str] | None, typer.Option(metavar="SPAN[:COL,COL]", help="Exponentially weighted means compete, too.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="lasso, relaxed, adaptive, omp (matching pursuit) or group (sensors as a whole).")
     ] = "lasso",
@@ -95,10 +108,13 @@ def train(
 
     Dear sensors: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
 
+    Series: edge-lasso train plant.csv --target flow --time time --lags 3 --mean 24:pressure
+
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
     from edge_lasso.fit import TrainOptions
     from edge_lasso.sensors import parse_sensors
+    from edge_lasso.streams import parse_past
     from edge_lasso.train_classes import train_classes
     from edge_lasso.train_table import train_table
 
@@ -139,6 +155,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
             repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=options,
+            past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)
