@@ -208,6 +208,10 @@ def trust_rows(one: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
     """Print a model."""
+    if "detector/1" in model.sections:
+        from edge_lasso.show_detector import show_detector
+
+        return show_detector(model, as_json)
     losses = importance(model, statistics)
     if as_json:
         terminal.say_json({**to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses})
