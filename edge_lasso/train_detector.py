@@ -100,7 +100,7 @@ def train_detector(
     columns = input_columns(table, chosen, time, inputs, drop) if not everything else _inputs(table, time, inputs, drop)
     columns = [name for name in table.columns if name in {*columns, *chosen}]
     watched = columns if everything else chosen
-    rows, notes = _series(table, columns, time, holdout)
+    rows, notes = in_order(table, columns, time, holdout)
     step = _step(rows)
     if options.rate is not None and options.rate.per != "row" and step is None:
         raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
@@ -157,8 +157,8 @@ def _inputs(table: Table, time: str | None, inputs: Sequence[str], drop: Sequenc
     return columns
 
 
-def _series(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
-    """The rows in the order of time, or as they come."""
+def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
+    """The rows of a table in the order of time, or as they come; and what to say of that."""
     if time is not None:
         found = survey(table, [], time, [], holdout)
         rows, notes = series(found, time)
