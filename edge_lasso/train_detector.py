@@ -131,6 +131,7 @@ def train_detector(
         **fit.model.provenance,
         "data": data_facts(table, rows),
         "seed": seed,
+        "score_quantiles": score_quantiles(fit.scores),
         "options": {
             "time": time, "inputs": list(inputs), "drop": list(drop), "watch": list(watch), "holdout": holdout,
             "past": [[one.kind, one.length, list(one.columns)] for one in past],
@@ -143,6 +144,16 @@ def train_detector(
         about["held_out"] = held
     model = fit.model.replace(provenance=about)
     return DetectorResult(fit, model, held, [*notes, *fit.notes])
+
+
+def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
+    """Scores that these parts of the rows reach, down to one row: what is kept of the rows held out."""
+    above = np.unique(np.round(np.geomspace(1.0 / len(scores), 1.0, count) * len(scores)))[::-1].astype(int)
+    ordered = np.sort(scores)
+    return {
+        "above": [float(f"{part:.4g}") for part in above / len(scores)],
+        "score": [float(f"{score:.5g}") for score in ordered[len(ordered) - above]],
+    }
 
 
 def _inputs(table: Table, time: str | None, inputs: Sequence[str], drop: Sequence[str]) -> list[str]:
