@@ -20,11 +20,15 @@ STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172
 MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 WIDE = 6.0
 """A logarithmic axis where the largest score is so many times the threshold."""
-LEVELS = (0.03, 0.08, 0.15, 0.25, 0.4, 0.6)
-"""Shares from which on a cell has its next shade."""
 SHADES = (0.14, 0.28, 0.42, 0.58, 0.78, 1.0)
 ROW = 19
 LONGEST_NAME = 16
+
+
+def levels(sensors: int) -> list[float]:
+    """Shares from which on a cell has its next shade: the first is above what each would have if all had the same."""
+    first = min(max(0.03, 1.5 / max(sensors, 1)), 0.8)
+    return [round(float(share), 2) for share in np.geomspace(first, max(0.6, (1.0 + first) / 2.0), len(SHADES))]
 
 
 def moment(seconds: float, unit: str = "s") -> str:
@@ -170,7 +174,7 @@ def _limit(axes: Axes, span: Span, new: Array, thresholds: Array, curve: tuple[A
     axes.text(at, float(thresholds[0]), words, anchor, dy)
 
 
-def heat_map(span: Span, names: Sequence[str], shares: Array, hits: Array) -> str:
+def heat_map(span: Span, names: Sequence[str], shares: Array, steps: Sequence[float], hits: Array) -> str:
     """Each sensor's share of the score over time, darker where larger; below them when there was an alarm.
 
     Parameters
@@ -179,6 +183,8 @@ def heat_map(span: Span, names: Sequence[str], shares: Array, hits: Array) -> st
     names : sequence of str
     shares : array, shape (bins, sensors)
         Over equal steps of the span; NaN where there is no row.
+    steps : sequence of float
+        Shares from which on a cell has its next shade.
     hits : array of bool
     """
     words = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
@@ -190,7 +196,7 @@ def heat_map(span: Span, names: Sequence[str], shares: Array, hits: Array) -> st
         height=height, left=left, marks=span.marks,
     )  # fmt: skip
     axes.parts = [part for part in axes.parts if 'class="grid"' not in part]
-    level = np.digitize(np.nan_to_num(shares), LEVELS)
+    level = np.digitize(np.nan_to_num(shares), steps)
     edges = np.linspace(left, WIDTH - RIGHT, len(shares) + 1)
     for shade, dark in enumerate(SHADES, 1):
         shapes = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from edge_lasso.board_rows import Estimates
 from edge_lasso.folds import FoldStatistics
@@ -33,7 +34,7 @@ class Lost:
     widest : float
         How many times as wide the residual of `worst` becomes then.
     evidence : float
-        Mean of the squared residuals of all sensors then, before they are cut; 1 with every sensor there.
+        Mean of the squared residuals of all sensors then; about 1 with every sensor there.
     estimated : float or None
         Like `widest`, when the sensor is estimated from the others; None: this model does not.
     """
@@ -84,11 +85,18 @@ def missing_sensors(model: Model, statistics: FoldStatistics) -> list[Lost]:
                     int(users.sum()),
                     names[k] if users.any() else "",
                     float(np.sqrt(1.0 + extra[k])),
-                    float(1.0 + extra.mean()),
+                    float(_cut_square(1.0 + extra, model.sections[KEY]["clip"]).mean()),
                     estimated,
                 )
             )
     return sorted(found, key=lambda one: -one.evidence)
+
+
+def _cut_square(variance: Array, clip: float) -> Array:
+    """Mean square of normal residuals of these variances, cut to +-`clip`."""
+    a = clip / np.sqrt(variance)
+    inside = 2.0 * norm.cdf(a) - 1.0
+    return np.asarray(variance * (inside - 2.0 * a * norm.pdf(a)) + clip**2 * (1.0 - inside))
 
 
 def _with_derived(model: Model, at: Sequence[int], i: int) -> list[int]:

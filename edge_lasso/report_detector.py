@@ -72,7 +72,7 @@ def detector_sections(data: ReportData, view: DetectorView) -> list[str]:
         *(_over_time(model, view.scored) if view.scored is not None else [_no_table()]),
         _promise(model, view.scored),
         _sensors(model),
-        _missing(view.lost),
+        _missing(view.lost, model.sections[KEY]),
     ]
 
 
@@ -144,18 +144,19 @@ def _who(model: Model, scored: Scored, span: charts.Span) -> str:
     total = scored.parts.sum(axis=1, keepdims=True)
     shares = np.divide(scored.parts, total, out=np.full_like(scored.parts, np.nan), where=total > 0.0)
     order = np.argsort(-scored.parts.sum(axis=0), kind="stable")
-    visible = np.nan_to_num(shares).max(axis=0) >= charts.LEVELS[0]
+    levels = charts.levels(len(order))
+    visible = np.nan_to_num(shares).max(axis=0) >= levels[0]
     chosen = np.array([k for i, k in enumerate(order) if visible[k] or i < 3])
     every = len(order)
     which = f"the {MOST_SENSORS} of {every} sensors with the largest part of all scores"
     if len(chosen) <= MOST_SENSORS:
-        least = f" that ever have {100.0 * charts.LEVELS[0]:g} %"
+        least = f" that ever have {100.0 * levels[0]:.0f} %"
         which = f"the {len(chosen)} of {every} sensors{least}" if len(chosen) < every else f"all {every} sensors"
     chosen = chosen[:MOST_SENSORS]
     names = [model.sections[KEY]["watched"][k]["reading"] for k in chosen]
-    picture = charts.heat_map(span, names, shares[:, chosen], scored.hits)
-    steps = zip(charts.LEVELS, charts.SHADES, strict=True)
-    key = "".join(f'<i class="shade" style="opacity:{dark}"></i>{100.0 * share:g} %' for share, dark in steps)
+    picture = charts.heat_map(span, names, shares[:, chosen], levels, scored.hits)
+    steps = zip(levels, charts.SHADES, strict=True)
+    key = "".join(f'<i class="shade" style="opacity:{dark}"></i>{100.0 * share:.0f} %' for share, dark in steps)
     return (
         "<h2>Which sensors caused it</h2>"
         f'<p class="key soft">share of the score, at least {key}</p>'
@@ -235,28 +236,31 @@ def _signed(value: float) -> str:
     return f"{'+' if value >= 0.0 else '-'}{number(abs(value), 3)}".replace("-", "\u2212")
 
 
-def _missing(lost: Sequence[Lost]) -> str:
+def _missing(lost: Sequence[Lost], section: dict[str, Any]) -> str:
     heading = "<h2>What each missing sensor costs</h2>"
     if not lost:
         return f"{heading}<p class='soft'>Keep DETECTOR.stats.npz beside the detector.</p>"
     estimated = any(one.estimated is not None for one in lost)
-    caption = (
-        "A missing sensor is not scored itself, and the predictions that read it take its default (the training mean). "
-        "Width: how many times as wide their normal residual becomes. Squared residual: the mean over all sensors, "
-        "1 when nothing is missing."
-    )
     head = ["missing", "predictions that read it", "largest width", "of", "squared residual"]
+    caption = (
+        "A missing sensor is not scored itself, and predictions that read it take its default (the training mean). "
+        "Width: how many times as wide their normal residual becomes. Squared residual: the mean over all sensors, 1 when "
+        f"nothing is missing, each cut at {number(section['clip'] ** 2, 3)}."
+    )
+    limit = float("inf")
     if estimated:
         head.append("largest width if estimated")
-        caption += " This detector estimates a missing sensor from the others, and divides by the width."
+        caption += " This detector estimates a missing sensor from the others, and divides residuals by their width."
+    elif section["aggregate"] == "mean":
+        limit = section["threshold"]["score"]
+        caption += f" Bold: above the threshold of {number(limit, 3)}; expect an alarm for as long as it is missing."
     rows = []
     for one in lost:
-        row = [
-            escape(one.name),
-            f"{one.used_by}",
-            number(one.widest, 3),
-            escape(one.worst) or "-",
-            number(one.evidence, 3),
-        ]
-        rows.append([*row, number(one.estimated, 3)] if estimated else row)
-    return heading + table(caption, head, rows, text=(3,))
+        if one.used_by:
+            evidence = number(one.evidence, 3)
+            shown = f'<span class="best">{evidence}</span>' if one.evidence > limit else evidence
+            row = [escape(one.name), f"{one.used_by}", number(one.widest, 3), escape(one.worst), shown]
+            rows.append([*row, number(one.estimated, 3)] if estimated else row)
+    alone = [escape(one.name) for one in lost if not one.used_by]
+    rest = f"<p>No other sensor's prediction reads {', '.join(alone)}.</p>" if alone else ""
+    return heading + (table(caption, head, rows, text=(3,)) if rows else "") + rest
