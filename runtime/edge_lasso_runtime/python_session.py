@@ -96,6 +96,10 @@ def open_session(
     in_process: bool = False,
 ) -> Session:
     """See `sessions.load`."""
+    if artifact.variant == "pyz":
+        from . import bundle_session
+
+        return bundle_session.open_session(kind, artifact, executable, command=command, in_process=in_process)
     if in_process:
         return ImportedSession(artifact)
     if kind == "micropython":
@@ -177,7 +181,7 @@ class InterpreterSession(Session):
         What the artifact's own `selftest()` says.
     """
 
-    def __init__(self, artifact: Artifact, run: CPython | MicroPython) -> None:
+    def __init__(self, artifact: Artifact, run: Callable[[str, Rows], list[str]]) -> None:
         lines = run("about", [])
         words = lines[-1].split() if lines else []
         if len(words) < 6:
