@@ -115,7 +115,5 @@ class BundleSession(InterpreterSession):
 def open_session(kind: str, artifact: Artifact, executable: Any = None, **options: Any) -> InterpreterSession:
     """See `sessions.load`."""
     if kind != "python" or any(options.values()):
-        raise SessionError(
-            f"{artifact.entry} runs in CPython, in a process of its own; it has no other session"
-        )
+        raise SessionError(f"{artifact.entry} runs in CPython, in a process of its own; it has no other session")
     return BundleSession(artifact, executable)
