@@ -42,8 +42,7 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
             if one.raw is not None
         ]
         if counted:
-            title = "sensors' counts go straight in (encode_counts)"
-            terminal.table(title, ("input", "counts", "subtracted"), counted)
+            terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
     for name in about.get("dropped", ()):
         terminal.note(f"note: the coefficient of {name} rounds to 0 and is left out; the bound holds what that costs")
     if cut is not None:
@@ -57,9 +56,9 @@ def _show_saturation(model: Model, cut: Saturation) -> None:
          *(f"{counts[one.name]:,}" for counts in (cut.below, cut.above, cut.missing)))
         for one in model.inputs if one.name in cut.below
     ]  # fmt: skip
+    terminal.table("what clamping to the ranges does", ("input", "range", "below", "above", "missing"), rows)
     share = 100.0 * cut.rows_affected / max(cut.rows, 1)
-    title = f"clamping on {cut.rows:,} rows of data: {cut.rows_affected:,} rows ({share:.2g} %) have a reading outside"
-    terminal.table(title, ("input", "range", "below", "above", "missing"), rows)
+    terminal.say(f"of {cut.rows:,} rows {cut.rows_affected:,} ({share:.2g} %) have a reading outside its range")
     for output, largest, rms in zip(model.outputs, cut.largest, cut.rms, strict=True):
         unit = f" {output.unit}" if output.unit else ""
         terminal.say(f"{output.name}: clamping changes it by up to {number(largest)}{unit}, rms {number(rms)}{unit}")
