@@ -272,27 +272,6 @@ def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
     terminal.say(f"wrote {file}")
 
 
-def show_quantized(model: Model, file: Path, as_json: bool) -> None:
-    """Print what `quantize` did."""
-    if as_json:
-        about = model.provenance.get("quantized")
-        terminal.say_json({"model": str(file), "quantized": about, "fixed_point": model.sections.get("fixed_point/1")})
-        return
-    from edge_lasso.error_bound import analyse
-
-    section = model.sections.get("fixed_point/1")
-    if section is None:
-        about = model.provenance.get("quantized", {})
-        terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {about.get('bound')}")
-    else:
-        rows = []
-        for output, bound in zip(model.outputs, analyse(model), strict=True):
-            rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
-        title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
-        terminal.table(title, ("output", "error at most", "effective bits"), rows)
-    terminal.say(f"wrote {file}")
-
-
 def show_certificate(certificate: Certificate, as_json: bool) -> None:
     """Print what was executed, where, and how close it came."""
     if as_json:
