@@ -307,5 +307,5 @@ def _too_few(n: int, rate: Rate, rows_per_event: float) -> DataError:
 
 def _two_digits(value: float) -> int:
     """Rounded up to two digits."""
-    unit = 10 ** max(0, math.floor(math.log10(value)) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(value)) - 1))
     return math.ceil(value / unit) * unit
