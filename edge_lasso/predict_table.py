@@ -18,6 +18,7 @@ import pyarrow.csv
 from edge_lasso.atomic import replacing
 from edge_lasso.errors import DataError
 from edge_lasso.history import ModelHistory
+from edge_lasso.missing import estimate_rows
 from edge_lasso.tables import Table, model_batches, model_block, model_columns
 from edge_lasso_runtime.model import Model
 
@@ -133,6 +134,7 @@ def predict_table(
     out: Path | str | None = None,
     progress: Callable[[float], None] | None = None,
     interval: bool = False,
+    estimate: bool = False,
 ) -> dict[str, int]:
     """Predict every row of a table and write CSV.
 
@@ -146,6 +148,9 @@ def predict_table(
         Called with the rows done.
     interval : bool
         Also write each output's ``low`` and ``high``, from the model's section ``interval/1``.
+    estimate : bool
+        Estimate missing inputs from the others, as a board does from row to row, instead of taking their defaults;
+        intervals widen accordingly.
 
     Returns
     -------
@@ -159,18 +164,25 @@ def predict_table(
     """
     if interval and "interval/1" not in model.sections:
         raise DataError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
+    if estimate and "estimate/1" not in model.sections:
+        raise DataError("the model cannot estimate missing inputs; train it with --sections estimate")
     if out is not None:
         with replacing(out) as file:
-            return _write(model, data, file.write, progress, interval)
+            return _write(model, data, file.write, progress, interval, estimate)
 
     def to_standard_output(piece: bytes) -> None:
         sys.stdout.write(piece.decode())
 
-    return _write(model, data, to_standard_output, progress, interval)
+    return _write(model, data, to_standard_output, progress, interval, estimate)
 
 
 def _write(
-    model: Model, data: Any, write: Callable[[bytes], Any], progress: Callable[[float], None] | None, interval: bool
+    model: Model,
+    data: Any,
+    write: Callable[[bytes], Any],
+    progress: Callable[[float], None] | None,
+    interval: bool,
+    estimate: bool,
 ) -> dict[str, int]:
     counts = {"rows": 0, "degraded": 0}
     names = [one.name for one in model.outputs]
@@ -185,11 +197,15 @@ def _write(
     write(header.getvalue().encode())
     for rows in model_batches(data, model):
         linear, degraded = linear_rows(model, rows)
+        widths = np.ones_like(linear)
+        if estimate:
+            filled, widths = estimate_rows(model, rows)
+            linear, _ = linear_rows(model, filled)
         columns = [pa.array(column) for column in link_rows(model, linear).T]
         if model.classes is not None:
             columns.insert(0, pa.array(model.classes).take(pa.array(class_codes(linear))))
         section = model.sections.get("interval/1", {})
-        columns += [pa.array(linear[:, m] + section[key][m]) for key, m, _ in bounds]
+        columns += [pa.array(linear[:, m] + section[key][m] * widths[:, m]) for key, m, _ in bounds]
         columns.append(pa.compute.if_else(pa.array(degraded), "degraded", "ok"))
         piece = pa.BufferOutputStream()
         pa.csv.write_csv(pa.record_batch(columns, [*map(str, range(len(columns)))]), piece, style)

@@ -16,8 +16,13 @@ def predict(
     data: DataFile,
     out: Annotated[Path | None, typer.Option(help="CSV file; standard output by default.")] = None,
     interval: Annotated[bool, typer.Option("--interval", help="Also the ends of the prediction interval.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Estimate missing inputs from the others, as a board does.")
+    ] = False,
 ) -> None:
     """Predict every row of a table; only the model's columns are read.
+
+    Missing inputs are at their defaults; inputs from earlier rows are computed in the order of the table.
 
     Example: edge-lasso predict model.json readings.csv --out predictions.csv
     """
@@ -27,5 +32,5 @@ def predict(
     if out is not None:
         check_folder(out)
     with terminal.progress("predicting") as advance:
-        counts = predict_table(load(model), data, out, advance, interval)
+        counts = predict_table(load(model), data, out, advance, interval, estimate)
     terminal.note(f"{counts['rows']:,} rows, {counts['degraded']:,} degraded (a reading missing or out of range)")

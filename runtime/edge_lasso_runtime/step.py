@@ -151,6 +151,7 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
     row : sequence or mapping
         A mapping from name to reading, or one reading per input that is not derived, in the order of `Model.inputs`
         (a categorical one as the index of its category). None, NaN, text and values beyond `Model.limit` are missing.
+        A mapping may also bring the first output's true value by its name: `drift` follows the error then.
 
     Returns
     -------
@@ -187,7 +188,10 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
         if warm:
             alarm, onset = state.detector.decide(score)
     if state.drift is not None:
-        state.drift.step(raw, score if warm else None)
+        if state.detector is not None:
+            state.drift.step(raw, score if warm else None, score if warm else None)
+        else:
+            state.drift.step(raw, z[0] if warm else None, _error(model, row, z[0]) if warm else None)
     status = "degraded" if faults else "ok" if warm else "warming up"
     return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts), state
 
@@ -225,6 +229,18 @@ def _read(model: Model, state: State, row: Any, raw: list[float], faults: dict[s
             continue
         if -limit <= number <= limit:
             raw[i] = number
+
+
+def _error(model: Model, row: Any, z: float) -> float | None:
+    """How far the first output is from the truth; None where the row does not bring it, by the output's name."""
+    one = model.outputs[0]
+    if one.link != "identity" or not hasattr(row, "keys"):
+        return None
+    try:
+        truth = float(row.get(one.name))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return abs(truth - z) if -model.limit <= truth <= model.limit else None
 
 
 def _plain_sums(sums: list[tuple[float, list[tuple[float, int]]]], x: list[float]) -> list[float]:

@@ -295,6 +295,23 @@ def test_bad_files_are_refused_by_field(where, value, message):
     assert message in str(error.value)
 
 
+def test_an_ordinary_model_counts_its_output_and_follows_its_error():
+    inputs = (number("a", 0), number("a.lag1", 1, ("lag", "a", 1)))
+    model = Model(("a", "a.lag1"), inputs, (Output("y", 0.0, (Term(1.0, (Factor(1),)),)),))
+    section = {
+        "readings": [],
+        "score": {"edges": [0.0, 2.0], "parts": [0.25, 0.5, 0.25]},
+        "page_hinkley": {"mean": 0.5, "deviation": 0.25, "allowance": 0.5, "limit": 50.0},
+    }
+    state = start(model := loads(dumps(model.replace(sections={"drift/1": section}))))
+    for row in ({"a": -1.0, "y": 5.0}, {"a": 1.0, "y": None}, {"a": 3.0, "y": 1.75}, {"a": 0.0, "y": "?"}, [0.0]):
+        _, state = step(model, state, row)
+    assert state.drift.rows == 5
+    assert state.drift.score == [2, 1, 1]  # the row of the warm-up does not count
+    assert state.drift.level == pytest.approx((0.75 - 0.5) / 0.25 - 0.5)
+    assert digest(model, state.drift)[3] == 1
+
+
 def test_a_detector_never_uses_its_own_present():
     data = json.loads(dumps(detecting()))
     data["outputs"][0]["terms"][0]["factors"] = [0]
