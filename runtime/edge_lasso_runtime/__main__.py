@@ -83,6 +83,33 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
+    mqtt = commands.add_parser(
+        "mqtt",
+        help="score what sensors publish on an MQTT broker, and publish the results there",
+        description="Subscribe to sensors on an MQTT broker and publish PREFIX/score, PREFIX/alarm and PREFIX/status "
+        "(retained, QoS 1). Nothing that the broker accepted is lost. User and password: from a file, or from "
+        "EDGE_LASSO_MQTT_USERNAME and EDGE_LASSO_MQTT_PASSWORD.",
+        epilog="example:\n  python -m edge_lasso_runtime mqtt model.json --broker localhost --topic 'sensors/#' "
+        "--publish edge-lasso/boiler --state state.json",
+        formatter_class=layout,
+    )
+    mqtt.add_argument("model", metavar="MODEL", help="model file")
+    mqtt.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883 by default, with TLS 8883")
+    mqtt.add_argument("--topic", required=True, action="append", metavar="FILTER", help="sensors; can be repeated")
+    mqtt.add_argument("--publish", required=True, metavar="PREFIX", help="where results go")
+    mqtt.add_argument("--period", type=_positive, metavar="S", help="a row every S seconds (default: when all sensors "
+                      "have reported, or one again)")  # fmt: skip
+    _add_state(mqtt, "1s")
+    mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
+    mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
+    mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
+    mqtt.add_argument("--credentials", metavar="FILE", help="lines username=... and password=...")
+    mqtt.add_argument("--tls", action="store_true", help="encrypt; also implied by the next three")
+    mqtt.add_argument("--ca", metavar="FILE", help="certificates of the authorities (default: the system's)")
+    mqtt.add_argument("--certificate", metavar="FILE", help="the client's certificate")
+    mqtt.add_argument("--key", metavar="FILE", help="its private key")
+    mqtt.set_defaults(run=_mqtt)
+
     digest = commands.add_parser(
         "digest",
         help="print the digest of the drift counters of a snapshot",
@@ -120,9 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_state(parser: argparse.ArgumentParser) -> None:
+def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
     parser.add_argument("--state", metavar="FILE", help="snapshot: read at the start, saved as --every says")
-    parser.add_argument("--every", default="10s", metavar="N|Ns", help="readings or seconds (default 10s)")
+    parser.add_argument("--every", default=every, metavar="N|Ns", help=f"readings or seconds (default {every})")
     parser.add_argument("--fresh", action="store_true", help="start afresh whatever the snapshot holds")
 
 
@@ -147,6 +174,18 @@ def _score(options: Any) -> int:
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest,
+    )  # fmt: skip
+
+
+def _mqtt(options: Any) -> int:
+    from .format import load
+    from .mqtt import bridge
+
+    tls = {"ca_certs": options.ca, "certfile": options.certificate, "keyfile": options.key}
+    return bridge(
+        load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
+        options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
+        tls if options.tls or any(tls.values()) else None,
     )  # fmt: skip
 
 

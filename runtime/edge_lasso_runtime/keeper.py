@@ -14,6 +14,7 @@ from .step import start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .model import Model
@@ -79,32 +80,48 @@ class Keeper:
         self._saved_rows, self._saved_at = self.state.rows, monotonic()
 
     def save_if_due(self) -> None:
-        """Write the snapshot when it is time; a disk that is full is reported once, and tried again."""
+        """Write the snapshot when it is time."""
         wait = self.wait()
-        if self._path is None or not (self.rows_left() <= 0 or (wait is not None and wait <= 0.0)):
-            return
+        if self._path is not None and (self.rows_left() <= 0 or (wait is not None and wait <= 0.0)):
+            self.save_or_report()
+
+    def save_or_report(self) -> bool:
+        """Write the snapshot; a disk that is full is reported once, and tried again when the next is due."""
         try:
             self.save()
-            self._failed = False
         except OSError as error:
             if not self._failed:
                 report(f"{self._path}: {error.strerror}; the state is not saved, scoring goes on")
             self._failed = True
             self._saved_rows, self._saved_at = self.state.rows, monotonic()
+            return False
+        self._failed = False
+        return True
 
     def rows_left(self) -> int:
         """How many readings until the next snapshot; many where seconds count."""
         return self._rows - (self.state.rows - self._saved_rows) if self._rows and self._path is not None else 1 << 30
 
     def wait(self) -> float | None:
-        """How many seconds until the next snapshot; None when nothing is to be saved."""
+        """How many seconds until the next snapshot; None when there is nothing to save, or readings count."""
         if self._path is None or not self._seconds or self.state.rows == self._saved_rows:
             return None
         return max(self._saved_at + self._seconds - monotonic(), 0.0)
 
+    def until_due(self) -> float:
+        """How many seconds until the next snapshot, whatever there is to save; 0 where nothing is kept."""
+        if self._path is None or self.rows_left() <= 0:
+            return 0.0
+        return max(self._saved_at + self._seconds - monotonic(), 0.0) if self._seconds else 1e9
+
 
 class Stop:
     """SIGTERM and interrupts end a wait, and nothing else: the work at hand is finished.
+
+    Parameters
+    ----------
+    told : callable or None
+        Called when the signal comes.
 
     Attributes
     ----------
@@ -114,8 +131,9 @@ class Stop:
         A descriptor from which something can be read once it has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], object] | None = None) -> None:
         self.asked = 0
+        self._told = told
         self.wake = None
         if os.name == "posix":
             self.wake, write = os.pipe()
@@ -131,6 +149,8 @@ class Stop:
 
     def _ask(self, number: int, frame: Any) -> None:
         self.asked = number
+        if self._told is not None:
+            self._told()
 
 
 def state_digest(model: Model, state: State) -> bytes:
