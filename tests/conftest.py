@@ -38,8 +38,8 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.micropython import find_micropython
 
         return find_micropython() is not None
-    if tool == "sshd":
-        return Path("/usr/sbin/sshd").is_file()
+    if tool in ("sshd", "mosquitto"):
+        return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is not None
     if tool == "simavr":
         return Path("/usr/include/simavr/sim_avr.h").is_file()
     if tool == "rp2040js":
@@ -56,8 +56,6 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.build import find_compiler
 
         return find_compiler() is not None
-    if tool == "sshd":
-        return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") is not None
     return shutil.which(tool) is not None
 
 

@@ -208,7 +208,9 @@ def validate_streams(fixed: list[dict[str, Any]], model: Model, where: str) -> N
         if "categories" in data:
             continue
         if data["low"] <= NONE:
-            raise ModelFormatError(f"{where}[{i}].low is {data['low']}; in a model that keeps state {NONE} means missing")
+            raise ModelFormatError(
+                f"{where}[{i}].low is {data['low']}; in a model that keeps state {NONE} means missing"
+            )
         if one.stream is None:
             continue
         kind, source, length = one.stream
@@ -221,4 +223,6 @@ def validate_streams(fixed: list[dict[str, Any]], model: Model, where: str) -> N
         if kind != "difference" and (data["low"], data["high"]) != (own["low"], own["high"]):
             raise ModelFormatError(f"{where}[{i}].low and high must be those of {source!r}")
         if kind == "mean" and length > LONGEST_MEAN:
-            raise ModelFormatError(f"{where}[{i}]: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}")
+            raise ModelFormatError(
+                f"{where}[{i}]: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
+            )

@@ -63,7 +63,19 @@ class Answer:
         The watched sensors that an alarm names, where the artifact names them.
     """
 
-    __slots__ = ("alarm", "faults", "label", "linear", "onset", "parts", "score", "shares", "status", "values", "widths")
+    __slots__ = (
+        "alarm",
+        "faults",
+        "label",
+        "linear",
+        "onset",
+        "parts",
+        "score",
+        "shares",
+        "status",
+        "values",
+        "widths",
+    )
 
     def __init__(self, numbers: Sequence[float], about: dict[str, Any], outputs: int) -> None:
         rest = list(numbers)
