@@ -17,7 +17,8 @@ import pyarrow.csv
 
 from edge_lasso.atomic import replacing
 from edge_lasso.errors import DataError
-from edge_lasso.tables import Table, model_batches, model_block
+from edge_lasso.history import ModelHistory
+from edge_lasso.tables import Table, model_batches, model_block, model_columns
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -70,7 +71,7 @@ def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
 
 
 def rows_from(
-    table: Table, model: Model, rank: Array, first: int, more: Sequence[str] = ()
+    table: Table, model: Model, rank: Array, first: int, more: Sequence[str] = (), breaks: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """Predict the rows of a table from a rank on.
 
@@ -82,6 +83,8 @@ def rows_from(
     first : int
     more : sequence of str
         Columns of numbers to read along.
+    breaks : array of int, optional
+        Numbers of the rows before which history ends.
 
     Returns
     -------
@@ -91,15 +94,15 @@ def rows_from(
     numbers : array, shape (n, len(more))
         float64.
     """
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
+    numeric, text = model_columns(model)
+    history = ModelHistory(model, breaks)
     ranks, predicted, along = [], [], []
     done = 0
     for numbers, texts in table.batches([*numeric, *more], text):
         here = rank[done : done + len(numbers)]
         done += len(numbers)
         chosen = here >= first
-        block = model_block(model, numbers[:, : len(numeric)], texts)
+        block = model_block(model, numbers[:, : len(numeric)], texts, history)
         ranks.append(here[chosen])
         predicted.append(linear_rows(model, block[chosen])[0])
         along.append(numbers[chosen, len(numeric) :].astype(np.float64))

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from edge_lasso.errors import DataError
+from edge_lasso.history import ModelHistory
 from edge_lasso.readers import Head, NotANumber, list_files, read_head, read_rows, row_groups
 from edge_lasso_runtime.model import Model
 
@@ -294,8 +295,19 @@ def category_codes(column: pa.Array, categories: Sequence[str]) -> Array:
     return np.array([where.get(str(value), np.nan) for value in column.to_pylist()], dtype=np.float64)
 
 
+def model_columns(model: Model) -> tuple[list[str], list[str]]:
+    """The columns of numbers and of text that a model reads; derived inputs are computed."""
+    inputs = [one for one in model.inputs if one.stream is None]
+    return (
+        [one.name for one in inputs if one.categories is None],
+        [one.name for one in inputs if one.categories is not None],
+    )
+
+
 def model_batches(source: Any, model: Model) -> Iterator[Array]:
     """Rows of a table in the order of a model's inputs, in batches: categories as indices, NaN where missing.
+
+    Inputs from earlier rows are computed in the order of the table.
 
     Raises
     ------
@@ -303,23 +315,28 @@ def model_batches(source: Any, model: Model) -> Iterator[Array]:
         A column is not in the table, or holds what is no number.
     """
     table = open_table(source)
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
+    numeric, text = model_columns(model)
     # a model without inputs still has an answer for each row
     count = [] if model.inputs else [table.columns[0]]
+    history = ModelHistory(model)
     try:
         for numbers, texts in table.batches(numeric, [*text, *count]):
-            yield model_block(model, numbers, texts)
+            yield model_block(model, numbers, texts, history)
     except NotANumber as error:
         raise DataError(error.saying("the model needs numbers there")) from None
 
 
-def model_block(model: Model, numbers: Array, texts: Sequence[Any]) -> Array:
-    """Numeric and categorical columns, each in the order of the model's inputs, as one array of float64."""
+def model_block(model: Model, numbers: Array, texts: Sequence[Any], history: ModelHistory) -> Array:
+    """Numeric and categorical columns, each in the order of the model's inputs, as one array of float64.
+
+    `history` is of the rows before; it computes the derived inputs and goes on to these.
+    """
     block = np.empty((len(numbers), len(model.inputs)))
     numeric, text = iter(numbers.T), iter(texts)
     for i, one in enumerate(model.inputs):
-        block[:, i] = next(numeric) if one.categories is None else category_codes(next(text), one.categories)
+        if one.stream is None:
+            block[:, i] = next(numeric) if one.categories is None else category_codes(next(text), one.categories)
+    history.fill(block)
     return block
 
 

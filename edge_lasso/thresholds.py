@@ -136,7 +136,7 @@ def correlation_time(scores: Array) -> int:
     sums = 2.0 * np.cumsum(rho) - 1.0
     window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     at = int(window[0]) if len(window) else len(sums) - 1
-    return max(1, min(math.ceil(sums[at]), n // 20))
+    return int(max(1, min(math.ceil(sums[at]), n // 20)))
 
 
 def episodes(above: Array, hold: int) -> int:
@@ -189,6 +189,34 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
     if not step_seconds:
         raise DataError(f"an alarm rate of {rate} needs to know the time between rows; name their column with --time")
     return _onset_threshold(scores, rate, SECONDS[rate.per] / step_seconds)
+
+
+def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
+    """The highest score, and what it promises at most: per day where the time between rows is known, else per row."""
+    n, hold = len(scores), correlation_time(scores)
+    score = float(scores.max())
+    if step_seconds:
+        rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
+    else:
+        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold) / n, 0.5))
+    return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
+
+
+def found_rate(
+    scores: Array, threshold: float, rate: Rate, hold: int, step_seconds: float | None = None
+) -> tuple[float, float, float, int]:
+    """The rate of alarms on some rows in the unit of `rate`, its interval, and the number of episodes."""
+    n, above = len(scores), scores > threshold
+    events = episodes(above, hold)
+    if rate.per != "row":
+        assert step_seconds is not None
+        time = n * step_seconds / SECONDS[rate.per]
+        low, high = limits(events)
+        return events / time, low / time, high / time, events
+    found = float(above.mean())
+    unit = _typical_rows(scores, max(found, 1.0 / n), hold)
+    low, high = (min(end * unit / n, 1.0) for end in limits(found * n / unit))
+    return found, low, high, events
 
 
 def _row_threshold(scores: Array, rate: Rate) -> Threshold:
@@ -280,5 +308,5 @@ def _too_few(n: int, rate: Rate, rows_per_event: float) -> DataError:
 
 def _two_digits(value: float) -> int:
     """Rounded up to two digits."""
-    unit = 10 ** max(0, math.floor(math.log10(value)) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(value)) - 1))
     return math.ceil(value / unit) * unit

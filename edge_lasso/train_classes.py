@@ -101,7 +101,7 @@ def train_classes(
     options = options or TrainOptions()
     sensors = sensors or Sensors()
     check_numbers(degree, holdout)
-    check_folds(gap, group, None, time, holdout, cv, cluster)
+    check_folds(gap, group, None, time is not None, holdout, cv, cluster)
     if class_weight not in (None, "balanced"):
         raise DataError(f"class_weight is '{class_weight}'; allowed is balanced, or leave it out")
     table = open_table(data)

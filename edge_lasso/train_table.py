@@ -15,12 +15,14 @@ from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import ROW_METHODS, Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds, repeated_kfold
+from edge_lasso.history import stream_name
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.leakage import copies, from_the_future
 from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
+from edge_lasso.streams import Past, expand, series
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
@@ -102,6 +104,7 @@ def train_table(
     stability: int = 0,
     bootstrap: int = 0,
     seed: int = 0,
+    past: Sequence[Past] = (),
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
     cluster: str | None = None,
@@ -141,6 +144,10 @@ def train_table(
         Pairs of halves of the blocks of rows, and draws of blocks; see `resampling`. 0: none.
     seed : int
         Of what is drawn: repeated folds, halves, blocks.
+    past : sequence of Past, optional
+        Inputs computed from earlier rows, such as ``streams.lags(3)``, which compete with the others. The rows are a
+        series then, in the order of `time` or of the file, and folds are forward-chained. A target that `inputs` or a
+        `Past` names has a past of its own, too.
     options : TrainOptions, optional
     sensors : Sensors, optional
         What inputs cost, and which belong together.
@@ -164,9 +171,11 @@ def train_table(
     check_numbers(degree, holdout)
     if interval is not None:
         check_level(interval, holdout)
-    _check_draws(repeat, stability, bootstrap, dealt=time is None and group is None and cv > 0, cluster=cluster)
-    check_folds(gap, group, segment, time, holdout, cv, cluster)
-    columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
+    ordered = time is not None or bool(past)
+    _check_draws(repeat, stability, bootstrap, dealt=not ordered and group is None and cv > 0, cluster=cluster)
+    check_folds(gap, group, segment, ordered, holdout, cv, cluster)
+    own = own_past(targets, inputs, past)
+    columns = [name for name in input_columns(table, targets, time, inputs, drop, bool(own)) if name != group]
     sensors = sensors or Sensors()
     sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
@@ -174,16 +183,19 @@ def train_table(
         if name in chosen:
             raise DataError(f"--categorical: '{name}' is a target; a target of a regression must hold numbers")
     texts = [name for name in columns if name in chosen]
+    streams = expand(past, table, [name for name in columns if name not in chosen], own)
+    check_past(past, degree, group, cluster)
 
     def plan(rows: Survey | Pieces) -> FoldPlan:
         if group is not None and isinstance(rows, Survey):
             return group_folds(table, rows, group, cv)
-        if time is not None and cv:
+        if ordered and cv:
             return forward_chain(rows.kept, cv, gap)
         return repeated_kfold(rows.kept, cv, repeat, seed) if repeat != 1 else plan_folds(cv, rows.kept)
 
     rows: Survey | Pieces
     blocks: Blocks | None = None
+    broken: list[str] = []
     if cluster is not None:
         path = cluster_path(data, holdout)
         with connect(cluster) as client:
@@ -195,7 +207,15 @@ def train_table(
     else:
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
+        if streams:
+            rows, broken = series(rows, time)
+            design = design.deriving(streams)
         if is_wide(design, rows, degree):
+            if streams:
+                raise DataError(
+                    f"{design.width(degree):,} columns with those from earlier rows are more than the {rows.kept:,} "
+                    "rows; give fewer lags, means and the like, or name their columns: --lags 3:COL,COL"
+                )
             if stability or bootstrap or repeat != 1:
                 raise DataError("--stability, --bootstrap and --repeat need more rows than columns; drop columns")
             if sensors.costs or sensors.signs or options.method not in ROW_METHODS:
@@ -226,6 +246,7 @@ def train_table(
         "costs": dict(sensors.costs), "signs": dict(sensors.signs),
         "sensors": {name: list(of) for name, of in sensors.members.items()},
         "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval, "repeat": repeat,
+        "past": [[one.kind, one.length, list(one.columns)] for one in past],
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
@@ -243,7 +264,7 @@ def train_table(
         for name in table.row_numbers
         if name not in (*inputs, *targets, *drop, time)
     ]
-    notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *copies(folds, design)]
+    notes = [*counted, *rows.notes, *broken, *_column_notes(found.empty, fits), *copies(folds, design)]
     if time is not None and isinstance(rows, Survey):
         notes += from_the_future(table, design, rows)
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
@@ -271,6 +292,7 @@ def training(
         "columns": list(design.columns),
         "categories": {name: list(values) for name, values in design.categories.items()},
         "fill": design.fill,
+        "streams": [list(one) for one in design.streams],
         "degree": degree,
         "time": time,
         "options": kept,
@@ -283,7 +305,12 @@ def design_of(statistics: FoldStatistics) -> Design:
     """What the columns of statistics are, from what `training` noted."""
     about = statistics.about
     categories = {name: tuple(values) for name, values in about["categories"].items()}
-    return Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
+    streams = tuple((kind, source, length) for kind, source, length in about.get("streams", ()))
+    derived = {stream_name(one) for one in streams}
+    names = set(statistics.columns)
+    sources = {source for _, source, _ in streams if source not in names}
+    columns = tuple(name for name in about["columns"] if name not in derived | sources)
+    return Design(columns, statistics.targets, categories, about["fill"]).deriving(streams)
 
 
 def cluster_path(data: Any, holdout: float) -> Path:
@@ -296,12 +323,12 @@ def cluster_path(data: Any, holdout: float) -> Path:
 
 
 def check_folds(
-    gap: int, group: str | None, segment: str | None, time: str | None, holdout: float, cv: int, cluster: str | None
+    gap: int, group: str | None, segment: str | None, ordered: bool, holdout: float, cv: int, cluster: str | None
 ) -> None:
     """Refuse folds that do not go together."""
-    if gap < 0 or (gap and time is None):
+    if gap < 0 or (gap and not ordered):
         raise DataError(f"gap is {gap}; it is a number of rows, 0 or more, between blocks of time, and needs --time")
-    if group is not None and (time is not None or not cv or cluster is not None):
+    if group is not None and (ordered or not cv or cluster is not None):
         raise DataError("--group makes the folds; it goes neither with --time nor with --cv 0 nor with --cluster")
     if segment is not None and not holdout:
         raise DataError("--segment tells apart the error on rows held out; give --holdout, for example 0.2")
@@ -324,10 +351,32 @@ def check_numbers(degree: int, holdout: float) -> None:
         raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
 
 
+def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]) -> list[str]:
+    """The targets whose own past is an input, because they are named as inputs."""
+    named = {*inputs, *(name for one in past for name in one.columns)}
+    return [name for name in targets if past and name in named]
+
+
+def check_past(past: Sequence[Past], degree: int, group: str | None, cluster: str | None) -> None:
+    """Refuse what does not go with inputs computed from earlier rows."""
+    if past and degree == 2:
+        raise DataError("--degree 2 does not go with inputs from earlier rows (--lags and the like); use --degree 1")
+    if past and (group is not None or cluster is not None):
+        raise DataError(
+            f"--{'cluster' if cluster is not None else 'group'} does not go with inputs from earlier rows (--lags and "
+            "the like), which need all rows of one series in order"
+        )
+
+
 def input_columns(
-    table: Table, targets: Sequence[str], time: str | None, inputs: Sequence[str], drop: Sequence[str]
+    table: Table,
+    targets: Sequence[str],
+    time: str | None,
+    inputs: Sequence[str],
+    drop: Sequence[str],
+    none: bool = False,
 ) -> list[str]:
-    """The inputs to choose from."""
+    """The inputs to choose from; `none`: there may be none."""
     if not targets:
         raise DataError("no target is given; name the column to predict with --target")
     for name in targets:
@@ -340,7 +389,7 @@ def input_columns(
     away = {*table.expand(drop, "--drop"), *targets, *([time] if time else [])}
     away |= {name for name in table.row_numbers if name not in inputs}
     columns = [name for name in chosen if name not in away]
-    if not columns:
+    if not columns and not none:
         raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
     return columns
 
@@ -362,7 +411,7 @@ def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
 
 
 def _held(table: Table, model: Model, targets: Sequence[str], rows: Survey) -> Held:
-    ranks, predicted, truth = rows_from(table, model, rows.rank, rows.kept, targets)
+    ranks, predicted, truth = rows_from(table, model, rows.rank, rows.kept, targets, rows.breaks)
     order = np.argsort(ranks)
     times = None
     if rows.times is not None:

@@ -15,9 +15,21 @@ if TYPE_CHECKING:
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted."""
-    options = _parser().parse_args(argv)
+def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        By default what this process was given.
+    bundle : str, optional
+        The bundle that is running: it is every command's MODEL, so none is named.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    parser = _parser(bundle)
+    if bundle and words and not words[0].startswith("-"):
+        words = [words[0], bundle, *words[1:]]
+    options = parser.parse_args(words)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -40,10 +52,10 @@ def _refuse(text: str) -> int:
     return BAD_INPUT
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m edge_lasso_runtime",
+        prog=f"python3 {bundle.rpartition('/')[2]}" if bundle else "python -m edge_lasso_runtime",
         description="Run, check and measure edge-lasso models on a board; needs the standard library alone.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -84,7 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     selftest.add_argument("subject", metavar="MODEL|ARTIFACT", help="model file, or an artifact's folder")
     selftest.set_defaults(run=_selftest)
+    if bundle:
+        for command in commands.choices.values():
+            _without_model(command, parser.prog)
     return parser
+
+
+def _without_model(command: Any, prog: str) -> None:
+    """A command's help in a bundle: the model is not named."""
+    for action in command._actions:
+        if str(action.metavar).startswith("MODEL"):
+            action.help = argparse.SUPPRESS
+    text = command.epilog.replace("python -m edge_lasso_runtime", prog).replace(" model.json", "")
+    command.epilog = "\n".join(line for line in text.split("\n") if "artifacts/" not in line)
 
 
 def _predict(options: Any) -> int:
@@ -144,6 +168,10 @@ def _probe(options: Any) -> int:
 def _selftest(options: Any) -> int:
     from .artifact import FILE
 
+    if options.subject.endswith(".pyz"):
+        from .bundle import selftest as vectors
+
+        return _tell(*vectors(options.subject))
     if options.subject.endswith(".json") and not options.subject.endswith(FILE):
         from .format import load, model_hash
 
@@ -151,7 +179,10 @@ def _selftest(options: Any) -> int:
         return DONE
     from .selftest import selftest
 
-    failures, text = selftest(options.subject)
+    return _tell(*selftest(options.subject))
+
+
+def _tell(failures: list[str], text: str) -> int:
     for line in failures:
         print(f"failed: {line}")
     if not failures:

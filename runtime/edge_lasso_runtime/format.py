@@ -33,6 +33,7 @@ def load(path: Any) -> Model:
     Parameters
     ----------
     path : str or os.PathLike
+        A model file, or a bundle (``model.pyz``), whose model is read from inside.
 
     Raises
     ------
@@ -42,8 +43,13 @@ def load(path: Any) -> Model:
         The file cannot be read.
     """
     name = str(path).replace("\\", "/").rsplit("/", 1)[-1]
-    with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
+    if name.endswith(".pyz"):
+        from .bundle import MODEL, member
+
+        data = member(path, MODEL)
+    else:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise ModelFormatError(f"{name} is larger than {LARGEST_FILE >> 20} MB; an edge-lasso model is not")
     try:
@@ -104,8 +110,8 @@ def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None, const
         make: Any = scanner.make_scanner
         try:
             data, end = make(_Scanning(pairs, constant))(text, len(text) - len(text.lstrip(spaces)))
-        except StopIteration:
-            end = -1
+        except (StopIteration, SystemError):
+            end = -1  # it wants to name what is wrong, but raises SystemError where `json` was never imported
         if end == len(text.rstrip(spaces)):
             return data
     import json  # for its message, or on a Python without the scanner

@@ -1,0 +1,200 @@
+"""Training a detector from a table: what `edge-lasso train --task anomaly` does. Labels are never looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.collect_table import Design, check_size
+from edge_lasso.detector import DetectorFit, DetectorOptions, fit_detector
+from edge_lasso.detector_scores import scores
+from edge_lasso.errors import DataError
+from edge_lasso.folds import FoldStatistics, blocked
+from edge_lasso.history import stream_name
+from edge_lasso.predict_table import linear_rows
+from edge_lasso.streams import Past, expand, series
+from edge_lasso.survey import Survey, count_kept, survey
+from edge_lasso.tables import Table, open_table
+from edge_lasso.thresholds import Rate, found_rate
+from edge_lasso.times import NOT_A_TIME
+from edge_lasso.train_table import check_numbers, data_facts
+from edge_lasso_runtime.model import Model
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class DetectorResult:
+    """A trained detector and what was seen on the way.
+
+    Parameters
+    ----------
+    fit : DetectorFit
+    model : Model
+        With its provenance.
+    held : dict or None
+        With a `holdout`: rows, alarms (onsets), and the rate of false alarms found there with its interval.
+    notes : list of str
+    """
+
+    fit: DetectorFit
+    model: Model
+    held: dict[str, Any] | None
+    notes: list[str]
+
+    @property
+    def folds(self) -> FoldStatistics:
+        """The statistics of all columns."""
+        return self.fit.folds
+
+
+def train_detector(
+    data: Any,
+    watch: Sequence[str] = (),
+    *,
+    time: str | None = None,
+    inputs: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    past: Sequence[Past] = (),
+    holdout: float = 0.0,
+    seed: int = 0,
+    options: DetectorOptions | None = None,
+    progress: Callable[[float, float | None, str], None] | None = None,
+) -> DetectorResult:
+    """Train a detector from a table of normal operation.
+
+    Parameters
+    ----------
+    data : path or table
+        See `tables.open_table`.
+    watch : sequence of str
+        Columns (or patterns) to watch; empty or "all": all that are read.
+    time : str, optional
+        Column of times, in whose order the rows must be. It gives rates per time, and gaps that no history crosses.
+    inputs, drop : sequence of str, optional
+        Columns (or patterns) to read, and to leave out. Labels must be left out.
+    past : sequence of Past
+        Inputs from earlier rows.
+    holdout : float
+        Part of the rows (the last ones) that training does not see, on which false alarms are counted.
+    seed : int
+        Written into the model.
+    options : DetectorOptions, optional
+    progress : callable, optional
+        ``progress(done, all, text)``.
+
+    Raises
+    ------
+    DataError
+        Rows out of order, too few for the rate, nothing to watch or to predict from, text where numbers belong.
+    """
+    table = open_table(data)
+    options = options or DetectorOptions()
+    check_numbers(1, holdout)
+    everything = not watch or list(watch) == ["all"]
+    chosen = [] if everything else table.expand(watch, "--watch")
+    if time in chosen:
+        raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
+    read = {*_inputs(table, time, inputs, drop), *chosen}
+    columns = [name for name in table.columns if name in read]
+    watched = columns if everything else chosen
+    rows, notes = _series(table, columns, time, holdout)
+    step = _step(rows)
+    if options.rate is not None and options.rate.per != "row" and step is None:
+        raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
+    design = Design(tuple(columns), (), {}, {}).deriving(expand(past, table, columns))
+    check_size(design, blocked(rows.kept, 2), 1)
+
+    def blocks(first: int, last: int) -> Iterator[Array]:
+        done = 0
+        for X, _ in design.blocks(table, rows.breaks):
+            here = X[max(first - done, 0) : max(last - done, 0)]
+            done += len(X)
+            if len(here):
+                yield here
+            if done >= last:
+                return
+
+    derived = {stream_name(one): one for one in design.streams}
+
+    def advance(done: int) -> None:
+        if progress is not None:
+            progress(done, len(watched), f"{done} of {len(watched)} sensors")
+
+    fit = fit_detector(
+        lambda: blocks(0, rows.kept), rows.kept, design.columns, watched, derived,
+        replace(options, step_seconds=step), advance,
+    )  # fmt: skip
+    about = {
+        **fit.model.provenance,
+        "data": data_facts(table, rows),
+        "seed": seed,
+        "options": {
+            "time": time, "inputs": list(inputs), "drop": list(drop), "watch": list(watch), "holdout": holdout,
+            "past": [[one.kind, one.length, list(one.columns)] for one in past],
+            "rate": None if options.rate is None else str(options.rate), "cv": options.cv, "gap": options.gap,
+        },
+    }  # fmt: skip
+    held = None
+    if rows.kept < rows.used:
+        held = _held(fit.model, design, blocks(0, rows.used), rows, step)
+        about["held_out"] = held
+    model = fit.model.replace(provenance=about)
+    return DetectorResult(fit, model, held, [*notes, *fit.notes])
+
+
+def _inputs(table: Table, time: str | None, inputs: Sequence[str], drop: Sequence[str]) -> list[str]:
+    """All columns that may be read."""
+    if time is not None:
+        table.check(time, "--time")
+    away = {*table.expand(drop, "--drop"), *([time] if time else [])}
+    away |= {name for name in table.row_numbers if name not in inputs}
+    columns = [name for name in (table.expand(inputs, "--inputs") if inputs else table.columns) if name not in away]
+    if not columns:
+        raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
+    return columns
+
+
+def _series(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
+    """The rows in the order of time, or as they come."""
+    if time is not None:
+        found = survey(table, [], time, [], holdout)
+        rows, notes = series(found, time)
+        if len(rows.rank) != rows.used:
+            raise DataError(f"{len(rows.rank) - rows.used} rows have no time in '{time}'; leave them out")
+        return rows, [*notes, *found.notes]
+    count = sum(len(numbers) for numbers, _ in table.batches(columns[:1]))
+    kept = count_kept(table, count, holdout)
+    return Survey(np.arange(count), count, kept, 0, None, {}), [
+        "rows are taken in the order of the file, without gaps; --time would find gaps and allow rates per day"
+    ]
+
+
+def _step(rows: Survey) -> float | None:
+    """Typical time between rows, in seconds."""
+    if rows.times is None:
+        return None
+    times = rows.times.microseconds
+    steps = np.diff(times[times != NOT_A_TIME])
+    return float(np.median(steps)) / 1e6 if len(steps) else None
+
+
+def _held(model: Model, design: Design, blocks: Iterator[Array], rows: Survey, step: float | None) -> dict[str, Any]:
+    """False alarms on the rows held out; the chart runs on from the rows before."""
+    at = [design.columns.index(one.name) for one in model.inputs]
+    watched = [design.columns.index(one.name) for one in model.outputs]
+    parts = []
+    for block in blocks:
+        with np.errstate(invalid="ignore"):
+            readings = np.where(np.abs(block[:, watched]) <= model.limit, block[:, watched], np.nan)
+        parts.append(readings - linear_rows(model, np.asarray(block[:, at], dtype=np.float64))[0])
+    section = model.sections["detector/1"]
+    found = scores(np.concatenate(parts), section)[0][rows.kept :]
+    limit = section["threshold"]
+    rate = Rate(limit["rate"], limit["per"])
+    value, low, high, events = found_rate(found, limit["score"], rate, limit["hold"], step)
+    return {"rows": len(found), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per}
