@@ -198,7 +198,7 @@ def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
     if step_seconds:
         rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
     else:
-        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold) / n, 0.5))
+        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
     return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
 
 
@@ -214,7 +214,7 @@ def found_rate(
         low, high = limits(events)
         return events / time, low / time, high / time, events
     found = float(above.mean())
-    unit = _typical_rows(scores, max(found, 1.0 / n), hold)
+    unit, _ = _typical_rows(scores, max(found, 1.0 / n), hold)
     low, high = (min(end * unit / n, 1.0) for end in limits(found * n / unit))
     return found, low, high, events
 
