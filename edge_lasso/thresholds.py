@@ -198,7 +198,7 @@ def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
     if step_seconds:
         rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
     else:
-        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold) / n, 0.5))
+        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
     return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
 
 
@@ -214,17 +214,18 @@ def found_rate(
         low, high = limits(events)
         return events / time, low / time, high / time, events
     found = float(above.mean())
-    unit = _typical_rows(scores, max(found, 1.0 / n), hold)
+    unit, _ = _typical_rows(scores, max(found, 1.0 / n), hold)
     low, high = (min(end * unit / n, 1.0) for end in limits(found * n / unit))
     return found, low, high, events
 
 
 def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     n, hold = len(scores), correlation_time(scores)
-    unit = _typical_rows(scores, rate.value, hold)
+    unit, seen = _typical_rows(scores, rate.value, hold)
     wanted = rate.value * n / unit
-    if upper_limit(0) > wanted:
-        raise _too_few(n, rate, unit / rate.value)
+    if upper_limit(0) > wanted:  # what is said to suffice allows for a length known from few
+        likely = unit * (1.0 + 2.0 / math.sqrt(seen))
+        raise _too_few(n, rate, max(likely / rate.value, n * PILOT / seen / upper_limit(0)))
     if wanted >= ENOUGH:
         kind, part = "rate", rate.value
     else:  # so few that the upper limit is the rate asked for
@@ -240,12 +241,12 @@ def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     return Threshold(score, rate, kind, found, low, high, max(found, 0.5 / n), n, events, hold)
 
 
-def _typical_rows(scores: Array, part: float, hold: int) -> float:
-    """Length of equal episodes that vary as much as those of the given part of the rows: sum S^2 / sum S."""
+def _typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
+    """Length of equal episodes that vary as much as those of the given part of the rows; from how many it is known."""
     while True:
         sizes = episode_rows(scores > np.quantile(scores, 1.0 - part), hold)
         if len(sizes) >= PILOT or part >= MOST:
-            return float((sizes**2).sum() / sizes.sum()) if len(sizes) else 1.0
+            return (float((sizes**2).sum() / sizes.sum()), len(sizes)) if len(sizes) else (1.0, 1)
         part = min(1.25 * part, MOST)
 
 
