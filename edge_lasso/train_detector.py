@@ -21,7 +21,7 @@ from edge_lasso.survey import Survey, count_kept, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.thresholds import Rate, found_rate
 from edge_lasso.times import NOT_A_TIME
-from edge_lasso.train_table import check_numbers, data_facts, input_columns
+from edge_lasso.train_table import check_numbers, data_facts
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -97,8 +97,10 @@ def train_detector(
     check_numbers(1, holdout)
     everything = not watch or list(watch) == ["all"]
     chosen = [] if everything else table.expand(watch, "--watch")
-    columns = input_columns(table, chosen, time, inputs, drop) if not everything else _inputs(table, time, inputs, drop)
-    columns = [name for name in table.columns if name in {*columns, *chosen}]
+    if time in chosen:
+        raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
+    read = {*_inputs(table, time, inputs, drop), *chosen}
+    columns = [name for name in table.columns if name in read]
     watched = columns if everything else chosen
     rows, notes = in_order(table, columns, time, holdout)
     step = _step(rows)

@@ -64,6 +64,12 @@ def train(
     ewma: Annotated[
         list[str] | None, typer.Option(metavar="SPAN[:COL,COL]", help="Exponentially weighted means compete, too.")
     ] = None,
+    sections: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For boards: estimate, health, drift, or none. Default: estimate; all with --time or --lags."
+        ),
+    ] = None,
     method: Annotated[
         str, typer.Option(help="lasso, relaxed, adaptive, omp (matching pursuit) or group (sensors as a whole).")
     ] = "lasso",
@@ -207,6 +213,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
             repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=training,
+            sections=None if sections is None else [name for name in parse_names(sections) if name != "none"],
             past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip

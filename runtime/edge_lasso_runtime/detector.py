@@ -57,8 +57,8 @@ class Detector:
         How many alarms began; how many rows were in alarm.
     """
 
-    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_watched", "alarms", "down", "evidence", "onsets", "quiet",
-                 "recent", "threshold", "up")  # fmt: skip
+    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_simple", "_total", "_watched", "alarms", "down",
+                 "evidence", "onsets", "quiet", "recent", "threshold", "up")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -67,10 +67,14 @@ class Detector:
             (place[one["reading"]], one["centre"], 1.0 / one["scale"], 1.0 / one["slow"], one["weight"])
             for one in section["watched"]
         ]
+        self._total = 0.0
+        for one in section["watched"]:
+            self._total = self._total + one["weight"]
         self._chart = tuple(section[key] for key in ("chart", "alpha", "allowance", "clip", "median", "smoothing"))
         self._largest = section["aggregate"] == "max"
         limit = section["threshold"]
         self._hold = limit["hold"]
+        self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
         adjust = section.get("adjust")
         self._adjust = None
         if adjust is not None:
@@ -106,6 +110,10 @@ class Detector:
             What each watched sensor contributes; they add up to the score.
         """
         chart, alpha, allowance, clip, median, smoothing = self._chart
+        if widths is None and self._simple:
+            found = self._step_whole(readings, predicted)
+            if found is not None:
+                return found
         up, down, evidence = self.up, self.down, self.evidence
         parts = []
         total = 0.0
@@ -140,6 +148,29 @@ class Detector:
             parts.append(e * weight)
             total = total + weight
         return self._aggregate(parts, total)
+
+    def _step_whole(self, readings: list[float], predicted: list[float]) -> tuple[float, list[float]] | None:
+        """The same operations without the branches that a whole row does not need; None for another row."""
+        chart, alpha, _, clip, _, smoothing = self._chart
+        sudden, total, low = chart == "both", self._total, -clip
+        ups, evidence, parts = [], [], []
+        score = 0.0
+        for (at, centre, factor, slow, weight), y, z, e in zip(self._watched, predicted, self.up, self.evidence):
+            r = (readings[at] - y - centre) * factor
+            if not low <= r <= clip:
+                if r != r:
+                    return None
+                r = clip if r > clip else low
+            z = z + (r - z) * alpha
+            ups.append(z)
+            z = z * slow
+            e = e + ((r * r + z * z) * 0.5 - e if sudden else z * z - e) * smoothing
+            evidence.append(e)
+            part = e * weight / total
+            parts.append(part)
+            score = score + part
+        self.up, self.evidence = ups, evidence
+        return score, parts
 
     def decide(self, score: float) -> tuple[bool, bool]:
         """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for."""
