@@ -36,6 +36,8 @@ class Runtime:
 
 def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runtime]:
     """The runtimes that an artifact has to be executed in, here or not."""
+    if target == "python" and any(name.endswith(".pyz") for name in files):
+        return [Runtime("CPython", lambda: load("python", folder))]
     if target == "python":
         return [
             Runtime("CPython", lambda: load("python", folder)),

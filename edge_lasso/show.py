@@ -242,6 +242,10 @@ def trust_rows(one: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
     """Print a model."""
+    if "detector/1" in model.sections:
+        from edge_lasso.show_detector import show_detector
+
+        return show_detector(model, as_json)
     losses = importance(model, statistics)
     if as_json:
         terminal.say_json({
@@ -321,27 +325,6 @@ def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
     rise = pruned.get("error_rise_percent")
     cost = f"; squared error {rise:+.1f} % on {pruned['measured_on']}" if dropped and rise is not None else ""
     terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}{cost}")
-    terminal.say(f"wrote {file}")
-
-
-def show_quantized(model: Model, file: Path, as_json: bool) -> None:
-    """Print what `quantize` did."""
-    if as_json:
-        about = model.provenance.get("quantized")
-        terminal.say_json({"model": str(file), "quantized": about, "fixed_point": model.sections.get("fixed_point/1")})
-        return
-    from edge_lasso.error_bound import analyse
-
-    section = model.sections.get("fixed_point/1")
-    if section is None:
-        about = model.provenance.get("quantized", {})
-        terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {about.get('bound')}")
-    else:
-        rows = []
-        for output, bound in zip(model.outputs, analyse(model), strict=True):
-            rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
-        title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
-        terminal.table(title, ("output", "error at most", "effective bits"), rows)
     terminal.say(f"wrote {file}")
 
 

@@ -1,5 +1,7 @@
 """The Python target: one file that imports nothing (``exp`` where a link needs it), for CPython 3.9 or later and
 MicroPython unchanged. `double_python.py` writes the binary64 variant, `fixed_python.py` the integers.
+
+Variant ``pyz`` is the runtime package and the model in one file, for CPython (`bundle_python.py`).
 """
 
 from __future__ import annotations
@@ -9,15 +11,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.stream import keeps_state
 
 from . import GENERATOR
+from .bundle_python import bundle
 from .double_python import double_lines
 from .fixed_python import fixed_lines
 from .options import Options
+from .stream_python import stream_text
 from .vectors import reference, self_test_sizes, test_rows
 
-VARIANTS = ("double", "fixed")
+VARIANTS = ("double", "fixed", "pyz")
 HANDLES_MISSING = True
+STEPS = True
 
 CLEAN = '''
 
@@ -120,7 +126,7 @@ def default_variant(model: Model) -> str:
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
-    """Render ``NAME.py``, and ``package.json`` for MicroPython's package manager.
+    """Render ``NAME.py``, and ``package.json`` for MicroPython's package manager; or ``NAME.pyz``.
 
     Parameters
     ----------
@@ -137,10 +143,14 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ExportError
         Variant ``fixed`` of a model that is not quantized.
     """
+    if options.variant == "pyz":
+        return {f"{options.name}.pyz": bundle(model, options.name)}
     fixed = options.variant == "fixed"
     lines = [*_head(model, options, fixed)]
     text = "\n".join(lines) + "\n"
     text += fixed_lines(model, options) if fixed else _double(model, options)
+    if keeps_state(model):
+        text = stream_text(model, options, text)
     file, version = f"{options.name}.py", GENERATOR.split()[-1]
     package = json.dumps({"version": version, "urls": [[file, file]]}, indent=1) + "\n"
     return {file: text.encode(), "package.json": package.encode()}

@@ -4,7 +4,8 @@ With m the training means and H the inverse of the covariance of the inputs of n
 missing ones M from the observed ones O is ``m_M - H_MM^-1 H_MO (x_O - m_O)``, jointly for several; for a model refitted
 by least squares that equals refitting without them. The mean squared error of output w grows by
 ``w_M' H_MM^-1 w_M`` (one missing: ``w_j^2 / H_jj``). ``loss`` holds that for each input, output by output: a reading
-is lost together with the inputs that are computed from it.
+is lost together with the inputs that are computed from it. An estimate beyond the model's limit is no reading: the
+default is used. Only ``+ - * /`` in a fixed order (square roots by `root`), so that all targets agree to the last bit.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Estimator:
         With a section ``estimate/1``.
     """
 
-    __slots__ = ("_inputs", "_inverse", "_mean", "_residual", "_slopes")
+    __slots__ = ("_fill", "_inputs", "_inverse", "_limit", "_mean", "_residual", "_slopes")
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -44,6 +45,8 @@ class Estimator:
         self._residual = section["residual"]
         self._inverse = section["inverse"]
         self._slopes = slopes(model, self._inputs)
+        self._limit = model.limit
+        self._fill = [one.default for one in model.inputs]
 
     def fill(self, x: list[float], missing: list[int]) -> list[float]:
         """Replace the missing inputs of a row by their estimates.
@@ -72,7 +75,8 @@ class Estimator:
                     total = total + _at(inverse, k, j) * (x[i] - mean[j])
             right.append(total)
         for k, value in zip(rows, _solve(factor, right)):
-            x[inputs[k]] = mean[k] - value
+            value = mean[k] - value
+            x[inputs[k]] = value if -self._limit <= value <= self._limit else self._fill[inputs[k]]  # type: ignore[assignment]
         widths = []
         for m, slope in enumerate(self._slopes):
             weights = [slope[k] for k in rows]
@@ -80,8 +84,18 @@ class Estimator:
             for w, v in zip(weights, _solve(factor, weights)):
                 extra = extra + w * v
             residual = self._residual[m]
-            widths.append((1.0 + extra / residual) ** 0.5 if residual > 0.0 and extra > 0.0 else 1.0)
+            widths.append(root(1.0 + extra / residual) if residual > 0.0 and extra > 0.0 else 1.0)
         return widths
+
+
+def root(value: float) -> float:
+    """The square root of a number from 1 on, within an ulp or so: Heron's rule from above, until it no longer falls."""
+    found = (value + 1.0) * 0.5
+    while True:
+        lower = (found + value / found) * 0.5
+        if not lower < found:
+            return found
+        found = lower
 
 
 def slopes(model: Model, inputs: list[int]) -> list[list[float]]:

@@ -6,6 +6,7 @@ is trusted (MicroPython before 1.26 rounds neither correctly).
 
 from __future__ import annotations
 
+from . import step_session
 from .artifact import Artifact
 from .errors import SessionError
 from .sessions import Session, first_line
@@ -30,6 +31,9 @@ def fixed(ns, x):
     return [ns['decode'](v, i) for i, v in enumerate(flat(ns['predict'](ns['encode'](x)[0])))]
 def label(ns, x):
     return [ns['CLASSES'].index(ns['label'](ns['encode'](x)[0] if 'encode' in ns else x))]
+def counts(ns, x):
+    q, status = ns['encode_counts']([int(v) if v == v else None for v in x])
+    return q + [0 if status == 'ok' else 1]
 def row(ns, x):
     known = ns.get('CATEGORIES', {})
     reading = {}
@@ -46,10 +50,12 @@ OPS = {
     'encode': lambda ns, x: flat(ns['encode'](x)[0]),
     'predict_q': lambda ns, x: flat(ns['predict']([int(v) for v in x])),
     'row': lambda ns, x: flat(row(ns, x)[0]),
+    'counts': counts,
     'label': label,
     'probability': lambda ns, x: [ns['probability'](int(x[0]))],
     'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
 }
+{step}
 def emit(ns, ops, width, count, data):
     for i in range(count):
         x = list(struct.unpack('<%dd' % width, data[8 * width * i:8 * width * (i + 1)]))
@@ -67,7 +73,7 @@ def about(ns):
         eps = eps / 2.0
     name = sys.implementation.name
     version = '.'.join([str(v) for v in sys.implementation.version[:3]])
-    has = [op for op in ('predict_row', 'label', 'probability') if op in ns]
+    has = [op for op in ('predict_row', 'label', 'probability', 'encode_counts') if op in ns]
     exact = all([struct.pack('<d', value) == binascii.unhexlify(text) for value, text in DECIMALS])
     passed = 'selftest' not in ns or ns['selftest']() in (None, True)
     print(name, version, eps, ns['MODEL_HASH'], int(exact), int(passed), ','.join(has))
@@ -75,7 +81,7 @@ def load(source):
     ns = {'__name__': 'artifact'}
     exec(source, ns)
     return ns
-"""
+""".replace("{step}", step_session.WORKER)
 
 CPYTHON_MAIN = """
 with open(sys.argv[1], encoding='utf-8') as file:
@@ -96,6 +102,10 @@ def open_session(
     in_process: bool = False,
 ) -> Session:
     """See `sessions.load`."""
+    if artifact.variant == "pyz":
+        from . import bundle_session
+
+        return bundle_session.open_session(kind, artifact, executable, command=command, in_process=in_process)
     if in_process:
         return ImportedSession(artifact)
     if kind == "micropython":
@@ -177,7 +187,7 @@ class InterpreterSession(Session):
         What the artifact's own `selftest()` says.
     """
 
-    def __init__(self, artifact: Artifact, run: CPython | MicroPython) -> None:
+    def __init__(self, artifact: Artifact, run: Callable[[str, Rows], list[str]]) -> None:
         lines = run("about", [])
         words = lines[-1].split() if lines else []
         if len(words) < 6:
@@ -211,6 +221,15 @@ class InterpreterSession(Session):
         self._check(rows)
         return _whole(self._ask(["predict_q"], rows)["predict_q"])
 
+    def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
+        """Fixed point: the integers that stand for counts, and whether the row is degraded."""
+        if "encode_counts" not in self.has:
+            return None
+        self._check(rows)
+        given = [[float("nan") if x is None else float(x) for x in row] for row in rows]
+        found = _whole(self._ask(["counts"], given)["counts"])
+        return [(one[:-1], one[-1] != 0) for one in found]
+
     def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
         """Fixed point: the probability, times 65536, from integer results."""
         if "probability" not in self.has:
@@ -228,6 +247,19 @@ class InterpreterSession(Session):
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The position of `label` among the classes."""
         return [int(one[0]) for one in self._answers(rows, "label")] if "label" in self.ops else None
+
+    def steps(self, sequences: Sequence[Rows]) -> list[step_session.Answer] | None:
+        """Sequences through `start` and `step`; MicroPython gets no more of each than its script may hold."""
+        if self.artifact.step is None:
+            return None
+        found: list[step_session.Answer] = []
+        for rows in sequences:
+            part = rows
+            if isinstance(self.run, MicroPython):
+                part = rows[: max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)]
+            lines = self._ask(["step"], step_session.marked([part]))["step"]
+            found += step_session.answers(lines, self.artifact)
+        return found
 
     def _answers(self, rows: Rows, op: str) -> list[list[float]]:
         if self.known[0] is not rows:

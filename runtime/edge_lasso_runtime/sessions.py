@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from .step_session import Answer
+
     Rows = Sequence[Sequence[float]]
 
 KINDS = {
@@ -73,8 +75,19 @@ class Session:
         """Fixed point: the probability, times 65536, from integer results; None where there is none."""
         return None
 
+    def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
+        """Fixed point: the integers that stand for counts (None: missing), and whether the row is degraded.
+
+        None where the artifact has no such function: no sensor of the model delivers counts.
+        """
+        return None
+
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The class the artifact names for each row, or its position among the classes; None where it names none."""
+        return None
+
+    def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
+        """Sequences of rows of readings through `start` and `step`, one answer per row; None where there is no step."""
         return None
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:

@@ -4,7 +4,7 @@ Memory is constant: a ring of the last readings per source, one number per movin
 now, and a missing reading written as missing into the ring:
 
 * ``lag n``: x[t - n]; missing when that was, or before n readings.
-* ``difference n``: x[t] - x[t - n]; missing when either is.
+* ``difference n``: x[t] - x[t - n]; missing when either is, or when it is beyond the model's limit.
 * ``mean n``: the mean of those of x[t - n + 1] ... x[t] that are there, added oldest first; missing when none is.
 * ``ewma n``: the exponentially weighted mean of span n: s + (x[t] - s) * (2 / (n + 1)); the first reading starts it, a
   missing one leaves it.
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from .model import Input, Model
 
 MISSING = float("nan")
+STATEFUL = ("health/1", "estimate/1", "detector/1")
+
+
+def keeps_state(model: Model) -> bool:
+    """Whether rows have to be taken in one after another: there is a derived input, or a section of `STATEFUL`."""
+    return any(one.stream is not None for one in model.inputs) or any(key in model.sections for key in STATEFUL)
 
 
 def readings(model: Model) -> list[int]:
@@ -69,12 +75,13 @@ class Delays:
         One per moving average; missing before its first reading.
     """
 
-    __slots__ = ("_averages", "_derived", "_sources", "averages", "heads", "rings")
+    __slots__ = ("_averages", "_derived", "_limit", "_sources", "averages", "heads", "rings")
 
     def __init__(self, model: Model) -> None:
         place = {one.name: i for i, one in enumerate(model.inputs)}
         self._sources = [i for i in readings(model) if ring_length(model, model.inputs[i].name)]
         ring_of = {i: r for r, i in enumerate(self._sources)}
+        self._limit = model.limit
         self._derived = []
         self._averages = []
         for i, one in enumerate(model.inputs):
@@ -105,7 +112,11 @@ class Delays:
                 x[i] = _mean(ring, heads[r], length - 1, x[at])
             else:
                 old = ring[heads[r] - length]  # a negative index counts from the end: the ring turns
-                x[i] = old if kind == "lag" else x[at] - old
+                if kind == "lag":
+                    x[i] = old
+                else:
+                    change = x[at] - old
+                    x[i] = change if -self._limit <= change <= self._limit else MISSING
         for k, (i, at, rate) in enumerate(self._averages):
             value, average = x[at], self.averages[k]
             if value == value:
