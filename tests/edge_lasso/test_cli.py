@@ -26,6 +26,7 @@ COMMANDS = (
     "bench",
     "boards",
     "deploy",
+    "drift",
     "report",
     "search",
 )
