@@ -278,8 +278,8 @@ def main() -> None:
     limit = ResidualDetector(chart="both", smoothing=ALPHA, max_coefs=100, lags=1).fit(fitted)
     alarms = -limit.score_samples(normal)[WARM_UP:] > limit.threshold_.score
     print(
-        f"A threshold from d00 alone (25 hours: its highest held-out score) promises at most {limit.threshold_.high:.2f} "
-        f"of the rows in alarm; on d00_te it is {alarms.mean():.2f} of them."
+        f"A threshold from d00 alone (25 hours: its highest held-out score) promises at most "
+        f"{limit.threshold_.high:.2f} of the rows in alarm; on d00_te it is {alarms.mean():.2f} of them."
     )
 
 
@@ -288,7 +288,8 @@ false alarms/day: threshold at the highest score of d00_te (48 hours that no fit
   normal rows of the seven runs (56 hours), with the 95 % interval of that count; found, delay: of 7 faults at that
   threshold, and the median of the rows until then. Precision: average precision.
 bytes: counted, not compiled: numbers as float32, indices as 1 byte, with the averages that are kept; no code.
-us: median time per reading, one row at a time, measured here: ours in the pure Python reference, peers in numpy or scikit-learn.
+us: median per reading, one row at a time, measured here: ours in the pure Python reference, peers in numpy or
+  scikit-learn.
 The chart of ours was chosen with these faults in view, so that its figures are optimistic; so is the PCA that is the
   best of 24 settings (T2, Q, both; 30 to 99 % of the variance) on these faults. The others are as they come.
 Where the lasso does not win: forest and mean z^2 are ahead on d15; on d01 and d05 others are as good or better.
