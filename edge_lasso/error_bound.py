@@ -62,7 +62,8 @@ class Grid:
     """One numeric input's rounding: ``z = (x - centre) / step`` runs from `low` to `high`, q from `q_low` to `q_high`.
 
     `slip` and `slip32`: how far, in steps, floating-point arithmetic can move z (binary64, binary32).
-    `size`: the largest magnitude of a reading.
+    `size`: the largest magnitude of a reading. `loose`: None where q is z rounded; else the largest |z - q| of a derived
+    input, whose q comes from other integers (`stream_bound`).
     """
 
     centre: Fraction
@@ -74,11 +75,26 @@ class Grid:
     slip: Fraction
     slip32: Fraction
     size: Fraction
+    loose: Fraction | None = None
 
     @property
     def largest(self) -> int:
         """The largest |q|."""
         return max(-self.q_low, self.q_high, 0)
+
+
+def grids_of(model: Model, fixed: list[dict[str, Any]]) -> list[Grid | None]:
+    """The rounding of every input of a section, derived inputs included."""
+    own = [None if one.stream is not None else grid(one, data) for one, data in zip(model.inputs, fixed, strict=True)]
+    if all(one.stream is None for one in model.inputs):
+        return own
+    from .stream_bound import derived_grid
+
+    place = {one.name: i for i, one in enumerate(model.inputs)}
+    return [
+        found if one.stream is None else derived_grid(one, data, own[place[one.stream[1]]])
+        for one, data, found in zip(model.inputs, fixed, own, strict=True)
+    ]
 
 
 def grid(one: Input, fixed: dict[str, Any]) -> Grid | None:
@@ -127,7 +143,7 @@ def analyse(model: Model) -> list[OutputBound]:
 
 def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
     """The proven error of output `m` for a section (see the module's text)."""
-    grids = [grid(one, fixed) for one, fixed in zip(model.inputs, section["inputs"], strict=True)]
+    grids = grids_of(model, section["inputs"])
     output, fixed = model.outputs[m], section["outputs"][m]
     exact = expand(model, output, [one.centre if one else ZERO for one in grids])
     intervals = term_errors(exact, fixed, grids)
@@ -178,9 +194,12 @@ def _sawtooth(weight: Fraction, step: Fraction, one: Grid) -> Interval:
 
     Within a cell (constant q) the error is linear in z; the values at the upper ends of the cells are linear in q, and
     so are those at the lower ends. So the extremes are at both ends of the range, or at the inner edge of the first or
-    the last cell, seen from either side.
+    the last cell, seen from either side. Of a derived input only |z - q| <= loose is known: a band, linear in both.
     """
     first, last = one.q_low, one.q_high
+    if one.loose is not None:
+        values = [weight * (q + end) - step * q for q in (first, last) for end in (one.loose, -one.loose)]
+        return min(values), max(values)
     points = [(one.low, first), (one.high, last)]
     if first < last:
         points += [(first + HALF, first), (first + HALF, first + 1), (last - HALF, last), (last - HALF, last - 1)]
@@ -189,10 +208,11 @@ def _sawtooth(weight: Fraction, step: Fraction, one: Grid) -> Interval:
 
 
 def _product_error(coef: Fraction, step: Fraction, shift: int, a: Grid, b: Grid) -> Fraction:
-    """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= 1/2."""
+    """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= 1/2 (or `loose`)."""
     weight = coef * a.step * b.step
     step = step / 2**shift
-    inputs = abs(weight) * (Fraction(a.largest + b.largest, 2) + Fraction(1, 4))
+    off_a, off_b = (HALF if one.loose is None else one.loose for one in (a, b))
+    inputs = abs(weight) * (a.largest * off_b + b.largest * off_a + off_a * off_b)
     rescale = abs(step) * 2**shift / 2 if shift else ZERO
     return abs(weight - step) * a.largest * b.largest + inputs + rescale
 
@@ -226,7 +246,7 @@ def _slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -
             others = [other for j, other in enumerate(used) if j != k]
             scale = abs(coef * one.step)
             for other in others:
-                scale *= abs(other.step) * (other.largest + 1)
+                scale *= abs(other.step) * (other.largest + 1 + (other.loose or 0))
             total += scale * slip
     return total
 
@@ -276,6 +296,11 @@ def _shares(model: Model, intervals: dict[Key, Interval], constant: Fraction, bo
         name = " * ".join(model.inputs[i].name for i in sorted({*(i for i, _ in when), *factors}))
         shares[name] = shares.get(name, ZERO) + (high - low) / 2
     return {name: float(share / bound) for name, share in shares.items() if share}
+
+
+def floor_half(value: Fraction) -> int:
+    """Rounded to the nearest, halves upwards."""
+    return math.floor(value + HALF)
 
 
 def to_float32(value: float | Fraction) -> float:

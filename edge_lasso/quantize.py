@@ -16,12 +16,13 @@ from edge_lasso_runtime.model import Input, Model
 
 from .bit_split import Axis, Problem, exponents, product_error, split
 from .centred import Key, expand
-from .error_bound import HALF, ZERO, Grid, bound_output, grid, term_errors, to_float32, total_error
+from .error_bound import HALF, ZERO, Grid, bound_output, grids_of, term_errors, to_float32, total_error
 from .errors import DataError
 from .logistic_table import logistic_link, multiplier_and_shift
 from .ranges import MARGIN, with_ranges
 from .raw_counts import with_raw
 from .storage import FLOATS, round_coefficients
+from .stream_steps import Span, axis_of, spans, stream_starts
 
 PRECISIONS = ("int8", "int16", *FLOATS)
 CENTRE_BITS = 10
@@ -126,7 +127,7 @@ def _section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, Any],
     for one in model.inputs:
         if one.categories is not None and len(one.categories) > INT16:
             raise DataError(f"input {one.name!r} has {len(one.categories)} categories; fixed point takes {INT16}")
-    starts = [_start(one) for one in model.inputs]
+    starts = stream_starts(model, [_start(one, span) for one, span in zip(model.inputs, spans(model), strict=True)])
     exact = [expand(model, output, [start[0] for start in starts]) for output in model.outputs]
     _check_products(model, starts, exact)
     forms = [False, True] if model.outputs[0].link == "identity" else [False]
@@ -143,9 +144,12 @@ def _section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, Any],
     return section, _dropped(model, exact, section)
 
 
-def _start(one: Input) -> tuple[Fraction, int | None, list[float]]:
-    """Centre, what to subtract from a sensor's count (raw scale only), and the steps to choose from."""
-    if one.categories is not None:
+def _start(one: Input, span: Span) -> tuple[Fraction, int | None, list[float]]:
+    """Centre, what to subtract from a sensor's count (raw scale only), and the steps to choose from.
+
+    `span`: what else has to fit 16 bits in the same steps (see `stream_steps`).
+    """
+    if one.categories is not None or one.stream is not None:
         return ZERO, None, [1.0]
     assert one.low is not None
     assert one.high is not None
@@ -156,7 +160,8 @@ def _start(one: Input) -> tuple[Fraction, int | None, list[float]]:
             raise DataError(f"input {one.name!r}: the raw scale {one.raw[0]!r} is out of reach of fixed point")
         counts = sorted(math.floor((end - offset) / scale + HALF) for end in (low, high))
         subtract = 0 if counts[0] >= -INT16 and counts[1] <= INT16 else (counts[0] + counts[1] + 1) // 2
-        if counts[0] - subtract < -INT16 - 1 or counts[1] - subtract > INT16 or abs(subtract) >= ROOM:
+        span.check(one)
+        if counts[0] - subtract < -INT16 - 1 + span.spare or counts[1] - subtract > INT16 or abs(subtract) >= ROOM:
             raise DataError(
                 f"input {one.name!r}: counts from {counts[0]} to {counts[1]} do not fit 16 bits; "
                 "declare a narrower range, or leave out the raw scale so that readings are rescaled"
@@ -165,7 +170,7 @@ def _start(one: Input) -> tuple[Fraction, int | None, list[float]]:
     half = (high - low) / 2
     grain = Fraction(2) ** (math.frexp(float(half))[1] - CENTRE_BITS)
     centre = math.floor((low + half) / grain + HALF) * grain
-    powers = exponents(float(low - centre), float(high - centre))
+    powers = exponents(min(float(low - centre), span.low), max(float(high - centre), span.high))
     if not -LARGEST_EXPONENT <= powers[-1] <= powers[0] <= LARGEST_EXPONENT:
         raise DataError(
             f"input {one.name!r}: a range of {one.low!r} to {one.high!r} is out of reach of fixed point; "
@@ -206,11 +211,14 @@ def _integers(
     ]
     softmax = model.outputs[0].link == "softmax"
     groups = [list(range(len(exact)))] if softmax else [[m] for m in range(len(exact))]
-    problems = [_problem(axes, [exact[m] for m in group], outside) for group in groups]
+    places = axis_of(model)
+    axes = [axes[i] for i in places]
+    problems = [_problem(axes, [exact[m] for m in group], outside, places) for group in groups]
     steps, units = split(axes, problems, bits)
+    steps = [steps[i] for i in places]
     inputs = [_input(one, *start[:2], step) for one, start, step in zip(model.inputs, starts, steps, strict=True)]
     section: dict[str, Any] = {"bits": bits, "inputs": inputs, "outputs": []}
-    grids = [grid(one, fixed) for one, fixed in zip(model.inputs, inputs, strict=True)]
+    grids = grids_of(model, inputs)
     outputs: dict[int, dict[str, Any]] = {}
     for group, unit in zip(groups, units, strict=True):
         made = [_output(exact[m], grids, unit, bits, outside) for m in group]
@@ -241,7 +249,8 @@ def _input(one: Input, centre: Fraction, subtract: int | None, step: float) -> d
     return fixed
 
 
-def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool) -> Problem:
+def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool, places: list[int]) -> Problem:
+    """`places`: the axis whose steps an input counts in."""
     linear: list[tuple[int, float]] = []
     products: list[tuple[int, int, float]] = []
     owners: tuple[list[int], list[int]] = ([], [])
@@ -253,10 +262,10 @@ def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool) 
         for (when, factors), coef in monomials.items():
             size = abs(float(coef))
             if len(factors) == 2:
-                products.append((*factors, float(coef)))  # type: ignore[arg-type]
+                products.append((places[factors[0]], places[factors[1]], float(coef)))
                 owners[1].append(m)
             elif factors:
-                linear.append((factors[0], float(coef)))
+                linear.append((places[factors[0]], float(coef)))
                 owners[0].append(m)
             elif len(when) == 1:
                 indicators[when[0][0]] = max(indicators.get(when[0][0], 0.0), size)

@@ -62,10 +62,29 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
             raise DataError(f"a range is declared for {name!r}, which is not an input of the model{hint}")
         if known[name].categories is not None:
             raise DataError(f"a range is declared for {name!r}, which is categorical; categories have no range")
+        stream = known[name].stream
+        if stream is not None and stream[0] != "difference":
+            raise DataError(
+                f"a range is declared for {name!r}, which is computed from {stream[1]!r} and has its range; declare that"
+            )
     if not 0.0 <= margin < math.inf:
         raise DataError(f"margin is {margin!r}; it must be 0 or more, as in 0.1 for 10 % on both sides")
     limit = model.limit
-    return model.replace(inputs=tuple(_with_range(one, declared.get(one.name), margin, limit) for one in model.inputs))
+    own = {
+        one.name: _with_range(one, declared.get(one.name), margin, limit)
+        for one in model.inputs
+        if one.stream is None or one.stream[0] == "difference"
+    }
+    return model.replace(inputs=tuple(own.get(one.name) or _of_source(one, own, limit) for one in model.inputs))
+
+
+def _of_source(one: Input, own: Mapping[str, Input], limit: float) -> Input:
+    """A lag or a mean of a reading lies where the reading does."""
+    assert one.stream is not None
+    source = own[one.stream[1]]
+    assert source.low is not None
+    assert source.high is not None
+    return _with_range(one, (source.low, source.high), 0.0, limit)
 
 
 def _with_range(one: Input, declared: tuple[float, float] | None, margin: float, limit: float) -> Input:

@@ -42,7 +42,7 @@ def show_detector(model: Model, as_json: bool) -> None:
     _sensors(model)
     section = model.sections[KEY]
     about, data = model.provenance, model.provenance.get("data", {})
-    facts = [("hash", model_hash(model)[:16]), ("chart", _chart(section))]
+    facts = [("hash", model_hash(model)[:16]), ("chart", chart_words(section))]
     rows = max(section["warm_up"], warm_up(model))
     facts.append(("warm-up", f"{rows} rows; no alarm before"))
     if data:
@@ -81,7 +81,8 @@ def _between(one: dict[str, Any]) -> str:
     return f"{number(one['low'], 3)} and {number(one['high'], 3)}"
 
 
-def _chart(section: dict[str, Any]) -> str:
+def chart_words(section: dict[str, Any]) -> str:
+    """How residuals become the score."""
     parts = {
         "residual": "squared residual",
         "ewma": f"moving average of the residual (alpha {section['alpha']:g})",

@@ -123,20 +123,30 @@ def series(rows: Survey, time: str | None) -> tuple[Survey, list[str]]:
             f"row {row} ({value}) is earlier than the row before it; inputs from earlier rows need rows in the order "
             f"of '{time}' (in UTC, where clocks are put back): sort the file"
         )
-    if not len(steps):
-        return replace(rows, breaks=np.arange(len(times))), []
-    typical = float(np.median(steps))
+    rows = with_breaks(rows)
+    gaps = int(np.count_nonzero(steps > LONGER * np.median(steps))) if len(steps) else 0
+    if not gaps:
+        return rows, []
+    return rows, [
+        f"{gaps} gap{'s' * (gaps > 1)} in '{time}' longer than the typical step of {np.median(steps) / 1e6:g} s; "
+        "no derived input reaches across"
+    ]
+
+
+def with_breaks(rows: Survey) -> Survey:
+    """Rows with the places where history breaks off; unchanged if they are no series."""
+    if rows.times is None:
+        return rows
+    times = rows.times.microseconds
     known = times != NOT_A_TIME
+    at = np.flatnonzero(known)
+    steps = np.diff(times[at])
+    if (steps <= 0).any():
+        return rows
     broken = np.zeros(len(times), dtype=bool)
-    broken[at[1:]] = steps > LONGER * typical
-    gaps = int(np.count_nonzero(broken))
+    if len(steps):
+        broken[at[1:]] = steps > LONGER * np.median(steps)
     broken |= ~known
     broken[1:] |= ~known[:-1]
     broken[0] = False
-    notes = []
-    if gaps:
-        notes.append(
-            f"{gaps} gap{'s' * (gaps > 1)} in '{time}' longer than the typical step of {typical / 1e6:g} s; "
-            "no derived input reaches across"
-        )
-    return replace(rows, breaks=np.flatnonzero(broken)), notes
+    return replace(rows, breaks=np.flatnonzero(broken))

@@ -18,11 +18,12 @@ from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
 from edge_lasso.history import stream_name
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.leakage import copies, from_the_future
+from edge_lasso.model_sections import check_sections, with_sections
 from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
-from edge_lasso.streams import Past, expand, series
+from edge_lasso.streams import Past, expand, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
@@ -105,6 +106,7 @@ def train_table(
     bootstrap: int = 0,
     seed: int = 0,
     past: Sequence[Past] = (),
+    sections: Sequence[str] | None = None,
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
     cluster: str | None = None,
@@ -148,6 +150,10 @@ def train_table(
         Inputs computed from earlier rows, such as ``streams.lags(3)``, which compete with the others. The rows are a
         series then, in the order of `time` or of the file, and folds are forward-chained. A target that `inputs` or a
         `Past` names has a past of its own, too.
+    sections : sequence of {"estimate", "health", "drift"}, optional
+        What travels with the model for a board that reads row after row: how to estimate missing inputs, what failing
+        sensors look like, what the rows trained on look like. Default: "estimate" where possible, and with `time` or
+        `past` the others, too, if the rows are in order.
     options : TrainOptions, optional
     sensors : Sensors, optional
         What inputs cost, and which belong together.
@@ -174,6 +180,7 @@ def train_table(
     ordered = time is not None or bool(past)
     _check_draws(repeat, stability, bootstrap, dealt=not ordered and group is None and cv > 0, cluster=cluster)
     check_folds(gap, group, segment, ordered, holdout, cv, cluster)
+    check_sections(sections, cluster)
     own = own_past(targets, inputs, past)
     columns = [name for name in input_columns(table, targets, time, inputs, drop, bool(own)) if name != group]
     sensors = sensors or Sensors()
@@ -209,6 +216,9 @@ def train_table(
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
         if streams:
             rows, broken = series(rows, time)
+        elif time is not None:
+            rows = with_breaks(rows)
+        if streams:
             design = design.deriving(streams)
         if is_wide(design, rows, degree):
             if streams:
@@ -246,11 +256,14 @@ def train_table(
         "costs": dict(sensors.costs), "signs": dict(sensors.signs),
         "sensors": {name: list(of) for name, of in sensors.members.items()},
         "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval, "repeat": repeat,
+        "sections": None if sections is None else list(sections),
         "past": [[one.kind, one.length, list(one.columns)] for one in past],
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
+    folds.about["sections"] = None if sections is None else list(sections)
+    model, told = with_sections(table, model, folds, fits, rows, sections, time is not None or bool(past))
     held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
@@ -258,14 +271,15 @@ def train_table(
             about["segments"] = segment_errors(table, rows, segment, held.truth[:, 0], held.prediction[:, 0])
         model = model.replace(provenance=about)
         if interval is not None:
-            model = model.replace(sections={"interval/1": conformal(held.truth - held.prediction, interval)})
+            found_interval = conformal(held.truth - held.prediction, interval)
+            model = model.replace(sections={"interval/1": found_interval, **model.sections})
     counted = [
         f"column '{name}' has no name in the file; it seems to count the rows and is no input unless --inputs names it"
         for name in table.row_numbers
         if name not in (*inputs, *targets, *drop, time)
     ]
-    notes = [*counted, *rows.notes, *broken, *_column_notes(found.empty, fits), *copies(folds, design)]
-    if time is not None and isinstance(rows, Survey):
+    notes = [*counted, *rows.notes, *broken, *told, *_column_notes(found.empty, fits), *copies(folds, design)]
+    if time is not None and isinstance(rows, Survey) and not past:  # with lags, sensors upstream are the point
         notes += from_the_future(table, design, rows)
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
 

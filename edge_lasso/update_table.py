@@ -17,9 +17,10 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, Splits, plan_folds
 from edge_lasso.history import ModelHistory
+from edge_lasso.model_sections import with_sections
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.statistics import Statistics
-from edge_lasso.streams import series
+from edge_lasso.streams import series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, model_block, model_columns, open_table
 from edge_lasso.terms import model_term_names, numeric_inputs, provenance, to_model
@@ -92,7 +93,12 @@ def update_table(
     folds.about = training(design, about["degree"], about["time"], options, made, about["seed"])
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
     model = to_model(fits, inputs, design.columns, design.terms, made)
-    return TrainResult(model, folds, fits, [*rows.notes, *broken, *_new_categories(rows, design.categories)], None)
+    rows = with_breaks(rows)
+    asked = folds.about["sections"] = about.get("sections", [])
+    ordered = about["time"] is not None or bool(design.streams)
+    model, told = with_sections(table, model, folds, fits, rows, asked, ordered, strict=False)
+    notes = [*rows.notes, *broken, *told, *_new_categories(rows, design.categories)]
+    return TrainResult(model, folds, fits, notes, None)
 
 
 def grown(statistics: FoldStatistics, new: Statistics) -> FoldStatistics:

@@ -38,8 +38,8 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.micropython import find_micropython
 
         return find_micropython() is not None
-    if tool == "sshd":
-        return Path("/usr/sbin/sshd").is_file()
+    if tool in ("sshd", "mosquitto"):
+        return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is not None
     if tool == "simavr":
         return Path("/usr/include/simavr/sim_avr.h").is_file()
     if tool == "rp2040js":
@@ -56,8 +56,6 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.build import find_compiler
 
         return find_compiler() is not None
-    if tool == "sshd":
-        return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") is not None
     return shutil.which(tool) is not None
 
 
@@ -85,3 +83,92 @@ def root() -> Path:
 def beijing() -> Path:
     """The bundled data set of the demo."""
     return ROOT / "edge_lasso" / "data" / "beijing_air.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def stateful_model():
+    """Make a random model that takes in rows one after another: any mix of streams, health, estimates and a detector."""
+    return random_stateful_model
+
+
+def random_stateful_model(seed, plain=False, **only):
+    """`plain`: what fixed point can do, and nothing of absurd sizes. `only`: fixed choices, such as ``chart="both"``."""
+    import random
+
+    import numpy as np
+
+    from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
+
+    source = random.Random(seed)
+
+    def choose(name, choices):
+        picked = source.choice(choices)
+        return only.get(name, picked)
+
+    detector = choose("detector", (True, True, False))
+    count = source.randint(2, 5)
+    inputs = []
+    for i in range(count):
+        middle, half = source.uniform(-100, 100), 10.0 ** source.uniform(-1, 3)
+        inputs.append(Input(f"s{i}", i, middle + source.uniform(-0.5, 0.5) * half, middle - half, middle + half, "V"))
+    sensors = list(inputs)
+    if choose("categories", (True, False, False)):
+        inputs.append(Input("kind", count, None, None, None, "", ("red", "green", "blue")))
+    for _ in range(choose("streams", (0, 2, 4, 6))):
+        of = source.choice(sensors)
+        kind = choose("kind", ("lag", "difference", "mean", "ewma"))
+        length = source.randint(1 if kind in ("lag", "difference") else 2, choose("longest", (3, 3, 12)))
+        half = of.high - of.low
+        low, high, default = (-half, half, 0.0) if kind == "difference" else (of.low, of.high, of.default)
+        name = f"{of.name}.{kind}{length}"
+        if all(one.name != name for one in inputs):
+            inputs.append(Input(name, len(inputs), default, low, high, stream=(kind, of.name, length)))
+    numbers = [i for i, one in enumerate(inputs) if one.categories is None]
+
+    def terms(own=None):
+        found = [(Factor(i),) for i in numbers if i != own and source.random() < 0.8]
+        found += [(Factor(count, c),) for c in (0, 2) if len(inputs) > count and inputs[count].categories]
+        if not plain and not detector and source.random() < 0.3:
+            found.append((Factor(source.choice(numbers)), Factor(source.choice(numbers))))
+        scale = [1.0 if f[0].category is not None else 1.0 / (inputs[f[0].input].high - inputs[f[0].input].low) for f in found]
+        return tuple(Term(source.uniform(-2, 2) * s * 10.0, f) for s, f in zip(scale, found, strict=True))
+
+    sections, classes, link = {}, None, "identity"
+    if detector:
+        watched = source.sample(range(count), source.randint(1, count))
+        outputs = tuple(Output(inputs[i].name, inputs[i].default, terms(i)) for i in watched)
+        widths = [inputs[i].high - inputs[i].low for i in watched]
+        sections["detector/1"] = {
+            "watched": [
+                {"reading": inputs[i].name, "centre": source.gauss(0.0, 0.1) * w, "scale": 0.4 * w, "slow": source.uniform(0.2, 1.0),
+                 "weight": source.uniform(0.5, 2.0)} for i, w in zip(watched, widths, strict=True)
+            ],
+            "chart": choose("chart", ("residual", "ewma", "both", "cusum")), "alpha": source.uniform(0.05, 1.0),
+            "allowance": 0.5, "clip": 8.0, "median": choose("median", (0, 0, 1, 4, 5)), "smoothing": source.uniform(0.05, 1.0),
+            "aggregate": choose("aggregate", ("mean", "max")), "warm_up": choose("warm_up", (0, 10)),
+            "threshold": {"score": source.uniform(0.5, 20.0), "row_rate": 0.01, "hold": source.randint(0, 5)},
+        }  # fmt: skip
+        if choose("adjust", (True, False, False)):
+            sections["detector/1"]["adjust"] = {"eta": 0.05, "cap": 3.0, "freeze": source.randint(1, 6)}
+    else:
+        link = choose("link", ("identity", "identity", "logistic", "softmax"))
+        several = 3 if link == "softmax" else source.choice((1, 2)) if link == "identity" else 1
+        outputs = tuple(Output(f"y{m}", source.uniform(-5, 5), terms(), link) for m in range(several))
+        classes = None if link == "identity" else ("no", "yes", "perhaps")[: max(2, several)]
+    if choose("health", (True, True, False)):
+        some = [one for one in sensors if source.random() < 0.8]
+        limits = [{"input": one.name, "stuck": source.choice((0, 1, 3)), "jump": (one.high - one.low) * source.uniform(0.05, 0.4)} for one in some]
+        sections["health/1"] = {"readings": limits}
+    if choose("estimate", (True, False)):
+        rng = np.random.default_rng(seed)
+        k = len(numbers)
+        sd = np.array([(inputs[i].high - inputs[i].low) / 4 for i in numbers])
+        mix = rng.normal(size=(3 * k + 5, 2)) @ rng.normal(size=(2, k)) + 0.5 * rng.normal(size=(3 * k + 5, k))
+        inverse = np.linalg.inv(np.cov((mix * sd).T).reshape(k, k))
+        sections["estimate/1"] = {
+            "mean": [inputs[i].default for i in numbers], "inverse": inverse[np.tril_indices(k)].tolist(),
+            "residual": [source.choice((0.0, 1.0, 25.0)) for _ in outputs],
+        }  # fmt: skip
+    columns = tuple(one.name for one in inputs)
+    made = Model(columns, tuple(inputs), outputs, choose("policy", ("extrapolate", "extrapolate", "clamp")), classes, sections)
+    return loads(dumps(made))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_lasso_runtime import Model
+from edge_lasso_runtime.stream import keeps_state
 
 from . import dense_bounds
 from .c_layout import names_of
@@ -21,10 +22,12 @@ from .fixed_c import fixed_files
 from .fixed_python import fixed_expected, fixed_promise
 from .floating_c import Floating
 from .options import Options
+from .stream_c import with_step
 from .vectors import reference
 
 VARIANTS = ("double", "float", "fixed")
 HANDLES_MISSING = True
+STEPS = True
 
 
 def default_variant(model: Model) -> str:
@@ -52,8 +55,10 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     """
     names = names_of(model, options)
     if options.variant == "fixed":
-        return fixed_files(model, options, names)
-    return Floating(model, options, names).files()
+        files = fixed_files(model, options, names)
+    else:
+        files = Floating(model, options, names).files()
+    return with_step(model, options, names, files) if keeps_state(model) else files
 
 
 def expected(

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_lasso_runtime.format import model_hash
 from edge_lasso_runtime.model import Input, Model
+from edge_lasso_runtime.stream import STATEFUL, keeps_state, readings
 
 from . import GENERATOR
 from .options import Options
@@ -47,15 +48,48 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
             {"row": row, "linear": value} for row, value in self_test(model) if handles_missing or None not in row
         ]),
     }  # fmt: skip
+    if keeps_state(model):
+        found["caller"] = _json(stream_facts(model, False)["caller"])
     if model.classes is not None:
         found["classes"] = _json(list(model.classes))
     return found
+
+
+def stream_facts(model: Model, steps: bool) -> dict[str, Any]:
+    """What `artifact.json` says of a model that takes in rows one after another; nothing of any other.
+
+    Parameters
+    ----------
+    model : Model
+    steps : bool
+        Whether the artifact has `start` and `step`; else the caller computes derived inputs and whatever the sections
+        are for, as `edge_lasso_runtime.step` does.
+    """
+    if not keeps_state(model):
+        return {}
+    found: dict[str, Any] = {"streams": {one.name: _stream(one) for one in model.inputs if one.stream is not None}}
+    sections = [key for key in STATEFUL if key in model.sections]
+    if not steps:
+        return {**found, "caller": ([*found["streams"]] and ["streams"]) + sections}
+    found["step"] = {
+        "readings": [model.inputs[i].name for i in readings(model)],
+        "linear": model.outputs[0].link != "identity",
+        "estimate": "estimate/1" in model.sections,
+        "detector": "detector/1" in model.sections,
+    }
+    return found
+
+
+def _stream(one: Input) -> dict[str, Any]:
+    return dict(zip(("kind", "of", "length"), one.stream or (), strict=True))
 
 
 def _input(one: Input, column: int) -> dict[str, Any]:
     data: dict[str, Any] = {"name": one.name, "column": column}
     if one.unit:
         data["unit"] = one.unit
+    if one.stream is not None:
+        data["stream"] = _stream(one)
     if one.categories is not None:
         data["categories"] = list(one.categories)
     else:

@@ -2,6 +2,7 @@
 
 A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
+`STEPS` says that it renders `start` and `step` of a model that keeps state.
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 
 from . import GENERATOR
+from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
 from .vectors import test_rows
@@ -124,6 +126,7 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
+    described.update(stream_facts(model, getattr(module, "STEPS", False)))
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding

@@ -44,6 +44,9 @@ class Artifact(_Record):
     encoding : dict or None
         ``encode`` and ``decode``, each with lists ``offset`` and ``scale``: where an artifact's tensors are integers,
         they stand for ``(x - offset) / scale`` of a reading and ``(y - offset) / scale`` of a linear predictor.
+    step : dict or None
+        Of an artifact that takes in rows one after another: ``readings`` (names), and whether a result has ``linear``,
+        ``estimate``, ``detector``; see `step_session`.
     """
 
     __slots__ = (
@@ -56,6 +59,7 @@ class Artifact(_Record):
         "name",
         "outputs",
         "self_test",
+        "step",
         "target",
         "variant",
     )
@@ -73,6 +77,7 @@ class Artifact(_Record):
         handles_missing: bool,
         self_test: list[tuple[list[float], list[float], list[float]]],
         encoding: dict[str, dict[str, list[float]]] | None = None,
+        step: dict[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.target = target
@@ -85,6 +90,7 @@ class Artifact(_Record):
         self.handles_missing = handles_missing
         self.self_test = self_test
         self.encoding = encoding
+        self.step = step
 
     def path(self, file: str = "") -> str:
         """The path of a file of this artifact (of the entry file by default)."""
@@ -159,7 +165,17 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
         handles_missing,
         self_test,
         _encoding(data["encoding"], len(inputs), len(outputs)) if "encoding" in data else None,
+        _step(_object(data["step"], "step")) if "step" in data else None,
     )
+
+
+def _step(data: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"readings": _each(data, "readings", _text)}
+    for key in ("linear", "estimate", "detector"):
+        if not isinstance(data.get(key), bool):
+            raise ModelFormatError(f"step.{key} must be true or false")
+        found[key] = data[key]
+    return found
 
 
 def _encoding(data: Any, inputs: int, outputs: int) -> dict[str, dict[str, list[float]]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .sessions import Rows
+    from .step_session import Answer
 
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
@@ -173,6 +174,14 @@ class CSession(Session):
                 function(q, y)
                 result.append(list(y))
         return result
+
+    def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
+        """Sequences through `start` and `step`."""
+        if self.artifact.step is None:
+            return None
+        from .step_session import c_answers
+
+        return c_answers(self, sequences)
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """The compiled `predict` with cached arrays."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from .errors import ModelFormatError
 from .format import _index, _keys, _list, _show, number
 from .predict import clean
+from .stream import keeps_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +139,10 @@ def validate(section: Any, model: Model, where: str) -> None:
     inputs = _sized(section["inputs"], f"{where}.inputs", len(model.inputs))
     for i, one in enumerate(inputs):
         _validate_input(one, model.inputs[i], f"{where}.inputs[{i}]")
+    if keeps_state(model):
+        from .fixed_stream import validate_streams
+
+        validate_streams(inputs, model, f"{where}.inputs")
     for i, output in enumerate(_sized(section["outputs"], f"{where}.outputs", len(model.outputs))):
         _validate_output(output, inputs, bits, link, f"{where}.outputs[{i}]")
     if link == "softmax" and len({(one["unit"], one["shift"]) for one in section["outputs"]}) > 1:

@@ -6,6 +6,7 @@ is trusted (MicroPython before 1.26 rounds neither correctly).
 
 from __future__ import annotations
 
+from . import step_session
 from .artifact import Artifact
 from .errors import SessionError
 from .sessions import Session, first_line
@@ -54,6 +55,7 @@ OPS = {
     'probability': lambda ns, x: [ns['probability'](int(x[0]))],
     'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
 }
+{step}
 def emit(ns, ops, width, count, data):
     for i in range(count):
         x = list(struct.unpack('<%dd' % width, data[8 * width * i:8 * width * (i + 1)]))
@@ -79,7 +81,7 @@ def load(source):
     ns = {'__name__': 'artifact'}
     exec(source, ns)
     return ns
-"""
+""".replace("{step}", step_session.WORKER)
 
 CPYTHON_MAIN = """
 with open(sys.argv[1], encoding='utf-8') as file:
@@ -245,6 +247,19 @@ class InterpreterSession(Session):
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The position of `label` among the classes."""
         return [int(one[0]) for one in self._answers(rows, "label")] if "label" in self.ops else None
+
+    def steps(self, sequences: Sequence[Rows]) -> list[step_session.Answer] | None:
+        """Sequences through `start` and `step`; MicroPython gets no more of each than its script may hold."""
+        if self.artifact.step is None:
+            return None
+        found: list[step_session.Answer] = []
+        for rows in sequences:
+            part = rows
+            if isinstance(self.run, MicroPython):
+                part = rows[: max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)]
+            lines = self._ask(["step"], step_session.marked([part]))["step"]
+            found += step_session.answers(lines, self.artifact)
+        return found
 
     def _answers(self, rows: Rows, op: str) -> list[list[float]]:
         if self.known[0] is not rows:

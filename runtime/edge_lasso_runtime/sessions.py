@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from .step_session import Answer
+
     Rows = Sequence[Sequence[float]]
 
 KINDS = {
@@ -82,6 +84,10 @@ class Session:
 
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The class the artifact names for each row, or its position among the classes; None where it names none."""
+        return None
+
+    def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
+        """Sequences of rows of readings through `start` and `step`, one answer per row; None where there is no step."""
         return None
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:

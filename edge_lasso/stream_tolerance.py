@@ -1,0 +1,234 @@
+"""How far a binary32 artifact's `step` may be from the reference: an error bound carried along with the reference.
+
+Per row: what rounding may have done to each derived and estimated input, what that does to the linear predictor (on
+top of the bound of `dense_bounds` for that row of inputs), to each residual, to the charts' memory, to the score. To
+first order, doubled. Alarms are compared as long as no score was nearer to the threshold than its error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_lasso_exporters import dense_bounds
+from edge_lasso_exporters.dense import dense
+from edge_lasso_exporters.options import Options
+from edge_lasso_exporters.stateful import Stateful
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.detector import Detector
+from edge_lasso_runtime.estimate import Estimator
+from edge_lasso_runtime.health import KEY as HEALTH
+from edge_lasso_runtime.step import Step
+from edge_lasso_runtime.step_session import Answer
+from edge_lasso_runtime.stream import MISSING, Delays
+
+U = 2.0**-24
+SLACK = 2.0
+LINK = 64 * U
+
+
+def single(model: Model) -> Model:
+    """The model with the limits that a binary32 board compares with."""
+    inputs = tuple(one.replace(low=_single(one.low), high=_single(one.high)) for one in model.inputs)
+    sections = dict(model.sections)
+    if HEALTH in sections:
+        limits = [{**one, "jump": _single(one["jump"])} for one in sections[HEALTH]["readings"]]
+        sections[HEALTH] = {"readings": limits}
+    return model.replace(inputs=inputs, sections=sections)
+
+
+def _single(value: float | None) -> float | None:
+    if value is None:
+        return None
+    with np.errstate(over="ignore"):
+        return float(min(max(np.float32(value), np.float32(-3e38)), np.float32(3e38)))
+
+
+class Tolerance:
+    """Follows one sequence; `judge` every row in order.
+
+    Parameters
+    ----------
+    model : Model
+        As `single` makes it.
+    options : Options
+    """
+
+    def __init__(self, model: Model, options: Options) -> None:
+        self.model, self.plan = model, Stateful(model, options)
+        self.form = dense_bounds.choose(dense(model), "float32")
+        self.delays = Delays(model)
+        self.errors = [0.0] * len(self.plan.averages)
+        self.estimator = Estimator(model) if self.plan.estimate else None
+        count = len(self.plan.watched)
+        self.detector = Detector(model) if self.plan.detector else None
+        self.up, self.evidence = [0.0] * count, [0.0] * count
+        self.recent: list[deque[tuple[float, float]]] = []
+        if self.detector is not None:
+            self.recent = [deque(maxlen=(self.plan.detector or {})["median"] or 1) for _ in range(count)]
+        self.threshold = U
+        self.sure = True
+
+    def judge(self, row: Sequence[float], must: Step, answer: Answer) -> str:
+        """The first thing that is off by more than rounding explains; "" where all is well."""
+        names = self.plan.names
+        if answer.faults != [must.faults.get(name, "") for name in names] or answer.status != must.status:
+            return f"step's faults are {answer.faults} ({answer.status}), must be {must.faults} ({must.status})"
+        raw = [MISSING] * len(self.model.inputs)
+        for i, value in zip(self.plan.readings, row, strict=True):
+            one = self.model.inputs[i]
+            if one.categories is not None:
+                raw[i] = -1.0 if one.name in must.faults else value
+            elif -self.model.limit <= value <= self.model.limit:
+                raw[i] = value
+        x, errors, wider = self._inputs(raw, must)
+        values, bounds = dense_bounds.expected(self.form, [x], "selected")
+        allowed = [SLACK * (bound + moved) for bound, moved in zip(bounds[0], self._moved(x, errors), strict=True)]
+        del values
+        for got, want, room in zip(answer.linear, must.linear, allowed, strict=True):
+            if math.isfinite(want) and not abs(got - want) <= room:
+                return f"step's linear predictor is {got!r}, must be {want!r} within {room!r}"
+        if self.model.outputs[0].link != "identity":
+            for got, want in zip(answer.values, must.values, strict=True):
+                if not abs(got - want) <= max(allowed) + LINK:
+                    return f"step's value is {got!r}, must be {want!r} within {max(allowed) + LINK!r}"
+        for got, want in zip(answer.widths, must.widths or [1.0] * len(answer.widths), strict=True):
+            if not abs(got - want) <= SLACK * wider * want:
+                return f"step's width is {got!r}, must be {want!r} within {SLACK * wider * want!r}"
+        return "" if self.detector is None else self._score(raw, must, answer, allowed, wider)
+
+    def _inputs(self, raw: list[float], must: Step) -> tuple[list[float], list[float], float]:
+        """The reference's inputs, how far rounding may have moved each, and (relative) the widths."""
+        x = list(raw)
+        for i in self.plan.readings:
+            if must.faults.get(self.model.inputs[i].name) == "stuck":
+                x[i] = MISSING
+        if self.model.policy == "clamp":
+            x = _clamped(self.model, x)
+        rings = [[abs(v) for v in ring if v == v] for ring in self.delays.rings]
+        before = list(self.delays.averages)
+        self.delays.step(x)
+        errors = [U * abs(v) if v == v else 0.0 for v in x]
+        for i, kind, at, ring, length in self.plan.derived:
+            size = max([*rings[ring], abs(x[at]) if x[at] == x[at] else 0.0], default=0.0)
+            errors[i] = {"lag": 1.0, "difference": 4.0, "mean": length + 4.0}[kind] * U * size
+        for k, (i, at, span) in enumerate(self.plan.averages):
+            if x[at] == x[at]:
+                size = abs(x[at]) + (abs(before[k]) if before[k] == before[k] else 0.0)
+                self.errors[k] = (1.0 - 2.0 / (span + 1)) * self.errors[k] + 5.0 * U * size
+            errors[i] = self.errors[k]
+        gone = [i for i, v in enumerate(x) if v != v]
+        wider = 0.0
+        if gone and self.estimator is not None:
+            wider = self._estimated(x, errors, gone)
+        for i in gone:
+            if self.estimator is None:
+                x[i] = float(self.model.inputs[i].default or 0.0)
+                errors[i] = U * abs(x[i])
+        return (_clamped(self.model, x) if self.model.policy == "clamp" else x), errors, wider
+
+    def _estimated(self, x: list[float], errors: list[float], gone: list[int]) -> float:
+        plan, section = self.plan, self.plan.estimate or {}
+        k = len(plan.numeric)
+        inverse = np.zeros((k, k))
+        inverse[np.tril_indices(k)] = section["inverse"]
+        inverse = inverse + np.tril(inverse, -1).T
+        lost = [j for j, i in enumerate(plan.numeric) if i in gone]
+        kept = [j for j in range(k) if j not in lost]
+        mean = np.array(section["mean"], dtype=float)
+        known = np.array([x[plan.numeric[j]] for j in kept])
+        moved = np.array([errors[plan.numeric[j]] for j in kept]) + 2.0 * U * (np.abs(known) + np.abs(mean[kept]))
+        away, block = np.abs(known - mean[kept]), inverse[np.ix_(lost, lost)]
+        right = np.abs(inverse[np.ix_(lost, kept)]) @ (moved + (k + 3) * U * away)
+        assert self.estimator is not None
+        self.estimator.fill(x, gone)
+        found = np.abs(np.array([x[plan.numeric[j]] for j in lost]) - mean[lost])
+        solved: NDArray[np.float64] = np.abs(np.linalg.inv(block)) @ (right + 6.0 * k * k * U * np.abs(block) @ found)
+        for j, error in zip(lost, solved.tolist(), strict=True):
+            i = plan.numeric[j]
+            errors[i] = error + 2.0 * U * (abs(mean[j]) + abs(x[i]))
+        return float(6.0 * k * k * U * np.linalg.cond(block))
+
+    def _moved(self, x: list[float], errors: list[float]) -> list[float]:
+        """What the errors of inputs do to each output, exactly for a product of magnitudes."""
+        found = []
+        for output in self.model.outputs:
+            total = 0.0
+            for term in output.terms:
+                size = wide = abs(term.coef)
+                for factor in term.factors:
+                    if factor.category is None:
+                        size *= abs(x[factor.input])
+                        wide *= abs(x[factor.input]) + errors[factor.input]
+                total += wide - size
+            found.append(total * (1.0 + 2.0**-20))
+        return found
+
+    def _score(self, raw: list[float], must: Step, answer: Answer, allowed: list[float], wider: float) -> str:
+        section: dict[str, Any] = self.plan.detector or {}
+        assert self.detector is not None
+        before = (list(self.detector.up), list(self.detector.down), list(self.detector.evidence))
+        self.detector.step(raw, must.linear, must.widths)
+        room, total = 0.0, 0.0
+        for k, (at, centre, factor, slow, weight) in enumerate(self.plan.watched):
+            if raw[at] != raw[at]:
+                continue
+            width = must.widths[k] if must.widths else 1.0
+            r = (raw[at] - must.linear[k] - centre) * factor / width
+            error = (allowed[k] + 2.0 * U * (abs(raw[at]) + abs(must.linear[k]) + abs(centre))) * factor / width
+            error += (4.0 * U + wider) * abs(r)
+            size = min(abs(r), section["clip"])
+            if section["median"]:
+                passed = list(self.recent[k])
+                self.recent[k].append((abs(r), error))
+                error += max((e for _, e in passed), default=0.0) + 2.0 * U * (
+                    abs(r) + max((a for a, _ in passed), default=0.0)
+                )
+                size = section["clip"]
+            room += weight * self._evidence(k, size, min(error, 2.0 * section["clip"]), slow, section, before)
+            total += weight
+        score = must.score or 0.0
+        room = SLACK * (
+            room / (1.0 if section["aggregate"] == "max" or total == 0.0 else total)
+            + 2.0 * (len(self.up) + 4) * U * score
+        )
+        if answer.score is None or not abs(answer.score - score) <= room:
+            return f"the score is {answer.score!r}, must be {score!r} within {room!r}"
+        limit = section["threshold"]["score"] if self.plan.adjust is None else self.detector.threshold
+        if self.plan.adjust is not None:
+            self.threshold += 4.0 * U
+            self.detector.decide(score) if must.status != "warming up" else None
+        self.sure = self.sure and abs(score - limit) > room + self.threshold * limit
+        if self.sure and (answer.alarm, answer.onset) != (must.alarm, must.onset):
+            return f"alarm and onset are {(answer.alarm, answer.onset)}, must be {(must.alarm, must.onset)}"
+        return ""
+
+    def _evidence(self, k: int, size: float, error: float, slow: float, section: dict[str, Any], before: Any) -> float:
+        """The error of a sensor's smoothed evidence, carried on."""
+        assert self.detector is not None
+        chart = section["chart"]
+        squared = (2.0 * size + error) * error + 2.0 * U * size * size
+        up = max(abs(self.detector.up[k]), self.detector.down[k], abs(before[0][k]), before[1][k])
+        if chart == "cusum":
+            self.up[k] = self.up[k] + error + 4.0 * U * (up + size + section["allowance"])
+        elif chart != "residual":
+            self.up[k] = (1.0 - section["alpha"]) * self.up[k] + section["alpha"] * error + 4.0 * U * (up + size)
+        slowed = slow * self.up[k]
+        slow_squared = (2.0 * slow * up + slowed) * slowed + 6.0 * U * (slow * up) ** 2
+        moved = {"residual": squared, "both": (squared + slow_squared) / 2.0}.get(chart, slow_squared)
+        most = max(before[2][k], self.detector.evidence[k], size * size, (slow * up) ** 2)
+        smoothing = section["smoothing"]
+        self.evidence[k] = (1.0 - smoothing) * self.evidence[k] + smoothing * moved + 6.0 * U * most
+        return self.evidence[k]
+
+
+def _clamped(model: Model, x: list[float]) -> list[float]:
+    return [
+        v if v != v or one.low is None or one.high is None else min(max(v, one.low), one.high)
+        for v, one in zip(x, model.inputs, strict=True)
+    ]

@@ -1,0 +1,33 @@
+"""What a model that keeps state must give for a sequence of rows, in binary64 or in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_lasso_runtime.fixed_stream import start_fixed, step_fixed
+from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.step import Step, start, step
+
+from .stateful import Stateful
+from .vectors import self_test_sizes
+
+
+def replay(model: Model, rows: Sequence[Sequence[float | None]], fixed: bool) -> list[Step]:
+    """The reference's answer to each row, from a start."""
+    found = []
+    if fixed:
+        counting = start_fixed(model)
+        for row in rows:
+            result, counting = step_fixed(model, counting, row)
+            found.append(result)
+        return found
+    state = start(model)
+    for row in rows:
+        result, state = step(model, state, row)
+        found.append(result)
+    return found
+
+
+def replay_sizes(plan: Stateful) -> list[float]:
+    """Per output, what the self-test allows in units of epsilon: histories and estimates lose more than one row does."""
+    return [size * (1024.0 if plan.estimate else 64.0) for size in self_test_sizes(plan.model)]
