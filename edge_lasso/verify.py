@@ -211,6 +211,9 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
 
 
 def _run(runtime: Runtime, model: Model, facts: dict[str, Any], table: tuple[Rows, Rows, Rows, Rows]) -> Execution:
+    if runtime.values is not None and table[1]:
+        step = -(-len(table[1]) * len(table[1][0]) // runtime.values)
+        table = tuple(part[:: max(step, 1)] for part in table)  # type: ignore[assignment]
     plain, rows, values, tolerances = table
     try:
         with opened(runtime) as session:
