@@ -16,7 +16,7 @@ from edge_lasso_runtime.step import Step
 from edge_lasso_runtime.step_session import Answer
 from edge_lasso_runtime.stream import readings
 
-from .stream_tolerance import Tolerance, single
+from .stream_tolerance import Tolerance, rounded, single
 
 Sequences = Sequence[Sequence[Sequence[float]]]
 LINK_ROUNDING = 2.0**-48
@@ -34,11 +34,12 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
     faults : list of str
         What is wrong; empty when it keeps its promise.
     """
+    fixed = options.variant == "fixed"
+    if options.variant == "float":
+        model, sequences = single(model), rounded(sequences)
     found = session.steps(sequences)
     if found is None:
         return 0, []
-    fixed = options.variant == "fixed"
-    model = single(model) if options.variant == "float" else model
     wanted = [replay(model, rows, fixed) for rows in sequences]
     given = [list(rows) for rows in sequences]
     if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short

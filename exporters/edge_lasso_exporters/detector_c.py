@@ -144,7 +144,12 @@ def state_fields(plan: Stateful, kind: str, upper: str) -> list[str]:
         lines += [f"    {kind} sorted[{upper}_OUTPUTS][{median}];", f"    {size} times[{upper}_OUTPUTS][{median}];"]
         lines += [f"    {size} counts[{upper}_OUTPUTS];", f"    {size} nexts[{upper}_OUTPUTS];"]
     lines.append(f"    {kind} threshold; /* of the score */")
-    return [*lines, "    int32_t quiet;", "    uint32_t onsets; /* alarms that began */", "    uint32_t alarms; /* rows in alarm */"]
+    return [
+        *lines,
+        "    int32_t quiet;",
+        "    uint32_t onsets; /* alarms that began */",
+        "    uint32_t alarms; /* rows in alarm */",
+    ]
 
 
 def start_lines(plan: Stateful, number: Callable[[float], str]) -> tuple[list[str], list[str]]:
@@ -156,7 +161,12 @@ def start_lines(plan: Stateful, number: Callable[[float], str]) -> tuple[list[st
     each.append(f"        state->evidence[k] = {number(1.0)};")
     each += ["        state->counts[k] = 0U;", "        state->nexts[k] = 0U;"] if section["median"] else []
     rest = [f"    state->threshold = {number(float(section['threshold']['score']))};"]
-    return each, [*rest, f"    state->quiet = INT32_C({ENDLESS});", "    state->onsets = 0U;", "    state->alarms = 0U;"]
+    return each, [
+        *rest,
+        f"    state->quiet = INT32_C({ENDLESS});",
+        "    state->onsets = 0U;",
+        "    state->alarms = 0U;",
+    ]
 
 
 def functions(plan: Stateful, words: dict[str, str], number: Callable[[float], str], z: str) -> str:

@@ -91,7 +91,10 @@ ENDLESS = 1 << 30
 def tables(plan: Stateful) -> list[str]:
     """The constants."""
     names = [plan.model.inputs[at].name for at, *_ in plan.watched]
-    lines = [f"WATCHED_NAMES = ({', '.join(map(ascii, names))},)", "WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight"]
+    lines = [
+        f"WATCHED_NAMES = ({', '.join(map(ascii, names))},)",
+        "WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight",
+    ]
     for at, *numbers in plan.watched:
         lines.append(f"    ({plan.places[at]}, {', '.join(map(repr, numbers))}),")
     return [*lines, ")"]

@@ -158,6 +158,8 @@ def sequence(plan: Stateful, length: int = 6) -> list[list[float | None]]:
             assert one.low is not None
             assert one.high is not None
             part = ((t * 5 + k * 3) % 8 + 1) / 10
-            row.append(None if t == 3 and k == 0 else min(max(one.low + (one.high - one.low) * part, one.low), one.high))
+            row.append(
+                None if t == 3 and k == 0 else min(max(one.low + (one.high - one.low) * part, one.low), one.high)
+            )
         rows.append(row)
     return rows

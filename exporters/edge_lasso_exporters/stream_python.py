@@ -49,13 +49,13 @@ def _look(x, faults):
 {skip}        if not low <= x[place] <= high:
             faults[READINGS[k]] = "out of range" if x[place] == x[place] else "missing"
 '''
-CLAMP = '''
+CLAMP = """
 
 def _clamp(x):
     for place, _, low, high, categories in INPUTS:
         if not categories:
             x[place] = low if x[place] < low else high if x[place] > high else x[place]
-'''
+"""
 DELAYS = '''
 
 def _delays(state, {x}):
@@ -225,7 +225,9 @@ class StreamPython:
         if plan.derived:
             lines.append(f"SOURCES = {_tuple(str(places[i]) for i, _ in plan.sources)}")
             last = ", input" if self.fixed else ""
-            lines.append(f"STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length{last}")
+            lines.append(
+                f"STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length{last}"
+            )
             for i, kind, at, ring, length in plan.derived:
                 end = f", {i}" if self.fixed else ""
                 lines.append(f"    ({places[i]}, {KINDS.index(kind)}, {places[at]}, {ring}, {length}{end}),")
@@ -233,7 +235,7 @@ class StreamPython:
         if plan.averages:
             lines.append(f"AVERAGES = (  # place, place of the source, rate{', shift' if self.fixed else ''}")
             for i, at, span in plan.averages:
-                rate = "%d, %d" % rate_of(span) if self.fixed else repr(2.0 / (span + 1))
+                rate = ", ".join(map(str, rate_of(span))) if self.fixed else repr(2.0 / (span + 1))
                 lines.append(f"    ({places[i]}, {places[at]}, {rate}),")
             lines.append(")")
         if plan.estimate:
@@ -262,7 +264,7 @@ class StreamPython:
         if plan.averages:
             lines.append(f'        "averages": [{None if self.fixed else "MISSING"}] * {len(plan.averages)},')
         lines += detector_python.start_lines(plan) if plan.detector else []
-        doc = '    """What `step` remembers, before the first row: numbers and lists of constant size, the caller\'s to keep."""'
+        doc = '    """What `step` remembers, before the first row: numbers and lists, the caller\'s to keep."""'
         return "\n".join(["", "", "def start():", doc, "    return {", *lines, "    }"]) + "\n"
 
     def _delays(self) -> str:
@@ -295,7 +297,9 @@ class StreamPython:
                 word = "else" if last and n else f"{'elif' if n else 'if'} kind == {KINDS.index(kind)}"
                 text += f"        {word}:\n" + bodies[kind]
         if plan.averages:
-            text += FIXED_AVERAGES.format(none=NONE, fraction=FRACTION, half=1 << FRACTION >> 1) if self.fixed else AVERAGES
+            text += (
+                FIXED_AVERAGES.format(none=NONE, fraction=FRACTION, half=1 << FRACTION >> 1) if self.fixed else AVERAGES
+            )
         return text + (PUSH.format(x=x) if plan.derived else "")
 
     def _step(self) -> str:
@@ -372,7 +376,8 @@ class StreamPython:
             lines += [
                 f"    gone = [k for k, i in enumerate(NUMBERS) if q[INPUTS[i][0]] == {NONE}]",
                 "    widths = None", "    if gone:",
-                "        for i in NUMBERS:", "            x[INPUTS[i][0]] = q[INPUTS[i][0]] / STEPS[i][1] + STEPS[i][0]",
+                "        for i in NUMBERS:",
+                "            x[INPUTS[i][0]] = q[INPUTS[i][0]] / STEPS[i][1] + STEPS[i][0]",
                 "        widths = _estimate(x, gone)", "        _clamp(x)",
                 "        for k in gone:",
                 "            place = INPUTS[NUMBERS[k]][0]",
@@ -393,9 +398,8 @@ class StreamPython:
                 f'    warm = state["rows"] >= {plan.warm_up}', "    if not warm:", '        state["rows"] += 1',
             ]  # fmt: skip
         if plan.detector:
-            lines.append(
-                f"    score, parts = _detect(state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate else None})"
-            )
+            arguments = f"state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate else None}"
+            lines.append(f"    score, parts = _detect({arguments})")
             decide = "_decide(state, score)"
             lines.append(f"    alarm, onset = {decide}{' if warm else (False, False)' if plan.warm_up else ''}")
         value, label = "z", ""
@@ -428,9 +432,11 @@ class StreamPython:
         lines.append(f"SEQUENCE_SIZES = {_tuple(map(repr, replay_sizes(plan)))}")
         score = "True"
         if plan.detector:
-            score = f'abs(result["score"] - {last.score!r}) <= eps * {max(last.score or 0.0, 1.0) * 2.0**16!r}'
+            score = f'abs(result["score"] - {last.score!r}) <= eps * {max(last.score or 0.0, 1.0) * 2.0**20!r}'
         key = "value" if self.link == "identity" else "linear"
-        return "\n".join(lines) + "\n" + SELFTEST.format(key=key, listed="got" if self.several else "(got,)", score=score)
+        return (
+            "\n".join(lines) + "\n" + SELFTEST.format(key=key, listed="got" if self.several else "(got,)", score=score)
+        )
 
 
 def stream_text(model: Model, options: Options, text: str) -> str:
