@@ -282,8 +282,9 @@ def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float)
     target = one.name.partition(":")[0]
     files = dict(one.files)
     if isinstance(shell, MicroPythonShell):
-        if target != "python":
-            return Measurement(one.name, link, shell.kind, reason="MicroPython runs the python target only")
+        if target != "python" or one.name == "python:pyz":
+            reason = "MicroPython runs python:double and python:fixed only"
+            return Measurement(one.name, link, shell.kind, reason=reason)
         figures, machine = micropython_probe(shell, folder, files, seconds)
         return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures})
     if target == "c" and link == "local":

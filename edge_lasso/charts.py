@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 46
 STYLE = (
     "<style>text{font:12px sans-serif;fill:#555}.grid{stroke:#ddd}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}"
     ".point{fill:#1f6feb}.other{fill:#bbb}.choice{fill:none;stroke:#d1242f;stroke-width:2}"
@@ -28,8 +28,12 @@ class Axes:
     x, y : (low, high)
     x_label, y_label, title, description : str
         The last two are for readers who do not see the picture.
-    log_x : bool
+    log_x, log_y : bool
     height : int
+    left : int
+        Where the plot begins.
+    marks : sequence of (float, str), optional
+        Where ticks of x are and what they say; default: round numbers.
     """
 
     def __init__(
@@ -43,18 +47,22 @@ class Axes:
         log_x: bool = False,
         height: int = HEIGHT,
         left: int = LEFT,
+        log_y: bool = False,
+        marks: Sequence[tuple[float, str]] | None = None,
     ) -> None:
-        self.x, self.y, self.log_x, self.height, self.left = x, y, log_x, height, left
+        self.x, self.y, self.log_x, self.log_y, self.height, self.left = x, y, log_x, log_y, height, left
         self.parts: list[str] = []
         self.title, self.description = title, description
         bottom = height - BOTTOM
-        for value in _log_ticks(*x) if log_x else ticks(*x):
+        if marks is None:
+            marks = [(value, label(value)) for value in (_log_ticks(*x) if log_x else ticks(*x))]
+        for value, words in marks:
             at = self.px(value)
             self.parts.append(f'<line class="grid" x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{bottom}"/>')
             self.parts.append(
-                f'<text class="tick" x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{label(value)}</text>'
+                f'<text class="tick" x="{at:.1f}" y="{bottom + 17}" text-anchor="middle">{escape(words)}</text>'
             )
-        for value in ticks(*y) if y_label else []:
+        for value in (_log_ticks(*y) if log_y else ticks(*y)) if y_label else []:
             at = self.py(value)
             self.parts.append(f'<line class="grid" x1="{left}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}"/>')
             self.parts.append(
@@ -78,6 +86,8 @@ class Axes:
     def py(self, value: float) -> float:
         """Vertical place of a value."""
         low, high = self.y
+        if self.log_y:
+            value, low, high = math.log10(max(value, low)), math.log10(low), math.log10(high)
         bottom = self.height - BOTTOM
         return bottom - (value - low) / ((high - low) or 1.0) * (bottom - TOP)
 
@@ -142,7 +152,11 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def _log_ticks(low: float, high: float) -> list[float]:
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     every = max(1, (last - first) // 6 + 1)
-    return [10.0**i for i in range(first, last + 1, every)]
+    found = [10.0**i for i in range(first, last + 1, every)]
+    if len(found) < 3:  # little more than a decade
+        found = [m * 10.0**i for i in range(first - 1, last + 1) for m in (1.0, 2.0, 5.0)]
+        found = [value for value in found if low <= value <= high]
+    return found
 
 
 def path_chart(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.folds import LARGEST, FoldPlan, FoldStatistics, run
+from edge_lasso.history import History, Stream, stream_name
 from edge_lasso.survey import Survey
 from edge_lasso.tables import Table, category_codes
 from edge_lasso.terms import numeric_inputs, term_names
@@ -34,17 +35,54 @@ class Design:
         Of the categorical columns.
     fill : dict
         With degree 2: what replaces a missing reading before products are made, by column. Without: empty.
+    streams : tuple of Stream
+        Columns computed from earlier rows: their names are the last of `columns`. See `deriving`.
+    sources : tuple of str
+        Columns that only these are computed from (a target's own past): no terms of their own.
     """
 
     columns: tuple[str, ...]
     targets: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
     fill: dict[str, float]
+    streams: tuple[Stream, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    def deriving(self, streams: Sequence[Stream]) -> Design:
+        """The design with columns computed from earlier rows; a source that is no column becomes one, without a term.
+
+        Raises
+        ------
+        DataError
+            A column has such a name already.
+        """
+        sources = tuple(dict.fromkeys(source for _, source, _ in streams if source not in self.columns))
+        names = tuple(map(stream_name, streams))
+        for name in names:
+            if name in self.columns or name in self.targets:
+                raise DataError(f"column '{name}' has the name of an input computed from earlier rows; rename it")
+        return replace(self, columns=(*self.columns, *sources, *names), streams=tuple(streams), sources=sources)
+
+    @property
+    def derived(self) -> dict[str, Stream]:
+        """The columns that are computed from earlier rows."""
+        return {stream_name(stream): stream for stream in self.streams}
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """What each of these columns is computed from."""
+        return {stream_name(stream): stream[1] for stream in self.streams}
 
     @property
     def numeric(self) -> list[str]:
         """The columns that are numbers."""
         return [name for name in self.columns if name not in self.categories]
+
+    @property
+    def read(self) -> list[str]:
+        """The columns of numbers that the table has."""
+        derived = self.derived
+        return [name for name in self.numeric if name not in derived]
 
     @property
     def terms(self) -> list[tuple[Factor, ...]]:
@@ -53,7 +91,7 @@ class Design:
         for i, name in enumerate(self.columns):
             if name in self.categories:
                 terms += [(Factor(i, c),) for c in range(len(self.categories[name]))]
-            else:
+            elif name not in self.sources:
                 terms.append((Factor(i),))
         if self.fill:
             numbers = [i for i, name in enumerate(self.columns) if name not in self.categories]
@@ -66,12 +104,23 @@ class Design:
         categories = {i: self.categories[name] for i, name in enumerate(self.columns) if name in self.categories}
         return term_names(self.columns, self.terms, categories)
 
-    def blocks(self, table: Table) -> Iterator[tuple[Array, Array]]:
-        """Columns of the Gram matrix, and targets, batch by batch."""
-        numeric, text = self.numeric, [name for name in self.columns if name in self.categories]
+    def blocks(self, table: Table, breaks: Array | None = None) -> Iterator[tuple[Array, Array]]:
+        """Columns of the Gram matrix, and targets, batch by batch.
+
+        Parameters
+        ----------
+        table : Table
+        breaks : array of int, optional
+            Numbers of the rows before which history ends.
+        """
+        numeric, text = self.read, [name for name in self.columns if name in self.categories]
         fill = np.array([self.fill[name] for name in numeric]) if self.fill else None
+        history = History(self.streams, numeric, breaks) if self.streams else None
+        own = [name not in self.sources for name in numeric]
         for numbers, texts in table.batches([*numeric, *self.targets], text):
             x, y = numbers[:, : len(numeric)], numbers[:, len(numeric) :]
+            if history is not None:
+                x = np.concatenate([x[:, own], history.step(x)], axis=1)
             if fill is not None:
                 with np.errstate(invalid="ignore"):
                     x = np.where(np.abs(x) <= READING_LIMIT, x, fill)
@@ -83,7 +132,7 @@ class Design:
             for name in self.columns:
                 if name in self.categories:
                     parts.append(self._indicators(*next(category)))
-                else:
+                elif name not in self.sources:
                     j = next(number)
                     parts.append(x[:, j : j + 1])
             if fill is not None:
@@ -96,7 +145,7 @@ class Design:
 
     def width(self, degree: int) -> int:
         """Number of columns of the Gram matrix, without making them."""
-        numbers = len(self.columns) - len(self.categories)
+        numbers = len(self.columns) - len(self.categories) - len(self.sources)
         products = numbers * (numbers + 1) // 2 if degree == 2 else 0
         return numbers + sum(map(len, self.categories.values())) + products
 
@@ -152,7 +201,7 @@ def collect_table(
     folds = collect_rows(table, design, rows, plan, progress)
     if degree == 1:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
-        empty = [name for name in design.numeric if not seen[name]]
+        empty = [name for name in design.numeric if not seen.get(name, True)]
         if empty:
             design = without(table, design, empty)
             folds = collect_rows(table, design, rows, plan, progress)
@@ -162,7 +211,7 @@ def collect_table(
 
 def filled(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> tuple[Design, list[str]]:
     """A design of degree 2, which knows what replaces gaps; and the columns that have no reading."""
-    return fill_gaps(table, design, sum_rows(table, design.numeric, rows, progress))
+    return fill_gaps(table, design, sum_rows(table, design, rows, progress))
 
 
 def fill_gaps(table: Table, design: Design, sums: Sums) -> tuple[Design, list[str]]:
@@ -187,10 +236,20 @@ def check_size(design: Design, plan: FoldPlan, degree: int) -> None:
 
 def without(table: Table, design: Design, empty: list[str]) -> Design:
     """The design without columns that have no reading."""
-    columns = tuple(name for name in design.columns if name not in set(empty))
+    streams = tuple(one for one in design.streams if stream_name(one) not in set(empty))
+    if design.streams and not streams:
+        kind, source, length = min(design.streams, key=lambda one: one[2])
+        raise DataError(
+            f"no row has a {kind} of {length} of '{source}': the rows without a gap are too few, or have no reading; "
+            "give smaller numbers of rows"
+        )
+    needed = {source for _, source, _ in streams}
+    sources = tuple(name for name in design.sources if name in needed)
+    gone = ({*empty} | {*design.sources}) - needed
+    columns = tuple(name for name in design.columns if name not in gone)
     if not columns:
         raise DataError(f"no input of {table.title} has a reading in the rows to train on; check the columns")
-    return replace(design, columns=columns)
+    return replace(design, columns=columns, streams=streams, sources=sources)
 
 
 def collect_rows(
@@ -200,7 +259,7 @@ def collect_rows(
     folds = FoldStatistics(design.names, design.targets, plan)
 
     def work(_: None) -> None:
-        for X, y, rank in kept_blocks(design.blocks(table), rows, progress):
+        for X, y, rank in kept_blocks(design.blocks(table, rows.breaks), rows, progress):
             used = rank >= 0  # what is not trained on leaves no trace, not even in the shift
             if used.all():
                 folds.update(X, y, plan.part_of(rank))
@@ -230,10 +289,12 @@ class Sums:
             return dict(zip(names, (self.shift + self.total / self.count).tolist(), strict=True))
 
 
-def sum_rows(table: Table, numeric: Sequence[str], rows: Survey, progress: Progress | None = None) -> Sums:
-    """Sums over the rows that are trained on."""
+def sum_rows(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> Sums:
+    """Sums of the numeric columns over the rows that are trained on."""
+    numeric = tuple(design.numeric)
+    blocks = replace(design, columns=numeric, targets=(), categories={}, fill={}).blocks(table, rows.breaks)
     sums = Sums(*np.zeros((3, len(numeric))))
-    for numbers, _, rank in kept_blocks(table.batches(numeric), rows, progress):
+    for numbers, _, rank in kept_blocks(blocks, rows, progress):
         known = (np.abs(numbers) <= READING_LIMIT) & (rank >= 0)[:, None]
         shift = numbers[known.argmax(axis=0), np.arange(len(numeric))] if len(numbers) else sums.shift
         shift = np.where(known.any(axis=0), shift, 0.0)
@@ -258,11 +319,12 @@ def kept_blocks(
 def table_inputs(design: Design, numbers: Sequence[Input]) -> dict[int, Input]:
     """An `Input` for each column of the training row, given those of the numeric ones."""
     numeric = iter(numbers)
+    derived = design.derived
     inputs = {}
     for i, name in enumerate(design.columns):
         if name in design.categories:
             inputs[i] = Input(name, i, None, None, None, categories=design.categories[name])
         else:
             one = next(numeric)
-            inputs[i] = one.replace(column=i, default=design.fill.get(name, one.default))
+            inputs[i] = one.replace(column=i, default=design.fill.get(name, one.default), stream=derived.get(name))
     return inputs

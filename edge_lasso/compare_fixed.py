@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model
+from edge_lasso_runtime.counts import count_ranges, encode_counts
 from edge_lasso_runtime.fixed_point import KEY, decode, encode, predict_q, probability_q
 from edge_lasso_runtime.predict import link
 from edge_lasso_runtime.sessions import Session
@@ -32,6 +33,9 @@ def compare_integers(session: Session, model: Model, plain: Table, rows: Table, 
         found = [full[j] for j in places]
         if any(abs(a - b) > (not exact) for a, b in zip(found, q, strict=True)):
             return [f"encode gives {found}, must be {q} (row {i})"]
+    faults = _compare_counts(session, model, places)
+    if faults:
+        return faults
     wanted += integer_rows(section)
     q_rows = []
     for q in wanted:
@@ -52,6 +56,37 @@ def compare_integers(session: Session, model: Model, plain: Table, rows: Table, 
         if got != probability_q(section, r):
             return [f"probability is {got}, must be {probability_q(section, r)} for the integer {r}"]
     return []
+
+
+def _compare_counts(session: Session, model: Model, places: list[int]) -> list[str]:
+    """`encode_counts`, if the artifact has one: counts inside, outside, at the ends of int32, and missing."""
+    rows = count_rows(model)
+    full: list[list[int | None]] = [[0] * len(session.artifact.inputs) for _ in rows]
+    for line, row in zip(full, rows, strict=True):
+        for j, count in zip(places, row, strict=True):
+            line[j] = count
+    found = session.encode_counts(full)
+    if found is None:
+        has = any(one.raw is not None for one in model.inputs)
+        return ["it has no encode_counts, and a sensor delivers counts"] if has else []
+    for row, (q, degraded) in zip(rows, found, strict=True):
+        wanted, faults = encode_counts(model, row)
+        if [q[j] for j in places] != wanted or degraded != bool(faults):
+            return [f"encode_counts gives {[q[j] for j in places]}, must be {wanted} for the counts {row}"]
+    return []
+
+
+def count_rows(model: Model, seed: int = 0) -> list[list[int | None]]:
+    """Random counts inside and outside their ranges, the ends of int32, and missing ones."""
+    source = random.Random(seed)
+    ranges = [(low, high) for low, high, _, _ in count_ranges(model)]
+    far: tuple[int | None, ...] = (None, 2**31 - 1, 1 - 2**31, 0)
+    rows: list[list[int | None]] = [[end for end, _ in ranges], [end for _, end in ranges], [None] * len(ranges)]
+    for _ in range(RANDOM_ROWS):
+        inside = [source.randint(low, high) for low, high in ranges]
+        near = [source.choice((low - 1, low, high, high + 1)) for low, high in ranges]
+        rows.append([source.choice((a, a, b, source.choice(far))) for a, b in zip(inside, near, strict=True)])
+    return rows
 
 
 def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:

@@ -87,6 +87,22 @@ def kfold(n: int, k: int = 5) -> FoldPlan:
     return FoldPlan(splits, bounds=np.concatenate([[0], np.cumsum(sizes)]))
 
 
+def blocked(n: int, k: int = 5, gap: int = 0) -> FoldPlan:
+    """K contiguous blocks, with `gap` rows left out of training on both sides of the held-out one."""
+    _enough(n, k * (2 * gap + 1), k)
+    starts = np.arange(k + 1) * n // k
+    bounds = np.unique(np.concatenate([starts, starts[:-1] + gap, starts[1:] - gap]))
+    block = np.searchsorted(starts, bounds[:-1], side="right") - 1
+    splits = []
+    for i in range(k):
+        near = ((block == i - 1) & (bounds[1:] > starts[i] - gap)) | (
+            (block == i + 1) & (bounds[:-1] < starts[i + 1] + gap)
+        )
+        away = np.flatnonzero((block != i) & ~near)
+        splits.append((tuple(away.tolist()), tuple(np.flatnonzero(block == i).tolist())))
+    return FoldPlan(tuple(splits), bounds=bounds)
+
+
 def repeated_kfold(n: int, k: int, repeats: int, seed: int = 0) -> FoldPlan:
     """K folds of neighbouring blocks, dealt out anew `repeats` times; the first time the folds are contiguous.
 

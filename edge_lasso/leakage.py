@@ -29,6 +29,7 @@ def copies(folds: FoldStatistics, design: Design) -> list[str]:
     moments = folds.total.moments()
     p = len(folds.columns)
     deviation = np.sqrt(np.diagonal(moments.covariance))
+    derived = design.derived
     notes = []
     for t, target in enumerate(design.targets, p):
         product = deviation[:p] * deviation[t]
@@ -37,6 +38,7 @@ def copies(folds: FoldStatistics, design: Design) -> list[str]:
             f"input '{folds.columns[j]}' has a correlation of {correlation[j]:.5f} with target '{target}'; "
             "leave it out with --drop if it is a copy"
             for j in np.flatnonzero(np.abs(correlation) > COPY)
+            if folds.columns[j] not in derived
         ]
     return notes
 
@@ -56,10 +58,10 @@ def from_the_future(table: Table, design: Design, rows: Survey) -> list[str]:
     rows : Survey
         With ranks in the order of time.
     """
-    count = min(rows.kept, MOST_ROWS, MOST_READINGS // max(len(design.numeric), 1))
+    numeric = [name for name in design.read if name not in design.targets]
+    count = min(rows.kept, MOST_ROWS, MOST_READINGS // max(len(numeric), 1))
     if count < FEWEST_ROWS + 2 * LEADS:
         return []
-    numeric = design.numeric
     X, Y = np.full((count, len(numeric)), np.nan, dtype=np.float32), np.full((count, len(design.targets)), np.nan)
     found = 0
     for block, _, rank in kept_blocks(table.batches([*numeric, *design.targets]), rows, None):

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
-import pyarrow.csv
 
-from edge_lasso.atomic import replacing
-from edge_lasso.errors import DataError
-from edge_lasso.tables import Table, model_batches, model_block
+from edge_lasso.ahead import Ahead
+from edge_lasso.column_kernel import ColumnKernel
+from edge_lasso.errors import BoardError, DataError
+from edge_lasso.history import ModelHistory
+from edge_lasso.linear_columns import linear_columns
+from edge_lasso.missing import estimate_rows
+from edge_lasso.prediction_files import prediction_file
+from edge_lasso.tables import Table, column_batches, model_block, model_columns
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
+STATUS = pa.array(["ok", "degraded"])
+FEW = 2**14
+"""Batches with fewer rows are not worth compiling for."""
+CHECKED = 2**10
 
 
 def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
@@ -38,39 +44,12 @@ def linear_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     degraded : array of bool, shape (n,)
         Where a reading was missing or out of range.
     """
-    values = []
-    degraded = np.zeros(len(rows), dtype=bool)
-    for i, one in enumerate(model.inputs):
-        x = rows[:, i]
-        with np.errstate(invalid="ignore"):
-            known = np.abs(x) <= model.limit
-        if one.categories is not None:
-            known &= (x >= 0) & (x < len(one.categories)) & (x == np.floor(x))
-            values.append(np.where(known, x, -1.0))
-            degraded |= ~known
-            continue
-        assert one.default is not None
-        x = np.where(known, x, one.default)
-        outside = (x < one.low) | (x > one.high)  # type: ignore[operator]
-        degraded |= ~known | outside
-        if model.policy == "clamp":
-            x = np.where(x < one.low, one.low, np.where(x > one.high, one.high, x))  # type: ignore[arg-type,operator]
-        values.append(x)
-    linear = np.empty((len(rows), len(model.outputs)))
-    for m, output in enumerate(model.outputs):
-        y = np.full(len(rows), output.intercept)
-        for term in output.terms:
-            product: Any = term.coef
-            for factor in term.factors:
-                x = values[factor.input]
-                product = product * (x if factor.category is None else np.where(x == factor.category, 1.0, 0.0))
-            y = y + product
-        linear[:, m] = y
-    return linear, degraded
+    linear, degraded = linear_columns(model, list(rows.T), len(rows))
+    return linear.T, degraded
 
 
 def rows_from(
-    table: Table, model: Model, rank: Array, first: int, more: Sequence[str] = ()
+    table: Table, model: Model, rank: Array, first: int, more: Sequence[str] = (), breaks: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """Predict the rows of a table from a rank on.
 
@@ -82,6 +61,8 @@ def rows_from(
     first : int
     more : sequence of str
         Columns of numbers to read along.
+    breaks : array of int, optional
+        Numbers of the rows before which history ends.
 
     Returns
     -------
@@ -91,15 +72,15 @@ def rows_from(
     numbers : array, shape (n, len(more))
         float64.
     """
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
+    numeric, text = model_columns(model)
+    history = ModelHistory(model, breaks)
     ranks, predicted, along = [], [], []
     done = 0
     for numbers, texts in table.batches([*numeric, *more], text):
         here = rank[done : done + len(numbers)]
         done += len(numbers)
         chosen = here >= first
-        block = model_block(model, numbers[:, : len(numeric)], texts)
+        block = model_block(model, numbers[:, : len(numeric)], texts, history)
         ranks.append(here[chosen])
         predicted.append(linear_rows(model, block[chosen])[0])
         along.append(numbers[chosen, len(numeric) :].astype(np.float64))
@@ -124,75 +105,141 @@ def class_codes(linear: Array) -> Array:
     return np.asarray((linear[:, 0] > 0.0).astype(np.int64) if linear.shape[1] == 1 else linear.argmax(axis=1))
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """What `predict_table` did.
+
+    Parameters
+    ----------
+    rows, degraded : int
+        How many.
+    by : str
+        What computed them: ``C``, ``numpy``, or ``numpy`` and why not C.
+    """
+
+    rows: int
+    degraded: int
+    by: str
+
+
 def predict_table(
     model: Model,
     data: Any,
     out: Path | str | None = None,
     progress: Callable[[float], None] | None = None,
     interval: bool = False,
-) -> dict[str, int]:
-    """Predict every row of a table and write CSV.
+    estimate: bool = False,
+    compiled: bool = True,
+) -> Predicted:
+    """Predict every row of a table and write CSV, Parquet or Arrow IPC.
+
+    The model's columns alone are read, batch by batch. While the next batch is read, one is computed and one written.
 
     Parameters
     ----------
     model : Model
     data : path or table
     out : path, optional
-        Written whole or not at all; standard output by default.
+        ``.csv``, ``.parquet`` or ``.arrow``, written whole or not at all; CSV on standard output by default.
     progress : callable, optional
-        Called with the rows done.
+        Called with the rows read.
     interval : bool
         Also write each output's ``low`` and ``high``, from the model's section ``interval/1``.
-
-    Returns
-    -------
-    dict
-        ``rows`` and ``degraded``: how many.
+    estimate : bool
+        Estimate missing inputs from the others, as a board does from row to row, instead of taking their defaults;
+        intervals widen accordingly.
+    compiled : bool
+        Large tables are computed in C where a compiler is at hand; the results are the same, bit for bit.
 
     Raises
     ------
     DataError
-        A column is missing from the table, or holds what is no number.
+        A column is missing from the table, or holds what is no number; a suffix that is not written.
     """
     if interval and "interval/1" not in model.sections:
         raise DataError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
-    if out is not None:
-        with replacing(out) as file:
-            return _write(model, data, file.write, progress, interval)
+    if estimate and "estimate/1" not in model.sections:
+        raise DataError("the model cannot estimate missing inputs; train it with --sections estimate")
+    engine = Engine(model, compiled)
+    schema = _schema(model, interval)
+    degraded = rows = 0
 
-    def to_standard_output(piece: bytes) -> None:
-        sys.stdout.write(piece.decode())
+    def made(columns: list[pa.Array], count: int) -> tuple[Any, int]:
+        linear, marks = engine(columns, count)
+        widths = np.ones_like(linear)
+        if estimate:
+            filled, wider = estimate_rows(model, np.column_stack([np.asarray(column) for column in columns]))
+            linear, widths = linear_columns(model, list(filled.T), count)[0], wider.T
+        batch = pa.record_batch(_columns(model, linear, marks, interval, widths), schema=schema)
+        return encode(batch), int(marks.sum())
 
-    return _write(model, data, to_standard_output, progress, interval)
+    def written(piece: Future[tuple[Any, int]]) -> None:
+        nonlocal degraded
+        what, marked = piece.result()
+        write(what)
+        degraded += marked
+
+    with prediction_file(out, schema) as (encode, write), Ahead(made, written) as ahead:
+        for columns, count in column_batches(data, model):
+            engine.look(columns, count)
+            ahead.put(columns, count)
+            rows += count
+            if progress:
+                progress(rows)
+    return Predicted(rows, degraded, engine.by)
 
 
-def _write(
-    model: Model, data: Any, write: Callable[[bytes], Any], progress: Callable[[float], None] | None, interval: bool
-) -> dict[str, int]:
-    counts = {"rows": 0, "degraded": 0}
+class Engine:
+    """The linear predictor of batches: numpy, and C from the first large batch on."""
+
+    def __init__(self, model: Model, compiled: bool) -> None:
+        self.model = model
+        self.by = "numpy"
+        self._kernel: ColumnKernel | None = None
+        self._wanted = compiled
+
+    def look(self, columns: Sequence[pa.Array], rows: int) -> None:
+        """Get the C kernel ready if this batch is worth it; it has to give numpy's bits for the first rows."""
+        if not self._wanted or rows < FEW:
+            return
+        self._wanted = False
+        try:
+            kernel = ColumnKernel(self.model)
+        except BoardError as error:
+            self.by = f"numpy ({error})"
+            return
+        if kernel.agrees([column.slice(0, CHECKED) for column in columns], min(rows, CHECKED)):
+            self._kernel, self.by = kernel, "C"
+        else:
+            self.by = "numpy (this compiler's code computes something else)"
+
+    def __call__(self, columns: Sequence[pa.Array], rows: int) -> tuple[Array, Array]:
+        """See `linear_columns`; `degraded` as uint8."""
+        if self._kernel is not None:
+            return self._kernel(columns, rows)
+        linear, degraded = linear_columns(self.model, [np.asarray(column) for column in columns], rows)
+        return linear, degraded.view(np.uint8)
+
+
+def _schema(model: Model, interval: bool) -> pa.Schema:
+    """The columns of the predictions; text is written as a dictionary."""
+    words = pa.dictionary(pa.int8(), pa.string())
     names = [one.name for one in model.outputs]
+    fields = []
     if model.classes is not None:
-        names = ["label", *(f"probability of {name}" for name in model.classes[-len(names) :])]
-    bounds = [(key, *pair) for pair in enumerate(names) for key in ("low", "high")] if interval else []
-    names += [f"{name} {key}" for key, _, name in bounds]
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow([*names, "status"])
-    plain = not any(sign in label for label in model.classes or () for sign in ',"\r\n')
-    style = pa.csv.WriteOptions(include_header=False, quoting_style="none" if plain else "needed")
-    write(header.getvalue().encode())
-    for rows in model_batches(data, model):
-        linear, degraded = linear_rows(model, rows)
-        columns = [pa.array(column) for column in link_rows(model, linear).T]
-        if model.classes is not None:
-            columns.insert(0, pa.array(model.classes).take(pa.array(class_codes(linear))))
-        section = model.sections.get("interval/1", {})
-        columns += [pa.array(linear[:, m] + section[key][m]) for key, m, _ in bounds]
-        columns.append(pa.compute.if_else(pa.array(degraded), "degraded", "ok"))
-        piece = pa.BufferOutputStream()
-        pa.csv.write_csv(pa.record_batch(columns, [*map(str, range(len(columns)))]), piece, style)
-        write(piece.getvalue().to_pybytes())
-        counts["rows"] += len(rows)
-        counts["degraded"] += int(degraded.sum())
-        if progress:
-            progress(counts["rows"])
-    return counts
+        names = [f"probability of {name}" for name in model.classes[-len(names) :]]
+        fields.append(pa.field("label", pa.dictionary(pa.int32(), pa.string()), nullable=False))
+    names += [f"{name} {end}" for name in names for end in ("low", "high")] if interval else []
+    fields += [pa.field(name, pa.float64(), nullable=False) for name in names]
+    return pa.schema([*fields, pa.field("status", words, nullable=False)])
+
+
+def _columns(model: Model, linear: Array, degraded: Array, interval: bool, widths: Array) -> list[pa.Array]:
+    columns = [pa.array(column) for column in link_rows(model, linear.T).T]
+    if model.classes is not None:
+        codes = pa.array(class_codes(linear.T).astype(np.int32))
+        columns.insert(0, pa.DictionaryArray.from_arrays(codes, pa.array(model.classes)))
+    if interval:
+        section = model.sections["interval/1"]
+        columns += [pa.array(y + section[end][m] * widths[m]) for m, y in enumerate(linear) for end in ("low", "high")]
+    return [*columns, pa.DictionaryArray.from_arrays(pa.array(degraded.view(np.int8)), STATUS)]

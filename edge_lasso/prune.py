@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.folds import FoldPlan, FoldStatistics, held_out_moments
+from edge_lasso.missing import held_out_errors, squared_error
+from edge_lasso.missing import without_inputs as keep_estimate
+from edge_lasso.normal_rows import without_inputs
 from edge_lasso.refit import independent, inverse
 from edge_lasso.statistics import Moments, Statistics
 from edge_lasso.terms import model_term_names
@@ -130,11 +133,11 @@ def input_losses(
             losses[one.name] = state.cost(block.terms_of(i))
     else:
         coef = np.array([term.coef for term in model.outputs[output].terms])
-        now = _mean_squared_error(moments, moments, block, coef)
+        now = squared_error(moments, moments, block.columns, block.target, coef)
         for i, one in enumerate(model.inputs):
             without = coef.copy()
             without[block.terms_of(i)] = 0.0
-            losses[one.name] = _mean_squared_error(moments, moments, block, without) - now
+            losses[one.name] = squared_error(moments, moments, block.columns, block.target, without) - now
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
@@ -213,9 +216,10 @@ def _eliminate(model: Model, blocks: Sequence[_Block], moments: Moments, refit: 
         _State(moments, block, np.array([term.coef for term in output.terms]), refit)
         for block, output in zip(blocks, model.outputs, strict=True)
     ]
-    left = list(range(len(model.inputs)))
+    read = {i for block in blocks for inputs in block.readers for i in inputs}
+    left = sorted(read)  # an input that only others are computed from goes with the last of them
     yield Step(tuple(left), [state.coefs() for state in states], 0.0)
-    terms = [[block.terms_of(i) for i in left] for block in blocks]
+    terms = [[block.terms_of(i) for i in range(len(model.inputs))] for block in blocks]
     for count in range(len(left)):
         costs = [
             sum(state.cost(of[i]) / (state.yy or 1.0) for state, of in zip(states, terms, strict=True)) for i in left
@@ -236,11 +240,12 @@ def _errors(
     refit: bool,
 ) -> tuple[list[float], str]:
     """Error after each step (in parts of the target's variance, summed over outputs), and what it was measured on."""
+    variance = np.diagonal(moments.covariance)
 
     def scored(train: Moments, test: Moments, some: Sequence[Step]) -> list[float]:
         return [
             sum(
-                _mean_squared_error(train, test, block, coef) / (moments.covariance[block.target, block.target] or 1.0)
+                squared_error(train, test, block.columns, block.target, coef) / (variance[block.target] or 1.0)
                 for block, coef in zip(blocks, step.coefs, strict=True)
             )
             for step in some
@@ -255,16 +260,6 @@ def _errors(
     return list(total / len(folds.splits)), "held-out folds"
 
 
-def _mean_squared_error(train: Moments, test: Moments, block: _Block, coef: Array) -> float:
-    """Of centred coefficients (the intercept makes the training residuals sum to zero)."""
-    offset = test.delta - train.delta + (test.shift - train.shift)
-    columns, t = block.columns, block.target
-    bias = offset[t] - offset[columns] @ coef
-    covariance = test.covariance
-    quadratic = coef @ covariance[columns[:, None], columns] @ coef
-    return float(bias**2 + covariance[t, t] - 2.0 * coef @ covariance[columns, t] + quadratic)
-
-
 def _as_folds(statistics: FoldStatistics | Statistics) -> FoldStatistics:
     if isinstance(statistics, FoldStatistics):
         return statistics
@@ -277,7 +272,8 @@ def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
     """Find the model's terms and targets in the statistics, by name."""
     if model.classes is not None and "approximation" not in folds.about:
         raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
-    sections = [name for name in model.sections if not name.startswith("x-") and name != "interval/1"]
+    kept = {"interval/1", "estimate/1", "health/1", "drift/1"}
+    sections = [name for name in model.sections if not name.startswith("x-") and name not in kept]
     if sections:
         raise DataError(f"the model has {', '.join(sections)}, which pruning would invalidate; prune before that")
     wanted = model.provenance.get("statistics_hash")
@@ -310,6 +306,9 @@ def _assembled(
     used = set()
     for output, coef in zip(model.outputs, step.coefs, strict=True):
         used |= {factor.input for j in np.flatnonzero(coef).tolist() for factor in output.terms[j].factors}
+    where = {one.name: i for i, one in enumerate(model.inputs)}
+    streams = [model.inputs[i].stream for i in used]
+    used |= {where[stream[1]] for stream in streams if stream is not None}
     place = {old: new for new, old in enumerate(sorted(used))}
     outputs: list[Output] = []
     for output, block, coef in zip(model.outputs, blocks, step.coefs, strict=True):
@@ -330,9 +329,15 @@ def _assembled(
         record["approximation"] = "loss to second order around the trained model"
     # what was found on held-out rows is not this model's any more
     about = {key: value for key, value in model.provenance.items() if key != "held_out"}
-    return model.replace(
+    rise = errors[index] / errors[0] if errors[0] > 0.0 else 1.0
+    sections = {key: value for key, value in model.sections.items() if key != "interval/1"}  # of other residuals
+    pruned = model.replace(
         inputs=tuple(model.inputs[i] for i in sorted(used)),
         outputs=tuple(outputs),
-        sections={key: value for key, value in model.sections.items() if key != "interval/1"},  # of other residuals
+        sections=without_inputs(sections, record["dropped"], rise),
         provenance={**about, "pruned": record},
     )
+    if "estimate/1" not in sections:
+        return pruned
+    stated = [value * rise for value in sections["estimate/1"]["residual"]]
+    return keep_estimate(pruned, model, stated if len(outputs) == 1 else held_out_errors(pruned, folds))

@@ -20,6 +20,7 @@ from .error_bound import HALF, ZERO, Grid, bound_output, grids_of, term_errors, 
 from .errors import DataError
 from .logistic_table import logistic_link, multiplier_and_shift
 from .ranges import MARGIN, with_ranges
+from .raw_counts import with_raw
 from .storage import FLOATS, round_coefficients
 from .stream_steps import Span, axis_of, spans, stream_starts
 
@@ -35,6 +36,7 @@ def quantize(
     max_error: float | None = None,
     margin: float | None = None,
     result_bits: int = 32,
+    raw: Mapping[str, tuple[float, float]] | None = None,
 ) -> Model:
     """Give a model fewer bits, with the exact worst-case error.
 
@@ -53,6 +55,9 @@ def quantize(
         quantized already.
     result_bits : {32, 16}
         16: a final shift makes the integer result fit int16 (a larger bound).
+    raw : dict, optional
+        Input name to (scale, offset), for a sensor that delivers counts: ``value = scale * count + offset`` is folded
+        into the integers, and the artifacts get `encode_counts`.
 
     Returns
     -------
@@ -73,7 +78,9 @@ def quantize(
         raise DataError(f"result_bits is {result_bits!r}; allowed are 32, 16")
     done = KEY in model.sections or "quantized" in model.provenance
     chosen = (0.0 if done else MARGIN) if margin is None else margin
-    ranged = with_ranges(model, ranges, chosen)
+    if raw and to in FLOATS:
+        raise DataError(f"a raw scale goes with fixed point (int16, int8), not with {to}")
+    ranged = with_ranges(with_raw(model, raw), ranges, chosen)
     ranged = ranged.replace(sections={key: value for key, value in model.sections.items() if key != KEY})
     note = {"margin": chosen, "declared": {name: list(ends) for name, ends in (ranges or {}).items()}}
     tried = (to,) if to else ("int16",) if max_error is None else ("int8", "int16")

@@ -30,6 +30,18 @@ def parse_range(text: str) -> tuple[str, tuple[float, float]]:
         raise DataError(f"range {text!r}: {bounds!r} is not LOW:HIGH with two numbers, as in {name}=0:500") from None
 
 
+def parse_quantiles(text: str) -> tuple[float, float]:
+    """Read ``LOW:HIGH``, two shares of the readings."""
+    low, _, high = text.partition(":")
+    try:
+        pair = float(low), float(high)
+    except ValueError:
+        pair = math.nan, math.nan
+    if not 0.0 <= pair[0] < pair[1] <= 1.0:
+        raise DataError(f"quantiles {text!r} are not LOW:HIGH between 0 and 1, as in 0.001:0.999")
+    return pair
+
+
 def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None, margin: float) -> Model:
     """Give every numeric input its final range.
 

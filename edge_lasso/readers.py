@@ -164,7 +164,7 @@ def row_groups(head: Head, rows: int) -> list[tuple[int, ...] | None]:
 
 
 def read_rows(
-    head: Head, columns: Sequence[str], text: set[str], groups: Sequence[int] | None = None
+    head: Head, columns: Sequence[str], text: set[str], groups: Sequence[int] | None = None, rows: int = BATCH
 ) -> Iterator[pa.RecordBatch]:
     """Columns of a file, batch by batch.
 
@@ -176,6 +176,8 @@ def read_rows(
         Those that are read as they are; a CSV file's others are read as numbers.
     groups : sequence of int, optional
         Row groups of a Parquet file; default: all.
+    rows : int
+        The most rows of a batch of a Parquet file.
 
     Raises
     ------
@@ -186,7 +188,7 @@ def read_rows(
     try:
         if head.kind == "parquet":
             with pa.parquet.ParquetFile(head.path, pre_buffer=False, buffer_size=BUFFER) as file:
-                yield from file.iter_batches(BATCH, row_groups=groups, columns=columns, use_threads=True)
+                yield from file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=True)
         elif head.kind == "arrow":
             with pa.OSFile(str(head.path)) as source:
                 for batch in _arrow_batches(source):

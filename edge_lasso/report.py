@@ -19,6 +19,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import Fit
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.report_classes import ClassQuality, class_quality, label_column
+from edge_lasso.report_detector import STORY, DetectorView, detector_sections, detector_title, look_at
+from edge_lasso.report_parts import about_model, certificates, costs, table
 from edge_lasso.show import (
     importance,
     interval_lines,
@@ -30,12 +32,9 @@ from edge_lasso.show import (
 )
 from edge_lasso.train_table import Held
 from edge_lasso_runtime import Model, load, model_hash
+from edge_lasso_runtime.detector import KEY as DETECTOR
 
 STRIP_HOURS = 14 * 24
-FIGURES = (
-    ("size_bytes", "bytes"), ("p50_us", "one row, p50 us"), ("p95_us", "p95 us"), ("cold_start_ms", "start to first prediction, ms"),
-    ("ram_bytes", "memory, bytes"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,8 @@ class ReportData:
         ``Measurement.to_json()``.
     classes : ClassQuality, optional
         Of a classifier, instead of `held`.
+    detector : DetectorView, optional
+        Of a detector, instead of all that goes with predictions.
     """
 
     model: Model
@@ -71,6 +72,7 @@ class ReportData:
     certificates: Sequence[Certificate] = ()
     measurements: Sequence[Mapping[str, Any]] = ()
     classes: ClassQuality | None = None
+    detector: DetectorView | None = None
 
 
 def collect(model_file: Path, data: Any = None) -> ReportData:
@@ -81,7 +83,7 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     model_file : path
         ``MODEL.json``; beside it ``MODEL.stats.npz``, ``certificate.json`` and ``measurements.json`` are read when there.
     data : path or table, optional
-        With the target: predictions are compared with it.
+        With the target: predictions are compared with it. For a detector: readings to score.
     """
     from edge_lasso.fit import TrainOptions
     from edge_lasso.train import fit_statistics
@@ -92,6 +94,11 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     statistics = None
     if (folder / f"{stem}.stats.npz").exists():
         statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
+    measurements = _read(folder / "measurements.json") or []
+    proven = _certificates(folder / "certificate.json", model)
+    if DETECTOR in model.sections:
+        view = look_at(model, statistics, data)
+        return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
     fit = None
     plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
     if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):
@@ -100,12 +107,11 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
             l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "1se"), max_inputs=about.get("max_inputs")
         )
         fit = fit_statistics(statistics, options)[0]
-    measurements = _read(folder / "measurements.json") or []
     held = held_from(model, data) if data is not None and model.classes is None else None
     classes = class_quality(model, data) if data is not None and model.classes is not None else None
     return ReportData(
         model, "", fit, importance(model, statistics), shares(model, statistics), held,
-        _certificates(folder / "certificate.json", model), measurements, classes,
+        proven, measurements, classes,
     )  # fmt: skip
 
 
@@ -145,16 +151,24 @@ def write(data: ReportData, path: Path) -> None:
 def render(data: ReportData) -> str:
     """The page as HTML."""
     model = data.model
+    if data.detector is not None:
+        title = detector_title(model)
+        sections = [*detector_sections(data, data.detector), costs(data), certificates(data), about_model(data)]
+        return _page(title, sections)
     title = f"{label_column(model)} from {len(model.inputs)} of {len(model.columns)} inputs"
     sections = [
         _headline(data, title),
         _inputs(data),
         *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
         _trust(model),
-        _costs(data),
-        _certificate(data),
-        _about(data),
+        costs(data),
+        certificates(data),
+        about_model(data),
     ]
+    return _page(title, sections)
+
+
+def _page(title: str, sections: Sequence[str]) -> str:
     style = files("edge_lasso").joinpath("report.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -211,7 +225,7 @@ def _inputs(data: ReportData) -> str:
         if data.losses or model.classes is not None
         else "<p class='soft'>Keep MODEL.stats.npz beside the model to see what each input is worth.</p>"
     )
-    return f"<h2>What it reads</h2>{_table('All that has to be wired; everything else is left out.', head, rows)}{note}"
+    return f"<h2>What it reads</h2>{table('All that has to be wired; everything else is left out.', head, rows)}{note}"
 
 
 def _path(data: ReportData) -> str:
@@ -277,7 +291,7 @@ def _classes(data: ReportData) -> str:
     found = [*reliabilities(data.model), *([("the table given", data.classes.quality)] if data.classes else [])]
     head = ("", "accuracy", "log-loss", "Brier score", "calibration error")
     rows = [[escape(name), *(escape(number(value)) for value in quality_of(one))] for name, one in found]
-    text = _table(
+    text = table(
         "Of rows not trained on; calibration error: between how sure the model is and how often right.", head, rows
     )
     heading = "<h2>How far to believe it</h2>"
@@ -287,7 +301,7 @@ def _classes(data: ReportData) -> str:
         [escape(name), *(f"{count:,}" for count in row)] for name, row in zip(names, data.classes.counts, strict=True)
     ]
     wide = ("true class", *(f"taken for {name}" for name in names))
-    return f"{heading}{text}{_table('Rows of the table given.', wide, counts)}"
+    return f"{heading}{text}{table('Rows of the table given.', wide, counts)}"
 
 
 def _trust(model: Model) -> str:
@@ -296,98 +310,9 @@ def _trust(model: Model) -> str:
         head = ("input", "chosen by halves of the rows", "coefficient, 90 % of draws")
         rows = [[escape(cell) for cell in row] for row in trust_rows(one)]
         parts.append(
-            _table(f"{escape(one['target'])}: {one['blocks']} blocks of rows, drawn again and again.", head, rows)
+            table(f"{escape(one['target'])}: {one['blocks']} blocks of rows, drawn again and again.", head, rows)
         )
     return f"<h2>How firm it is</h2>{''.join(parts)}" if parts else ""
-
-
-def _costs(data: ReportData) -> str:
-    heading = "<h2>What it costs</h2>"
-    if not data.measurements:
-        return f"{heading}<p class='soft'>Measure with: edge-lasso bench MODEL --json measurements.json.</p>"
-    text = ""
-    for kind in dict.fromkeys(str(one["kind"]) for one in data.measurements):
-        some = [one for one in data.measurements if one["kind"] == kind]
-        best = {}
-        for key, _ in FIGURES:
-            values = [value for one in some if (value := _value(one, key)) is not None]
-            best[key] = min(values) if values else None
-        rows = []
-        for one in some:
-            cells = [escape(str(one["name"]))]
-            for key, _ in FIGURES:
-                value = _value(one, key)
-                shown = number(value, 3 if key != "size_bytes" else 7)
-                cells.append(
-                    f'<span class="best">{shown}</span>' if value is not None and value == best[key] else shown
-                )
-            rows.append(cells)
-        where = escape(str(some[0].get("machine", "")))
-        caption = f"{escape(kind.capitalize())} on {where}. Memory is beyond a bare interpreter's. Bold: the best, peers included."
-        text += _table(caption, ["", *(name for _, name in FIGURES)], rows)
-    return heading + text
-
-
-def _certificate(data: ReportData) -> str:
-    heading = "<h2>Certificate</h2>"
-    if not data.certificates:
-        return f"{heading}<p class='soft'>Run: edge-lasso verify MODEL --json certificate.json.</p>"
-    rows: list[list[str]] = []
-    dots: list[tuple[str, float, float]] = []
-    reasons: list[str] = []
-    for certificate in data.certificates:
-        for one in certificate.artifacts:
-            bound = one.promised.get("bound")
-            promised = "bit-equal" if one.promised.get("kind") == "bit-equal" else number(bound, 3)
-            verdict = f'<span class="{one.status}">{one.status.replace("_", " ")}</span>'
-            rows.append([escape(one.title), verdict, number(one.largest_error, 3), promised, escape(one.runtime)])
-            if one.reason:
-                reasons.append(f"{escape(one.title)} {one.status.replace('_', ' ')}: {escape(one.reason)}")
-            if one.status == "passed" and bound and one.title not in [name for name, _, _ in dots]:
-                dots.append((one.title, float(one.largest_error or 0.0), float(bound)))
-    total = sum(data.certificates[0].rows.values())
-    caption = (
-        f"Each artifact was run in its own runtime on {total:,} rows (real, random, edges, missing, huge) and compared."
-    )
-    picture = charts.margin_chart(dots)
-    figure = (
-        f"<figure>{picture}<figcaption>Dot: largest error seen. Bar: promised.</figcaption></figure>" if picture else ""
-    )
-    said = "".join(f"<p class='not_executed'>{line}</p>" for line in reasons)
-    head = ("artifact", "verdict", "largest error", "promised", "executed by")
-    return f"{heading}{said}{_table(caption, head, rows, text=(1, 4))}{figure}"
-
-
-def _about(data: ReportData) -> str:
-    model = data.model
-    about = model.provenance
-    facts: list[tuple[str, str]] = [("model", model_hash(model))]
-    for key, value in about.get("data", {}).items():
-        facts.append((f"data: {key.replace('_', ' ')}", f"{value:,}" if isinstance(value, int) else str(value)))
-    for key in ("solver", "select", "l1_ratio", "max_inputs", "seed", "date"):
-        if about.get(key) is not None:
-            facts.append((key.replace("_", " "), str(about[key])))
-    if data.fit is not None:
-        facts.append(("optimality gap", f"{data.fit.optimality_gap:.1e}"))
-    facts.append(("versions", ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())))
-    cells = "".join(f"<dt>{escape(name)}</dt><dd><code>{escape(value)}</code></dd>" for name, value in facts)
-    return f"<h2>Provenance</h2><dl class='about'>{cells}</dl>"
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
-    style = [' class="text"' if i in text else "" for i in range(len(head))]
-    tops = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(head, style, strict=True))
-    body = ""
-    for first, *rest in rows:
-        cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, style[1:], strict=True))
-        body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
-    return f"<div class='wide'><table><caption>{caption}</caption><thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _value(measurement: Mapping[str, Any], key: str) -> float | None:
-    figure = measurement.get("figures", {}).get(key, {})
-    value = figure.get("value")
-    return None if value is None else float(value)
 
 
 def _certificates(path: Path, model: Model) -> list[Certificate]:

@@ -10,12 +10,15 @@ from edge_lasso import terminal
 from edge_lasso.bench import Budget, Measurement
 from edge_lasso.certificate import Certificate
 from edge_lasso.folds import FoldStatistics
+from edge_lasso.missing import missing_losses
 from edge_lasso.train_classes import ClassesResult
 from edge_lasso.train_table import TrainResult
 from edge_lasso.update_table import Comparison
 from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.format import to_dict
-from edge_lasso_runtime.model import Term
+from edge_lasso_runtime.model import Input, Term
+from edge_lasso_runtime.stream import warm_up
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -171,17 +174,48 @@ def show_comparison(comparison: Comparison, as_json: bool) -> None:
 
 
 def show_terms(model: Model, losses: dict[str, float]) -> None:
-    """Print the coefficients and what the inputs are."""
-    for output in model.outputs:
-        rows = [("(intercept)", number(output.intercept, 6), "", "", "")]
+    """Print the coefficients, what the inputs are, and what each costs when it is lost.
+
+    With a section ``estimate/1`` two costs: the missing input is estimated from the others, or its default is used.
+    `losses` is for models without.
+    """
+    for m, output in enumerate(model.outputs):
+        missing = missing_losses(model, m) if ESTIMATE in model.sections else {}
+        rows = [("(intercept)", number(output.intercept, 6), "", "", "", "")]
+        shown = set()
         for term in output.terms:
             one = model.inputs[term.factors[0].input]
-            span = f"{number(one.low)} to {number(one.high)}" if one.categories is None else ""
             alone = len(term.factors) == 1
-            loss = f"+{number(losses[one.name], 3)} %" if alone and one.name in losses else ""
-            rows.append((term_text(model, term), number(term.coef, 6), number(one.default), span, loss))
+            shown |= {factor.input for factor in term.factors}
+            rows.append((term_text(model, term), number(term.coef, 6), *_input_cells(one, alone, losses, missing)))
+        sources = {one.stream[1] for one in model.inputs if one.stream is not None}
+        for i, one in enumerate(model.inputs):
+            if i not in shown and one.name in sources:
+                rows.append((one.name, "", *_input_cells(one, True, losses, missing)))
         title = f"{output.name}{f' [{output.unit}]' if output.unit else ''}"
-        terminal.table(title, ("input", "coefficient", "default", "range", "squared error if lost"), rows)
+        columns = ["input", "coefficient", "default", "range", "squared error if lost", "without an estimate"]
+        count = len(columns) if missing else len(columns) - 1
+        terminal.table(title, tuple(columns[:count]), [row[:count] for row in rows])
+    for line in stream_lines(model):
+        terminal.say(line)
+
+
+def _input_cells(
+    one: Input, alone: bool, losses: dict[str, float], missing: dict[str, tuple[float, float]]
+) -> tuple[str, str, str, str]:
+    span = f"{number(one.low)} to {number(one.high)}" if one.categories is None else ""
+    lost = missing.get(one.name) or ((losses[one.name],) if one.name in losses else ())
+    cells = [f"+{number(loss, 3)} %" for loss in lost if alone]
+    return (number(one.default), span, *[*cells, "", ""][:2])  # type: ignore[return-value]
+
+
+def stream_lines(model: Model) -> list[str]:
+    """What the board computes from earlier rows."""
+    names = [one.name for one in model.inputs if one.stream is not None]
+    if not names:
+        return []
+    rows = warm_up(model)
+    return [f"computed on the board from earlier rows: {', '.join(names)}; complete after {rows} row{'s' * (rows > 1)}"]
 
 
 def show_trust(model: Model) -> None:
@@ -208,9 +242,22 @@ def trust_rows(one: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -> None:
     """Print a model."""
+    if "detector/1" in model.sections:
+        from edge_lasso.show_detector import show_detector
+
+        return show_detector(model, as_json)
     losses = importance(model, statistics)
     if as_json:
-        terminal.say_json({**to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses})
+        terminal.say_json({
+            **to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses, "warm_up": warm_up(model),
+            "percent_error_if_missing": {
+                output.name: {
+                    name: {"estimated": estimated, "default": plain}
+                    for name, (estimated, plain) in missing_losses(model, m).items()
+                }
+                for m, output in enumerate(model.outputs)
+            } if ESTIMATE in model.sections else {},
+        })  # fmt: skip
         return
     show_terms(model, losses)
     show_trust(model)
@@ -238,8 +285,21 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
     facts += [("interval", line) for line in interval_lines(model)]
+    facts += _section_facts(model)
     facts += _fixed_facts(model)
     terminal.table("", ("", ""), facts, text_columns=2)
+
+
+def _section_facts(model: Model) -> list[tuple[str, str]]:
+    """What a board does with the model beside predicting."""
+    facts = []
+    if ESTIMATE in model.sections:
+        facts.append(("missing inputs", "estimated from the others"))
+    for key, what in (("health/1", "failing sensors"), ("drift/1", "drift")):
+        if key in model.sections:
+            count = len(model.sections[key]["readings"])
+            facts.append((what, f"watched for {count} reading{'s' * (count != 1)}"))
+    return facts
 
 
 def _fixed_facts(model: Model) -> list[tuple[str, str]]:
@@ -265,27 +325,6 @@ def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
     rise = pruned.get("error_rise_percent")
     cost = f"; squared error {rise:+.1f} % on {pruned['measured_on']}" if dropped and rise is not None else ""
     terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}{cost}")
-    terminal.say(f"wrote {file}")
-
-
-def show_quantized(model: Model, file: Path, as_json: bool) -> None:
-    """Print what `quantize` did."""
-    if as_json:
-        about = model.provenance.get("quantized")
-        terminal.say_json({"model": str(file), "quantized": about, "fixed_point": model.sections.get("fixed_point/1")})
-        return
-    from edge_lasso.error_bound import analyse
-
-    section = model.sections.get("fixed_point/1")
-    if section is None:
-        about = model.provenance.get("quantized", {})
-        terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {about.get('bound')}")
-    else:
-        rows = []
-        for output, bound in zip(model.outputs, analyse(model), strict=True):
-            rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
-        title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
-        terminal.table(title, ("output", "error at most", "effective bits"), rows)
     terminal.say(f"wrote {file}")
 
 

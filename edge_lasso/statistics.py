@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,16 @@ class Moments:
     def mean(self) -> Array:
         """Absolute means."""
         return np.asarray(self.shift + self.delta)
+
+    def chosen(self, order: Array) -> Moments:
+        """The moments of some columns, in this order."""
+        return replace(
+            self,
+            shift=self.shift[order],
+            delta=self.delta[order],
+            covariance=self.covariance[np.ix_(order, order)],
+            second=self.second[order],
+        )
 
 
 class Statistics:

@@ -104,7 +104,8 @@ class Tolerance:
             for got, want in zip(answer.values, must.values, strict=True):
                 if not abs(got - want) <= max(allowed) + LINK:
                     return f"step's value is {got!r}, must be {want!r} within {max(allowed) + LINK!r}"
-        for got, want in zip(answer.widths, must.widths or [1.0] * len(answer.widths), strict=True):
+        wanted = (must.widths or [1.0] * len(answer.widths)) if self.estimator is not None else []
+        for got, want in zip(answer.widths, wanted, strict=True):
             if not abs(got - want) <= SLACK * wider * want:
                 return f"step's width is {got!r}, must be {want!r} within {SLACK * wider * want!r}"
         return "" if self.detector is None else self._score(raw, must, answer, allowed, wider)
@@ -191,9 +192,9 @@ class Tolerance:
         self.detector.step(raw, must.linear, must.widths)
         room, total = 0.0, 0.0
         for k, (at, centre, factor, slow, weight) in enumerate(self.plan.watched):
-            if raw[at] != raw[at]:
-                continue
             width = must.widths[k] if must.widths else 1.0
+            if raw[at] != raw[at] or width != width:
+                continue
             r = (raw[at] - must.linear[k] - centre) * factor / width
             error = (allowed[k] + 2.0 * U * (abs(raw[at]) + abs(must.linear[k]) + abs(centre))) * factor / width
             error += (4.0 * U + wider) * abs(r)

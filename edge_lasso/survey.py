@@ -38,6 +38,8 @@ class Survey:
     times : Times or None
     categories : dict
         The values of the categorical columns, sorted.
+    breaks : array of int, or None
+        Numbers of the rows before which history ends; see `streams.series`.
     """
 
     rank: Array
@@ -46,6 +48,7 @@ class Survey:
     without_target: int
     times: Times | None
     categories: dict[str, tuple[str, ...]]
+    breaks: Array | None = None
 
     @property
     def notes(self) -> list[str]:

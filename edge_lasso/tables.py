@@ -21,14 +21,19 @@ import pyarrow as pa
 import pyarrow.compute
 
 from edge_lasso.errors import DataError
-from edge_lasso.readers import Head, NotANumber, list_files, read_head, read_rows, row_groups
-from edge_lasso_runtime.model import Model
+from edge_lasso.history import ModelHistory
+from edge_lasso.readers import BATCH, Head, NotANumber, list_files, read_head, read_rows, row_groups
+from edge_lasso_runtime.model import Input, Model
 
 Array = npt.NDArray[Any]
-Read = Callable[[list[str], set[str]], Iterator[pa.RecordBatch]]
+Read = Callable[..., Iterator[pa.RecordBatch]]
 IN_MEMORY = 2**27
 """Files and columns of up to this many bytes are kept once they are read; larger ones are read for each pass."""
 MOST_ROWS = 2**16
+CELLS = 2**22
+"""Read at once where rows are only passed through: whole row groups of Parquet cost half of what small batches do."""
+PIECE = 2**17
+"""Rows passed on at once."""
 
 
 @dataclass
@@ -43,7 +48,8 @@ class Table:
     files : tuple of Path
         Empty for a table in memory.
     read : callable
-        ``read(columns, those that are text)`` gives record batches.
+        ``read(columns, those that are text)`` gives record batches; a third argument is the most rows of each, where
+        the reader can choose.
     row_numbers : tuple of str
         Columns that only count rows: no inputs unless asked for by name.
     keep : bool
@@ -180,7 +186,7 @@ def open_table(source: Any) -> Table:
     names = tuple(map(str, table.column_names))
     _check_names(names, "the table")
     table = table.rename_columns(list(names))
-    return Table("the table", names, (), lambda columns, _: iter(table.select(columns).to_batches()))
+    return Table("the table", names, (), lambda columns, *_: iter(table.select(columns).to_batches()))
 
 
 def _arrow_table(source: Any) -> pa.Table:
@@ -223,10 +229,10 @@ def _open_path(path: Path) -> Table:
 
 
 def _read_pieces(
-    pieces: Sequence[tuple[Head, tuple[int, ...] | None]], columns: list[str], text: set[str]
+    pieces: Sequence[tuple[Head, tuple[int, ...] | None]], columns: list[str], text: set[str], rows: int = BATCH
 ) -> Iterator[pa.RecordBatch]:
     for head, groups in pieces:
-        yield from read_rows(head, columns, text, groups)
+        yield from read_rows(head, columns, text, groups, rows)
 
 
 def split_table(path: Path, rows: int) -> list[Table]:
@@ -265,22 +271,39 @@ def _check_names(names: Sequence[str], title: str) -> None:
 
 def _numbers(column: pa.Array, name: str, row: int) -> Array:
     """A column as floating point numbers, NaN where a reading is missing or infinite."""
+    column = reals(column, name, row)
+    values = np.asarray(column.to_numpy(zero_copy_only=False))
+    known = np.isfinite(values)
+    return values if known.all() else np.where(known, values, np.nan)
+
+
+def reals(column: pa.Array, name: str, row: int) -> pa.Array:
+    """A column as float64, or float32 where it is that; the same array where it already is.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+    name : str
+    row : int
+        How many rows of the table stand before it.
+
+    Raises
+    ------
+    NotANumber
+        It holds something else.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
     if pa.types.is_null(kind):
-        return np.full(len(column), np.nan)
+        return pa.nulls(len(column), pa.float64())
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     if not (numeric or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
         first = next((i for i, value in enumerate(column) if value.is_valid), None)
         if first is None:
-            return np.full(len(column), np.nan)
+            return pa.nulls(len(column), pa.float64())
         raise NotANumber(name, str(column[first])[:40], f" (row {row + first + 1})")
-    if not pa.types.is_float32(kind):
-        column = column.cast(pa.float64(), safe=False)
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
-    known = np.isfinite(values)
-    return values if known.all() else np.where(known, values, np.nan)
+    return column if pa.types.is_float32(kind) or pa.types.is_float64(kind) else column.cast(pa.float64(), safe=False)
 
 
 def category_codes(column: pa.Array, categories: Sequence[str]) -> Array:
@@ -294,8 +317,19 @@ def category_codes(column: pa.Array, categories: Sequence[str]) -> Array:
     return np.array([where.get(str(value), np.nan) for value in column.to_pylist()], dtype=np.float64)
 
 
+def model_columns(model: Model) -> tuple[list[str], list[str]]:
+    """The columns of numbers and of text that a model reads; derived inputs are computed."""
+    inputs = [one for one in model.inputs if one.stream is None]
+    return (
+        [one.name for one in inputs if one.categories is None],
+        [one.name for one in inputs if one.categories is not None],
+    )
+
+
 def model_batches(source: Any, model: Model) -> Iterator[Array]:
     """Rows of a table in the order of a model's inputs, in batches: categories as indices, NaN where missing.
+
+    Inputs from earlier rows are computed in the order of the table.
 
     Raises
     ------
@@ -303,23 +337,75 @@ def model_batches(source: Any, model: Model) -> Iterator[Array]:
         A column is not in the table, or holds what is no number.
     """
     table = open_table(source)
-    numeric = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
-    # a model without inputs still has an answer for each row
-    count = [] if model.inputs else [table.columns[0]]
+    numeric, text = model_columns(model)
+    history = ModelHistory(model)
     try:
-        for numbers, texts in table.batches(numeric, [*text, *count]):
-            yield model_block(model, numbers, texts)
+        for numbers, texts in table.batches(numeric, [*text, *_counting(table, model)]):
+            yield model_block(model, numbers, texts, history)
     except NotANumber as error:
         raise DataError(error.saying("the model needs numbers there")) from None
 
 
-def model_block(model: Model, numbers: Array, texts: Sequence[Any]) -> Array:
-    """Numeric and categorical columns, each in the order of the model's inputs, as one array of float64."""
+def _counting(table: Table, model: Model) -> list[str]:
+    """A model without inputs still has an answer for each row: a column to count them by."""
+    return [] if model.inputs else [table.columns[0]]
+
+
+def column_batches(source: Any, model: Model) -> Iterator[tuple[list[pa.Array], int]]:
+    """The columns that a model reads, in batches, where possible without copying.
+
+    Yields
+    ------
+    columns : list of pyarrow.Array
+        One per input, float64 without nulls: categories as indices, NaN or infinite where a reading is missing.
+        Inputs from earlier rows are computed in the order of the table.
+    rows : int
+
+    Raises
+    ------
+    DataError
+        A column is not in the table, or holds what is no number.
+    """
+    table = open_table(source)
+    if any(one.stream is not None for one in model.inputs):
+        for block in model_batches(table, model):
+            yield [pa.array(np.ascontiguousarray(column)) for column in block.T], len(block)
+        return
+    wanted = [table.check(one.name) for one in model.inputs]
+    text = {one.name for one in model.inputs if one.categories is not None}
+    count = _counting(table, model)
+    rows = max(BATCH, CELLS // max(len(wanted), 1))
+    done = 0
+    try:
+        for whole in table.read([*wanted, *count], text | set(count), rows):
+            for start in range(0, whole.num_rows, PIECE):
+                batch = whole.slice(start, PIECE)
+                yield [_column(batch.column(one.name), one, done) for one in model.inputs], batch.num_rows
+                done += batch.num_rows
+    except NotANumber as error:
+        raise DataError(error.saying("the model needs numbers there")) from None
+
+
+def _column(column: pa.Array, one: Input, done: int) -> pa.Array:
+    if one.categories is not None:
+        return pa.array(category_codes(column, one.categories))
+    column = reals(column, one.name, done)
+    if pa.types.is_float32(column.type):
+        column = column.cast(pa.float64())
+    return column.fill_null(float("nan")) if column.null_count else column
+
+
+def model_block(model: Model, numbers: Array, texts: Sequence[Any], history: ModelHistory) -> Array:
+    """Numeric and categorical columns, each in the order of the model's inputs, as one array of float64.
+
+    `history` is of the rows before; it computes the derived inputs and goes on to these.
+    """
     block = np.empty((len(numbers), len(model.inputs)))
     numeric, text = iter(numbers.T), iter(texts)
     for i, one in enumerate(model.inputs):
-        block[:, i] = next(numeric) if one.categories is None else category_codes(next(text), one.categories)
+        if one.stream is None:
+            block[:, i] = next(numeric) if one.categories is None else category_codes(next(text), one.categories)
+    history.fill(block)
     return block
 
 

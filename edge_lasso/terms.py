@@ -60,12 +60,12 @@ def numeric_inputs(
     Parameters
     ----------
     statistics : Statistics
-        Has a column of each name.
+        Has a column (or a target) of each name.
     columns : sequence of str
         The training row; position i becomes ``Input.column`` i.
     units : mapping of str to str, optional
     """
-    where = {name: j for j, name in enumerate(statistics.columns)}
+    where = {name: j for j, name in enumerate((*statistics.columns, *statistics.targets))}
     mean = statistics.means()
     inputs = []
     for i, name in enumerate(columns):
@@ -103,7 +103,7 @@ def to_model(
     units: Mapping[str, str] | None = None,
     classes: Sequence[str] | None = None,
 ) -> Model:
-    """Assemble a model: non-zero terms only, and only the inputs they read.
+    """Assemble a model: non-zero terms only, and only the inputs they read or are computed from.
 
     Parameters
     ----------
@@ -125,7 +125,9 @@ def to_model(
     link = "identity" if classes is None else "logistic" if len(fits) == 1 else "softmax"
     terms = terms or [(Factor(i),) for i in range(len(columns))]
     kept = [np.flatnonzero(fit.coef).tolist() for fit in fits]
-    used = sorted({factor.input for some in kept for j in some for factor in terms[j]})
+    read = {factor.input for some in kept for j in some for factor in terms[j]}
+    streams = [inputs[column].stream for column in read]
+    used = sorted(read | {columns.index(stream[1]) for stream in streams if stream is not None})
     place = {column: i for i, column in enumerate(used)}
     outputs = []
     for fit, some in zip(fits, kept, strict=True):

@@ -2,9 +2,14 @@
 
 Scores follow each other closely (smoothing, slow plants), so single rows are no independent evidence; episodes are.
 Rows above a threshold that lie closer together than a correlation time are one episode, and the number of episodes in a
-time T is taken as Poisson: N seen give the rate N / T with the interval [chi2(.025, 2 N), chi2(.975, 2 N + 2)] / 2 T (Garwood
-1936); none seen give at most 3 / T at 95 % confidence. That holds for a stationary plant with a short memory; no
-guarantee for finite data exists without such assumptions.
+time T is taken as Poisson: N seen give the rate N / T with the interval [chi2(.025, 2 N), chi2(.975, 2 N + 2)] / 2 T
+(Garwood 1936); none seen give at most 3 / T at 95 % confidence. The rows above the threshold are a sum over episodes of
+unequal length S, which varies more: as if they came in N' = (rows above) / u episodes of the same length
+u = sum S^2 / sum S (compound Poisson, matched in mean and variance).
+
+A threshold chosen on the same rows keeps these intervals: the rate falls as the threshold rises, so that it lies above
+the interval's end only where the threshold that has the end as its rate saw at most N. All of it holds for a stationary
+plant with a short memory; no guarantee for finite data exists without such assumptions.
 """
 
 from __future__ import annotations
@@ -16,13 +21,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from edge_lasso.errors import DataError
 
 Array = npt.NDArray[Any]
-ENOUGH = 60
-"""Episodes from which on a rate is stated: P(within a factor of 1.5) is then about .95 in simulations."""
+ENOUGH = 30
+"""Episodes (of equal length) from which on a rate is stated: its interval ends within a factor of 1.5."""
+PILOT = 20
+"""Episodes that the length of episodes is estimated from; a lower threshold where the asked one has fewer."""
+MOST = 0.2
+"""Part of the rows above that lower threshold, at most; also above any threshold of a rate per time."""
 CONFIDENCE = 0.95
 SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0, "year": 31557600.0}
 
@@ -115,7 +125,8 @@ def correlation_time(scores: Array) -> int:
     ``1 + 2 sum rho(k)`` up to the first window of 5 times itself (Sokal 1997), at most a twentieth of the rows.
     """
     n = len(scores)
-    x = np.minimum(scores, np.quantile(scores, 0.999)) - scores.mean()
+    x = np.minimum(scores, np.quantile(scores, 0.999))
+    x = x - x.mean()
     spread = float(x @ x)
     if n < 20 or spread <= 0.0:
         return 1
@@ -125,23 +136,31 @@ def correlation_time(scores: Array) -> int:
     sums = 2.0 * np.cumsum(rho) - 1.0
     window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     at = int(window[0]) if len(window) else len(sums) - 1
-    return max(1, min(math.ceil(sums[at]), n // 20))
+    return int(max(1, min(math.ceil(sums[at]), n // 20)))
 
 
 def episodes(above: Array, hold: int) -> int:
     """Number of episodes: rows above the threshold with at most `hold` rows below it between them are one."""
+    return len(episode_rows(above, hold))
+
+
+def episode_rows(above: Array, hold: int) -> Array:
+    """Rows above the threshold in each episode."""
     at = np.flatnonzero(above)
-    return int(np.count_nonzero(np.diff(at) > hold + 1)) + 1 if len(at) else 0
+    if not len(at):
+        return np.zeros(0, dtype=np.intp)
+    first = np.flatnonzero(np.diff(at) > hold + 1) + 1
+    return np.diff(np.concatenate([[0], first, [len(at)]]))
 
 
-def limits(events: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def limits(events: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Two-sided interval of a Poisson mean of which `events` were seen."""
     tail = (1.0 - confidence) / 2.0
     low = float(chi2.ppf(tail, 2 * events)) / 2.0 if events else 0.0
     return low, float(chi2.ppf(1.0 - tail, 2 * events + 2)) / 2.0
 
 
-def upper_limit(events: int, confidence: float = CONFIDENCE) -> float:
+def upper_limit(events: float, confidence: float = CONFIDENCE) -> float:
     """One-sided upper limit of a Poisson mean of which `events` were seen."""
     return float(chi2.ppf(confidence, 2 * events + 2)) / 2.0
 
@@ -159,107 +178,135 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
     Raises
     ------
     DataError
-        Too few rows even for an upper limit: the message says how many it would take.
+        Too few rows even for an upper limit: the message says how many it would take. More alarms are asked for than
+        the scores have episodes.
     """
-    n = len(scores)
-    if rate.per != "row" and not step_seconds:
+    scores = np.asarray(scores, dtype=np.float64)
+    if not len(scores) or not np.isfinite(scores).all():
+        raise DataError(f"a threshold needs finite scores of normal rows; there are {np.isfinite(scores).sum():,}")
+    if rate.per == "row":
+        return _row_threshold(scores, rate)
+    if not step_seconds:
         raise DataError(f"an alarm rate of {rate} needs to know the time between rows; name their column with --time")
-    hold = correlation_time(scores)
-    if rate.per == "row":
-        found = _row_threshold(scores, rate, hold)
+    return _onset_threshold(scores, rate, SECONDS[rate.per] / step_seconds)
+
+
+def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
+    """The highest score, and what it promises at most: per day where the time between rows is known, else per row."""
+    n, hold = len(scores), correlation_time(scores)
+    score = float(scores.max())
+    if step_seconds:
+        rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
     else:
+        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
+    return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
+
+
+def found_rate(
+    scores: Array, threshold: float, rate: Rate, hold: int, step_seconds: float | None = None
+) -> tuple[float, float, float, int]:
+    """The rate of alarms on some rows in the unit of `rate`, its interval, and the number of episodes."""
+    n, above = len(scores), scores > threshold
+    events = episodes(above, hold)
+    if rate.per != "row":
         assert step_seconds is not None
-        found = _onset_threshold(scores, rate, hold, n * step_seconds / SECONDS[rate.per])
-    if found is None:
-        raise DataError(_too_few(scores, rate, hold, step_seconds))
-    return found
-
-
-def _row_threshold(scores: Array, rate: Rate, hold: int) -> Threshold | None:
-    n = len(scores)
-    score = _quantile(scores, rate.value)
-    above = scores > score
-    events, part = episodes(above, hold), float(above.mean())
-    if events >= ENOUGH:
+        time = n * step_seconds / SECONDS[rate.per]
         low, high = limits(events)
-        return Threshold(score, rate, "rate", part, part * low / events, part * high / events, part, n, events, hold)
-
-    def limit(score: float) -> tuple[float, int]:
-        above = scores > score
-        events = episodes(above, hold)
-        run = float(above.sum()) / events if events else float(hold)
-        return upper_limit(events) * run / n, events
-
-    return _limited(scores, rate, hold, limit)
+        return events / time, low / time, high / time, events
+    found = float(above.mean())
+    unit, _ = _typical_rows(scores, max(found, 1.0 / n), hold)
+    low, high = (min(end * unit / n, 1.0) for end in limits(found * n / unit))
+    return found, low, high, events
 
 
-def _onset_threshold(scores: Array, rate: Rate, hold: int, time: float) -> Threshold | None:
-    wanted = rate.value * time
+def _row_threshold(scores: Array, rate: Rate) -> Threshold:
+    n, hold = len(scores), correlation_time(scores)
+    unit, seen = _typical_rows(scores, rate.value, hold)
+    wanted = rate.value * n / unit
+    if upper_limit(0) > wanted:  # what is said to suffice allows for a length known from few
+        likely = unit * (1.0 + 2.0 / math.sqrt(seen))
+        raise _too_few(n, rate, max(likely / rate.value, n * PILOT / seen / upper_limit(0)))
     if wanted >= ENOUGH:
-        score = _lowest(scores, lambda score: episodes(scores > score, hold) <= wanted)
-        above = scores > score
-        events = episodes(above, hold)
-        low, high = limits(events)
-        part = max(float(above.mean()), 1.0 / len(scores))
-        return Threshold(
-            score, rate, "rate", events / time, low / time, high / time, part, len(scores), events, hold
-        )
-
-    def limit(score: float) -> tuple[float, int]:
-        events = episodes(scores > score, hold)
-        return upper_limit(events) / time, events
-
-    return _limited(scores, rate, hold, limit)
-
-
-def _limited(scores: Array, rate: Rate, hold: int, limit: Any) -> Threshold | None:
-    """The lowest threshold whose upper limit is at most the rate; None where even the highest score does not do."""
-    top = float(scores.max())
-    if limit(top)[0] > rate.value:
-        return None
-    score = _lowest(scores, lambda score: limit(score)[0] <= rate.value)
-    high, events = limit(score)
-    above = float((scores > score).mean())
-    n = len(scores)
-    found = above if rate.per == "row" else rate.value * events / max(upper_limit(events), 1e-300) * (high / rate.value)
-    return Threshold(score, rate, "limit", found, 0.0, high, max(above, 0.5 / n), n, events, hold)
-
-
-def _quantile(scores: Array, part: float) -> float:
-    """The lowest score that at most this part of the scores is above."""
+        kind, part = "rate", rate.value
+    else:  # so few that the upper limit is the rate asked for
+        kind, part = "limit", unit * brentq(lambda k: upper_limit(k) - wanted, 0.0, wanted) / n
     ordered = np.sort(scores)
-    return float(ordered[max(len(ordered) - 1 - math.floor(part * len(ordered)), 0)])
+    score = float(ordered[max(n - 1 - math.floor(part * n), 0)])
+    above = scores > score
+    found = float(above.mean())
+    low, high = (end * unit / n for end in limits(found * n / unit))
+    if kind == "limit":
+        low, high = 0.0, upper_limit(found * n / unit) * unit / n
+    events = episodes(above, hold)
+    return Threshold(score, rate, kind, found, low, high, max(found, 0.5 / n), n, events, hold)
 
 
-def _lowest(scores: Array, fits: Any) -> float:
-    """The lowest score from which on `fits` holds at every tried threshold; it holds at the largest."""
+def _typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
+    """Length of equal episodes that vary as much as those of the given part of the rows; from how many it is known."""
+    while True:
+        sizes = episode_rows(scores > np.quantile(scores, 1.0 - part), hold)
+        if len(sizes) >= PILOT or part >= MOST:
+            return (float((sizes**2).sum() / sizes.sum()), len(sizes)) if len(sizes) else (1.0, 1)
+        part = min(1.25 * part, MOST)
+
+
+def _onset_threshold(scores: Array, rate: Rate, rows_per_unit: float) -> Threshold:
+    n, hold = len(scores), correlation_time(scores)
+    time = n / rows_per_unit
+    wanted = rate.value * time
+    if upper_limit(0) > wanted:
+        raise _too_few(n, rate, rows_per_unit / rate.value)
+    kind = "rate" if wanted >= ENOUGH else "limit"
+    most = wanted if kind == "rate" else brentq(lambda k: upper_limit(k) - wanted, 0.0, wanted)
+    score = _lowest(scores, hold, most)
+    above = scores > score
+    if score == scores.min() or above.mean() > MOST:
+        peak = max(episodes(scores > one, hold) for one in np.quantile(scores, np.linspace(0.5, 1.0, 51)))
+        raise DataError(
+            f"an alarm rate of {rate} cannot be: the score is not above any threshold more often than "
+            f"{peak / time:.3g} times per {rate.per}; allow fewer alarms"
+        )
+    events = episodes(above, hold)
+    low, high = limits(events)
+    if kind == "limit":
+        low, high = 0.0, upper_limit(events)
+    row_rate = max(float(above.mean()), 0.5 / n)
+    return Threshold(score, rate, kind, events / time, low / time, high / time, row_rate, n, events, hold)
+
+
+def _lowest(scores: Array, hold: int, most: float) -> float:
+    """The lowest score such that no threshold from it on has more than `most` episodes.
+
+    Episodes grow together as the threshold falls, so that their number rises and falls again: it is followed from the
+    top, in steps, and halved only within the first step that is too much.
+    """
     ordered = np.unique(scores)
-    low, high = -1, len(ordered) - 1  # fits at high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(float(ordered[middle])):
-            high = middle
-        else:
-            low = middle
-    return float(ordered[high])
+    fits = len(ordered) - 1
+    while fits:
+        step = max(1, (len(ordered) - fits) // 8)
+        below = max(fits - step, 0)
+        if episodes(scores > ordered[below], hold) > most:
+            while fits - below > 1:
+                middle = (fits + below) // 2
+                if episodes(scores > ordered[middle], hold) > most:
+                    below = middle
+                else:
+                    fits = middle
+            break
+        fits = below
+    return float(ordered[fits])
 
 
-def _too_few(scores: Array, rate: Rate, hold: int, step_seconds: float | None) -> str:
-    n = len(scores)
-    if rate.per == "row":
-        some = scores > np.quantile(scores, 0.99)
-        run = max(float(some.sum()) / max(episodes(some, hold), 1), 1.0)
-        least, wanted = upper_limit(0) * max(hold, 1) / rate.value, ENOUGH * run / rate.value
-    else:
-        assert step_seconds is not None
-        per_row = SECONDS[rate.per] / step_seconds / rate.value
-        least, wanted = upper_limit(0) * per_row, ENOUGH * per_row
-    return (
-        f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence takes "
-        f"{_rows(least)} rows, a rate known to a factor of 1.5 {_rows(wanted)}; give more normal rows or allow more alarms"
+def _too_few(n: int, rate: Rate, rows_per_event: float) -> DataError:
+    least, enough = (f"{_two_digits(rows_per_event * events):,}" for events in (upper_limit(0), ENOUGH))
+    return DataError(
+        f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence "
+        f"takes about {least} rows, a rate known to a factor of 1.5 about {enough}; give more normal rows or allow "
+        f"more alarms"
     )
 
 
-def _rows(value: float) -> str:
-    digits = max(0, 2 - len(str(int(value))))
-    return f"{int(float(f'{value:.2g}')):,}" if not digits else f"{math.ceil(value)}"
+def _two_digits(value: float) -> int:
+    """Rounded up to two digits."""
+    unit = int(10 ** max(0, math.floor(math.log10(value)) - 1))
+    return math.ceil(value / unit) * unit

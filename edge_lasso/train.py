@@ -317,22 +317,10 @@ def _check_data(folds: FoldStatistics, moments: Moments) -> None:
     if len(empty):
         name = total.columns[empty[0]]
         raise DataError(f"column {name!r} has no readings in the {total.rows} training rows; leave it out")
-    targets = deviations(_targets_alone(moments, p), len(folds.targets))[1]
+    targets = deviations(moments.chosen(np.arange(p, p + len(folds.targets))), len(folds.targets))[1]
     if targets.any():
         name = folds.targets[int(np.flatnonzero(targets)[0])]
         raise DataError(f"target {name!r} is constant in the {total.rows} training rows; there is nothing to learn")
-
-
-def _targets_alone(moments: Moments, p: int) -> Moments:
-    """The moments of the targets alone."""
-    rest = slice(p, None)
-    return replace(
-        moments,
-        shift=moments.shift[rest],
-        delta=moments.delta[rest],
-        covariance=moments.covariance[rest, rest],
-        second=moments.second[rest],
-    )
 
 
 def _twins(moments: Moments, deviation: Array, constant: Array, penalty: Array) -> Array:

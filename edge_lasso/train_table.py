@@ -15,12 +15,16 @@ from edge_lasso.collect_table import Design, Progress, collect_table
 from edge_lasso.errors import DataError
 from edge_lasso.fit import ROW_METHODS, Fit, TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds, repeated_kfold
+from edge_lasso.history import stream_name
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.leakage import copies, from_the_future
+from edge_lasso.missing import errors_of
+from edge_lasso.model_sections import check_sections, with_sections
 from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
+from edge_lasso.streams import Past, check_past, expand, own_past, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
@@ -102,6 +106,8 @@ def train_table(
     stability: int = 0,
     bootstrap: int = 0,
     seed: int = 0,
+    past: Sequence[Past] = (),
+    sections: Sequence[str] | None = None,
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
     cluster: str | None = None,
@@ -141,6 +147,14 @@ def train_table(
         Pairs of halves of the blocks of rows, and draws of blocks; see `resampling`. 0: none.
     seed : int
         Of what is drawn: repeated folds, halves, blocks.
+    past : sequence of Past, optional
+        Inputs computed from earlier rows, such as ``streams.lags(3)``, which compete with the others. The rows are a
+        series then, in the order of `time` or of the file, and folds are forward-chained. A target that `inputs` or a
+        `Past` names has a past of its own, too.
+    sections : sequence of {"estimate", "health", "drift"}, optional
+        What travels with the model for a board that reads row after row: how to estimate missing inputs, what failing
+        sensors look like, what the rows trained on look like. Default: "estimate" where possible, and with `time` or
+        `past` the others, too, if the rows are in order.
     options : TrainOptions, optional
     sensors : Sensors, optional
         What inputs cost, and which belong together.
@@ -164,26 +178,32 @@ def train_table(
     check_numbers(degree, holdout)
     if interval is not None:
         check_level(interval, holdout)
-    _check_draws(repeat, stability, bootstrap, dealt=time is None and group is None and cv > 0, cluster=cluster)
-    check_folds(gap, group, segment, time, holdout, cv, cluster)
-    columns = [name for name in input_columns(table, targets, time, inputs, drop) if name != group]
+    ordered = time is not None or bool(past)
+    _check_draws(repeat, stability, bootstrap, dealt=not ordered and group is None and cv > 0, cluster=cluster)
+    check_folds(gap, group, segment, ordered, holdout, cv, cluster)
+    check_sections(sections, cluster)
+    own = own_past(targets, inputs, past)
+    columns = [name for name in input_columns(table, targets, time, inputs, drop, bool(own)) if name != group]
     sensors = sensors or Sensors()
-    sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
     for name in targets:
         if name in chosen:
             raise DataError(f"--categorical: '{name}' is a target; a target of a regression must hold numbers")
     texts = [name for name in columns if name in chosen]
+    streams = expand(past, table, [name for name in columns if name not in chosen], own)
+    check_past(past, degree, group, cluster)
+    sensors.check([*columns, *map(stream_name, streams)], options.method)
 
     def plan(rows: Survey | Pieces) -> FoldPlan:
         if group is not None and isinstance(rows, Survey):
             return group_folds(table, rows, group, cv)
-        if time is not None and cv:
+        if ordered and cv:
             return forward_chain(rows.kept, cv, gap)
         return repeated_kfold(rows.kept, cv, repeat, seed) if repeat != 1 else plan_folds(cv, rows.kept)
 
     rows: Survey | Pieces
     blocks: Blocks | None = None
+    broken: list[str] = []
     if cluster is not None:
         path = cluster_path(data, holdout)
         with connect(cluster) as client:
@@ -195,7 +215,18 @@ def train_table(
     else:
         rows = survey(table, targets, time, texts, holdout)
         design = Design(tuple(columns), tuple(targets), rows.categories, {})
+        if streams:
+            rows, broken = series(rows, time)
+        elif time is not None:
+            rows = with_breaks(rows)
+        if streams:
+            design = design.deriving(streams)
         if is_wide(design, rows, degree):
+            if streams:
+                raise DataError(
+                    f"{design.width(degree):,} columns with those from earlier rows are more than the {rows.kept:,} "
+                    "rows; give fewer lags, means and the like, or name their columns: --lags 3:COL,COL"
+                )
             if stability or bootstrap or repeat != 1:
                 raise DataError("--stability, --bootstrap and --repeat need more rows than columns; drop columns")
             if sensors.costs or sensors.signs or options.method not in ROW_METHODS:
@@ -213,7 +244,7 @@ def train_table(
             if owner:
                 blocks = blocks_of(found.folds)
                 found = replace(found, folds=found.folds.joined(folded, owner))
-            options = sensors.on(options, found.design.columns, found.terms)
+            options = sensors.on(options, found.design.columns, found.terms, found.design.origins)
             fits = fit_statistics(found.folds, options, found.terms)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
@@ -226,10 +257,14 @@ def train_table(
         "costs": dict(sensors.costs), "signs": dict(sensors.signs),
         "sensors": {name: list(of) for name, of in sensors.members.items()},
         "cv": cv, "gap": gap, "group": group, "holdout": holdout, "interval": interval, "repeat": repeat,
+        "sections": None if sections is None else list(sections),
+        "past": [[one.kind, one.length, list(one.columns)] for one in past],
         "alphas": _plain(options.alphas), "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
+    folds.about["sections"] = None if sections is None else list(sections)
+    model, told = with_sections(table, model, folds, errors_of(fits, model, folds), rows, sections, ordered)
     held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
@@ -237,14 +272,15 @@ def train_table(
             about["segments"] = segment_errors(table, rows, segment, held.truth[:, 0], held.prediction[:, 0])
         model = model.replace(provenance=about)
         if interval is not None:
-            model = model.replace(sections={"interval/1": conformal(held.truth - held.prediction, interval)})
+            found_interval = conformal(held.truth - held.prediction, interval)
+            model = model.replace(sections={"interval/1": found_interval, **model.sections})
     counted = [
         f"column '{name}' has no name in the file; it seems to count the rows and is no input unless --inputs names it"
         for name in table.row_numbers
         if name not in (*inputs, *targets, *drop, time)
     ]
-    notes = [*counted, *rows.notes, *_column_notes(found.empty, fits), *copies(folds, design)]
-    if time is not None and isinstance(rows, Survey):
+    notes = [*counted, *rows.notes, *broken, *told, *_column_notes(found.empty, fits), *copies(folds, design)]
+    if time is not None and isinstance(rows, Survey) and not past:  # with lags, sensors upstream are the point
         notes += from_the_future(table, design, rows)
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
 
@@ -271,6 +307,7 @@ def training(
         "columns": list(design.columns),
         "categories": {name: list(values) for name, values in design.categories.items()},
         "fill": design.fill,
+        "streams": [list(one) for one in design.streams],
         "degree": degree,
         "time": time,
         "options": kept,
@@ -283,7 +320,12 @@ def design_of(statistics: FoldStatistics) -> Design:
     """What the columns of statistics are, from what `training` noted."""
     about = statistics.about
     categories = {name: tuple(values) for name, values in about["categories"].items()}
-    return Design(tuple(about["columns"]), statistics.targets, categories, about["fill"])
+    streams = tuple((kind, source, length) for kind, source, length in about.get("streams", ()))
+    derived = {stream_name(one) for one in streams}
+    names = set(statistics.columns)
+    sources = {source for _, source, _ in streams if source not in names}
+    columns = tuple(name for name in about["columns"] if name not in derived | sources)
+    return Design(columns, statistics.targets, categories, about["fill"]).deriving(streams)
 
 
 def cluster_path(data: Any, holdout: float) -> Path:
@@ -296,12 +338,12 @@ def cluster_path(data: Any, holdout: float) -> Path:
 
 
 def check_folds(
-    gap: int, group: str | None, segment: str | None, time: str | None, holdout: float, cv: int, cluster: str | None
+    gap: int, group: str | None, segment: str | None, ordered: bool, holdout: float, cv: int, cluster: str | None
 ) -> None:
     """Refuse folds that do not go together."""
-    if gap < 0 or (gap and time is None):
+    if gap < 0 or (gap and not ordered):
         raise DataError(f"gap is {gap}; it is a number of rows, 0 or more, between blocks of time, and needs --time")
-    if group is not None and (time is not None or not cv or cluster is not None):
+    if group is not None and (ordered or not cv or cluster is not None):
         raise DataError("--group makes the folds; it goes neither with --time nor with --cv 0 nor with --cluster")
     if segment is not None and not holdout:
         raise DataError("--segment tells apart the error on rows held out; give --holdout, for example 0.2")
@@ -325,9 +367,14 @@ def check_numbers(degree: int, holdout: float) -> None:
 
 
 def input_columns(
-    table: Table, targets: Sequence[str], time: str | None, inputs: Sequence[str], drop: Sequence[str]
+    table: Table,
+    targets: Sequence[str],
+    time: str | None,
+    inputs: Sequence[str],
+    drop: Sequence[str],
+    none: bool = False,
 ) -> list[str]:
-    """The inputs to choose from."""
+    """The inputs to choose from; `none`: there may be none."""
     if not targets:
         raise DataError("no target is given; name the column to predict with --target")
     for name in targets:
@@ -340,7 +387,7 @@ def input_columns(
     away = {*table.expand(drop, "--drop"), *targets, *([time] if time else [])}
     away |= {name for name in table.row_numbers if name not in inputs}
     columns = [name for name in chosen if name not in away]
-    if not columns:
+    if not columns and not none:
         raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
     return columns
 
@@ -362,7 +409,7 @@ def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
 
 
 def _held(table: Table, model: Model, targets: Sequence[str], rows: Survey) -> Held:
-    ranks, predicted, truth = rows_from(table, model, rows.rank, rows.kept, targets)
+    ranks, predicted, truth = rows_from(table, model, rows.rank, rows.kept, targets, rows.breaks)
     order = np.argsort(ranks)
     times = None
     if rows.times is not None:

@@ -16,10 +16,14 @@ from edge_lasso.collect_table import Progress, collect_rows, table_inputs
 from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, Splits, plan_folds
+from edge_lasso.history import ModelHistory
+from edge_lasso.missing import errors_of
+from edge_lasso.model_sections import with_sections
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.statistics import Statistics
+from edge_lasso.streams import series, with_breaks
 from edge_lasso.survey import Survey, survey
-from edge_lasso.tables import Table, model_block, open_table
+from edge_lasso.tables import Table, model_block, model_columns, open_table
 from edge_lasso.terms import model_term_names, numeric_inputs, provenance, to_model
 from edge_lasso.train import fit_statistics
 from edge_lasso.train_table import TrainResult, design_of, training
@@ -76,6 +80,9 @@ def update_table(
     statistics.parts[0].check_names(design.names, design.targets, "the statistics to update")
     rows = survey(table, design.targets, about["time"], list(design.categories), update=True)
     _check_newer(rows, about["data"], about["time"])
+    broken: list[str] = []
+    if design.streams:
+        rows, broken = series(rows, about["time"])
     options = options or TrainOptions(**about["options"])
     plan = plan_folds(len(statistics.splits) if forget < 1.0 else 0, rows.kept)
     new = collect_rows(table, design, rows, plan, progress).parts
@@ -87,7 +94,12 @@ def update_table(
     folds.about = training(design, about["degree"], about["time"], options, made, about["seed"])
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
     model = to_model(fits, inputs, design.columns, design.terms, made)
-    return TrainResult(model, folds, fits, [*rows.notes, *_new_categories(rows, design.categories)], None)
+    rows = with_breaks(rows)
+    asked = folds.about["sections"] = about.get("sections", [])
+    ordered = about["time"] is not None or bool(design.streams)
+    model, told = with_sections(table, model, folds, errors_of(fits, model, folds), rows, asked, ordered, strict=False)
+    notes = [*rows.notes, *broken, *told, *_new_categories(rows, design.categories)]
+    return TrainResult(model, folds, fits, notes, None)
 
 
 def grown(statistics: FoldStatistics, new: Statistics) -> FoldStatistics:
@@ -238,13 +250,13 @@ def _coefficients(model: Model) -> dict[str, float]:
 
 
 def _squares(table: Table, model: Model, target: str) -> tuple[float, int]:
-    numeric: Sequence[str] = [one.name for one in model.inputs if one.categories is None]
-    text = [one.name for one in model.inputs if one.categories is not None]
+    numeric, text = model_columns(model)
+    history = ModelHistory(model)
     total, count = 0.0, 0
     for numbers, texts in table.batches([*numeric, target], text):
         truth = numbers[:, -1].astype(np.float64)
         known = np.isfinite(truth)
-        predicted = linear_rows(model, model_block(model, numbers[:, :-1], texts))[0][:, 0]
+        predicted = linear_rows(model, model_block(model, numbers[:, :-1], texts, history))[0][:, 0]
         total += float(np.sum((predicted - truth)[known] ** 2))
         count += int(known.sum())
     return total, count

@@ -227,6 +227,9 @@ def _run(
     table: tuple[Rows, Rows, Rows, Rows],
     streams: list[list[list[float]]],
 ) -> Execution:
+    if runtime.values is not None and table[1]:
+        step = -(-len(table[1]) * len(table[1][0]) // runtime.values)
+        table = tuple(part[:: max(step, 1)] for part in table)  # type: ignore[assignment]
     plain, rows, values, tolerances = table
     stepped = 0
     try:

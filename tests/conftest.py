@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,23 +38,39 @@ def available(tool: str) -> bool:
         from edge_lasso_devices.micropython import find_micropython
 
         return find_micropython() is not None
-    if tool == "sshd":
-        return Path("/usr/sbin/sshd").is_file()
+    if tool in ("sshd", "mosquitto"):
+        return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is not None
     if tool == "simavr":
         return Path("/usr/include/simavr/sim_avr.h").is_file()
     if tool == "rp2040js":
         from edge_lasso_devices.micropython import node_modules
 
         return any((folder / "rp2040js" / "package.json").is_file() for folder in node_modules())
+    if tool == "microbit":
+        return shutil.which("qemu-system-arm") is not None and Path("/usr/share/firmware-microbit-micropython").is_dir()
+    if tool.startswith("python3.") or tool == "micropython-unix":
+        return find_python(tool) is not None
     if tool in PYTHONS:
         return shutil.which(os.environ.get(PYTHONS[tool], "")) is not None
     if tool == "cc":
         from edge_lasso_devices.build import find_compiler
 
         return find_compiler() is not None
-    if tool == "sshd":
-        return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") is not None
     return shutil.which(tool) is not None
+
+
+def find_python(name: str) -> str | None:
+    """A Python of a version (``python3.9``), or MicroPython's unix port: this one, or what `tools/pythons.sh` fetched."""
+    if name == f"python3.{sys.version_info.minor}":
+        return sys.executable
+    places = os.pathsep.join([os.environ.get("EDGE_LASSO_PYTHONS", ""), os.environ["PATH"]])
+    return shutil.which(name.removesuffix("-unix"), path=places)
+
+
+@pytest.fixture(scope="session")
+def python_named():
+    """`find_python`."""
+    return find_python
 
 
 @pytest.fixture(scope="session")

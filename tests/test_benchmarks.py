@@ -16,7 +16,9 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["training.py", "--shape", "10000x50"], ["LassoCV", "x ours"]),
     (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
     (["classification.py", "--shape", "400x5"], ["LogisticRegressionCV", "x ours"]),
+    (["predict_table.py", "--rows", "30000", "--rounds", "1"], ["pure read", "predict to .parquet, C"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
+    (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
 ], ids=lambda one: one[0])  # fmt: skip
 def test_it_runs(arguments, shown, tmp_path):
     script, *options = arguments

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .build import find_compiler
+from .build import FLAGS, build, find_compiler
 from .errors import BoardError
 from .shells import execute
 
@@ -43,4 +44,26 @@ def compiled(source: Path, flags: Sequence[str], missing: str) -> str:
             first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
             raise BoardError(f"{missing} ({first.strip()})")
         made.replace(path)
+    return str(path)
+
+
+def library(files: Mapping[str, bytes]) -> str:
+    """The path of C sources compiled to a shared library for this machine, made on first use and kept under their hash.
+
+    Raises
+    ------
+    BoardError
+        There is no compiler, or it refuses the sources.
+    """
+    about = repr((sorted(files.items()), FLAGS, platform.system(), platform.machine()))
+    digest = hashlib.sha256(about.encode()).hexdigest()[:16]
+    stem = next(Path(name).stem for name in files if name.endswith(".c"))
+    folder = cache_folder()
+    path = folder / f"{stem}-{digest}.so"
+    if not path.is_file():
+        [built] = build(files).values()
+        with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as away:
+            made = Path(away, "made")
+            made.write_bytes(built)
+            made.replace(path)
     return str(path)

@@ -14,12 +14,19 @@ from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
 def predict(
     model: ModelFile,
     data: DataFile,
-    out: Annotated[Path | None, typer.Option(help="CSV file; standard output by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help=".csv, .parquet or .arrow; CSV on standard output by default.")
+    ] = None,
     interval: Annotated[bool, typer.Option("--interval", help="Also the ends of the prediction interval.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Estimate missing inputs from the others, as a board does.")
+    ] = False,
 ) -> None:
     """Predict every row of a table; only the model's columns are read.
 
-    Example: edge-lasso predict model.json readings.csv --out predictions.csv
+    Missing inputs are at their defaults; inputs from earlier rows are computed in the order of the table.
+
+    Example: edge-lasso predict model.json readings.csv --out predictions.parquet
     """
     from edge_lasso.predict_table import predict_table
     from edge_lasso_runtime import load
@@ -27,5 +34,7 @@ def predict(
     if out is not None:
         check_folder(out)
     with terminal.progress("predicting") as advance:
-        counts = predict_table(load(model), data, out, advance, interval)
-    terminal.note(f"{counts['rows']:,} rows, {counts['degraded']:,} degraded (a reading missing or out of range)")
+        done = predict_table(load(model), data, out, advance, interval, estimate)
+    terminal.note(
+        f"{done.rows:,} rows, {done.degraded:,} degraded (a reading missing or out of range); computed by {done.by}"
+    )

@@ -19,6 +19,19 @@ def quantize(
     ranges: Annotated[
         list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH, what a sensor can deliver.")
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="How much wider than in training the other ranges get, 0.1 for 10 % on both sides."),
+    ] = None,
+    quantiles: Annotated[
+        str | None, typer.Option(help="LOW:HIGH, as in 0.001:0.999: ranges that hold this share of --data instead.")
+    ] = None,
+    raw: Annotated[
+        list[str] | None,
+        typer.Option("--raw", help="NAME=SCALE:OFFSET, a sensor that delivers counts: value = SCALE * count + OFFSET."),
+    ] = None,
+    result_bits: Annotated[int, typer.Option(help="32, or 16 for an int16 result with a larger error.")] = 32,
+    data: Annotated[Path | None, typer.Option(help="Rows to count what clamping to the ranges costs.")] = None,
     out: Annotated[Path | None, typer.Option(help="Model file; by default the given one.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -26,14 +39,24 @@ def quantize(
 
     Example: edge-lasso quantize model.json --to int16 --max-error 0.05 --out int16.json
     """
+    from edge_lasso.errors import DataError
     from edge_lasso.quantize import quantize as run
-    from edge_lasso.ranges import parse_range
-    from edge_lasso.show import show_quantized
+    from edge_lasso.ranges import parse_quantiles, parse_range, quantile_ranges, saturation
+    from edge_lasso.raw_counts import parse_raw
+    from edge_lasso.show_quantized import show_quantized
+    from edge_lasso.tables import model_rows
     from edge_lasso_runtime import load, save
 
     declared = dict(parse_range(one) for one in ranges or [])
-    after = run(load(model), to, ranges=declared, max_error=max_error)
+    counts = dict(parse_raw(one) for one in raw or [])
+    if quantiles is not None and data is None:
+        raise DataError("--quantiles are of the readings in --data DATA, which is missing")
     target = out or model
     check_folder(target)
+    before = load(model)
+    rows = None if data is None else model_rows(data, before)
+    if quantiles is not None and rows is not None:
+        declared = {**quantile_ranges(before, rows, *parse_quantiles(quantiles)), **declared}
+    after = run(before, to, declared, max_error, margin, result_bits, counts)
     save(after, target)
-    show_quantized(after, target, as_json)
+    show_quantized(after, target, as_json, None if rows is None else saturation(after, rows))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +15,25 @@ from edge_lasso.errors import DataError, VerificationError
 
 if TYPE_CHECKING:
     from edge_lasso.train_classes import ClassesResult
+    from edge_lasso.train_detector import DetectorResult
     from edge_lasso.train_table import TrainResult
     from edge_lasso.update_table import Comparison
 
 CLASSIFICATION = {
-    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "method", "cost", "class_weight", "l1_ratio",
+    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "lags", "difference", "mean", "ewma",
+    "sections", "method", "cost", "class_weight", "l1_ratio",
     "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "cluster", "out", "as_json",
 }  # fmt: skip
 """What `--task classification` takes."""
+ANOMALY = {
+    "data", "watch", "task", "time", "inputs", "drop", "lags", "difference", "mean", "ewma", "own_past", "max_coefs",
+    "alarm_rate", "chart", "alpha", "smoothing", "allowance", "median", "aggregate", "adjust", "cv", "gap", "holdout", "seed",
+    "sections", "out", "as_json",
+}  # fmt: skip
+"""What `--task anomaly` takes; the first of them after `ewma` go with it alone."""
+ANOMALY_ALONE = (
+    "watch", "own_past", "max_coefs", "alarm_rate", "chart", "alpha", "smoothing", "allowance", "median", "aggregate", "adjust",
+)  # fmt: skip
 
 
 def train(
@@ -30,12 +42,35 @@ def train(
     target: Annotated[
         list[str] | None, typer.Option(help="Column to predict; several, with commas: several outputs.")
     ] = None,
-    task: Annotated[str, typer.Option(help="regression or classification.")] = "regression",
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COL,..|all", help="Sensors to watch for anomalies; implies --task anomaly."),
+    ] = None,
+    task: Annotated[str, typer.Option(help="regression, classification or anomaly.")] = "regression",
     time: Annotated[str | None, typer.Option(help="Column of times: rows in its order, forward-chained folds.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
     categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
     degree: Annotated[int, typer.Option(help="2: squares and products of inputs compete, too.")] = 1,
+    lags: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N[:COL,COL]", help="Readings of 1 to N rows ago compete, too (of all inputs or these)."),
+    ] = None,
+    difference: Annotated[
+        list[str] | None, typer.Option(metavar="N[:COL,COL]", help="Changes since N rows ago compete, too.")
+    ] = None,
+    mean: Annotated[
+        list[str] | None, typer.Option(metavar="N[:COL,COL]", help="Means of the last N rows compete, too.")
+    ] = None,
+    ewma: Annotated[
+        list[str] | None, typer.Option(metavar="SPAN[:COL,COL]", help="Exponentially weighted means compete, too.")
+    ] = None,
+    sections: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For boards: estimate, health, drift, or none. Default: estimate; all with --time or --lags."
+        ),
+    ] = None,
     method: Annotated[
         str, typer.Option(help="lasso, relaxed, adaptive, omp (matching pursuit) or group (sensors as a whole).")
     ] = "lasso",
@@ -60,8 +95,24 @@ def train(
     segment: Annotated[
         str | None, typer.Option(help="Column whose values tell apart the error on the rows of --holdout.")
     ] = None,
+    max_coefs: Annotated[int | None, typer.Option(help="Anomaly: budget of coefficients over all sensors.")] = None,
+    own_past: Annotated[bool, typer.Option("--own-past", help="Anomaly: a sensor's own past may predict it.")] = False,
+    alarm_rate: Annotated[
+        str | None,
+        typer.Option(metavar="PART|N/day", help="Anomaly: false alarms allowed; by default what the data can promise."),
+    ] = None,
+    chart: Annotated[str, typer.Option(help="Anomaly: both, residual, ewma or cusum.")] = "both",
+    alpha: Annotated[float, typer.Option(help="Anomaly: weight of the newest residual in its moving average.")] = 0.05,
+    smoothing: Annotated[float, typer.Option(help="Anomaly: weight of the newest evidence; 1: not smoothed.")] = 0.05,
+    allowance: Annotated[float, typer.Option(help="Anomaly: CUSUM's allowance, in scales of the residual.")] = 0.5,
+    median: Annotated[int, typer.Option(help="Anomaly: take off the median residual of so many rows.")] = 0,
+    aggregate: Annotated[str, typer.Option(help="Anomaly: mean or max over the sensors.")] = "mean",
+    adjust: Annotated[
+        float | None,
+        typer.Option(metavar="STEP", help="Anomaly: adjust the threshold on the board, within a factor 2."),
+    ] = None,
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
-    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
+    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs (each lag, mean, ... is one).")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
     interval: Annotated[
         float | None, typer.Option(metavar="PART", help="Intervals that hold this part of truths, from --holdout rows.")
@@ -95,10 +146,15 @@ def train(
 
     Dear sensors: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
 
+    Series: edge-lasso train plant.csv --target flow --time time --lags 3 --mean 24:pressure
+
+    Anomalies: edge-lasso train normal.csv --watch all --time time --lags 1 --max-coefs 60 --alarm-rate 1/day
+
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
     from edge_lasso.fit import TrainOptions
     from edge_lasso.sensors import parse_sensors
+    from edge_lasso.streams import parse_past
     from edge_lasso.train_classes import train_classes
     from edge_lasso.train_table import train_table
 
@@ -112,14 +168,36 @@ def train(
         return _update(data, update, forget, max_worse, out, as_json)
     if forget != 1.0 or max_worse is not None:
         raise DataError("--forget and --max-worse go with --update STATS; without it there is nothing older")
+    past, chosen = (
+        parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
+        parse_sections(sections),
+    )
+    if watch and task == "regression":
+        task = "anomaly"
+    if task == "anomaly":
+        _refuse(context, ANOMALY, "--task anomaly", "a detector predicts each sensor from the others")
+        from edge_lasso.detector import DetectorOptions
+        from edge_lasso.detector_fit import ChartOptions
+
+        options = DetectorOptions(
+            max_coefs, own_past, None, ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
+            cv, gap or None, workers=os.cpu_count() or 1,
+        )  # fmt: skip
+        return _anomaly(
+            data, options, alarm_rate, out, as_json,
+            watch=parse_names(watch), time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past,
+            holdout=holdout, seed=seed, sections=chosen,
+        )  # fmt: skip
+    if alone := _given(context, ANOMALY_ALONE):
+        raise DataError(f"{', '.join(alone)}: only with --task anomaly, which watches sensors for faults")
     if not target:
         raise DataError("no target is given; name the column to predict with --target")
     if task not in ("regression", "classification"):
-        raise DataError(f"--task is '{task}'; allowed are regression and classification")
+        raise DataError(f"--task is '{task}'; allowed are regression, classification and anomaly")
     if class_weight is not None and task != "classification":
         raise DataError("--class-weight is for --task classification")
     check_folder(out)
-    options = TrainOptions(
+    training = TrainOptions(
         l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
         workers=os.cpu_count() or 1,
     )  # fmt: skip
@@ -131,14 +209,15 @@ def train(
             found = train_classes(
                 data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
                 categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
-                class_weight=class_weight, options=options, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
+                class_weight=class_weight, past=past, sections=chosen, options=training, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
             )  # fmt: skip
         return _finish_classes(found, out, as_json)
     with terminal.progress("reading") as advance:
         result = train_table(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
-            repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=options,
+            repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=training,
+            past=past, sections=chosen,
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)
@@ -146,13 +225,40 @@ def train(
 
 def _refuse(context: typer.Context, allowed: set[str], with_: str, why: str) -> None:
     """Refuse options that would say nothing."""
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in context.params
-        if name not in allowed and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
-    ]
+    given = _given(context, [name for name in context.params if name not in allowed])
     if given:
         raise DataError(f"{', '.join(given)}: not with {with_} ({why})")
+
+
+def parse_sections(values: list[str] | None) -> list[str] | None:
+    """Sections as typed; "none" is an empty list."""
+    return None if values is None else [name for name in parse_names(values) if name != "none"]
+
+
+def _given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Those options that were typed."""
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+    ]
+
+
+def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_json: bool, **what: Any) -> None:
+    from dataclasses import replace
+
+    from edge_lasso.show_detector import show_trained
+    from edge_lasso.thresholds import parse_rate
+    from edge_lasso.train_detector import train_detector
+
+    if options.max_coefs is not None and options.max_coefs < 1:
+        raise DataError(f"--max-coefs is {options.max_coefs}; it must be 1 or more")
+    check_folder(out)
+    options = replace(options, rate=None if alarm_rate is None else parse_rate(alarm_rate))
+    with terminal.progress("fitting") as advance:
+        result = train_detector(data, options=options, progress=advance, **what)
+    _keep(result, out)
+    show_trained(result, out, statistics_file(out), as_json)
 
 
 def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
@@ -192,7 +298,7 @@ def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Compariso
     show_training(result, out, statistics_file(out), as_json, comparison)
 
 
-def _keep(result: TrainResult | ClassesResult, out: Path) -> None:
+def _keep(result: TrainResult | ClassesResult | DetectorResult, out: Path) -> None:
     """Write the model and what statistics there are, and put it on record."""
     from edge_lasso.audit import record
 

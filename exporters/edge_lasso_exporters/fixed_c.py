@@ -8,6 +8,7 @@ from edge_lasso_runtime import Model
 
 from .c_layout import CONTRACT, ROM, Names, c_double, extra_files, has_struct, header
 from .fixed_c_sums import LIFT, looped, plain, sum_lines, sum_tables
+from .fixed_counts import counts_c, counts_header
 from .fixed_python import fixed_vectors, section_of
 from .options import Options
 
@@ -125,7 +126,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         if "categories" in fixed:
             steps.append(f"   {field}: index of the category, -1 when unknown")
             continue
-        counts = f"; from counts: q = count - ({fixed['subtract']})" if "subtract" in fixed else ""
+        counts = f"; of a count: count - ({fixed['subtract']})" if "subtract" in fixed else ""
         text = f"q = floor((x - {fixed['centre']!r}) * {fixed['scale']!r} + 0.5), {fixed['low']} to {fixed['high']}"
         steps.append(f"   {field}: {text}{counts}")
     bound = ", ".join(repr(one["bound"]) for one in section["outputs"])
@@ -141,6 +142,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         f"{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into});",
         "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
         f"uint32_t {p}_encode(const {upper}_REAL x[{upper}_INPUTS], int16_t q[{upper}_INPUTS]);",
+        *counts_header(model, names),
         f"void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r);",
         f"{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''});",
     ]
@@ -174,7 +176,7 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
         call = f"{p}_predict(q + (i * {upper}_INPUTS), r + (i * {upper}_OUTPUTS));"
     text += BATCH.format(p=p, call=call)
     text += _encode(model, names, section) if model.inputs else _no_encode(names)
-    text += _struct(model, options, names)
+    text += counts_c(model, names) + _struct(model, options, names)
     text += f"\n{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''})\n{{\n"
     if several:
         pairs = ", ".join(

@@ -10,6 +10,7 @@ from edge_lasso_runtime.fixed_point import KEY, encode, predict_q
 from edge_lasso_runtime.predict import clean, linear
 
 from .double_python import LONGEST_LINE, TERMS_PER_STATEMENT
+from .fixed_counts import counts_python
 from .options import ExportError, Options
 from .vectors import narrow, self_test, wide
 
@@ -126,6 +127,8 @@ def fixed_lines(model: Model, options: Options) -> str:
     if logistic:
         lines.append(f"KNOTS = {tuple(section['link']['knots'])!r}")
     text = "\n".join(lines) + "\n" + _tables(model, section, options) + ENCODE
+    counts = counts_python(model, options)
+    text += f"\n\n{counts}" if counts else ""
     shifts = any(one["shift"] or any(t.get("shift") for t in one["terms"]) for one in outputs) or logistic
     text += SHIFTED if shifts else ""
     text += (

@@ -1,5 +1,7 @@
 """The Python target: one file that imports nothing (``exp`` where a link needs it), for CPython 3.9 or later and
 MicroPython unchanged. `double_python.py` writes the binary64 variant, `fixed_python.py` the integers.
+
+Variant ``pyz`` is the runtime package and the model in one file, for CPython (`bundle_python.py`).
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.stream import keeps_state
 
 from . import GENERATOR
+from .bundle_python import bundle
 from .double_python import double_lines
 from .fixed_python import fixed_lines
 from .options import Options
 from .stream_python import stream_text
 from .vectors import reference, self_test_sizes, test_rows
 
-VARIANTS = ("double", "fixed")
+VARIANTS = ("double", "fixed", "pyz")
 HANDLES_MISSING = True
 STEPS = True
 
@@ -123,7 +126,7 @@ def default_variant(model: Model) -> str:
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
-    """Render ``NAME.py``, and ``package.json`` for MicroPython's package manager.
+    """Render ``NAME.py``, and ``package.json`` for MicroPython's package manager; or ``NAME.pyz``.
 
     Parameters
     ----------
@@ -140,6 +143,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ExportError
         Variant ``fixed`` of a model that is not quantized.
     """
+    if options.variant == "pyz":
+        return {f"{options.name}.pyz": bundle(model, options.name)}
     fixed = options.variant == "fixed"
     lines = [*_head(model, options, fixed)]
     text = "\n".join(lines) + "\n"

@@ -132,6 +132,24 @@ class Stateful:
         ]
 
     @property
+    def reads(self) -> list[tuple[int, int]]:
+        """Input and output of what a detector's predictions read, where defaults stand in for what is missing.
+
+        Such a prediction says nothing (see `edge_lasso_runtime.detector`); empty where missing inputs are estimated.
+        """
+        if self.detector is None or self.estimate is not None:
+            return []
+        return sorted(
+            {
+                (factor.input, k)
+                for k, output in enumerate(self.model.outputs)
+                for term in output.terms
+                for factor in term.factors
+                if self.model.inputs[factor.input].categories is None
+            }
+        )
+
+    @property
     def adjust(self) -> dict[str, Any] | None:
         """The online adjustment: factors of the threshold after a row with and without an alarm, ends, freeze."""
         section = self.detector or {}

@@ -156,6 +156,7 @@ class StreamC:
         text += self._delays() if plan.streams else ""
         text += self._estimate() if plan.estimate else ""
         text += self._fixed_complete() if self.fixed else ""
+        text += detector_c.blind(plan, words, NONE if self.fixed else None)
         if plan.detector:
             text += detector_c.functions(plan, words, self.number, "values")
         return text + self._start() + self._step()
@@ -357,6 +358,7 @@ class StreamC:
             lines += ["    int m;"] if self.several else []
             lines.append(f"    status = {p}_look(state, x, q, result);")
             lines += [f"    {p}_delays(state, q);"] if plan.streams else []
+            lines += [f"    {p}_note(state, q);"] if plan.reads else []
             lines.append(f"    {p}_complete({'state, q, result' if plan.estimate else 'q'});")
             if self.several:
                 lines += [f"    {p}_predict(q, r);", f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{",
@@ -377,6 +379,7 @@ class StreamC:
             lines += ["    int m;"] if self.link == "softmax" else []
             lines.append(f"    status = {p}_look(state, x, row, result);")
             lines += [f"    {p}_delays(state, row);"] if plan.streams else []
+            lines += [f"    {p}_note(state, row);"] if plan.reads else []
             lines += [f"    {p}_estimate(state, row, result);"] if plan.estimate else []
             lines.append(
                 f"    {p}_linear(row, result->{z});" if self.several else f"    result->{z}[0] = {p}_linear(row);"

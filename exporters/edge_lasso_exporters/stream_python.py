@@ -355,6 +355,11 @@ class StreamPython:
                 "    gone = [k for k, i in enumerate(NUMBERS) if x[INPUTS[i][0]] != x[INPUTS[i][0]]]",
                 "    widths = _estimate(x, gone) if gone else None",
             ]
+        elif plan.reads:
+            lines += [
+                "    widths = None", "    for i, (place, default, _, _, _) in enumerate(INPUTS):",
+                "        if x[place] != x[place]:", "            x[place] = default", *self._blind(),
+            ]  # fmt: skip
         else:
             lines += [
                 "    for place, default, _, _, _ in INPUTS:", "        if x[place] != x[place]:",
@@ -384,11 +389,20 @@ class StreamPython:
                 "            q[place] = _count(x[place], NUMBERS[k])",
             ]  # fmt: skip
         else:
+            lines += ["    widths = None"] if plan.reads else []
             lines += ["    for i, one in enumerate(INPUTS):", f"        if q[one[0]] == {NONE}:",
                       "            q[one[0]] = STEPS[i][4]"]  # fmt: skip
+            lines += self._blind() if plan.reads else []
         lines.append("    r = predict(q)")
         z = "[decode(one, m) for m, one in enumerate(r)]" if self.several else "decode(r)"
         return [*lines, f"    z = {z}"]
+
+    def _blind(self) -> list[str]:
+        """What reads the default of input i says nothing."""
+        return [
+            f"            widths = widths or [1.0] * {len(self.model.outputs)}", "            for k in READERS[i]:",
+            "                widths[k] = MISSING",
+        ]  # fmt: skip
 
     def _end(self) -> list[str]:
         plan, link = self.plan, self.link
@@ -398,7 +412,9 @@ class StreamPython:
                 f'    warm = state["rows"] >= {plan.warm_up}', "    if not warm:", '        state["rows"] += 1',
             ]  # fmt: skip
         if plan.detector:
-            arguments = f"state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate else None}"
+            arguments = (
+                f"state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate or plan.reads else None}"
+            )
             lines.append(f"    score, parts = _detect({arguments})")
             decide = "_decide(state, score)"
             lines.append(f"    alarm, onset = {decide}{' if warm else (False, False)' if plan.warm_up else ''}")

@@ -1,11 +1,11 @@
-"""The command line on a board: ``python -m edge_lasso_runtime predict|probe|selftest``."""
+"""The command line on a board: ``python -m edge_lasso_runtime predict|score|mqtt|digest|probe|selftest``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from .errors import ModelFormatError, SessionError
+from .errors import ModelFormatError, SessionError, SnapshotError
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -15,14 +15,26 @@ if TYPE_CHECKING:
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted."""
-    options = _parser().parse_args(argv)
+def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        By default what this process was given.
+    bundle : str, optional
+        The bundle that is running: it is every command's MODEL, so none is named.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    parser = _parser(bundle)
+    if bundle and words and not words[0].startswith("-"):
+        words = [words[0], bundle, *words[1:]]
+    options = parser.parse_args(words)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
         return code
-    except (ModelFormatError, SessionError, RowError) as error:
+    except (ModelFormatError, SessionError, SnapshotError, RowError) as error:
         return _refuse(str(error))
     except BrokenPipeError:
         sys.stdout = None  # type: ignore[assignment]  # whoever read the output has left; nothing more to say
@@ -40,10 +52,10 @@ def _refuse(text: str) -> int:
     return BAD_INPUT
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m edge_lasso_runtime",
+        prog=f"python3 {bundle.rpartition('/')[2]}" if bundle else "python -m edge_lasso_runtime",
         description="Run, check and measure edge-lasso models on a board; needs the standard library alone.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -59,7 +71,67 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("model", metavar="MODEL", help="model file")
     predict.add_argument("data", metavar="DATA", help="CSV or JSON lines; - is standard input")
     predict.add_argument("--interval", action="store_true", help="also the ends of the prediction interval")
+    predict.add_argument("--explain", action="store_true", help="also what each input adds to each output")
     predict.set_defaults(run=_predict)
+
+    score = commands.add_parser(
+        "score",
+        help="score a stream of readings: one JSON line each, state kept across restarts",
+        description="Score readings as they come: CSV with a header, or one JSON object per line. Writes one JSON line "
+        "per reading. Missing fields and text where a number belongs are missing readings; what cannot be read is "
+        "reported and left out. SIGTERM: the lines that were read are finished, the state is saved.",
+        epilog="example:\n  python -m edge_lasso_runtime score model.json --input readings.csv\n"
+        "  sensors | python -m edge_lasso_runtime score model.json --state state.json --time time",
+        formatter_class=layout,
+    )
+    score.add_argument("model", metavar="MODEL", help="model file")
+    score.add_argument("--input", default="-", metavar="FILE", help="CSV or JSON lines; - (default): standard input")
+    _add_state(score)
+    score.add_argument("--time", metavar="FIELD", help="field of times: copied to the result; gaps are noticed")
+    score.add_argument("--step", type=_positive, metavar="S", help="seconds between readings (default: the model's)")
+    score.add_argument("--explain", type=_count, metavar="N", help="name N sensors of an alarm (default 5), or N "
+                       "contributions to a prediction (default none)")  # fmt: skip
+    score.add_argument("--values", action="store_true", help="also the predictions of a detector")
+    score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
+    score.set_defaults(run=_score)
+
+    mqtt = commands.add_parser(
+        "mqtt",
+        help="score what sensors publish on an MQTT broker, and publish the results there",
+        description="Subscribe to sensors on an MQTT broker and publish PREFIX/score, PREFIX/alarm and PREFIX/status "
+        "(retained, QoS 1). Nothing that the broker accepted is lost. User and password: from a file, or from "
+        "EDGE_LASSO_MQTT_USERNAME and EDGE_LASSO_MQTT_PASSWORD.",
+        epilog="example:\n  python -m edge_lasso_runtime mqtt model.json --broker localhost --topic 'sensors/#' "
+        "--publish edge-lasso/boiler --state state.json",
+        formatter_class=layout,
+    )
+    mqtt.add_argument("model", metavar="MODEL", help="model file")
+    mqtt.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883 by default, with TLS 8883")
+    mqtt.add_argument("--topic", required=True, action="append", metavar="FILTER", help="sensors; can be repeated")
+    mqtt.add_argument("--publish", required=True, metavar="PREFIX", help="where results go")
+    mqtt.add_argument("--period", type=_positive, metavar="S", help="a row every S seconds (default: when all sensors "
+                      "have reported, or one again)")  # fmt: skip
+    _add_state(mqtt, "1s")
+    mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
+    mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
+    mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
+    mqtt.add_argument("--credentials", metavar="FILE", help="lines username=... and password=...")
+    mqtt.add_argument("--tls", action="store_true", help="encrypt; also implied by the next three")
+    mqtt.add_argument("--ca", metavar="FILE", help="certificates of the authorities (default: the system's)")
+    mqtt.add_argument("--certificate", metavar="FILE", help="the client's certificate")
+    mqtt.add_argument("--key", metavar="FILE", help="its private key")
+    mqtt.set_defaults(run=_mqtt)
+
+    digest = commands.add_parser(
+        "digest",
+        help="print the digest of the drift counters of a snapshot",
+        description="Print what a board sends home about drift: about 100 bytes as hexadecimal digits.",
+        epilog="example:\n  python -m edge_lasso_runtime digest model.json --state state.json",
+        formatter_class=layout,
+    )
+    digest.add_argument("model", metavar="MODEL", help="model file")
+    digest.add_argument("--state", required=True, metavar="FILE", help="the snapshot that score or mqtt keeps")
+    digest.set_defaults(run=_digest)
 
     probe = commands.add_parser(
         "probe",
@@ -84,16 +156,81 @@ def _parser() -> argparse.ArgumentParser:
     )
     selftest.add_argument("subject", metavar="MODEL|ARTIFACT", help="model file, or an artifact's folder")
     selftest.set_defaults(run=_selftest)
+    if bundle:
+        for command in commands.choices.values():
+            _without_model(command, parser.prog)
     return parser
+
+
+def _without_model(command: Any, prog: str) -> None:
+    """A command's help in a bundle: the model is not named."""
+    for action in command._actions:
+        if str(action.metavar).startswith("MODEL"):
+            action.help = argparse.SUPPRESS
+    text = command.epilog.replace("python -m edge_lasso_runtime", prog).replace(" model.json", "")
+    command.epilog = "\n".join(line for line in text.split("\n") if "artifacts/" not in line)
+
+
+def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
+    parser.add_argument("--state", metavar="FILE", help="snapshot: read at the start, saved as --every "
+                        "says; in a folder: a file per model")  # fmt: skip
+    parser.add_argument("--every", default=every, metavar="N|Ns", help=f"readings or seconds (default {every})")
+    parser.add_argument("--fresh", action="store_true", help="start afresh whatever the snapshot holds")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 1e12:
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
+def _score(options: Any) -> int:
+    from .format import load
+    from .score import score
+
+    return score(
+        load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
+        options.explain, options.values, options.digest,
+    )  # fmt: skip
+
+
+def _mqtt(options: Any) -> int:
+    from .format import load
+    from .mqtt import bridge
+
+    tls = {"ca_certs": options.ca, "certfile": options.certificate, "keyfile": options.key}
+    return bridge(
+        load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
+        options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
+        tls if options.tls or any(tls.values()) else None,
+    )  # fmt: skip
+
+
+def _digest(options: Any) -> int:
+    from .format import load
+    from .keeper import saved_state, state_digest
+
+    model = load(options.model)
+    print(state_digest(model, saved_state(model, options.state)).hex())
+    return DONE
 
 
 def _predict(options: Any) -> int:
     from csv import writer
 
+    from .explain import explain
     from .format import load
     from .interval import interval
     from .predict import predict
-    from .rows import read_rows, result_header, result_row
+    from .rows import explained_header, explained_row, read_rows, result_header, result_row
 
     model = load(options.model)
     if options.interval and "interval/1" not in model.sections:
@@ -107,9 +244,12 @@ def _predict(options: Any) -> int:
         out = writer(sys.stdout, lineterminator="\n")
         for i, row in enumerate(read_rows(source, model)):
             if i == 0:
-                out.writerow(result_header(model, options.interval))
+                out.writerow(
+                    [*result_header(model, options.interval), *(explained_header(model) if options.explain else [])]
+                )
             found = predict(model, row)
-            out.writerow(result_row(found, interval(model, found) if options.interval else ()))
+            line = result_row(found, interval(model, found) if options.interval else ())
+            out.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
             if streaming:
                 sys.stdout.flush()
     return DONE
@@ -144,6 +284,10 @@ def _probe(options: Any) -> int:
 def _selftest(options: Any) -> int:
     from .artifact import FILE
 
+    if options.subject.endswith(".pyz"):
+        from .bundle import selftest as vectors
+
+        return _tell(*vectors(options.subject))
     if options.subject.endswith(".json") and not options.subject.endswith(FILE):
         from .format import load, model_hash
 
@@ -151,7 +295,10 @@ def _selftest(options: Any) -> int:
         return DONE
     from .selftest import selftest
 
-    failures, text = selftest(options.subject)
+    return _tell(*selftest(options.subject))
+
+
+def _tell(failures: list[str], text: str) -> int:
     for line in failures:
         print(f"failed: {line}")
     if not failures:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
 SUFFIXES = (".so", ".dylib", ".dll")
+NO_COUNT = -(2**31)
 
 
 def open_session(kind: str, artifact: Artifact, library: Any = None, runtime: str = "C through ctypes") -> Session:
@@ -142,6 +143,20 @@ class CSession(Session):
     def encode(self, rows: Rows) -> list[list[int]]:
         """Fixed point: the integers that stand for the readings."""
         return [q for q, _ in self._encoded(rows)]
+
+    def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
+        """Fixed point: the integers that stand for counts, and whether the row is degraded."""
+        function = self.symbol("encode_counts", self.ctypes.c_uint32, required=False)
+        if function is None:
+            return None
+        self._check(rows)
+        q = self._integers([0] * len(self.artifact.inputs))
+        result = []
+        for row in rows:
+            counts = (self.ctypes.c_int32 * max(len(row), 1))(*(NO_COUNT if x is None else x for x in row))
+            status = int(function(counts, q))
+            result.append((list(q)[: len(row)], status != 0))
+        return result
 
     def predict_q(self, rows: Sequence[Sequence[int]]) -> list[list[int]]:
         """Fixed point: the integer results for integer inputs."""

@@ -12,8 +12,9 @@ Each output of the model predicts one watched reading from the others (and from 
 
 Evidence is smoothed, e += (q - e) * smoothing, from e = 1 (starting at 0 would call the mere passing of time a fault).
 The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
-A reading that is missing leaves its evidence as it was and out of the score. Where inputs of a prediction are
-estimated, the residual is divided by how much wider its error became. There is no alarm in the first `warm_up` rows.
+A reading that is missing leaves its evidence as it was and out of the score; so does one whose prediction reads what
+is missing, unless that is estimated: the residual is divided then by how much wider its error became. There is no
+alarm in the first `warm_up` rows.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Detector:
         How many alarms began; how many rows were in alarm.
     """
 
-    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_watched", "alarms", "down", "evidence", "onsets", "quiet",
-                 "recent", "threshold", "up")  # fmt: skip
+    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_readers", "_simple", "_total", "_watched", "alarms",
+                 "down", "evidence", "onsets", "quiet", "recent", "threshold", "up")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -67,10 +68,18 @@ class Detector:
             (place[one["reading"]], one["centre"], 1.0 / one["scale"], 1.0 / one["slow"], one["weight"])
             for one in section["watched"]
         ]
+        self._total = 0.0
+        for one in section["watched"]:
+            self._total = self._total + one["weight"]
         self._chart = tuple(section[key] for key in ("chart", "alpha", "allowance", "clip", "median", "smoothing"))
         self._largest = section["aggregate"] == "max"
         limit = section["threshold"]
         self._hold = limit["hold"]
+        self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
+        self._readers: list[list[int]] = [[] for _ in model.inputs]
+        for k, output in enumerate(model.outputs):
+            for i in {factor.input for term in output.terms for factor in term.factors}:
+                self._readers[i].append(k)
         adjust = section.get("adjust")
         self._adjust = None
         if adjust is not None:
@@ -97,7 +106,7 @@ class Detector:
         predicted : list of float
             The model's outputs.
         widths : list of float or None
-            Per output, by how much its error is wider than usual (`Estimator.fill`).
+            Per output, by how much its error is wider than usual (`Estimator.fill`); NaN: nobody knows.
 
         Returns
         -------
@@ -106,16 +115,20 @@ class Detector:
             What each watched sensor contributes; they add up to the score.
         """
         chart, alpha, allowance, clip, median, smoothing = self._chart
+        if widths is None and self._simple:
+            found = self._step_whole(readings, predicted)
+            if found is not None:
+                return found
         up, down, evidence = self.up, self.down, self.evidence
         parts = []
         total = 0.0
         for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
             r = (readings[at] - predicted[k] - centre) * factor
+            if widths is not None:
+                r = r / widths[k]
             if r != r:
                 parts.append(0.0)
                 continue
-            if widths is not None:
-                r = r / widths[k]
             if median:
                 r = self._level(k, r, median)
             r = clip if r > clip else -clip if r < -clip else r
@@ -140,6 +153,37 @@ class Detector:
             parts.append(e * weight)
             total = total + weight
         return self._aggregate(parts, total)
+
+    def _step_whole(self, readings: list[float], predicted: list[float]) -> tuple[float, list[float]] | None:
+        """The same operations without the branches that a whole row does not need; None for another row."""
+        chart, alpha, _, clip, _, smoothing = self._chart
+        sudden, total, low = chart == "both", self._total, -clip
+        ups, evidence, parts = [], [], []
+        score = 0.0
+        for (at, centre, factor, slow, weight), y, z, e in zip(self._watched, predicted, self.up, self.evidence):
+            r = (readings[at] - y - centre) * factor
+            if not low <= r <= clip:
+                if r != r:
+                    return None
+                r = clip if r > clip else low
+            z = z + (r - z) * alpha
+            ups.append(z)
+            z = z * slow
+            e = e + ((r * r + z * z) * 0.5 - e if sudden else z * z - e) * smoothing
+            evidence.append(e)
+            part = e * weight / total
+            parts.append(part)
+            score = score + part
+        self.up, self.evidence = ups, evidence
+        return score, parts
+
+    def unknown(self, missing: list[int]) -> list[float]:
+        """Widths of the errors where defaults stand in for missing inputs: NaN for the predictions that read them."""
+        widths = [1.0] * len(self._watched)
+        for i in missing:
+            for k in self._readers[i]:
+                widths[k] = float("nan")
+        return widths
 
     def decide(self, score: float) -> tuple[bool, bool]:
         """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for."""

@@ -2,7 +2,8 @@
 
 Per reading of numbers the training quantiles divide its values into bins; the board counts, and the population
 stability index sum (p - q) ln(p / q) of training part p and found part q says how far it moved (customary reading:
-below 0.1 stable, above 0.25 moved). The score of a detector has bins, too. Page-Hinkley (Page 1954) watches its level.
+below 0.1 stable, above 0.25 moved). The score of a detector has bins, too, and so has the first output of any other
+model. Page-Hinkley (Page 1954) watches the level of the score, or of the absolute error where a row brings the truth.
 """
 
 from __future__ import annotations
@@ -60,19 +61,28 @@ class Drift:
         self.level = 0.0
         self.lowest = 0.0
 
-    def step(self, x: list[float], score: float | None) -> None:
-        """Count one row: readings (NaN where missing) and, where there is one, the score."""
+    def step(self, x: list[float], score: float | None, watched: float | None) -> None:
+        """Count one row.
+
+        Parameters
+        ----------
+        x : list of float
+            One per input; NaN where a reading is missing.
+        score : float or None
+            Of a detector; else the first output's linear predictor.
+        watched : float or None
+            What Page-Hinkley follows: the score of a detector; else how far the first output is from the truth.
+        """
         self.rows += 1
         counts = self.counts
         for k, (i, edges) in enumerate(self._bins):
             value = x[i]
             counts[k][bisect_left(edges, value) if value == value else -1] += 1
-        if score is None or self._score is None:
-            return
-        self.score[bisect_left(self._score, score)] += 1
-        if self._hinkley is not None:
+        if score is not None and self._score is not None:
+            self.score[bisect_left(self._score, score)] += 1
+        if watched is not None and self._hinkley is not None:
             mean, factor, allowance = self._hinkley
-            z = (score - mean) * factor
+            z = (watched - mean) * factor
             self.level = self.level + ((8.0 if z > 8.0 else z) - allowance)
             if self.level < self.lowest:
                 self.lowest = self.level

@@ -11,3 +11,7 @@ class SessionError(RuntimeError):
 
 class MissingRuntimeError(SessionError):
     """The runtime that would execute an artifact is not here; the message says what brings it."""
+
+
+class SnapshotError(ValueError):
+    """A snapshot that is not this model's, not of this version, or damaged; the message says what to do."""

@@ -3,8 +3,9 @@
 With m the training means and H the inverse of the covariance of the inputs of numbers, the best linear estimate of the
 missing ones M from the observed ones O is ``m_M - H_MM^-1 H_MO (x_O - m_O)``, jointly for several; for a model refitted
 by least squares that equals refitting without them. The mean squared error of output w grows by
-``w_M' H_MM^-1 w_M`` (one missing: ``w_j^2 / H_jj``). An estimate beyond the model's limit is no reading: the default
-is used. Only ``+ - * /`` in a fixed order (square roots by `root`), so that all targets agree to the last bit.
+``w_M' H_MM^-1 w_M`` (one missing: ``w_j^2 / H_jj``). ``loss`` holds that for each input, output by output: a reading
+is lost together with the inputs that are computed from it. An estimate beyond the model's limit is no reading: the
+default is used. Only ``+ - * /`` in a fixed order (square roots by `root`), so that all targets agree to the last bit.
 """
 
 from __future__ import annotations

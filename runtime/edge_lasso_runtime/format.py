@@ -33,6 +33,7 @@ def load(path: Any) -> Model:
     Parameters
     ----------
     path : str or os.PathLike
+        A model file, or a bundle (``model.pyz``), whose model is read from inside.
 
     Raises
     ------
@@ -42,8 +43,13 @@ def load(path: Any) -> Model:
         The file cannot be read.
     """
     name = str(path).replace("\\", "/").rsplit("/", 1)[-1]
-    with open(path, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
+    if name.endswith(".pyz"):
+        from .bundle import MODEL, member
+
+        data = member(path, MODEL)
+    else:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise ModelFormatError(f"{name} is larger than {LARGEST_FILE >> 20} MB; an edge-lasso model is not")
     try:
@@ -95,22 +101,35 @@ def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None, const
     ValueError
         The text is not JSON; also whatever the two functions raise.
     """
+    return parser(pairs, constant)(text)
+
+
+def parser(
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]
+) -> Callable[[str], Any]:
+    """What `parse` does, made once for many texts."""
+    spaces = " \t\n\r"
     try:
         import _json as scanner
     except ImportError:
-        pass
+        scan = None
     else:
-        spaces = " \t\n\r"
         make: Any = scanner.make_scanner
-        try:
-            data, end = make(_Scanning(pairs, constant))(text, len(text) - len(text.lstrip(spaces)))
-        except StopIteration:
-            end = -1
-        if end == len(text.rstrip(spaces)):
-            return data
-    import json  # for its message, or on a Python without the scanner
+        scan = make(_Scanning(pairs, constant))
 
-    return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    def read(text: str) -> Any:
+        if scan is not None:
+            try:
+                data, end = scan(text, len(text) - len(text.lstrip(spaces)))
+            except (StopIteration, SystemError):
+                end = -1  # it wants to name what is wrong, but raises SystemError where `json` was never imported
+            if end == len(text.rstrip(spaces)):
+                return data
+        import json  # for its message, or on a Python without the scanner
+
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+
+    return read
 
 
 def from_dict(data: Any) -> Model:

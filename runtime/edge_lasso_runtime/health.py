@@ -99,6 +99,10 @@ class Health:
                 stuck.append(i)
         return stuck
 
+    def forget(self) -> None:
+        """The next readings are compared with none before them: there was a gap."""
+        self.last = [float("nan")] * len(self.last)
+
     def to_dict(self) -> dict[str, Any]:
         """What is remembered, JSON-ready."""
         return {

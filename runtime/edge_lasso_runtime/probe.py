@@ -133,7 +133,7 @@ def _prepared(path: str, away: str) -> tuple[str, str | None]:
 
     from .artifact import FILE, read
 
-    if not os.path.exists(path) or (path.endswith(".json") and os.path.basename(path) != FILE):
+    if not os.path.exists(path) or (path.endswith((".json", ".pyz")) and os.path.basename(path) != FILE):
         return path, None
     artifact = read(path)
     if artifact.target == "python":

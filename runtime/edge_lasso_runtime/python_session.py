@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120.0
 ISOLATED = ["-I", "-S", "-B", "-X", "utf8"]
-MICROPYTHON_VALUES = 8000
+# In one script: about so many readings, but at least so many rows (a large artifact takes seconds to read).
+MICROPYTHON_VALUES, MICROPYTHON_ROWS = 8000, 8
 
 # Runs on CPython and MicroPython alike: `ns` is the artifact's namespace, a result is a list of numbers.
 WORKER = """
@@ -31,6 +32,9 @@ def fixed(ns, x):
     return [ns['decode'](v, i) for i, v in enumerate(flat(ns['predict'](ns['encode'](x)[0])))]
 def label(ns, x):
     return [ns['CLASSES'].index(ns['label'](ns['encode'](x)[0] if 'encode' in ns else x))]
+def counts(ns, x):
+    q, status = ns['encode_counts']([int(v) if v == v else None for v in x])
+    return q + [0 if status == 'ok' else 1]
 def row(ns, x):
     known = ns.get('CATEGORIES', {})
     reading = {}
@@ -47,6 +51,7 @@ OPS = {
     'encode': lambda ns, x: flat(ns['encode'](x)[0]),
     'predict_q': lambda ns, x: flat(ns['predict']([int(v) for v in x])),
     'row': lambda ns, x: flat(row(ns, x)[0]),
+    'counts': counts,
     'label': label,
     'probability': lambda ns, x: [ns['probability'](int(x[0]))],
     'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
@@ -69,7 +74,7 @@ def about(ns):
         eps = eps / 2.0
     name = sys.implementation.name
     version = '.'.join([str(v) for v in sys.implementation.version[:3]])
-    has = [op for op in ('predict_row', 'label', 'probability') if op in ns]
+    has = [op for op in ('predict_row', 'label', 'probability', 'encode_counts') if op in ns]
     exact = all([struct.pack('<d', value) == binascii.unhexlify(text) for value, text in DECIMALS])
     passed = 'selftest' not in ns or ns['selftest']() in (None, True)
     print(name, version, eps, ns['MODEL_HASH'], int(exact), int(passed), ','.join(has))
@@ -98,6 +103,10 @@ def open_session(
     in_process: bool = False,
 ) -> Session:
     """See `sessions.load`."""
+    if artifact.variant == "pyz":
+        from . import bundle_session
+
+        return bundle_session.open_session(kind, artifact, executable, command=command, in_process=in_process)
     if in_process:
         return ImportedSession(artifact)
     if kind == "micropython":
@@ -145,7 +154,7 @@ class MicroPython:
             return self._script("about(ns)")
         lines: list[str] = []
         width = len(rows[0]) if rows else 0
-        step = max(MICROPYTHON_VALUES // max(width, 1), 1)
+        step = max(MICROPYTHON_VALUES // max(width, 1), MICROPYTHON_ROWS)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             lines += self._script(f"emit(ns, {ops!r}, {width}, {len(part)}, binascii.unhexlify({_pack(part).hex()!r}))")
@@ -179,7 +188,7 @@ class InterpreterSession(Session):
         What the artifact's own `selftest()` says.
     """
 
-    def __init__(self, artifact: Artifact, run: CPython | MicroPython) -> None:
+    def __init__(self, artifact: Artifact, run: Callable[[str, Rows], list[str]]) -> None:
         lines = run("about", [])
         words = lines[-1].split() if lines else []
         if len(words) < 6:
@@ -212,6 +221,15 @@ class InterpreterSession(Session):
         """Fixed point: the integer results for integer inputs."""
         self._check(rows)
         return _whole(self._ask(["predict_q"], rows)["predict_q"])
+
+    def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
+        """Fixed point: the integers that stand for counts, and whether the row is degraded."""
+        if "encode_counts" not in self.has:
+            return None
+        self._check(rows)
+        given = [[float("nan") if x is None else float(x) for x in row] for row in rows]
+        found = _whole(self._ask(["counts"], given)["counts"])
+        return [(one[:-1], one[-1] != 0) for one in found]
 
     def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
         """Fixed point: the probability, times 65536, from integer results."""

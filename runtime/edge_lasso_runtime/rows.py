@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from .explain import Explanation
     from .model import Model
     from .predict import Prediction
 
@@ -106,3 +107,21 @@ def result_row(prediction: Prediction, intervals: Sequence[tuple[float, float]] 
     faults = "; ".join(f"{name}: {fault}" for name, fault in prediction.faults.items())
     label = [] if prediction.label is None else [prediction.label]
     return [*label, *map(repr, prediction.values), *map(repr, ends), prediction.status, faults]
+
+
+def explained_header(model: Model) -> list[str]:
+    """Columns of an explanation: per output its value at the training means, and what each input adds."""
+    return [
+        name
+        for output in model.outputs
+        for name in (f"{output.name} at means", *(f"{output.name} from {one.name}" for one in model.inputs))
+    ]
+
+
+def explained_row(model: Model, explained: Sequence[Explanation]) -> list[str]:
+    """One row of an explanation; numbers read back exactly."""
+    cells = []
+    for one in explained:
+        parts = dict(one.contributions)
+        cells += [repr(one.baseline), *(repr(parts.get(each.name, 0.0)) for each in model.inputs)]
+    return cells

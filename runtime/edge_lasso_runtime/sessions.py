@@ -75,6 +75,13 @@ class Session:
         """Fixed point: the probability, times 65536, from integer results; None where there is none."""
         return None
 
+    def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
+        """Fixed point: the integers that stand for counts (None: missing), and whether the row is degraded.
+
+        None where the artifact has no such function: no sensor of the model delivers counts.
+        """
+        return None
+
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The class the artifact names for each row, or its position among the classes; None where it names none."""
         return None

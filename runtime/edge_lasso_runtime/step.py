@@ -7,6 +7,8 @@ residuals scored (`detector`), readings counted (`drift`).
 
 from __future__ import annotations
 
+from math import hypot
+
 from . import detector as detection
 from . import drift as drifting
 from . import estimate as estimation
@@ -37,7 +39,8 @@ class Step(_Record):
     status : str
         ``ok``; ``degraded`` when a reading is at fault; ``warming up`` before every derived input has its history.
     widths : list of float or None
-        Per output, by which factor its error is wider than usual because inputs were estimated.
+        Per output, by which factor its error is wider than usual because inputs were estimated; NaN where a detector's
+        prediction reads the default of a missing input, and nobody knows.
     score : float or None
         Of a detector.
     alarm, onset : bool
@@ -80,15 +83,22 @@ class State:
     ----------
     rows : int
         Rows seen.
+    history : int
+        Rows since the start or the last gap that no derived input sees across (`gap`).
+    inputs : list of float
+        Of the last row, as its outputs saw them: estimates, defaults and derived inputs filled in.
     health, delays, estimator, detector, drift
         The parts; None where the model has no such section.
     """
 
-    __slots__ = ("_estimated", "_fill", "_plan", "_ranges", "_sums", "_warm_up", "delays", "detector", "drift",
-                 "estimator", "health", "rows")  # fmt: skip
+    __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_places", "_plan", "_ranges", "_readers",
+                 "_sums", "_warm_up", "delays", "detector", "drift", "estimator", "health", "history", "inputs",
+                 "rows")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         self.rows = 0
+        self.history = 0
+        self.inputs: list[float] = []
         self.health = Health(model)
         self.delays = Delays(model) if any(one.stream is not None for one in model.inputs) else None
         self.estimator = estimation.Estimator(model) if estimation.KEY in model.sections else None
@@ -96,21 +106,35 @@ class State:
         self.drift = drifting.Drift(model) if drifting.KEY in model.sections else None
         self._plan = [(i, model.inputs[i]) for i in readings(model)]
         self._fill = [one.default for one in model.inputs]
-        self._warm_up = warm_up(model)
+        self._names = tuple(one.name for _, one in self._plan)
+        self._places = [i for i, _ in self._plan]
+        self._numeric = bool(self._plan) and all(one.categories is None for _, one in self._plan)
+        self._memory = self._warm_up = warm_up(model)
         if detection.KEY in model.sections:
             self._warm_up = max(self._warm_up, model.sections[detection.KEY]["warm_up"])
         self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
         self._estimated = len(estimation.numeric(model))
-        plain = all(len(t.factors) == 1 and t.factors[0].category is None for one in model.outputs for t in one.terms)
-        self._sums = None
-        if plain:  # the sums of `linear`, written flat
-            self._sums = [
-                (one.intercept, [(term.coef, term.factors[0].input) for term in one.terms]) for one in model.outputs
-            ]
+        self._sums = _flat(model)
+
+    def gap(self, rows: int) -> None:
+        """Rows that were not delivered: derived inputs must not reach across them.
+
+        Parameters
+        ----------
+        rows : int
+            How many; their readings enter the histories as missing. As many as the longest history, or more: it is
+            as after a start, until the histories are full again.
+        """
+        self.health.forget()
+        if self.delays is not None:
+            for _ in range(min(rows, self._memory)):
+                self.delays.step([MISSING] * len(self._fill))
+        if rows >= self._memory > 0:
+            self.history = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is remembered, JSON-ready."""
-        parts: dict[str, Any] = {"rows": self.rows}
+        parts: dict[str, Any] = {"rows": self.rows, "history": self.history}
         for name in ("health", "delays", "detector", "drift"):
             part = getattr(self, name)
             if part is not None:
@@ -130,7 +154,7 @@ class State:
                 part = getattr(self, name)
                 if part is not None:
                     part.restore(data[name])
-            self.rows = int(data["rows"])
+            self.rows, self.history = int(data["rows"]), int(data["history"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"it lacks {error}") from None
 
@@ -151,6 +175,7 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
     row : sequence or mapping
         A mapping from name to reading, or one reading per input that is not derived, in the order of `Model.inputs`
         (a categorical one as the index of its category). None, NaN, text and values beyond `Model.limit` are missing.
+        A mapping may also bring the first output's true value by its name: `drift` follows the error then.
 
     Returns
     -------
@@ -162,9 +187,8 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
     ValueError
         For a sequence of the wrong length.
     """
-    raw = [MISSING] * len(model.inputs)
     faults: dict[str, str] = {}
-    _read(model, state, row, raw, faults)
+    raw = _read(model, state, row, faults)
     stuck = state.health.step(raw, faults)
     x = list(raw)
     for i in stuck:
@@ -177,17 +201,22 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
     widths = _complete(state, x)
     if clamps:
         _clamp(state, x)
-    z = linear(model, x) if state._sums is None else _plain_sums(state._sums, x)
+    z = linear(model, x) if state._sums is None else _flat_sums(state._sums, x)
+    state.inputs = x
     score, alarm, onset = None, False, False
     parts: list[float] = []
     state.rows += 1
-    warm = state.rows > state._warm_up
+    state.history += 1
+    warm = state.history > state._warm_up
     if state.detector is not None:
         score, parts = state.detector.step(raw, z, widths)
         if warm:
             alarm, onset = state.detector.decide(score)
     if state.drift is not None:
-        state.drift.step(raw, score if warm else None)
+        if state.detector is not None:
+            state.drift.step(raw, score if warm else None, score if warm else None)
+        else:
+            state.drift.step(raw, z[0] if warm else None, _error(model, row, z[0]) if warm else None)
     status = "degraded" if faults else "ok" if warm else "warming up"
     return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts), state
 
@@ -202,17 +231,25 @@ def interval(model: Model, result: Step) -> list[tuple[float, float]]:
     return [(y + low * width, y + high * width) for y, low, high, width in ends]
 
 
-def _read(model: Model, state: State, row: Any, raw: list[float], faults: dict[str, str]) -> None:
-    """Readings as numbers, MISSING where there is none; unknown categories are -1."""
+def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[float]:
+    """One number per input, MISSING where there is none and for derived inputs; unknown categories are -1."""
     plan, limit = state._plan, model.limit
     if hasattr(row, "keys"):
-        get = row.get
-        values = [get(one.name) for _, one in plan]
+        values = list(map(row.get, state._names))
         named = True
     elif len(row) == len(plan):
         values, named = row, False
     else:
         raise ValueError(f"a row has {len(plan)} readings (the inputs that are not derived, in order), got {len(row)}")
+    raw = [MISSING] * len(model.inputs)
+    if state._numeric:
+        numbers = _whole(values, limit)
+        if numbers is not None:
+            if len(numbers) == len(raw):
+                return numbers
+            for i, number in zip(state._places, numbers):
+                raw[i] = number
+            return raw
     for (i, one), value in zip(plan, values):
         if one.categories is not None:
             raw[i] = _category(one, value, named)
@@ -225,15 +262,50 @@ def _read(model: Model, state: State, row: Any, raw: list[float], faults: dict[s
             continue
         if -limit <= number <= limit:
             raw[i] = number
+    return raw
 
 
-def _plain_sums(sums: list[tuple[float, list[tuple[float, int]]]], x: list[float]) -> list[float]:
-    result = []
-    for y, terms in sums:
+def _error(model: Model, row: Any, z: float) -> float | None:
+    """How far the first output is from the truth; None where the row does not bring it, by the output's name."""
+    one = model.outputs[0]
+    if one.link != "identity" or not hasattr(row, "keys"):
+        return None
+    try:
+        truth = float(row.get(one.name))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return abs(truth - z) if -model.limit <= truth <= model.limit else None
+
+
+def _whole(values: Any, limit: float) -> list[float] | None:
+    """Readings as numbers where all are there and none is too large, as almost always; else None."""
+    try:
+        numbers = list(map(float, values))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return numbers if hypot(*numbers) <= limit else None  # none is larger than their hypotenuse; NaN if one is
+
+
+def _flat(model: Model) -> Any:
+    """The terms of a model of plain inputs, written flat: the first of each output, then the others; else None."""
+    every = [term for one in model.outputs for term in one.terms]
+    if not model.inputs or any(len(t.factors) != 1 or t.factors[0].category is not None for t in every):
+        return None
+    terms = [[(term.coef, term.factors[0].input) for term in one.terms] or [(0.0, 0)] for one in model.outputs]
+    first = [(one.intercept, *more[0]) for one, more in zip(model.outputs, terms)]
+    return first, [(m, more[1:]) for m, more in enumerate(terms) if len(more) > 1]
+
+
+def _flat_sums(sums: Any, x: list[float]) -> list[float]:
+    """What `linear` gives, to the bit."""
+    first, rest = sums
+    z = [intercept + coef * x[i] for intercept, coef, i in first]
+    for m, terms in rest:
+        y = z[m]
         for coef, i in terms:
             y = y + coef * x[i]
-        result.append(y)
-    return result
+        z[m] = y
+    return z
 
 
 def _category(one: Input, value: Any, named: bool) -> float:
@@ -258,11 +330,14 @@ def _clamp(state: State, x: list[float]) -> None:
 
 def _complete(state: State, x: list[float]) -> list[float] | None:
     """Estimate what is missing, or put the default; derived inputs included. Returns how much wider errors became."""
-    missing = [i for i, value in enumerate(x) if value != value]
-    if not missing:
+    total = sum(x)
+    if total == total:
         return None
+    missing = [i for i, value in enumerate(x) if value != value]
     if state.estimator is not None and len(missing) < state._estimated:
         return state.estimator.fill(x, missing)
     for i in missing:
         x[i] = state._fill[i]  # type: ignore[assignment]
-    return None if state.estimator is None else state.estimator.fill(x, missing)
+    if state.estimator is not None:
+        return state.estimator.fill(x, missing)
+    return None if state.detector is None else state.detector.unknown(missing)

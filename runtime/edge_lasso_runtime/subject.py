@@ -72,11 +72,13 @@ def subject(path: str, library: str | None = None) -> Subject:
         return _stages(path)
     if not os.path.exists(path):
         raise SessionError(f"{path} does not exist; give a model file or an artifact's folder")
-    if os.path.isfile(path) and path.endswith(".json") and os.path.basename(path) != FILE:
+    if os.path.isfile(path) and path.endswith((".json", ".pyz")) and os.path.basename(path) != FILE:
         from .format import load
 
         return _model(path, load(path))
     artifact = read(path)
+    if artifact.variant == "pyz":
+        return subject(artifact.path())
     found = _artifact(artifact, library)
     file = library or artifact.path()
     found.facts.update(

@@ -57,7 +57,7 @@ def test_micropython_measures_its_own_heap_and_time():
     for name in ("p50_us", "p95_us", "p99_us", "max_us", "load_ms", "ram_bytes", "allocated_bytes"):
         assert python.value(name) > 0
         assert python.figures[name]["kind"] == python.kind
-    assert all(one.reason == "MicroPython runs the python target only" for one in found.values())
+    assert all(one.reason == "MicroPython runs python:double and python:fixed only" for one in found.values())
 
 
 class Emulated(LocalShell):

@@ -5,12 +5,15 @@ import io
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.errors import DataError
-from edge_lasso.predict_table import linear_rows, link_rows, predict_table
+from edge_lasso.predict_table import Predicted, linear_rows, link_rows, predict_table
 from edge_lasso.tables import model_rows
 from edge_lasso_runtime import predict
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
@@ -83,8 +86,8 @@ def test_the_file_holds_the_predictions_exactly(tmp_path_factory, model, data):
     table.to_csv(folder / "in.csv", index=False)
     counts = predict_table(model, folder / "in.csv", folder / "out.csv")
     lines = list(csv.DictReader(io.StringIO((folder / "out.csv").read_text())))
-    assert counts["rows"] == len(lines) == len(rows)
-    assert counts["degraded"] == sum(line["status"] == "degraded" for line in lines)
+    assert counts.rows == len(lines) == len(rows)
+    assert counts.degraded == sum(line["status"] == "degraded" for line in lines)
     for row, line in zip(table.to_dict("records"), lines, strict=True):
         wanted = predict(model, row)
         if model.classes is None:
@@ -106,7 +109,7 @@ def plain():
 def test_what_is_written(tmp_path, capsys):
     table = tmp_path / "in.csv"
     table.write_text("other,b,a\nx,1,0.5\ny,,0.2\nz,5,-7\n")
-    assert predict_table(plain(), table) == {"rows": 3, "degraded": 2}
+    assert predict_table(plain(), table) == Predicted(3, 2, "numpy")
     printed = capsys.readouterr().out
     assert printed == "y,status\n1.9,ok\n1.0999999999999999,degraded\n-13.5,degraded\n"
     predict_table(plain(), table, tmp_path / "out.csv")
@@ -145,3 +148,32 @@ def test_nothing_is_left_when_interrupted(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         predict_table(plain(), pd.DataFrame({"a": [1.0], "b": [2.0]}), tmp_path / "out.csv", stop)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".pq", ".arrow", ".feather"])
+def test_columns_of_numbers_and_words(tmp_path, suffix):
+    table = pd.DataFrame({"b": [1.0, None, 5.0], "a": [0.5, 0.2, -7.0]})
+    predict_table(plain(), table, tmp_path / f"out{suffix}")
+    kind = pa.parquet if suffix in (".parquet", ".pq") else pa.feather
+    found = kind.read_table(tmp_path / f"out{suffix}")
+    assert found.column_names == ["y", "status"]
+    assert found["y"].to_pylist() == [1.9, 1.0999999999999999, -13.5]
+    assert found["status"].to_pylist() == ["ok", "degraded", "degraded"]
+
+
+def test_suffixes_and_names_that_cannot_be_written(tmp_path):
+    table = pd.DataFrame({"b": [1.0], "a": [0.5]})
+    with pytest.raises(DataError, match=r"^out.json: predictions are written as .csv, .parquet or .arrow$"):
+        predict_table(plain(), table, tmp_path / "out.json")
+    model = plain().replace(outputs=tuple(one.replace(name="status") for one in plain().outputs))
+    with pytest.raises(DataError, match="two columns of the predictions are called 'status'; write them as .csv"):
+        predict_table(model, table, tmp_path / "out.parquet")
+    predict_table(model, table, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "status,status\n1.9,ok\n"
+    assert {one.name for one in tmp_path.iterdir()} == {"out"}
+
+
+def test_a_model_without_inputs_answers_for_each_row(tmp_path):
+    model = Model(("a",), (), (Output("y", 2.5, ()),))
+    predict_table(model, pd.DataFrame({"a": ["x"] * 40_000}), tmp_path / "out.arrow")
+    assert pa.feather.read_table(tmp_path / "out.arrow")["y"].to_pylist() == [2.5] * 40_000

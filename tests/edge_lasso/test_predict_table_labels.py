@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from edge_lasso.predict_table import linear_rows, link_rows, predict_table
+from edge_lasso.predict_table import Predicted, linear_rows, link_rows, predict_table
 from edge_lasso_runtime import predict, save
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 
@@ -64,7 +64,7 @@ def test_a_label_comes_first_and_then_the_probabilities(tmp_path, classes, polic
     ]
     assert [line[0] for line in lines] == [one.label for one in wanted]
     assert [line[-1] for line in lines] == [one.status for one in wanted] == ["ok", "ok", *["degraded"] * 4]
-    assert counts == {"rows": 6, "degraded": 4}
+    assert counts == Predicted(6, 4, "numpy")
     for line, one in zip(lines, wanted, strict=True):
         chances = [float(cell) for cell in line[1:-1]]
         assert chances == pytest.approx(one.values, rel=1e-13, abs=1e-300)

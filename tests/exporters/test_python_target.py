@@ -3,10 +3,6 @@
 import ast
 import json
 import math
-import shutil
-import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.quantize import quantize
-from edge_lasso_devices.micropython import find_micropython
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.double_python import LONGEST_LINE, guards
 from edge_lasso_exporters.vectors import largest
@@ -130,78 +125,6 @@ def test_no_guard_slows_down_ordinary_rows(any_model):
             scope["check"] = None  # the slow way
             row = [0.0 if one.categories else one.high for one in model.inputs]
             assert as_list(scope["linear"](row)) == linear(model, row)
-
-
-def interpreters():
-    """CPythons from 3.9 on that are at hand and start."""
-    found = {sys.executable}
-    for minor in range(9, 15):
-        places = [shutil.which(f"python3.{minor}"), *Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")]
-        for path in map(str, filter(None, places)):
-            if subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-                found.add(path)
-    return sorted(found)
-
-
-# Runs in any Python: no decimal parsing or printing is trusted.
-EVERYWHERE = """
-import struct, binascii, sys
-nan = float('nan')
-def flat(y):
-    return y if isinstance(y, list) else [y]
-def run(source, rows, fixed):
-    ns = {'__name__': 'model'}
-    exec(source, ns)
-    assert ns['selftest']()
-    for row in rows:
-        y = flat(ns['predict'](ns['encode'](row)[0]) if fixed else ns['linear'](row))
-        print(binascii.hexlify(struct.pack('<%dd' % len(y), *y)).decode())
-        named = {}
-        for name, x in zip(ns['FEATURES'], row):
-            named[name] = x if name not in ns.get('CATEGORIES', {}) else 'green'
-        assert len(ns['predict_row'](named)) == 2
-"""
-
-
-def everywhere(shapes, odd):
-    """A script for any Python, and what it has to print."""
-    lines, wanted = [EVERYWHERE], []
-    for model in shapes.values():
-        for variant in ("double", "fixed"):
-            if variant == "fixed" and model.degree > 2:
-                continue
-            made = quantize(model, to="int16") if variant == "fixed" else model
-            rows = odd(made, 5, 4)
-            rows = [[x if x is None or -1e300 < x < 1e300 else None for x in row] for row in rows]
-            results = [
-                predict_q(made.sections["fixed_point/1"], encode(made, row)[0])
-                if variant == "fixed"
-                else linear(made, clean(made, row)[0])
-                for row in rows
-            ]
-            wanted += [struct.pack(f"<{len(one)}d", *one).hex() for one in results]
-            lines.append(f"run({source_of(made, variant)!a}, {rows!r}, {variant == 'fixed'})")
-    return "\n".join(lines) + "\n", wanted
-
-
-@pytest.mark.parametrize("python", interpreters())
-def test_every_cpython(tmp_path, shapes, odd, python):
-    script, wanted = everywhere(shapes, odd)
-    (tmp_path / "script.py").write_text(script)
-    command = [python, "-I", "-W", "error", "script.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert done.stderr == ""
-    assert done.stdout.split() == wanted
-
-
-@pytest.mark.needs("micropython")
-def test_micropython(tmp_path, shapes, odd):
-    script, wanted = everywhere(shapes, odd)
-    path = tmp_path / "script.py"
-    path.write_text(script)
-    done = subprocess.run([*find_micropython(), path], capture_output=True, text=True, check=False, timeout=120)
-    assert done.stderr == ""
-    assert done.stdout.split() == wanted
 
 
 class InFloat32(ast.NodeTransformer):

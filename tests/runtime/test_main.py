@@ -136,7 +136,7 @@ def test_bad_usage(arguments):
     assert "error: " in done.stderr
 
 
-@pytest.mark.parametrize("command", ["predict", "probe", "selftest"])
+@pytest.mark.parametrize("command", ["predict", "score", "mqtt", "digest", "probe", "selftest"])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -216,3 +216,15 @@ def test_a_reader_that_leaves_is_no_error(model_file, tmp_path):
     script = f"{sys.executable} -m edge_lasso_runtime predict {model_file} {data} | head -n 2"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert (done.stdout.count("\n"), done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize("text", ["{", "[1,", '{"format": nul}', ""])
+def test_a_model_that_is_not_json_in_a_fresh_python(tmp_path, text):
+    """Nothing else imported `json` there, which CPython's scanner needs to tell what is wrong."""
+    (tmp_path / "model.json").write_text(text)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import edge_lasso_runtime as r\n"
+    script += "try:\n    r.load(sys.argv[2])\nexcept r.ModelFormatError as error:\n    print(error)\n"
+    argv = [sys.executable, "-I", "-S", "-c", script, HOME, str(tmp_path / "model.json")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("model.json is not JSON: ")

@@ -295,8 +295,68 @@ def test_bad_files_are_refused_by_field(where, value, message):
     assert message in str(error.value)
 
 
+def test_an_ordinary_model_counts_its_output_and_follows_its_error():
+    inputs = (number("a", 0), number("a.lag1", 1, ("lag", "a", 1)))
+    model = Model(("a", "a.lag1"), inputs, (Output("y", 0.0, (Term(1.0, (Factor(1),)),)),))
+    section = {
+        "readings": [],
+        "score": {"edges": [0.0, 2.0], "parts": [0.25, 0.5, 0.25]},
+        "page_hinkley": {"mean": 0.5, "deviation": 0.25, "allowance": 0.5, "limit": 50.0},
+    }
+    state = start(model := loads(dumps(model.replace(sections={"drift/1": section}))))
+    for row in ({"a": -1.0, "y": 5.0}, {"a": 1.0, "y": None}, {"a": 3.0, "y": 1.75}, {"a": 0.0, "y": "?"}, [0.0]):
+        _, state = step(model, state, row)
+    assert state.drift.rows == 5
+    assert state.drift.score == [2, 1, 1]  # the row of the warm-up does not count
+    assert state.drift.level == pytest.approx((0.75 - 0.5) / 0.25 - 0.5)
+    assert digest(model, state.drift)[3] == 1
+
+
 def test_a_detector_never_uses_its_own_present():
     data = json.loads(dumps(detecting()))
     data["outputs"][0]["terms"][0]["factors"] = [0]
     with pytest.raises(ModelFormatError, match="predicts 'a' from its own present"):
         loads(json.dumps(data))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("chart", ["both", "ewma"])
+def test_the_short_way_of_a_whole_row_is_the_long_one_to_the_bit(chart, missing):
+    model = drifting()
+    section = {**model.sections["detector/1"], "chart": chart}
+    model = model.replace(sections={**model.sections, "detector/1": section})
+    short, long = start(model), start(model)
+    long.detector._simple, long._sums, long._numeric = False, None, False
+    rng = random.Random(7)
+    for _ in range(400):
+        row = [None if rng.random() < missing else rng.gauss(0.0, 6.0) for _ in "abc"]
+        assert repr(step(model, short, row)[0]) == repr(step(model, long, row)[0])  # to the bit, NaN included
+        assert short.to_dict() == long.to_dict()
+
+
+def test_nothing_looks_back_across_a_gap():
+    model = streaming()
+    state = start(model)
+    for t in range(8):
+        result, _ = step(model, state, [float(t), float(t)])
+    assert result.status == "ok"
+    state.gap(3)
+    result, _ = step(model, state, [9.0, 9.0])
+    want = predict(model, [9.0, 9.0, None, None, 9.0, state.delays.averages[0], None])
+    assert result.linear == want.linear
+    assert (result.status, result.faults) == ("ok", {})
+    state.gap(100_000)
+    assert step(model, state, [9.0, 9.0])[0].status == "warming up"
+
+
+def test_a_prediction_that_reads_a_default_says_nothing():
+    """Sensor a is predicted from b: where b is missing and not estimated, the evidence on a waits."""
+    model = detecting("residual", smoothing=0.5)
+    state = start(model)
+    _, state = step(model, state, [3.0, 1.0, 5.0])
+    before = list(state.detector.evidence)
+    result, state = step(model, state, [9.0, None, 5.0])
+    assert state.detector.evidence[:2] == before[:2]
+    assert result.parts[:2] == [0.0, 0.0]
+    assert state.detector.evidence[2] != before[2]
+    assert result.parts[2] == result.score > 0.0

@@ -10,3 +10,4 @@ if ! [ -d "$tools/node_modules/rp2040js" ]; then
 fi
 export EDGE_LASSO_NODE_MODULES="$tools/node_modules"
 eval "$(tests/tools/tflite_runtime_venv.sh "$tools/old-runtimes")"
+eval "$(tests/tools/pythons.sh "$tools/pythons")"

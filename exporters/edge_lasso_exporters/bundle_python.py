@@ -1,0 +1,55 @@
+"""The ``pyz`` variant of the Python target: the runtime package and a model in one file that Python runs as it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from importlib.resources import files
+
+from edge_lasso_runtime import Model, dumps, model_hash
+
+from .vectors import self_test
+
+# What only artifacts of other targets need, and what runs artifacts.
+LEFT_OUT = ("bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "tflite_session.py")
+SHEBANG = b"#!/usr/bin/env python3\n"
+MAIN = '''"""A model and all it needs to run: python3 {name}.pyz --help."""
+
+import sys
+
+if sys.version_info < (3, 9):
+    sys.exit("{name}.pyz needs Python 3.9 or later")
+from os.path import abspath, dirname
+
+from edge_lasso_runtime.__main__ import main
+
+sys.exit(main(bundle=dirname(abspath(__file__))))
+'''
+# A fixed date, because the same model gives the same bytes; an ordinary readable file.
+DATE = (1980, 1, 1, 0, 0, 0)
+UNIX, MODE = 3, 0o100644 << 16
+
+
+def bundle(model: Model, name: str) -> bytes:
+    """A zip archive that Python runs: ``__main__.py``, the runtime, ``model.json`` and test vectors.
+
+    The model's hash is the archive's comment, readable without unpacking.
+    """
+    entries = {
+        "__main__.py": MAIN.format(name=name),
+        "model.json": dumps(model),
+        "selftest.json": json.dumps(self_test(model), separators=(",", ":"), allow_nan=False),
+    }
+    for one in sorted(files("edge_lasso_runtime").iterdir(), key=lambda one: one.name):
+        if one.name.endswith(".py") and one.name not in LEFT_OUT:
+            entries[f"edge_lasso_runtime/{one.name}"] = one.read_text(encoding="utf-8")
+    stream = io.BytesIO()
+    stream.write(SHEBANG)
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.comment = model_hash(model).encode()
+        for path, text in entries.items():
+            about = zipfile.ZipInfo(path, DATE)
+            about.create_system, about.external_attr = UNIX, MODE
+            archive.writestr(about, text.encode(), zipfile.ZIP_DEFLATED, 9)
+    return stream.getvalue()

@@ -1,0 +1,57 @@
+"""One-file bundles (``model.pyz``): a zip archive of this package and a model, read without unpacking it."""
+
+from __future__ import annotations
+
+from .errors import ModelFormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ENDING = ".pyz"
+MODEL, VECTORS = "model.json", "selftest.json"
+
+
+def member(path: Any, name: str) -> bytes:
+    """The content of a file in a bundle.
+
+    Raises
+    ------
+    ModelFormatError
+        It is no bundle, or has no such file.
+    OSError
+        There is no file at `path`.
+    """
+    import os
+    from zipimport import ZipImportError, zipimporter
+
+    path = os.fspath(path)
+    try:
+        return zipimporter(path).get_data(os.path.join(path, name))
+    except (ZipImportError, OSError, EOFError, ValueError) as error:
+        open(path, "rb").close()
+        text = f"{os.path.basename(path)} is not a bundle of edge-lasso ({error}); export it again"
+        raise ModelFormatError(text) from None
+
+
+def selftest(path: Any) -> tuple[list[str], str]:
+    """Run a bundle's test vectors: the linear predictor of each row, bit for bit.
+
+    Returns
+    -------
+    failures : list of str
+        One line each; empty when all is well.
+    text : str
+        What was run.
+    """
+    from .format import load, model_hash, parse
+    from .predict import predict
+
+    model = load(path)
+    vectors = parse(member(path, VECTORS).decode("utf-8"), None, float)
+    failures = []
+    for i, (row, wanted) in enumerate(vectors):
+        found = predict(model, row).linear
+        if found != wanted:
+            failures.append(f"vector {i} gives {found!r}, must be {wanted!r}")
+    return failures, f"python:pyz, {len(vectors)} vectors bit for bit, model {model_hash(model)}"

@@ -1,0 +1,203 @@
+"""The state of a stream between starts, and how a process that streams comes to an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from time import monotonic
+
+from . import snapshot
+from .errors import SnapshotError
+from .rows import RowError
+from .step import start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .model import Model
+    from .step import State
+
+PROGRAM = "edge_lasso_runtime"
+
+
+def report(text: str) -> None:
+    """One line about what is wrong, on standard error."""
+    print(f"{PROGRAM}: warning: {text}", file=sys.stderr, flush=True)
+
+
+class Keeper:
+    """Keeps the state of a stream: restores it at the start, saves it when it is due.
+
+    Parameters
+    ----------
+    model : Model
+    path : str or None
+        The snapshot, or a folder with one per model; None: nothing is kept.
+    every : str
+        Readings (``1000``) or seconds (``10s``) between two snapshots.
+    fresh : bool
+        Do not read what is there.
+
+    Attributes
+    ----------
+    state : State
+    more : dict
+        What else travels in the snapshot.
+    """
+
+    def __init__(self, model: Model, path: str | None, every: str = "10s", fresh: bool = False) -> None:
+        from .format import model_hash
+
+        self._hash = model_hash(model)
+        if path is not None and os.path.isdir(path):
+            path = os.path.join(path, f"{self._hash[:16]}.json")
+        self._path = path
+        self._rows, self._seconds = _every(every)
+        self._failed = False
+        self.state = start(model)
+        self.more: dict[str, Any] = {}
+        if path is not None and not fresh:
+            self._restore(path)
+        if path is not None:
+            self.save()  # a folder that cannot be written to is refused before the work begins
+        self._saved_rows, self._saved_at = self.state.rows, monotonic()
+
+    def _restore(self, path: str) -> None:
+        content = snapshot.load(path, self._hash)
+        if content is None:
+            return
+        try:
+            self.state.restore(content["state"])
+            self.more = dict(content["more"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SnapshotError(f"{path} does not fit the model: {error}; {snapshot.ADVICE}") from None
+
+    def save(self) -> None:
+        """Write the snapshot now."""
+        if self._path is not None:
+            snapshot.save(self._path, self._hash, {"state": self.state.to_dict(), "more": self.more})
+        self._saved_rows, self._saved_at = self.state.rows, monotonic()
+
+    def save_if_due(self) -> None:
+        """Write the snapshot when it is time."""
+        wait = self.wait()
+        if self._path is not None and (self.rows_left() <= 0 or (wait is not None and wait <= 0.0)):
+            self.save_or_report()
+
+    def save_or_report(self) -> bool:
+        """Write the snapshot; a disk that is full is reported once, and tried again when the next is due."""
+        try:
+            self.save()
+        except OSError as error:
+            if not self._failed:
+                report(f"{self._path}: {error.strerror}; the state is not saved, scoring goes on")
+            self._failed = True
+            self._saved_rows, self._saved_at = self.state.rows, monotonic()
+            return False
+        self._failed = False
+        return True
+
+    def rows_left(self) -> int:
+        """How many readings until the next snapshot; many where seconds count."""
+        return self._rows - (self.state.rows - self._saved_rows) if self._rows and self._path is not None else 1 << 30
+
+    def wait(self) -> float | None:
+        """How many seconds until the next snapshot; None when there is nothing to save, or readings count."""
+        if self._path is None or not self._seconds or self.state.rows == self._saved_rows:
+            return None
+        return max(self._saved_at + self._seconds - monotonic(), 0.0)
+
+    def until_due(self) -> float:
+        """How many seconds until the next snapshot, whatever there is to save; 0 where nothing is kept."""
+        if self._path is None or self.rows_left() <= 0:
+            return 0.0
+        return max(self._saved_at + self._seconds - monotonic(), 0.0) if self._seconds else 1e9
+
+
+class Stop:
+    """SIGTERM and interrupts end a wait, and nothing else: the work at hand is finished.
+
+    Parameters
+    ----------
+    told : callable or None
+        Called when the signal comes.
+
+    Attributes
+    ----------
+    asked : int
+        The signal; 0 before it comes.
+    wake : int or None
+        A descriptor from which something can be read once it has come.
+    """
+
+    def __init__(self, told: Callable[[], object] | None = None) -> None:
+        self.asked = 0
+        self._told = told
+        self.wake = None
+        if os.name == "posix":
+            self.wake, write = os.pipe()
+            os.set_blocking(write, False)
+            signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    @property
+    def code(self) -> int:
+        """The exit code: 130 after an interrupt, 0 after SIGTERM or at the end of the input."""
+        return 130 if self.asked == signal.SIGINT else 0
+
+    def _ask(self, number: int, frame: Any) -> None:
+        self.asked = number
+        if self._told is not None:
+            self._told()
+
+
+def state_digest(model: Model, state: State) -> bytes:
+    """The digest of what a stream has counted.
+
+    Raises
+    ------
+    RowError
+        The model counts nothing.
+    """
+    from .drift import digest
+
+    if state.drift is None:
+        raise RowError("the model counts no drift (it has no section drift/1), so there is no digest")
+    return digest(model, state.drift, 0 if state.detector is None else state.detector.onsets)
+
+
+def saved_state(model: Model, path: str) -> State:
+    """The state in a snapshot that is there.
+
+    Raises
+    ------
+    SnapshotError, OSError
+    """
+    from .format import model_hash
+
+    content = snapshot.load(path, model_hash(model))
+    if content is None:
+        raise SnapshotError(f"{path} does not exist; score --state writes it")
+    state = start(model)
+    try:
+        state.restore(content["state"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SnapshotError(f"{path} does not fit the model: {error}; {snapshot.ADVICE}") from None
+    return state
+
+
+def _every(text: str) -> tuple[int, float]:
+    try:
+        if text.endswith("s"):
+            amount = float(text[:-1])
+            if 0.0 < amount < 1e9:
+                return 0, amount
+        elif int(text) > 0:
+            return int(text), 0.0
+    except ValueError:
+        pass
+    raise RowError(f"--every {text} is neither readings nor seconds; for example: --every 1000, or --every 10s")

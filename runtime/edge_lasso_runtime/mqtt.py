@@ -1,0 +1,300 @@
+"""``python -m edge_lasso_runtime mqtt``: sensors from an MQTT broker in, scores, alarms and status out.
+
+Nothing that the broker has accepted is lost, as long as the broker keeps what it has accepted: the session is
+persistent, and a message is acknowledged only when the broker has accepted the results that it led to and a snapshot
+that holds it is on the disk. What was acknowledged in vain, because the connection broke, comes again; it is recognized
+by its packet identifier and content, and not scored twice. After the bridge itself was killed, rows since the snapshot
+are scored again: results carry the number of their row.
+
+Messages that the broker had retained from before the subscription are old, and left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from queue import Empty, SimpleQueue
+from threading import Event
+from time import monotonic
+
+from .errors import MissingRuntimeError, SessionError
+from .keeper import Keeper, Stop, report
+from .mqtt_rows import Rows
+from .results import Results
+from .rows import RowError
+from .step import step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .model import Model
+    from .step import Step
+
+PENDING = 15
+"""A snapshot is due after so many messages: brokers hand out 20 or so before they wait for acknowledgements."""
+REMEMBERED = 256
+REFUSED = ("Bad user name or password", "Not authorized")
+
+
+class Bridge:
+    """Messages in, messages out.
+
+    Parameters
+    ----------
+    model : Model
+    keeper : Keeper
+    results : Results
+    rows : Rows
+    prefix : str
+        Results go to ``<prefix>/score`` (one per row), ``/alarm`` and ``/status`` (when they change), all retained.
+    """
+
+    def __init__(self, model: Model, keeper: Keeper, results: Results, rows: Rows, prefix: str) -> None:
+        self._model = model
+        self._keeper = keeper
+        self._results = results
+        self._rows = rows
+        self._prefix = prefix
+        self._client: Any = None
+        self._filters: list[str] = []
+        self._subscribed = False
+        self._session = False
+        self._connection = 0
+        self._reached = True
+        self._sent: set[int] = set()
+        self._accepted: set[int] = set()
+        self._published = Event()
+        self._pending: list[tuple[int, int]] = []
+        self._alarm: bool | None = None
+        self.queue: SimpleQueue[Any] = SimpleQueue()
+        self.refused = ""
+        self.status = str(keeper.more.get("status", "warming up"))
+        rows.partial = dict(keeper.more.get("partial", {}))
+        self._seen = {int(mid): str(content) for mid, content in keeper.more.get("seen", [])}
+
+    def attach(self, client: Any, filters: list[str]) -> None:
+        """Answer a client's events."""
+        self._client = client
+        self._filters = filters
+        client.will_set(f"{self._prefix}/status", "offline", qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+
+    def run(self, stop: Stop, period: float | None) -> None:
+        """Work until asked to stop."""
+        due = monotonic() + period if period is not None else None
+        while not stop.asked and not self.refused:
+            waits = [5.0]
+            if self._pending or self._sent:
+                waits.append(self._keeper.until_due())
+            if due is not None:
+                waits.append(max(due - monotonic(), 0.0))
+            with suppress(Empty):
+                self._handle(*self.queue.get(timeout=min(waits)))
+            if due is not None and period is not None and monotonic() >= due:
+                self._score(self._rows.close())
+                due = max(due + period, monotonic())
+            if (self._pending or self._sent) and (len(self._pending) >= PENDING or self._keeper.until_due() <= 0.0):
+                self._settle(stop)
+        self._settle(stop)
+
+    def _handle(self, connection: int, event: Any) -> None:
+        """One event from the client's thread: a message; whether a new connection found its session; or just a call."""
+        if event is None:
+            return
+        if isinstance(event, bool):
+            self._session = event
+            if not event:
+                self._seen.clear()
+            return
+        self._take(connection, event)
+
+    def _take(self, connection: int, message: Any) -> None:
+        """One message: scored unless it is old, or came before."""
+        again = message.retain
+        if message.qos:
+            content = sha256(message.topic.encode() + b"\0" + message.payload).hexdigest()[:16]
+            again = again or (message.dup and self._session and self._seen.pop(message.mid, "") == content)
+            self._seen[message.mid] = content
+            if len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+            self._pending.append((connection, message.mid))
+        if not again:
+            for row in self._rows.take(message.topic, message.payload):
+                self._score(row)
+
+    def _score(self, row: dict[str, Any]) -> None:
+        state = self._keeper.state
+        result, _ = step(self._model, state, row)
+        line = self._results.line(result, state)
+        self._publish("score", f'{{"row":{state.rows},{line[1:]}')
+        self._announce(result)
+
+    def _announce(self, result: Step) -> None:
+        """Alarm and status, when they change."""
+        if result.score is not None and result.alarm != self._alarm:
+            self._alarm = result.alarm
+            self._publish("alarm", "true" if result.alarm else "false")
+        if result.status != self.status:
+            self.status = result.status
+            self._publish("status", result.status)
+
+    def _publish(self, topic: str, payload: str) -> None:
+        self._sent.add(self._client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True).mid)
+
+    def _settle(self, stop: Stop) -> None:
+        """Results accepted by the broker, then the state on the disk, then the messages acknowledged."""
+        given_up = None
+        while not self._sent <= self._accepted:
+            if stop.asked and given_up is None:
+                given_up = monotonic() + 2.0
+            if self.refused or (given_up is not None and monotonic() > given_up):
+                return  # what is not acknowledged comes again after the next start, to the state before it
+            self._published.wait(0.2)
+            self._published.clear()
+        self._sent.clear()
+        self._accepted.clear()
+        self._keeper.more = {
+            "partial": self._rows.partial, "status": self.status, "seen": [[*one] for one in self._seen.items()],
+        }  # fmt: skip
+        if not self._keeper.save_or_report():
+            return
+        for connection, mid in self._pending:
+            if connection == self._connection:
+                self._client.ack(mid, 1)
+        self._pending.clear()
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            if str(code) in REFUSED:
+                self.refused = str(code)
+                self.queue.put((0, None))
+            return
+        self._connection += 1
+        self._reached = True
+        self.queue.put((self._connection, bool(flags.session_present)))
+        if not (flags.session_present and self._subscribed):
+            client.subscribe([(one, 1) for one in self._filters])
+            self._subscribed = True
+        client.publish(f"{self._prefix}/status", self.status, qos=1, retain=True)
+
+    def _on_publish(self, client: Any, data: Any, mid: int, code: Any, properties: Any) -> None:
+        self._accepted.add(mid)
+        self._published.set()
+
+    def _on_connect_fail(self, client: Any, data: Any) -> None:
+        if self._reached:
+            why = sys.exc_info()[1]  # the client calls this where it catches what went wrong
+            report(f"the broker cannot be reached{f' ({why})' if why else ''}; trying again")
+        self._reached = False
+
+    def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure and self._reached and not self.refused:
+            report(f"the connection is lost ({code}); trying again")
+
+    def _on_message(self, client: Any, data: Any, message: Any) -> None:
+        self.queue.put((self._connection, message))
+
+
+def bridge(
+    model: Model,
+    broker: str,
+    filters: list[str],
+    prefix: str,
+    path: str | None = None,
+    every: str = "1s",
+    fresh: bool = False,
+    period: float | None = None,
+    explain: int | None = None,
+    values: bool = False,
+    client_id: str | None = None,
+    credentials: str | None = None,
+    tls: dict[str, Any] | None = None,
+) -> int:
+    """Run the bridge until SIGTERM or an interrupt; returns the exit code.
+
+    Parameters
+    ----------
+    model : Model
+    broker : str
+        ``HOST[:PORT]``.
+    filters : list of str
+        Topics to subscribe to.
+    prefix : str
+        Of the topics to publish to.
+    path, every, fresh
+        See `Keeper`; messages are acknowledged when a snapshot holds them.
+    period : float or None
+        Seconds between rows; None: rows are taken when they are complete.
+    explain, values
+        See `Results`.
+    client_id : str or None
+        By which the broker knows the session; default: of the prefix.
+    credentials : str or None
+        File with lines ``username=...`` and ``password=...``; without it the variables EDGE_LASSO_MQTT_USERNAME and
+        EDGE_LASSO_MQTT_PASSWORD.
+    tls : dict or None
+        ``ca_certs``, ``certfile``, ``keyfile``: paths or None (the system's authorities, no client certificate).
+
+    Raises
+    ------
+    MissingRuntimeError, SessionError, RowError, SnapshotError, OSError
+    """
+    try:
+        from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+    except ImportError:
+        raise MissingRuntimeError(
+            "mqtt needs paho-mqtt 2; install it with: pip install 'edge-lasso-runtime[mqtt]'"
+        ) from None
+    host, port = _address(broker, 1883 if tls is None else 8883)
+    user, password = _credentials(credentials)
+    keeper = Keeper(model, path, every, fresh)
+    rows = Rows(model, filters, period is not None)
+    one = Bridge(model, keeper, Results(model, explain, values), rows, prefix)
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id or f"edge-lasso-{prefix.replace('/', '-')}", clean_session=False,
+        protocol=paho.MQTTv311, manual_ack=True,
+    )  # fmt: skip
+    if user is not None:
+        client.username_pw_set(user, password)
+    if tls is not None:
+        client.tls_set(**tls)
+    client.reconnect_delay_set(1, 60)
+    one.attach(client, filters)
+    stop = Stop(lambda: one.queue.put((0, None)))
+    client.connect_async(host, port, keepalive=30)
+    client.loop_start()
+    try:
+        one.run(stop, period)
+        if not one.refused and client.is_connected():
+            client.publish(f"{prefix}/status", "offline", qos=1, retain=True).wait_for_publish(2.0)
+            client.disconnect()
+    finally:
+        client.loop_stop()
+    if one.refused:
+        raise SessionError(f"the broker at {broker} refuses the connection: {one.refused}")
+    return stop.code
+
+
+def _address(broker: str, usual: int) -> tuple[str, int]:
+    host, _, port = broker.rpartition(":") if ":" in broker else (broker, "", str(usual))
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise RowError(f"--broker {broker!r} is not HOST or HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _credentials(path: str | None) -> tuple[str | None, str | None]:
+    if path is None:
+        return os.environ.get("EDGE_LASSO_MQTT_USERNAME"), os.environ.get("EDGE_LASSO_MQTT_PASSWORD")
+    with open(path, encoding="utf-8") as file:
+        found = dict(line.rstrip("\r\n").split("=", 1) for line in file if "=" in line)
+    if "username" not in found:
+        raise RowError(f"{path} has no line username=...; it needs one, and password=...")
+    return found["username"], found.get("password")

@@ -1,0 +1,196 @@
+"""Readings from a stream that goes on for months: what cannot be used is reported and left out, and the stream goes on.
+
+CSV with a header or JSON lines, a record a line. Text where a number belongs, an empty cell, a field that is not there:
+a missing reading, which the result names. A field that the model does not know is ignored, and reported once. A line
+that cannot be read is reported and left out. Only input with none of the model's fields is refused. (`rows.read_rows`
+is the strict reader, for files.)
+"""
+
+from __future__ import annotations
+
+from .rows import RowError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .model import Model
+
+    Found = tuple[Sequence[Any], Any]
+
+REPORTS = 10
+"""So many lines are reported each; those after them are counted."""
+
+
+class Readings:
+    """Reads lines.
+
+    Parameters
+    ----------
+    model : Model
+    time : str or None
+        A field to hand on beside the readings.
+    report : callable
+        Takes one line of text about what is wrong.
+
+    Attributes
+    ----------
+    lines : int
+        Read so far.
+    unreadable : int
+        Those among them that were left out.
+    """
+
+    def __init__(self, model: Model, time: str | None, report: Callable[[str], None]) -> None:
+        from .stream import readings
+
+        inputs = [model.inputs[i] for i in readings(model)]
+        self._names = [one.name for one in inputs]
+        self._fields = [*self._names, time] if time is not None else self._names
+        self._time = time is not None
+        self._codes = [
+            (k, {name: i for i, name in enumerate(one.categories)})
+            for k, one in enumerate(inputs)
+            if one.categories is not None
+        ]
+        self._report = report
+        self._read: Callable[[str], Found | None] | None = None
+        self._reported: set[str] = set()
+        self._usual = len(self._fields)
+        self.lines = 0
+        self.unreadable = 0
+
+    def read(self, line: bytes) -> Found | None:
+        """One line: readings in the order that `step` takes them, and the time; None when there are none in it.
+
+        Raises
+        ------
+        RowError
+            The input has none of the model's fields.
+        """
+        self.lines += 1
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            self.leave_out(f"line {self.lines} is not UTF-8 text")
+            return None
+        if not text or text.isspace():
+            return None
+        if self._read is None:
+            return self._first(text.lstrip("\ufeff"))
+        return self._read(text)
+
+    def leave_out(self, why: str) -> None:
+        """Count, and report, a line that cannot be used."""
+        self.unreadable += 1
+        if self.unreadable <= REPORTS:
+            self._report(f"{why}; left out")
+        if self.unreadable == REPORTS:
+            self._report("further lines like these are only counted")
+
+    def _first(self, text: str) -> Found | None:
+        if text.lstrip().startswith("{"):
+            from .format import parser
+
+            self._parse = parser(None, float)
+            row = self._object(text)
+            if row is None:
+                return None
+            self._fit(list(row))
+            self._read = self._json
+            return self._json_row(row)
+        header = [name.strip() for name in self._split(text) or []]
+        self._fit(header)
+        places = [header.index(name) if name in header else len(header) for name in self._fields]
+        self._places, self._width = places, len(header)
+        self._read = self._csv
+        return None
+
+    def _csv(self, text: str) -> Found | None:
+        cells: Any = self._split(text)
+        if len(cells) != self._width:
+            self.leave_out(f"line {self.lines} has {len(cells)} fields; the header has {self._width}")
+            return None
+        cells.append(None)  # what a field that is not there reads
+        values, time = self._found([cells[i] for i in self._places])
+        return values, _number(time) if self._time else None
+
+    def _split(self, text: str) -> list[str]:
+        if '"' not in text:
+            return text.rstrip("\r").split(",")
+        import csv
+
+        try:
+            return next(csv.reader([text]))
+        except csv.Error:
+            return []
+
+    def _json(self, text: str) -> Found | None:
+        row = self._object(text)
+        return None if row is None else self._json_row(row)
+
+    def _object(self, text: str) -> dict[str, Any] | None:
+        try:
+            row = self._parse(text)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            self.leave_out(f"line {self.lines} is not a JSON object: {text.strip()[:60]!r}")
+            return None
+        return row
+
+    def _json_row(self, row: dict[str, Any]) -> Found:
+        values = list(map(row.get, self._fields))
+        if len(row) != self._usual or None in values:
+            self._compare(list(row))
+            self._usual = len(row)
+        return self._found(values)
+
+    def _found(self, values: list[Any]) -> Found:
+        time = values.pop() if self._time else None
+        for k, codes in self._codes:
+            values[k] = codes.get(str(values[k]), -1)
+        return values, time
+
+    def _fit(self, fields: list[str]) -> None:
+        """Refuse input with none of the model's fields; report what is missing and what is unknown."""
+        if self._names and not set(self._names) & set(fields):
+            pairs = [f"{name!r}: {_nearest(name, fields)}" for name in self._names[:3]]
+            raise RowError(
+                f"the input has none of the {len(self._names)} fields that the model reads; "
+                f"the nearest to {'; to '.join(pairs)}"
+            )
+        self._compare(fields)
+
+    def _compare(self, fields: list[str]) -> None:
+        given = set(fields)
+        lacking = [name for name in self._fields if name not in given and name not in self._reported]
+        for name in lacking[:REPORTS]:
+            self._report(f"line {self.lines} has no field {name!r}, which counts as missing; the nearest is "
+                         f"{_nearest(name, [one for one in fields if one not in self._fields])}")  # fmt: skip
+        known = self._reported.union(self._fields)
+        unknown = [name for name in fields if name not in known]
+        if unknown:
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+            self._report(f"ignoring what the model does not read: {', '.join(map(repr, unknown[:5]))}{more}")
+        if len(self._reported) < 10_000:  # a stream of ever new names must not fill the memory
+            self._reported.update(lacking, unknown)
+
+
+def _number(text: str | None) -> Any:
+    """A cell as the number it shows, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+    return text
+
+
+def _nearest(name: str, fields: list[str]) -> str:
+    from difflib import get_close_matches
+
+    alike = {one.lower(): one for one in fields}
+    near = get_close_matches(name.lower(), alike, 1, 0.0)
+    return repr(alike[near[0]]) if near else "none"

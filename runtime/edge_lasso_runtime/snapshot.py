@@ -1,0 +1,87 @@
+"""What a stream remembers, on disk: written so that neither a crash nor a power cut leaves anything but a whole file.
+
+A snapshot is JSON with its format, the hash of its model and a checksum. It is written under another name, forced to
+the disk and renamed over the one before: at every moment one of the two is there, whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+
+from .errors import SnapshotError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMAT = "edge-lasso-state/1"
+ADVICE = "start afresh with --fresh, or name another file"
+
+
+def save(path: str, model: str, content: Any) -> None:
+    """Write a snapshot.
+
+    Parameters
+    ----------
+    path : str
+    model : str
+        The model's hash.
+    content : JSON-ready data
+
+    Raises
+    ------
+    OSError
+        The disk is full or the folder cannot be written to; the snapshot before is still there.
+    """
+    text = _text(content)
+    head = json.dumps({"format": FORMAT, "model": model, "checksum": _checksum(model, text)})
+    new = f"{path}.new"
+    with open(new, "w", encoding="utf-8", newline="\n") as file:
+        file.write(f'{head[:-1]}, "content": {text}}}\n')
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    if os.name == "posix":  # the new name, too, must be on the disk
+        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def load(path: str, model: str) -> Any:
+    """Read the content of a snapshot; None when there is none yet.
+
+    Raises
+    ------
+    SnapshotError
+    OSError
+    """
+    try:
+        with open(path, "rb") as file:
+            data = json.loads(file.read().decode("utf-8"))
+        if not isinstance(data, dict) or not str(data["format"]).startswith("edge-lasso-state/"):
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, RecursionError):
+        raise SnapshotError(f"{path} is damaged, or no snapshot; {ADVICE}") from None
+    if data["format"] != FORMAT:
+        raise SnapshotError(f"{path} has the format {data['format']!r}; this version reads {FORMAT!r}; {ADVICE}")
+    given = str(data.get("model"))
+    content = data.get("content")
+    if data.get("checksum") != _checksum(given, _text(content)):
+        raise SnapshotError(f"{path} is damaged: its checksum is not that of its content; {ADVICE}")
+    if given != model:
+        raise SnapshotError(f"{path} is of another model ({given[:12]}...; this one is {model[:12]}...); {ADVICE}")
+    return content
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _checksum(model: str, text: str) -> str:
+    return sha256(f"{FORMAT} {model} {text}".encode()).hexdigest()

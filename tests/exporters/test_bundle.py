@@ -1,0 +1,156 @@
+"""One-file bundles: what is inside, that they answer alone in every CPython, and that they notice damage."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from edge_lasso.compare import compare
+from edge_lasso.quantize import quantize
+from edge_lasso.verify import export
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.bundle_python import LEFT_OUT
+from edge_lasso_runtime import ModelFormatError, SessionError, load, model_hash, predict
+from edge_lasso_runtime.__main__ import main
+from edge_lasso_runtime.sessions import load as open_artifact
+
+CPYTHONS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in map("python3.{}".format, range(9, 14))]
+
+
+@pytest.fixture
+def bundle(write, shapes):
+    """A bundle's path."""
+    return write(shapes["categories"], "python", "pyz") / "model.pyz"
+
+
+def run(*arguments, data=None):
+    argv = [sys.executable, "-I", "-S", "-W", "error", *map(str, arguments)]
+    return subprocess.run(argv, input=data, capture_output=True, text=True, check=False)
+
+
+def changed(path, member, text):
+    """The same archive with one file replaced (or left out)."""
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    parts[member] = text
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in parts.items():
+            if data is not None:
+                new.writestr(name, data)
+
+
+@pytest.mark.parametrize("inputs", ["selected", "all"])
+def test_exported_like_any_artifact(tmp_path, shapes, inputs):
+    models = {**shapes, "quantized": quantize(shapes["plain"], to="int16")}
+    for i, model in enumerate(models.values()):
+        certificate = export(model, "python:pyz", tmp_path / str(i), inputs=inputs, name="pm25")
+        (found,) = certificate.artifacts
+        assert (found.status, found.largest_error, found.promised["kind"]) == ("passed", 0.0, "bit-equal"), found.reason
+        assert (tmp_path / str(i) / "python-pyz" / "pm25.pyz").is_file()
+
+
+@pytest.mark.parametrize("name", CPYTHONS)
+def test_the_same_in_every_cpython(write, shapes, rows_of, python_named, name):
+    model = shapes["categories"]
+    folder = write(model, "python", "pyz", "all")
+    rows = rows_of(model, "all")
+    plain = [[row[one.column] for one in model.inputs] for row in rows]
+    values, tolerances = registry.target("python").expected(model, registry.Options("pyz", "all"), rows)
+    with open_artifact("python", folder, executable=python_named(name)) as session:
+        assert session.runtime.startswith("CPython " + name.removeprefix("python"))
+        assert compare(session, model, plain, rows, values, tolerances).faults == []
+
+
+def test_what_is_inside(bundle, shapes):
+    assert bundle.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+    with zipfile.ZipFile(bundle) as archive:
+        assert archive.comment.decode() == model_hash(shapes["categories"])
+        names = set(archive.namelist())
+        assert all(one.date_time == (1980, 1, 1, 0, 0, 0) for one in archive.infolist())
+    assert {"__main__.py", "model.json", "selftest.json", "edge_lasso_runtime/predict.py"} <= names
+    assert not {f"edge_lasso_runtime/{name}" for name in LEFT_OUT} & names
+    assert load(bundle) == load(str(bundle)) == shapes["categories"]
+    assert bundle.stat().st_size < 100_000
+
+
+def test_predict(bundle, shapes, tmp_path):
+    model = shapes["categories"]
+    names = [one.name for one in model.inputs]
+    (tmp_path / "data.csv").write_text(",".join(names) + "\n0.5,1.5,red,blue\n,1e300,,green\n")
+    done = run(bundle, "predict", tmp_path / "data.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    for row, text in zip(csv.DictReader(io.StringIO(done.stdout)), ("0.5,1.5,red,blue", ",1e300,,green"), strict=True):
+        readings = dict(zip(names, text.split(","), strict=True))
+        wanted = predict(model, {key: value for key, value in readings.items() if value})
+        assert (float(row["y0"]), row["status"]) == (wanted.values[0], wanted.status)
+
+
+def test_selftest(bundle):
+    done = run(bundle, "selftest")
+    assert done.stdout.startswith("ok: python:pyz, 6 vectors bit for bit, model ")
+    model = json.loads(zipfile.ZipFile(bundle).read("model.json"))
+    model["outputs"][0]["intercept"] += 1e-9
+    changed(bundle, "model.json", json.dumps(model))
+    done = run(bundle, "selftest")
+    assert done.returncode == 1
+    assert done.stdout.startswith("failed: vector 0 gives ")
+
+
+def test_probe(bundle):
+    done = run(bundle, "probe", "--json", "--seconds", "0.5")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["subject"]["file"] == "model.pyz"
+    assert found["figures"]["size_bytes"]["value"] == bundle.stat().st_size
+    assert found["figures"]["p50_us"]["value"] > 0.0
+    assert main(["probe", str(bundle.parent), "--json", "--seconds", "0.5"]) == 0  # as an artifact's folder
+
+
+def test_help_names_no_model(bundle):
+    done = run(bundle, "predict", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: python3 model.pyz predict [-h]")
+    assert "MODEL" not in done.stdout
+    assert "model.json" not in done.stdout
+    assert "COMMAND" in run(bundle, "--help").stdout
+    assert run(bundle).returncode == 2
+
+
+def test_the_runtime_and_the_workbench_read_it(bundle, capsys):
+    assert main(["selftest", str(bundle)]) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_lasso", "show", str(bundle)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "column 0" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize(("member", "text", "message"), [
+    ("model.json", None, "is not a bundle of edge-lasso"),
+    ("model.json", "{", "is not JSON"),
+    ("selftest.json", None, "is not a bundle of edge-lasso"),
+])  # fmt: skip
+def test_damage_is_told_in_one_line(bundle, member, text, message):
+    changed(bundle, member, text)
+    done = run(bundle, "selftest")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_refusals(bundle, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "no.pyz")
+    (tmp_path / "text.pyz").write_text("no archive")
+    with pytest.raises(ModelFormatError, match=r"text\.pyz is not a bundle of edge-lasso .*; export it again"):
+        load(tmp_path / "text.pyz")
+    for options in ({"in_process": True}, {"command": ["micropython"]}):
+        kind = "micropython" if "command" in options else "python"
+        with pytest.raises(SessionError, match="runs in CPython, in a process of its own"):
+            open_artifact(kind, bundle.parent, **options)
+    bundle.write_bytes(b"")
+    with pytest.raises(SessionError, match=r"model\.pyz cannot be loaded"):
+        open_artifact("python", bundle.parent)
