@@ -17,6 +17,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
     (["classification.py", "--shape", "400x5"], ["LogisticRegressionCV", "x ours"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
+    (["streaming.py", "--readings", "4000", "--sensors", "5"], ["jsonl", "csv", "CPU us/reading"]),
 ], ids=lambda one: one[0])  # fmt: skip
 def test_it_runs(arguments, shown, tmp_path):
     script, *options = arguments
