@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.detector_scores import blind
 from edge_lasso.history import NO_BREAKS, ModelHistory
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.tables import model_block, model_columns
 from edge_lasso_runtime import health
+from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.estimate import numeric, slopes
 from edge_lasso_runtime.model import Model
@@ -60,7 +62,7 @@ class BoardRows:
             float64; NaN where missing.
         linear : array, shape (n, outputs)
         widths : array, shape (n, outputs), or None
-            By which factor each output's error is wider; None where the model does not say.
+            By which factor each output's error is wider (NaN: nobody knows); None where the model does not say.
         """
         readings = numbers.astype(np.float64)
         with np.errstate(invalid="ignore"):
@@ -72,7 +74,10 @@ class BoardRows:
             if name in self._limits:
                 worth[self._stuck(j, readings[:, j], segments, self._limits[name]), j] = np.nan
         block = model_block(self._model, worth, texts, self._history)
-        widths = None if self._estimates is None else self._estimates.fill(block)
+        if self._estimates is not None:
+            widths = self._estimates.fill(block)
+        else:
+            widths = blind(self._model, block) if DETECTOR in self._model.sections else None
         return readings, linear_rows(self._model, block)[0], widths
 
     def _stuck(self, j: int, values: Array, segments: Array, longest: int) -> Array:

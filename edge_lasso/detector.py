@@ -133,7 +133,7 @@ def fit_detector(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         sensors = fit_sensors(folds, at, allowed, options.max_coefs, options.workers, progress)
-    residuals = _residuals(blocks, rows, plan, folds, at, sensors)
+    residuals = _residuals(blocks, rows, plan, at, sensors)
     section, threshold, scores = calibrated(
         moving, residuals, options.chart, options.rate, options.step_seconds, _least(folds, at)
     )
@@ -200,11 +200,8 @@ def _allowed(
     return result
 
 
-def _residuals(
-    blocks: Blocks, rows: int, plan: FoldPlan, folds: FoldStatistics, at: Sequence[int], sensors: Sequence[SensorModel]
-) -> Array:
-    """Reading minus what was predicted when the row was held out."""
-    means = folds.total.means()
+def _residuals(blocks: Blocks, rows: int, plan: FoldPlan, at: Sequence[int], sensors: Sequence[SensorModel]) -> Array:
+    """Reading minus what was predicted when the row was held out; NaN where any of it is missing."""
     split_of = np.zeros(plan.parts, dtype=np.intp)
     for split, (_, held) in enumerate(plan.splits):
         split_of[list(held)] = split
@@ -213,13 +210,12 @@ def _residuals(
     for block in blocks():
         with np.errstate(invalid="ignore"):
             known = np.abs(block) <= READING_LIMIT
-        complete = np.where(known, block, means)
+        readings = np.where(known, block, np.nan)
         splits = split_of[plan.part_of(np.arange(done, done + len(block)))]
         here = result[done : done + len(block)]
         for split in np.unique(splits):
             some = splits == split
-            here[some] = complete[np.ix_(some, at)] - predict_sensors(sensors, complete[some], int(split))
-        here[~known[:, at]] = np.nan
+            here[some] = readings[np.ix_(some, at)] - predict_sensors(sensors, readings[some], int(split))
         done += len(block)
     return result
 

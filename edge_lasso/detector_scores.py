@@ -10,6 +10,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import lfilter
 
+from edge_lasso_runtime.model import Model
+
 Array = npt.NDArray[Any]
 
 
@@ -148,7 +150,29 @@ class Scorer:
         return slow
 
 
-def scores(residuals: Array, chart: Mapping[str, Any]) -> tuple[Array, Array]:
+def blind(model: Model, block: Array) -> Array:
+    """By how much wider the errors of predictions are that read a default: nobody knows (NaN); 1 elsewhere.
+
+    Parameters
+    ----------
+    model : Model
+        A detector that does not estimate missing inputs.
+    block : array, shape (n, inputs)
+        NaN where an input is missing.
+
+    Returns
+    -------
+    array, shape (n, outputs)
+    """
+    reads = np.zeros((len(model.inputs), len(model.outputs)))
+    for k, output in enumerate(model.outputs):
+        reads[[factor.input for term in output.terms for factor in term.factors], k] = 1.0
+    with np.errstate(invalid="ignore"):
+        unknown = ~(np.abs(block) <= model.limit)
+    return np.where(unknown @ reads > 0.0, np.nan, 1.0) if unknown.any() else np.ones((len(block), reads.shape[1]))
+
+
+def scores(residuals: Array, chart: Mapping[str, Any], widths: Array | None = None) -> tuple[Array, Array]:
     """Scores of rows in the order of time, from the detector's start.
 
     Parameters
@@ -157,6 +181,8 @@ def scores(residuals: Array, chart: Mapping[str, Any]) -> tuple[Array, Array]:
         Reading minus prediction; NaN where the reading is missing.
     chart : mapping
         Section ``detector/1``; a threshold is not needed.
+    widths : array, shape (n, sensors), optional
+        By how much each prediction's error is wider than usual.
 
     Returns
     -------
@@ -164,4 +190,4 @@ def scores(residuals: Array, chart: Mapping[str, Any]) -> tuple[Array, Array]:
     parts : array, shape (n, sensors)
         What each sensor contributes; rows add up to the scores.
     """
-    return Scorer(chart).step(residuals)
+    return Scorer(chart).step(residuals, widths)

@@ -91,14 +91,14 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     model = load(model_file)
     folder = model_file.parent
     stem = model_file.name.removesuffix(".json")
-    statistics = None
-    if (folder / f"{stem}.stats.npz").exists():
-        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
     measurements = _read(folder / "measurements.json") or []
     proven = _certificates(folder / "certificate.json", model)
     if DETECTOR in model.sections:
-        view = look_at(model, statistics, data)
+        view = look_at(model, data)
         return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
+    statistics = None
+    if (folder / f"{stem}.stats.npz").exists():
+        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
     fit = None
     plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
     if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):

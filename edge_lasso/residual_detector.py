@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edge_lasso.detector import DetectorOptions, fit_detector
 from edge_lasso.detector_fit import ChartOptions
-from edge_lasso.detector_scores import scores
+from edge_lasso.detector_scores import blind, scores
 from edge_lasso.errors import DataError
 from edge_lasso.folds import threads
 from edge_lasso.history import History, Stream, stream_name
@@ -185,7 +185,7 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         watched = X[:, [at[one.name] for one in model.outputs]]
         with np.errstate(invalid="ignore"):
             watched = np.where(np.abs(watched) <= model.limit, watched, np.nan)
-        return scores(watched - linear_rows(model, block)[0], model.sections["detector/1"])
+        return scores(watched - linear_rows(model, block)[0], model.sections["detector/1"], blind(model, block))
 
     def _columns(self) -> tuple[str, ...]:
         names = getattr(self, "feature_names_in_", None)

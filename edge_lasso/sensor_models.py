@@ -208,7 +208,7 @@ def predict_sensors(models: Sequence[SensorModel], rows: Array, split: int | Non
     ----------
     models : sequence of SensorModel
     rows : array, shape (n, columns)
-        Complete.
+        NaN where missing; a prediction that reads it is NaN, too.
     split : int, optional
         With the models of this split's training rows.
     """

@@ -56,7 +56,9 @@ def spans(model: Model) -> list[Span]:
             continue
         kind, source, length = one.stream
         if kind == "mean" and length > LONGEST_MEAN:
-            raise DataError(f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}")
+            raise DataError(
+                f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
+            )
         if kind == "difference":
             assert one.low is not None
             assert one.high is not None

@@ -186,12 +186,17 @@ class Tolerance:
             if section["median"]:
                 passed = list(self.recent[k])
                 self.recent[k].append((abs(r), error))
-                error += max((e for _, e in passed), default=0.0) + 2.0 * U * (abs(r) + max((a for a, _ in passed), default=0.0))
+                error += max((e for _, e in passed), default=0.0) + 2.0 * U * (
+                    abs(r) + max((a for a, _ in passed), default=0.0)
+                )
                 size = section["clip"]
             room += weight * self._evidence(k, size, min(error, 2.0 * section["clip"]), slow, section, before)
             total += weight
         score = must.score or 0.0
-        room = SLACK * (room / (1.0 if section["aggregate"] == "max" or total == 0.0 else total) + 2.0 * (len(self.up) + 4) * U * score)
+        room = SLACK * (
+            room / (1.0 if section["aggregate"] == "max" or total == 0.0 else total)
+            + 2.0 * (len(self.up) + 4) * U * score
+        )
         if answer.score is None or not abs(answer.score - score) <= room:
             return f"the score is {answer.score!r}, must be {score!r} within {room!r}"
         limit = section["threshold"]["score"] if self.plan.adjust is None else self.detector.threshold

@@ -17,7 +17,9 @@ SHORTEST = 150
 Rows = list[list[float]]
 
 
-def sequences(model: Model, real: Sequence[Sequence[float]] | None = None, seed: int = 0, single: bool = False) -> list[Rows]:
+def sequences(
+    model: Model, real: Sequence[Sequence[float]] | None = None, seed: int = 0, single: bool = False
+) -> list[Rows]:
     """Make the sequences; each is run from a start.
 
     Parameters
@@ -59,7 +61,10 @@ def _column(model: Model, one: Input, source: random.Random, length: int, troubl
     if one.categories is not None:
         known = [float(i) for i in range(len(one.categories))]
         odd = [-1.0, 1.5, math.nan, float(len(known))]
-        return [source.choice(odd) if source.random() < trouble or not known else source.choice(known) for _ in range(length)]
+        return [
+            source.choice(odd) if source.random() < trouble or not known else source.choice(known)
+            for _ in range(length)
+        ]
     assert one.low is not None
     assert one.high is not None
     low, high = one.low, one.high

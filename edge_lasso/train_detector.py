@@ -9,23 +9,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.board_rows import BoardRows
 from edge_lasso.collect_table import Design, check_size
 from edge_lasso.detector import DetectorFit, DetectorOptions, fit_detector
-from edge_lasso.detector_scores import scores
+from edge_lasso.detector_scores import Scorer
 from edge_lasso.errors import DataError
 from edge_lasso.folds import FoldStatistics, blocked
 from edge_lasso.history import stream_name
-from edge_lasso.predict_table import linear_rows
+from edge_lasso.missing import with_estimate
+from edge_lasso.model_sections import check_sections
+from edge_lasso.normal_rows import bins, drift_section, health_section, look, page_hinkley
 from edge_lasso.readers import NotANumber
 from edge_lasso.streams import Past, expand, series
 from edge_lasso.survey import Survey, count_kept, survey
-from edge_lasso.tables import Table, open_table
+from edge_lasso.tables import Table, model_columns, open_table
 from edge_lasso.thresholds import Rate, found_rate
 from edge_lasso.times import NOT_A_TIME
 from edge_lasso.train_table import check_numbers, data_facts
+from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
+FEW = 24
+"""Inputs that are estimated by default when they are missing: k (k + 1) / 2 numbers more."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ def train_detector(
     past: Sequence[Past] = (),
     holdout: float = 0.0,
     seed: int = 0,
+    sections: Sequence[str] | None = None,
     options: DetectorOptions | None = None,
     progress: Callable[[float, float | None, str], None] | None = None,
 ) -> DetectorResult:
@@ -84,6 +92,8 @@ def train_detector(
         Part of the rows (the last ones) that training does not see, on which false alarms are counted.
     seed : int
         Written into the model.
+    sections : sequence of {"estimate", "health", "drift"}, optional
+        What travels with the model for a board. Default: health and drift, and up to `FEW` inputs the estimate.
     options : DetectorOptions, optional
     progress : callable, optional
         ``progress(done, all, text)``.
@@ -94,6 +104,7 @@ def train_detector(
         Rows out of order, too few for the rate, nothing to watch or to predict from, text where numbers belong.
     """
     table = open_table(data)
+    check_sections(sections, None)
     options = options or DetectorOptions()
     check_numbers(1, holdout)
     everything = not watch or list(watch) == ["all"]
@@ -141,16 +152,33 @@ def train_detector(
         "score_quantiles": score_quantiles(fit.scores),
         "options": {
             "time": time, "inputs": list(inputs), "drop": list(drop), "watch": list(watch), "holdout": holdout,
+            "sections": None if sections is None else list(sections),
             "past": [[one.kind, one.length, list(one.columns)] for one in past],
             "rate": None if options.rate is None else str(options.rate), "cv": options.cv, "gap": options.gap,
         },
     }  # fmt: skip
+    model = _with_sections(table, fit, rows, sections)
     held = None
     if rows.kept < rows.used:
-        held = _held(fit.model, design, blocks(0, rows.used), rows, step)
+        held = _held(model, table, rows, step)
         about["held_out"] = held
-    model = fit.model.replace(provenance=about)
-    return DetectorResult(fit, model, held, [*notes, *fit.notes])
+    return DetectorResult(fit, model.replace(provenance=about), held, [*notes, *fit.notes])
+
+
+def _with_sections(table: Table, fit: DetectorFit, rows: Survey, sections: Sequence[str] | None) -> Model:
+    """The detector with what a board needs beside it: health, drift, and where they are few numbers, estimates."""
+    model = fit.model
+    seen = look(table, model, rows, truth=False)
+    made = {
+        "health/1": health_section(seen),
+        "drift/1": {**drift_section(seen), "score": bins(fit.scores), "page_hinkley": page_hinkley(fit.scores)},
+    }
+    wanted = ("health", "drift") if sections is None else sections
+    model = model.replace(sections={**model.sections, **{k: v for k, v in made.items() if k[:-2] in wanted}})
+    errors = [one.error for one in fit.sensors]
+    if sections is None and len(numeric_inputs(model)) <= FEW:
+        return with_estimate(model, fit.folds, errors)
+    return with_estimate(model, fit.folds, errors, strict=True) if "estimate" in (sections or ()) else model
 
 
 def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
@@ -203,17 +231,17 @@ def _step(rows: Survey) -> float | None:
     return float(np.median(steps)) / 1e6 if len(steps) else None
 
 
-def _held(model: Model, design: Design, blocks: Iterator[Array], rows: Survey, step: float | None) -> dict[str, Any]:
-    """False alarms on the rows held out; the chart runs on from the rows before."""
-    at = [design.columns.index(one.name) for one in model.inputs]
-    watched = [design.columns.index(one.name) for one in model.outputs]
+def _held(model: Model, table: Table, rows: Survey, step: float | None) -> dict[str, Any]:
+    """False alarms on the rows held out, scored as on a board; the chart runs on from the rows before."""
+    section = model.sections[KEY]
+    numeric, text = model_columns(model)
+    watched = [numeric.index(one["reading"]) for one in section["watched"]]
+    board, scorer = BoardRows(model, rows.breaks), Scorer(section)
     parts = []
-    for block in blocks:
-        with np.errstate(invalid="ignore"):
-            readings = np.where(np.abs(block[:, watched]) <= model.limit, block[:, watched], np.nan)
-        parts.append(readings - linear_rows(model, np.asarray(block[:, at], dtype=np.float64))[0])
-    section = model.sections["detector/1"]
-    found = scores(np.concatenate(parts), section)[0][rows.kept :]
+    for numbers, texts in table.batches(numeric, text):
+        readings, linear, widths = board.step(numbers, texts)
+        parts.append(scorer.step(readings[:, watched] - linear, widths)[0])
+    found = np.concatenate(parts)[rows.kept : rows.used]
     limit = section["threshold"]
     rate = Rate(limit["rate"], limit["per"])
     value, low, high, events = found_rate(found, limit["score"], rate, limit["hold"], step)

@@ -27,7 +27,7 @@ CLASSIFICATION = {
 ANOMALY = {
     "data", "watch", "task", "time", "inputs", "drop", "lags", "difference", "mean", "ewma", "own_past", "max_coefs",
     "alarm_rate", "chart", "alpha", "smoothing", "allowance", "median", "aggregate", "adjust", "cv", "gap", "holdout", "seed",
-    "out", "as_json",
+    "sections", "out", "as_json",
 }  # fmt: skip
 """What `--task anomaly` takes; the first of them after `ewma` go with it alone."""
 ANOMALY_ALONE = (
@@ -184,7 +184,7 @@ def train(
         return _anomaly(
             data, options, alarm_rate, out, as_json,
             watch=parse_names(watch), time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past,
-            holdout=holdout, seed=seed,
+            holdout=holdout, seed=seed, sections=parse_sections(sections),
         )  # fmt: skip
     if alone := _given(context, ANOMALY_ALONE):
         raise DataError(f"{', '.join(alone)}: only with --task anomaly, which watches sensors for faults")
@@ -215,7 +215,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
             repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=training,
-            sections=None if sections is None else [name for name in parse_names(sections) if name != "none"],
+            sections=parse_sections(sections),
             past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
@@ -227,6 +227,11 @@ def _refuse(context: typer.Context, allowed: set[str], with_: str, why: str) -> 
     given = _given(context, [name for name in context.params if name not in allowed])
     if given:
         raise DataError(f"{', '.join(given)}: not with {with_} ({why})")
+
+
+def parse_sections(values: list[str] | None) -> list[str] | None:
+    """Sections as typed; "none" is an empty list."""
+    return None if values is None else [name for name in parse_names(values) if name != "none"]
 
 
 def _given(context: typer.Context, names: Iterable[str]) -> list[str]:

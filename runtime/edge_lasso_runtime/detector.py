@@ -12,8 +12,9 @@ Each output of the model predicts one watched reading from the others (and from 
 
 Evidence is smoothed, e += (q - e) * smoothing, from e = 1 (starting at 0 would call the mere passing of time a fault).
 The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
-A reading that is missing leaves its evidence as it was and out of the score. Where inputs of a prediction are
-estimated, the residual is divided by how much wider its error became. There is no alarm in the first `warm_up` rows.
+A reading that is missing leaves its evidence as it was and out of the score; so does one whose prediction reads what
+is missing, unless that is estimated: the residual is divided then by how much wider its error became. There is no
+alarm in the first `warm_up` rows.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ class Detector:
         predicted : list of float
             The model's outputs.
         widths : list of float or None
-            Per output, by how much its error is wider than usual (`Estimator.fill`).
+            Per output, by how much its error is wider than usual (`Estimator.fill`); NaN: nobody knows.
 
         Returns
         -------
@@ -119,11 +120,11 @@ class Detector:
         total = 0.0
         for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
             r = (readings[at] - predicted[k] - centre) * factor
+            if widths is not None:
+                r = r / widths[k]
             if r != r:
                 parts.append(0.0)
                 continue
-            if widths is not None:
-                r = r / widths[k]
             if median:
                 r = self._level(k, r, median)
             r = clip if r > clip else -clip if r < -clip else r

@@ -39,7 +39,8 @@ class Step(_Record):
     status : str
         ``ok``; ``degraded`` when a reading is at fault; ``warming up`` before every derived input has its history.
     widths : list of float or None
-        Per output, by which factor its error is wider than usual because inputs were estimated.
+        Per output, by which factor its error is wider than usual because inputs were estimated; NaN where a detector's
+        prediction reads the default of a missing input, and nobody knows.
     score : float or None
         Of a detector.
     alarm, onset : bool
@@ -90,8 +91,8 @@ class State:
         The parts; None where the model has no such section.
     """
 
-    __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_places", "_plan", "_ranges", "_sums",
-                 "_warm_up", "delays", "detector", "drift", "estimator", "health", "history", "inputs",
+    __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_places", "_plan", "_ranges", "_readers",
+                 "_sums", "_warm_up", "delays", "detector", "drift", "estimator", "health", "history", "inputs",
                  "rows")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
@@ -114,6 +115,7 @@ class State:
         self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
         self._estimated = len(estimation.numeric(model))
         self._sums = _flat(model)
+        self._readers = None if self.detector is None or self.estimator is not None else _readers(model)
 
     def gap(self, rows: int) -> None:
         """Rows that were not delivered: derived inputs must not reach across them.
@@ -337,4 +339,21 @@ def _complete(state: State, x: list[float]) -> list[float] | None:
         return state.estimator.fill(x, missing)
     for i in missing:
         x[i] = state._fill[i]  # type: ignore[assignment]
-    return None if state.estimator is None else state.estimator.fill(x, missing)
+    if state.estimator is not None:
+        return state.estimator.fill(x, missing)
+    if state._readers is None:
+        return None
+    widths = [1.0] * len(state.detector.up)  # type: ignore[union-attr]
+    for i in missing:
+        for k in state._readers[i]:
+            widths[k] = MISSING
+    return widths
+
+
+def _readers(model: Model) -> list[list[int]]:
+    """Per input, the outputs that read it."""
+    readers: list[list[int]] = [[] for _ in model.inputs]
+    for k, output in enumerate(model.outputs):
+        for i in {factor.input for term in output.terms for factor in term.factors}:
+            readers[i].append(k)
+    return readers

@@ -347,3 +347,16 @@ def test_nothing_looks_back_across_a_gap():
     assert (result.status, result.faults) == ("ok", {})
     state.gap(100_000)
     assert step(model, state, [9.0, 9.0])[0].status == "warming up"
+
+
+def test_a_prediction_that_reads_a_default_says_nothing():
+    """Sensor a is predicted from b: where b is missing and not estimated, the evidence on a waits."""
+    model = detecting("residual", smoothing=0.5)
+    state = start(model)
+    _, state = step(model, state, [3.0, 1.0, 5.0])
+    before = list(state.detector.evidence)
+    result, state = step(model, state, [9.0, None, 5.0])
+    assert state.detector.evidence[:2] == before[:2]
+    assert result.parts[:2] == [0.0, 0.0]
+    assert state.detector.evidence[2] != before[2]
+    assert result.parts[2] == result.score > 0.0
