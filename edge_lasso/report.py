@@ -20,7 +20,7 @@ from edge_lasso.fit import Fit
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.report_classes import ClassQuality, class_quality, label_column
 from edge_lasso.report_detector import STORY, DetectorView, detector_sections, detector_title, look_at
-from edge_lasso.report_parts import about_model, certificates, costs, table
+from edge_lasso.report_parts import about_model, certificates, costs, missing, table
 from edge_lasso.show import (
     importance,
     interval_lines,
@@ -160,6 +160,7 @@ def render(data: ReportData) -> str:
         _headline(data, title),
         _inputs(data),
         *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
+        missing(model),
         _trust(model),
         costs(data),
         certificates(data),
