@@ -17,15 +17,42 @@ from typing import Any
 
 from edge_lasso.bench import Measurement, Subject, from_path, measure, rendered, runtime_files
 from edge_lasso.errors import BoardError, DataError
+from edge_lasso.runtime_counts import kept_line
 from edge_lasso_devices.boards import Board, calibrate, targets
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build, linux_program
-from edge_lasso_devices.qemu import QemuShell
+from edge_lasso_devices.qemu import MARK, QemuShell
 from edge_lasso_devices.time_model import calibration, model_time
 from edge_lasso_runtime import load
 from edge_lasso_runtime.artifact import FILE
 
 CALLS = 2000
+RUNTIMES = ("onnx", "tflite")
+RUNTIME_CALLS = 100
+RUNTIME_TIMEOUT = 900.0
+MARKED = """
+import os, sys
+from edge_lasso_runtime.subject import subject
+def mark():
+    try:
+        os.getpgid(int(sys.argv[2]))
+    except ProcessLookupError:
+        pass
+def loop(function, argument):
+    for _ in calls:
+        function(argument)
+calls = range(int(sys.argv[1]))
+for path in sys.argv[3:]:
+    function, arguments = subject(path, None).open()
+    loop(function, arguments[0])
+    mark()
+    loop(function, arguments[0])
+    mark()
+mark()
+for _ in calls:
+    pass
+mark()
+"""
 DEFAULT_BUDGETS = {
     "linux": {"size_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
     "microcontroller": {"flash_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
@@ -145,12 +172,21 @@ class _Files(dict[str, bytes]):
 
 
 class Emulators:
-    """Emulated systems and cores: each is opened once, and what is the same for two boards is counted once."""
+    """Emulated systems and cores: each is opened once, and what is the same for two boards is counted once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    calibrated : bool
+        Where onnx and tflite cannot be counted here, they have a kept count (see `runtime_counts`) instead of a
+        `reason`.
+    """
+
+    def __init__(self, calibrated: bool = False) -> None:
         self._open: dict[str, QemuShell] = {}
         self._counts: dict[tuple[str, str, _Files], int] = {}
         self._call = cache(_counted)
+        self._calibrated = calibrated
+        self._refused: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Emulators:
         return self
@@ -179,40 +215,86 @@ class Emulators:
             raise BoardError("no emulated core stands for this board")
         return self._call(board.core, _Files(one.files), variant)
 
+    def count_together(self, board: Board, subjects: Sequence[Subject]) -> None:
+        """Count artifacts that the same program runs in one process: starting it in emulation takes longer than all."""
+        for target in ("python", *RUNTIMES):
+            here = [one for one in subjects if one.name.partition(":")[0] == target]
+            if here and board.kind == "linux" and targets(board)[target] is None:
+                self._together(_system_of(board), target, here)
+
     def _system(self, board: Board, one: Subject) -> Mapping[str, Any]:
         """Instructions of one call, in the board's architecture."""
-        target, _, variant = one.name.partition(":")
-        if target not in ("python", "runtime", "c"):
-            raise BoardError(f"{target} is not counted under QEMU; measure it with --link ssh://user@host")
-        name = {"local": "amd64"}.get(board.link or "", (board.link or "").removeprefix("qemu:"))
-        if not name:
-            raise BoardError("no emulated system stands for this board")
+        name, target = _system_of(board), one.name.partition(":")[0]
+        size = {"value": sum(len(data) for data in one.files.values()), "unit": "bytes", "kind": "measured"}
+        if target in RUNTIMES and (name, one.name, _Files(one.files)) not in self._counts:
+            self._together(name, target, [one])
+            refusal = self._refused.get((name, target), "")
+            line = kept_line(one.name) if self._calibrated else None
+            if refusal and line is None:
+                raise BoardError(refusal)
+            if refusal and line is not None:
+                value = line.at(int(one.figures["inputs"]["value"]))
+                figure = {**_figure(value, "instructions", f"{line.source}; {refusal}"), "kind": "modelled"}
+                return {"instructions": figure, "size_bytes": size, "by": line.source}
+        how = self._shell(name).describe()
+        return {"instructions": _figure(self._count(name, one), "instructions", how), "size_bytes": size, "by": how}
+
+    def _shell(self, name: str) -> QemuShell:
         if name not in self._open:
             self._open[name] = QemuShell(name)
             self._open[name].put(runtime_files())
-        shell, key = self._open[name], (name, one.name, _Files(one.files))
-        if key not in self._counts:
-            folder = f"subject{len(self._counts)}"
-            if target == "c":
-                program = linux_program(_called(one.files, variant), name)
-                shell.put({f"{folder}/program": program})
-                self._counts[key] = shell.count_per_call(lambda calls: [str(calls)], CALLS, 300.0, f"{folder}/program")
-            else:
+        return self._open[name]
+
+    def _count(self, name: str, one: Subject) -> int:
+        """Instructions of one call, counted in an architecture's emulated system."""
+        target, _, variant = one.name.partition(":")
+        shell, key = self._shell(name), (name, one.name, _Files(one.files))
+        if key in self._counts:
+            return self._counts[key]
+        folder = f"subject{len(self._counts)}"
+        if target == "c":
+            program = linux_program(_called(one.files, variant), name)
+            shell.put({f"{folder}/program": program})
+            self._counts[key] = shell.count_per_call(lambda calls: [str(calls)], CALLS, 300.0, f"{folder}/program")
+        else:
+            shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+            path = f"{folder}/{one.entry}" if one.entry else folder
+            script = LOOP.replace("PATH", repr(path))
+            whole, empty = (
+                shell.count_per_call(_running(script.replace("CALL", line)), CALLS, 300.0)
+                for line in ("function(argument)", "pass")
+            )
+            self._counts[key] = whole - empty
+        return self._counts[key]
+
+    def _together(self, name: str, target: str, subjects: Sequence[Subject]) -> None:
+        """Count artifacts of one target in one process, or note why that cannot be."""
+        if (name, target) in self._refused:
+            return
+        try:
+            shell = self._shell(name)
+            shell.install(target)
+            folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
+            for folder, one in zip(folders, subjects, strict=True):
                 shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
-                path = f"{folder}/{one.entry}" if one.entry else folder
-                script = LOOP.replace("PATH", repr(path))
-                whole, empty = (
-                    shell.count_per_call(_running(script.replace("CALL", line)), CALLS, 300.0)
-                    for line in ("function(argument)", "pass")
-                )
-                self._counts[key] = whole - empty
-        size = sum(len(data) for data in one.files.values())
-        how = shell.describe()
-        return {
-            "instructions": _figure(self._counts[key], "instructions", how),
-            "size_bytes": {"value": size, "unit": "bytes", "kind": "measured"},
-            "by": how,
-        }
+            done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *folders], RUNTIME_TIMEOUT)
+            if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
+                last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+                raise BoardError(f"link 'qemu:{name}': {target} does not run there: {last}")
+        except BoardError as error:
+            self._refused[name, target] = str(error)
+            return
+        *pairs, empty = (b - a for a, b in zip(marks[::2], marks[1::2], strict=True))
+        for one, count in zip(subjects, pairs, strict=True):
+            self._counts[name, one.name, _Files(one.files)] = round((count - empty) / RUNTIME_CALLS)
+
+
+def _system_of(board: Board) -> str:
+    """The emulated system that stands for a board."""
+    name = {"local": "amd64"}.get(board.link or "", (board.link or "").removeprefix("qemu:"))
+    if not name:
+        raise BoardError("no emulated system stands for this board")
+    return name
 
 
 def _running(script: str) -> Callable[[int], list[str]]:
@@ -292,7 +374,11 @@ def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None
     cycles = found.get("cycles", {}).get("value")
     time = model_time(board, found["instructions"]["value"], cycles)
     us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}
-    modelled = {"p50_us": {"value": time.us, **us}, "p95_us": {**us, "value": time.high, "of": "upper end of the band"}}
+    modelled = {key: found.pop(key) for key in [*found] if found[key].get("kind") == "modelled" and key != "max_error"}
+    modelled |= {
+        "p50_us": {"value": time.us, **us},
+        "p95_us": {**us, "value": time.high, "of": "upper end of the band"},
+    }
     return [
         Measurement(one.name, board.name, "emulated", by, found, warnings),
         Measurement(one.name, board.name, "modelled", board.title, modelled),

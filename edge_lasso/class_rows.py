@@ -55,7 +55,7 @@ class TableRows:
 
     def sums(self, design: Design) -> Sums:
         """Of the numeric columns."""
-        return sum_rows(self.table, design.numeric, self.rows, self.progress)
+        return sum_rows(self.table, design, self.rows, self.progress)
 
     def take(self, design: Design, chosen: Array) -> Taken:
         """The rows with these ranks, which are sorted; others are passed over."""
@@ -65,7 +65,7 @@ class TableRows:
         place[chosen - start] = np.arange(len(chosen))
         X = np.empty((len(chosen), len(design.terms)))
         low, high = np.full(len(design.terms), np.inf), np.full(len(design.terms), -np.inf)
-        for block, _, rank in kept_blocks(design.blocks(self.table), self.rows, self.progress):
+        for block, _, rank in kept_blocks(design.blocks(self.table, self.rows.breaks), self.rows, self.progress):
             at = np.where(rank >= 0, place[np.maximum(rank - start, 0)], -1)
             X[at[at >= 0]] = block[at >= 0]
             with np.errstate(invalid="ignore"):
@@ -81,7 +81,7 @@ class TableRows:
         ranked = self._ranked(start)
 
         def blocks() -> Iterator[Block]:
-            for X, _, rank in kept_blocks(design.blocks(self.table), self.rows, self.progress):
+            for X, _, rank in kept_blocks(design.blocks(self.table, self.rows.breaks), self.rows, self.progress):
                 used = rank >= 0
                 label = ranked[rank[used] - start]
                 yield scaled.apply(X[used].astype(np.float64)), one_hot(label, self.classes), weights[label] / total

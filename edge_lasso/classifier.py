@@ -18,6 +18,7 @@ from edge_lasso.fit import TrainOptions
 from edge_lasso.fit_logistic import LogisticFit, fit_logistic
 from edge_lasso.folds import FoldPlan, plan_folds, threads
 from edge_lasso.logistic import linear, probabilities
+from edge_lasso.onnx_methods import OnnxMethods
 from edge_lasso.predict_table import class_codes
 from edge_lasso.scaling import Scaling
 from edge_lasso.terms import date, numeric_input, to_model, versions
@@ -34,7 +35,7 @@ class Fitted(NamedTuple):
     intercept: float
 
 
-class LassoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Sparse logistic (two classes) or multinomial regression for small boards.
 
     Inputs are standardized inside and coefficients given in raw units; the intercept is not penalized; probabilities

@@ -16,6 +16,7 @@ from edge_lasso.commands import (
     boards,
     demo,
     deploy,
+    drift,
     export,
     predict,
     prune,
@@ -61,6 +62,7 @@ for command in (
     bench.bench,
     boards.boards,
     deploy.deploy,
+    drift.drift,
     report.report,
 ):
     app.command()(command)

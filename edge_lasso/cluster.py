@@ -320,7 +320,7 @@ def piece_survey(piece: Piece, design: Design, start: int) -> Survey:
 
 
 def _sums(piece: Piece, start: int, design: Design) -> Sums:
-    return sum_rows(piece.table, design.numeric, piece_survey(piece, design, 0))
+    return sum_rows(piece.table, design, piece_survey(piece, design, 0))
 
 
 def _collect(piece: Piece, start: int, design: Design, plan: FoldPlan) -> FoldStatistics:

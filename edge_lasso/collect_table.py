@@ -69,6 +69,11 @@ class Design:
         return {stream_name(stream): stream for stream in self.streams}
 
     @property
+    def origins(self) -> dict[str, str]:
+        """What each of these columns is computed from."""
+        return {stream_name(stream): stream[1] for stream in self.streams}
+
+    @property
     def numeric(self) -> list[str]:
         """The columns that are numbers."""
         return [name for name in self.columns if name not in self.categories]
@@ -206,7 +211,7 @@ def collect_table(
 
 def filled(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> tuple[Design, list[str]]:
     """A design of degree 2, which knows what replaces gaps; and the columns that have no reading."""
-    return fill_gaps(table, design, sum_rows(table, design.numeric, rows, progress))
+    return fill_gaps(table, design, sum_rows(table, design, rows, progress))
 
 
 def fill_gaps(table: Table, design: Design, sums: Sums) -> tuple[Design, list[str]]:
@@ -284,10 +289,12 @@ class Sums:
             return dict(zip(names, (self.shift + self.total / self.count).tolist(), strict=True))
 
 
-def sum_rows(table: Table, numeric: Sequence[str], rows: Survey, progress: Progress | None = None) -> Sums:
-    """Sums over the rows that are trained on."""
+def sum_rows(table: Table, design: Design, rows: Survey, progress: Progress | None = None) -> Sums:
+    """Sums of the numeric columns over the rows that are trained on."""
+    numeric = tuple(design.numeric)
+    blocks = replace(design, columns=numeric, targets=(), categories={}, fill={}).blocks(table, rows.breaks)
     sums = Sums(*np.zeros((3, len(numeric))))
-    for numbers, _, rank in kept_blocks(table.batches(numeric), rows, progress):
+    for numbers, _, rank in kept_blocks(blocks, rows, progress):
         known = (np.abs(numbers) <= READING_LIMIT) & (rank >= 0)[:, None]
         shift = numbers[known.argmax(axis=0), np.arange(len(numeric))] if len(numbers) else sums.shift
         shift = np.where(known.any(axis=0), shift, 0.0)

@@ -16,10 +16,15 @@ from edge_lasso_runtime.step import Step
 from edge_lasso_runtime.step_session import Answer
 from edge_lasso_runtime.stream import readings
 
-from .stream_tolerance import Tolerance, single
+from .stream_tolerance import Tolerance, rounded, single
 
 Sequences = Sequence[Sequence[Sequence[float]]]
 LINK_ROUNDING = 2.0**-48
+PROMISES = {
+    "double": "results of step bit for bit: values, faults, widths, score, parts, alarms",
+    "float": "results of step within a bound carried along with the reference; alarms where no score is that near",
+    "fixed": "integers of step bit for bit; scores and estimates bit for bit where reals are binary64",
+}
 
 
 def compare_steps(session: Session, model: Model, options: Options, sequences: Sequences) -> tuple[int, list[str]]:
@@ -34,11 +39,12 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
     faults : list of str
         What is wrong; empty when it keeps its promise.
     """
+    fixed = options.variant == "fixed"
+    if options.variant == "float":
+        model, sequences = single(model), rounded(sequences)
     found = session.steps(sequences)
     if found is None:
         return 0, []
-    fixed = options.variant == "fixed"
-    model = single(model) if options.variant == "float" else model
     wanted = [replay(model, rows, fixed) for rows in sequences]
     given = [list(rows) for rows in sequences]
     if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short

@@ -11,6 +11,7 @@ from edge_lasso_devices.deploy import Deployed
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Model, dumps
 
+STATE = "edge-lasso"
 SELF_TEST = ("python3", "-m", "edge_lasso_runtime", "selftest", "artifact")
 
 
@@ -44,7 +45,22 @@ def deploy(model: Model, board: str) -> Deployed:
 
 
 def service(model: Model, deployed: Deployed, board: str) -> str:
-    """The text of a systemd unit that predicts the lines of its standard input, in the version in use."""
+    """The text of a systemd unit that works on the lines of its standard input, in the version in use.
+
+    A model that remembers (a detector, lags, drift counters) scores, and keeps its state in ``/var/lib/edge-lasso``, a
+    file per model; others predict.
+    """
     user = urlsplit(board).username or getpass.getuser()
-    command = ("/usr/bin/python3", "-m", "edge_lasso_runtime", "predict", "model.json", "-")
-    return devices.unit(f"edge-lasso: {model.outputs[0].name}", deployed.folder, command, user)
+    runtime = ("/usr/bin/python3", "-m", "edge_lasso_runtime")
+    title = f"edge-lasso: {model.outputs[0].name}"
+    if not remembers(model):
+        return devices.unit(title, deployed.folder, (*runtime, "predict", "model.json", "-"), user)
+    command = (*runtime, "score", "model.json", "--state", f"/var/lib/{STATE}")
+    return devices.unit(title, deployed.folder, command, user, STATE)
+
+
+def remembers(model: Model) -> bool:
+    """Whether a model's answers depend on earlier rows."""
+    return not {"detector/1", "drift/1"}.isdisjoint(model.sections) or any(
+        one.stream is not None for one in model.inputs
+    )

@@ -62,8 +62,8 @@ class Grid:
     """One numeric input's rounding: ``z = (x - centre) / step`` runs from `low` to `high`, q from `q_low` to `q_high`.
 
     `slip` and `slip32`: how far, in steps, floating-point arithmetic can move z (binary64, binary32).
-    `size`: the largest magnitude of a reading. `loose`: None where q is z rounded; else the largest |z - q| of a derived
-    input, whose q comes from other integers (`stream_bound`).
+    `size`: the largest magnitude of a reading. `loose`: None where q is z rounded; else the largest |z - q| of a
+    derived input, whose q comes from other integers (`stream_bound`).
     """
 
     centre: Fraction

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from edge_lasso.errors import DataError
 from edge_lasso.fit import ROW_METHODS, Fit, Path, TrainOptions
 from edge_lasso.folds import FoldStatistics, collect, plan_folds, threads
+from edge_lasso.onnx_methods import OnnxMethods
 from edge_lasso.path import SCREEN_FROM
 from edge_lasso.row_path import row_paths
 from edge_lasso.terms import numeric_inputs, provenance, to_model
@@ -23,7 +24,7 @@ from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 Array = npt.NDArray[Any]
 
 
-class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Lasso or elastic net with its inputs chosen by cross-validation, from one pass over the rows.
 
     Inputs are standardized inside and coefficients given in raw units. A missing reading (NaN) is replaced by the
@@ -222,18 +223,6 @@ class LassoRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.alpha_, self.gamma_, self.method_ = each("alpha"), each("gamma"), each("method")
         self.optimality_gap_, self.cv_error_ = each("optimality_gap"), each("cv_error")
         self.n_iter_ = max(fit.n_iter for fit in fits)
-
-    def onnx_shape_calculator(self) -> Any:
-        """What skl2onnx calls for the shape of the outputs."""
-        from edge_lasso_exporters.skl2onnx_converter import shapes
-
-        return shapes
-
-    def onnx_converter(self) -> Any:
-        """What skl2onnx calls for the nodes: it converts a pipeline with this estimator in it."""
-        from edge_lasso_exporters.skl2onnx_converter import convert
-
-        return convert
 
     def predict(self, X: Any) -> Array:
         """Predict; a missing reading counts as the training mean.

@@ -17,6 +17,8 @@ from edge_lasso_devices.micropython import find_micropython
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
 
+MICROPYTHON_VALUES = 100_000
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -28,10 +30,13 @@ class Runtime:
         What stands in the certificate when it cannot be opened.
     open : callable
         Returns a `Session`; raises MissingRuntimeError or BoardError when the machine lacks it.
+    values : int or None
+        About how many readings it answers in reasonable time; rows beyond that are left out, evenly.
     """
 
     name: str
     open: Callable[[], Session]
+    values: int | None = None
 
 
 def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runtime]:
@@ -41,7 +46,7 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
     if target == "python":
         return [
             Runtime("CPython", lambda: load("python", folder)),
-            Runtime("MicroPython", lambda: _micropython(folder)),
+            Runtime("MicroPython", lambda: _micropython(folder), MICROPYTHON_VALUES),
         ]
     if target == "c":
         return [Runtime(" ".join(one) or "C compiler", partial(_compiled, folder, files, one)) for one in compilers()]

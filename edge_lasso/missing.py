@@ -33,8 +33,6 @@ def cannot_estimate(model: Model, rows: int) -> str:
     count = len(numeric(model))
     if model.degree > 1:
         return "it has products of inputs"
-    if model.classes is not None:
-        return "it is a classifier"
     if not 2 <= count <= MOST_INPUTS:
         return f"it has {count} input{'s' * (count != 1)} of numbers; 2 to {MOST_INPUTS} are possible"
     if rows < ROWS_PER_INPUT * count:
@@ -51,7 +49,7 @@ def with_estimate(model: Model, folds: FoldStatistics, residual: Sequence[float]
     folds : FoldStatistics
         Of the rows it was trained on.
     residual : sequence of float
-        Mean squared error of each output on rows not trained on.
+        Mean squared error of each output on rows not trained on; 0: not known, and errors are never called wider.
     strict : bool
         Raise a `DataError` when it cannot.
     """
@@ -81,15 +79,32 @@ def estimate_section(model: Model, folds: FoldStatistics, residual: Sequence[flo
     variance = np.diagonal(covariance).copy()
     variance[variance <= 0.0] = 1.0
     ridge = np.diag(variance * (1.0 + RIDGE) - np.diagonal(covariance))
-    precision = inverse(covariance + ridge)
+    return _section([one.default for one in inputs], inverse(covariance + ridge), model, residual)
+
+
+def _section(mean: Sequence[Any], precision: Array, model: Model, residual: Sequence[float]) -> dict[str, Any]:
+    at = numeric(model)
     weights = np.array(slopes(model, at))
     losses = [growth(precision, w, lost_with(model, at, k)) for w in weights for k in range(len(at))]
     return {
-        "mean": [one.default for one in inputs],
+        "mean": list(mean),
         "inverse": [_short(value) for value in precision[np.tril_indices(len(at))]],
         "residual": [_short(value) for value in residual],
         "loss": [_short(value) for value in losses],
     }
+
+
+def without_inputs(model: Model, before: Model, residual: Sequence[float]) -> Model:
+    """A model, made from one with more inputs, that estimates what it still has."""
+    section = before.sections[KEY]
+    sections = {key: one for key, one in model.sections.items() if key != KEY}
+    at, names = numeric(model), [before.inputs[i].name for i in numeric(before)]
+    if len(at) < 2:
+        return model.replace(sections=sections)
+    kept = [names.index(model.inputs[i].name) for i in at]
+    precision = inverse(inverse(_matrix(section["inverse"], len(names)))[np.ix_(kept, kept)])
+    made = _section([section["mean"][k] for k in kept], precision, model, residual)
+    return model.replace(sections={**sections, KEY: made})
 
 
 def lost_with(model: Model, at: Sequence[int], k: int) -> list[int]:
@@ -101,8 +116,9 @@ def lost_with(model: Model, at: Sequence[int], k: int) -> list[int]:
 
 def growth(precision: Array, weights: Array, lost: Sequence[int] | Array) -> float:
     """By how much the mean squared error grows when inputs are estimated: ``w_M' H_MM^-1 w_M``."""
-    w = weights[lost]
-    return max(float(w @ np.linalg.solve(precision[np.ix_(lost, lost)], w)), 0.0)
+    at = np.asarray(lost, dtype=np.intp)
+    w = weights[at]
+    return max(float(w @ np.linalg.solve(precision[np.ix_(at, at)], w)), 0.0)
 
 
 def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
@@ -129,7 +145,8 @@ def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     with np.errstate(invalid="ignore"):
         gone = ~(np.abs(x) <= model.limit)
     if model.policy == "clamp" and warm_up(model):  # a board clamps before it remembers, else only at the end
-        x = np.clip(x, [model.inputs[i].low for i in at], [model.inputs[i].high for i in at])
+        ranges = np.array([(model.inputs[i].low, model.inputs[i].high) for i in at], dtype=np.float64)
+        x = np.clip(x, *ranges.T)
     patterns, which = np.unique(gone, axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         if not pattern.any():

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from edge_lasso.cluster import Pieces
 from edge_lasso.errors import DataError
-from edge_lasso.fit import Fit
 from edge_lasso.folds import FoldStatistics
-from edge_lasso.missing import errors_of, with_estimate
+from edge_lasso.missing import with_estimate
 from edge_lasso.normal_rows import drift_section, health_section, look
 from edge_lasso.survey import Survey
 from edge_lasso.tables import Table
@@ -29,8 +28,8 @@ def check_sections(sections: Sequence[str] | None, cluster: str | None) -> None:
 def with_sections(
     table: Table,
     model: Model,
-    folds: FoldStatistics,
-    fits: Sequence[Fit],
+    statistics: FoldStatistics,
+    errors: Sequence[float],
     rows: Survey | Pieces,
     sections: Sequence[str] | None,
     ordered: bool,
@@ -40,9 +39,13 @@ def with_sections(
 
     Parameters
     ----------
-    table, folds, fits, rows
-        What it was trained on and how.
+    table, rows
+        What it was trained on.
     model : Model
+    statistics : FoldStatistics
+        Of its inputs.
+    errors : sequence of float
+        Mean squared error of each output on rows not trained on; of a classifier 0.
     sections : sequence of str, optional
         Of `SECTIONS`. None: what is possible, and makes sense.
     ordered : bool
@@ -55,7 +58,7 @@ def with_sections(
     model : Model
     notes : list of str
     """
-    errors = errors_of(fits, model, folds)
+    regression = model.classes is None
     strict = strict and sections is not None
     looked = [name for name in ("health", "drift") if (ordered if sections is None else name in sections)]
     notes: list[str] = []
@@ -67,9 +70,9 @@ def with_sections(
             notes.append(f"no health in the model: {why}")
         looked.remove("health")
     if looked and isinstance(rows, Survey):
-        seen = look(table, model, rows)
+        seen = look(table, model, rows, truth=regression)
         made = {"health": health_section(seen), "drift": drift_section(seen, errors[0])}
         model = model.replace(sections={**model.sections, **{f"{name}/1": made[name] for name in looked}})
     if sections is None or "estimate" in sections:
-        model = with_estimate(model, folds, errors, strict)
+        model = with_estimate(model, statistics, errors, strict)
     return model, notes

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.folds import FoldPlan, FoldStatistics, held_out_moments
-from edge_lasso.missing import held_out_errors, squared_error, with_estimate
+from edge_lasso.missing import held_out_errors, squared_error
+from edge_lasso.missing import without_inputs as keep_estimate
 from edge_lasso.normal_rows import without_inputs
 from edge_lasso.refit import independent, inverse
 from edge_lasso.statistics import Moments, Statistics
@@ -341,4 +342,4 @@ def _assembled(
     if "estimate/1" not in sections:
         return pruned
     stated = [value * rise for value in sections["estimate/1"]["residual"]]
-    return with_estimate(pruned, folds, stated if len(outputs) == 1 else held_out_errors(pruned, folds))
+    return keep_estimate(pruned, model, stated if len(outputs) == 1 else held_out_errors(pruned, folds))

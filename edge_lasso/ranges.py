@@ -64,9 +64,7 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
             raise DataError(f"a range is declared for {name!r}, which is categorical; categories have no range")
         stream = known[name].stream
         if stream is not None and stream[0] != "difference":
-            raise DataError(
-                f"a range is declared for {name!r}, which is computed from {stream[1]!r} and has its range; declare that"
-            )
+            raise DataError(f"a range is declared for {name!r}, which is computed from {stream[1]!r} and has its range")
     if not 0.0 <= margin < math.inf:
         raise DataError(f"margin is {margin!r}; it must be 0 or more, as in 0.1 for 10 % on both sides")
     limit = model.limit

@@ -1,4 +1,4 @@
-"""The front of accuracy against cost for a board: inputs, precision and target are walked on the statistics alone.
+"""The front of accuracy against cost for a board: lambda, inputs, precision and target, walked on the statistics alone.
 
 The error of a candidate is its cross-validated root mean squared error, each fold having found its own inputs, plus
 the proven bound of its precision: by the triangle inequality no reading in the ranges makes the integers worse.
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_lasso import select as selection
-from edge_lasso.bench import Measurement, check_budgets, rendered
+from edge_lasso.bench import Measurement, Subject, check_budgets, rendered
 from edge_lasso.board_costs import Emulators
 from edge_lasso.collect_table import table_inputs
-from edge_lasso.errors import DataError
+from edge_lasso.errors import DataError, ExportError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.quantize import quantize
@@ -27,11 +27,17 @@ from edge_lasso_devices.boards import Board, targets
 from edge_lasso_runtime.model import Model
 
 PRECISIONS = {
-    "float": ("python:double", "c:float"),
+    "float": ("python:double", "c:float", "onnx:float32", "onnx:float64", "tflite:float32"),
+    "float16": ("tflite:float16",),
     "int16": ("python:fixed", "c:fixed"),
     "int8": ("python:fixed", "c:fixed"),
+    "int16 x int8": ("tflite:int16x8",),
+    "int8 in tflite": ("tflite:int8",),
+    "int8 weights": ("tflite:dynamic",),
 }
-"""Of the model, and the artifacts that have it."""
+"""Of the model, and the artifacts that have it. What LiteRT quantizes is quantized by its writer."""
+QUANTIZED = ("int16", "int8")
+"""Those for which the model itself is quantized."""
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100)
 COSTS = ("cycles", "instructions", "p50_us", "flash_bytes", "ram_bytes", "size_bytes")
 
@@ -77,6 +83,11 @@ class Candidate:
         kinds = (str(one.figures[key].get("kind")) for one in self.measurements if one.value(key) is not None)
         return next(kinds, "")
 
+    def source(self, key: str) -> dict[str, str]:
+        """What a figure was counted on or worked out from, as ``of``; empty where nothing is said."""
+        found = (one.figures[key].get("of") for one in self.measurements if one.value(key) is not None)
+        return {"of": of} if (of := next(found, None)) else {}
+
     @property
     def title(self) -> str:
         """How it is named in tables."""
@@ -119,7 +130,11 @@ def search(
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
 ) -> Front:
-    """Walk inputs x precision x target for a board.
+    """Walk inputs x precision x target for a board, each number of inputs with the lambda that is best for it.
+
+    What a model costs depends on its inputs, not on lambda: of the lambdas that choose as many inputs, the one with the
+    smallest cross-validated error (and, with it, whether it is refitted) beats all others, so no other can be on the
+    front. Larger lambdas stand behind the smaller numbers of inputs.
 
     Parameters
     ----------
@@ -146,25 +161,22 @@ def search(
     _check(statistics, limits)
     candidates: list[Candidate] = []
     lost: dict[str, str] = {}
-    with Emulators() as emulators:
-        for model, error in sized_models(statistics, max_inputs, workers):
-            for precision, artifacts in PRECISIONS.items():
-                try:
-                    reduced = model if precision == "float" else quantize(model, precision)
-                except DataError as refusal:
-                    lost[f"{len(model.inputs)} inputs, {precision}"] = str(refusal)
-                    continue
-                for artifact in artifacts:
-                    if not _counts(board, artifact.partition(":")[0]):
-                        continue
-                    if progress is not None:
-                        progress(f"{len(model.inputs)} inputs, {precision}, {artifact}")
-                    one = _candidate(emulators, board, reduced, precision, artifact, error)
-                    reason = next((each.reason for each in one.measurements if each.reason), "")
-                    if reason:
-                        lost[one.title] = reason
-                    else:
-                        candidates.append(one)
+    prepared: list[Prepared] = []
+    for model, error in sized_models(statistics, max_inputs, workers):
+        prepared += _prepare(board, model, error, lost)
+    with Emulators(calibrated=True) as emulators:
+        if progress is not None:
+            progress("what runs in a runtime")
+        emulators.count_together(board, [one.subject for one in prepared])
+        for each in prepared:
+            if progress is not None:
+                progress(f"{len(each.model.inputs)} inputs, {each.precision}, {each.subject.name}")
+            one = _candidate(emulators, board, each)
+            reason = next((each.reason for each in one.measurements if each.reason), "")
+            if reason:
+                lost[one.title] = reason
+            else:
+                candidates.append(one)
     if not candidates:
         why = next(iter(lost.values()), "no target of it can be counted here")
         raise DataError(f"nothing could be counted for {board.name}: {why}")
@@ -224,15 +236,43 @@ def _counts(board: Board, target: str) -> bool:
     return targets(board)[target] is None and (board.kind == "linux" or target == "c")
 
 
-def _candidate(
-    emulators: Emulators, board: Board, model: Model, precision: str, artifact: str, error: float
-) -> Candidate:
-    """Render and count one artifact of a model with the given cross-validated error."""
-    [subject] = rendered(model, artifact)
+@dataclass(frozen=True)
+class Prepared:
+    """A model in one precision, rendered for one target, with its cross-validated error."""
+
+    model: Model
+    precision: str
+    subject: Subject
+    error: float
+
+
+def _prepare(board: Board, model: Model, error: float, lost: dict[str, str]) -> list[Prepared]:
+    """A model in every precision and on every target that the board runs; what cannot be goes to `lost`."""
+    found = []
+    for precision, artifacts in PRECISIONS.items():
+        wanted = [one for one in artifacts if _counts(board, one.partition(":")[0])]
+        try:
+            reduced = quantize(model, precision) if precision in QUANTIZED and wanted else model
+        except DataError as refusal:
+            lost[f"{len(model.inputs)} inputs, {precision}"] = str(refusal)
+            continue
+        for artifact in wanted:
+            try:
+                [subject] = rendered(reduced, artifact)
+            except ExportError as refusal:
+                lost[f"{len(model.inputs)} inputs, {artifact}"] = str(refusal)
+                continue
+            found.append(Prepared(reduced, precision, subject, error))
+    return found
+
+
+def _candidate(emulators: Emulators, board: Board, one: Prepared) -> Candidate:
+    """Count one artifact."""
+    model, subject = one.model, one.subject
     quantized = model.provenance.get("quantized")
     bound = max(quantized["bounds"]) if quantized else float(subject.figures["max_error"]["value"])
     costs = tuple(emulators.costs(board, subject))
-    return Candidate(model, artifact, precision, len(model.inputs), error + bound, bound, costs)
+    return Candidate(model, subject.name, one.precision, len(model.inputs), one.error + bound, bound, costs)
 
 
 def _dominates(one: Candidate, other: Candidate) -> bool:

@@ -64,7 +64,9 @@ class Sensors:
         for name in self.signs:
             _known(name, columns, "--sign")
 
-    def on(self, options: TrainOptions, columns: Sequence[str], terms: Terms) -> TrainOptions:
+    def on(
+        self, options: TrainOptions, columns: Sequence[str], terms: Terms, sources: Mapping[str, str] | None = None
+    ) -> TrainOptions:
         """The options with a penalty factor and a group for each column of the statistics.
 
         A factor is the cost relative to the median of the inputs; a product costs what its dearest input does. For
@@ -76,12 +78,16 @@ class Sensors:
         columns : sequence of str
             What ``Factor.input`` counts.
         terms : sequence of tuple of Factor
+        sources : mapping of str to str, optional
+            The column that a derived one is computed from: it costs the same, and belongs to the same sensor.
         """
+        origin = [(sources or {}).get(name, name) for name in columns]
         owner = {name: sensor for sensor, names in self.members.items() for name in names}
-        bought = [owner.get(name, name) for name in columns]
+        bought = [owner.get(name, name) for name in origin]
         read = [tuple(sorted({bought[factor.input] for factor in term})) for term in terms]
         if self.costs:
-            cost = np.array([self.costs.get(name, 1.0) for name in bought])
+            prices = [self.costs.get(one, self.costs.get(name, 1.0)) for one, name in zip(columns, bought, strict=True)]
+            cost = np.array(prices)
             cost /= np.median(cost)
             factors = [float(max(cost[factor.input] for factor in term)) for term in terms]
             options = replace(options, penalty=factors)

@@ -16,17 +16,23 @@ def show_front(front: Front, board: Board, as_json: bool) -> None:
     if as_json:
         terminal.say_json(front_json(front, board))
         return
-    keys = [key for key in COSTS if any(one.cost(key) is not None for one in front.best)]
-    if "cycles" in keys:
-        keys.remove("instructions")
+    keys = [
+        (key, kind)
+        for key in COSTS
+        for kind in sorted({one.kind(key) for one in front.best if one.cost(key) is not None})
+    ]  # counted and calibrated figures never stand in one column
+    if any(key == "cycles" for key, _ in keys):
+        keys = [(key, kind) for key, kind in keys if key != "instructions"]
     rows = []
     for one in front.best:
         mark = " ".join(word for word, at in (("choice", front.choice), ("knee", front.knee)) if at is one)
-        costs = [number(one.cost(key), 3 if key == "p50_us" else 9) for key in keys]
+        costs = [
+            number(one.cost(key) if one.kind(key) == kind else None, 3 if key == "p50_us" else 9) for key, kind in keys
+        ]
         rows.append(
             (str(one.inputs), one.precision, one.artifact, number(one.error), number(one.bound, 3), *costs, mark)
         )
-    heads = [f"{key.replace('_', ' ')}, {front.best[0].kind(key)}" for key in keys]
+    heads = [f"{key.replace('_', ' ').replace('instructions', 'instr.')}, {kind}" for key, kind in keys]
     columns = ("inputs", "precision", "artifact", "error", "proven bound", *heads, "")
     title = f"{board.title}: {len(front.candidates)} candidates; error is cross-validated RMSE plus the proven bound"
     terminal.table(title, columns, rows)
@@ -41,7 +47,11 @@ def front_json(front: Front, board: Board) -> dict[str, Any]:
 
     def one(candidate: Candidate) -> dict[str, Any]:
         costs = {key: {"value": candidate.cost(key), "kind": candidate.kind(key)} for key in COSTS}
+        costs = {key: {**cost, **candidate.source(key)} for key, cost in costs.items()}
+        [fit] = candidate.model.provenance["fits"]
         return {
+            "lambda": fit["alpha"],
+            "gamma": fit["gamma"],
             "inputs": [each.name for each in candidate.model.inputs],
             "precision": candidate.precision,
             "artifact": candidate.artifact,

@@ -63,4 +63,4 @@ def _loose(kind: str, length: int, source: Grid) -> Fraction | None:
     rate = Fraction(multiplier, 2 ** (15 + shift))
     other = abs(Fraction(2, length + 1) - rate) / rate * (source.high - source.low)
     settled = (Fraction(1, 2**shift) / 2 + HALF) / rate / 2**FRACTION
-    return HALF + other + settled + HALF
+    return 2 * HALF + Fraction(other + settled)

@@ -36,8 +36,8 @@ class Span:
         assert one.raw is not None
         if max(-self.low, self.high) / abs(one.raw[0]) > INT16:
             raise DataError(
-                f"differences of input {one.name!r} from {self.low!r} to {self.high!r} do not fit 16 bits in its counts; "
-                "declare a narrower range for them"
+                f"differences of input {one.name!r} from {self.low!r} to {self.high!r} do not fit 16 bits in its "
+                "counts; declare a narrower range for them"
             )
 
 

@@ -6,8 +6,6 @@ import math
 import random
 from collections.abc import Sequence
 
-import numpy as np
-
 from edge_lasso_runtime.health import KEY as HEALTH
 from edge_lasso_runtime.model import Input, Model
 from edge_lasso_runtime.stream import readings, warm_up
@@ -17,9 +15,7 @@ SHORTEST = 150
 Rows = list[list[float]]
 
 
-def sequences(
-    model: Model, real: Sequence[Sequence[float]] | None = None, seed: int = 0, single: bool = False
-) -> list[Rows]:
+def sequences(model: Model, real: Sequence[Sequence[float]] | None = None, seed: int = 0) -> list[Rows]:
     """Make the sequences; each is run from a start.
 
     Parameters
@@ -28,8 +24,6 @@ def sequences(
         One that keeps state.
     real : rows in the order of the model's inputs, one after another in time, NaN where a reading is missing
     seed : int
-    single : bool
-        Readings are binary32 numbers, so that a float artifact sees the same as the reference.
 
     Returns
     -------
@@ -43,8 +37,6 @@ def sequences(
     if real:
         places = readings(model)
         found.append([[row[i] for i in places] for row in real[:LONGEST]])
-    if single:
-        found = [[[float(np.float32(x)) if abs(x) < 3e38 else x for x in row] for row in rows] for rows in found]
     return found
 
 
@@ -70,7 +62,8 @@ def _column(model: Model, one: Input, source: random.Random, length: int, troubl
     low, high = one.low, one.high
     width, limit = high - low, model.limit
     absurd = (math.nan, math.inf, -math.inf, limit, -limit, 1.5 * limit, 1e300)
-    value, found = low + width * source.random(), []
+    value = low + width * source.random()
+    found: list[float] = []
     while len(found) < length:
         value = min(max(value + width * source.gauss(0.0, 0.05), low), high)
         if source.random() >= trouble:

@@ -59,6 +59,23 @@ def parse_past(options: dict[str, Sequence[str] | None]) -> list[Past]:
     return found
 
 
+def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]) -> list[str]:
+    """The targets whose own past is an input, because they are named as inputs."""
+    named = {*inputs, *(name for one in past for name in one.columns)}
+    return [name for name in targets if past and name in named]
+
+
+def check_past(past: Sequence[Past], degree: int, group: str | None, cluster: str | None) -> None:
+    """Refuse what does not go with inputs computed from earlier rows."""
+    if past and degree == 2:
+        raise DataError("--degree 2 does not go with inputs from earlier rows (--lags and the like); use --degree 1")
+    if past and (group is not None or cluster is not None):
+        raise DataError(
+            f"--{'cluster' if cluster is not None else 'group'} does not go with inputs from earlier rows (--lags and "
+            "the like), which need all rows of one series in order"
+        )
+
+
 def expand(past: Sequence[Past], table: Table, numeric: Sequence[str], own: Sequence[str] = ()) -> tuple[Stream, ...]:
     """The derived columns of a table.
 

@@ -21,16 +21,25 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.fit_logistic import TOLERANCE, LogisticFit, fit_logistic, row_reliability
 from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, one_blas_thread
+from edge_lasso.history import stream_name
 from edge_lasso.logistic import LogisticSolver, Rows
+from edge_lasso.model_sections import check_sections, with_sections
 from edge_lasso.predict_table import rows_from
 from edge_lasso.row_labels import group_folds
 from edge_lasso.scaling import Scaling
 from edge_lasso.sensors import Sensors
+from edge_lasso.streams import Past, check_past, expand, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import numeric_input
 from edge_lasso.train import input_owners
-from edge_lasso.train_table import check_folds, check_numbers, cluster_path, data_facts, input_columns
+from edge_lasso.train_table import (
+    check_folds,
+    check_numbers,
+    cluster_path,
+    data_facts,
+    input_columns,
+)
 from edge_lasso_runtime.model import READING_LIMIT, Input, Model
 
 Array = npt.NDArray[Any]
@@ -74,6 +83,8 @@ def train_classes(
     holdout: float = 0.0,
     seed: int = 0,
     class_weight: str | None = None,
+    past: Sequence[Past] = (),
+    sections: Sequence[str] | None = None,
     options: TrainOptions | None = None,
     sensors: Sensors | None = None,
     cluster: str | None = None,
@@ -87,8 +98,10 @@ def train_classes(
     data : path or table
     target : str
         Column of labels: text or numbers, each different value a class.
-    time, inputs, drop, categorical, degree, cv, gap, group, holdout, seed, options, sensors, cluster, progress
-        As there. Without `time` and `group` the folds are stratified.
+    time, inputs, drop, categorical, degree, cv, gap, group, holdout, seed, past, sections, options, sensors, cluster
+        As there. Without `time`, `past` and `group` the folds are stratified.
+    progress
+        As there.
     class_weight : "balanced" or None
     in_memory : int
         Readings to keep in memory.
@@ -101,18 +114,27 @@ def train_classes(
     options = options or TrainOptions()
     sensors = sensors or Sensors()
     check_numbers(degree, holdout)
-    check_folds(gap, group, None, time is not None, holdout, cv, cluster)
+    ordered = time is not None or bool(past)
+    check_folds(gap, group, None, ordered, holdout, cv, cluster)
+    check_past(past, degree, group, cluster)
+    check_sections(sections, cluster)
     if class_weight not in (None, "balanced"):
         raise DataError(f"class_weight is '{class_weight}'; allowed is balanced, or leave it out")
     table = open_table(data)
     columns = [name for name in input_columns(table, [target], time, inputs, drop) if name != group]
-    sensors.check(columns, options.method)
     texts = [name for name in columns if name in set(table.expand(categorical, "--categorical"))]
+    streams = expand(past, table, [name for name in columns if name not in texts])
+    sensors.check([*columns, *map(stream_name, streams)], options.method)
+    broken: list[str] = []
     with ExitStack() as opened:
         rows: Survey | Pieces
         source: TableRows | ClusterRows
         if cluster is None:
             rows = survey(table, [], time, [*texts, target], holdout, label=target)
+            if streams:
+                rows, broken = series(rows, time)
+            elif time is not None:
+                rows = with_breaks(rows)
             classes = rows.categories[target]
             source = TableRows(table, rows, row_codes(table, target, classes), len(classes), progress)
         else:
@@ -122,9 +144,10 @@ def train_classes(
             classes = rows.categories[target]
             source = ClusterRows(client, rows, target, classes, progress)
         design = Design(tuple(columns), (), {name: rows.categories[name] for name in texts}, {})
+        design = design.deriving(streams)
         design, empty = _readable(table, design, source, degree)
         terms = design.terms
-        options = sensors.on(options, design.columns, terms)
+        options = sensors.on(options, design.columns, terms, design.origins)
         count = min(rows.kept, max(in_memory // len(terms), FEWEST_ROWS))
         chosen = np.unique(np.linspace(0, rows.kept - 1, count).astype(int))
         taken = source.take(design, chosen)
@@ -137,7 +160,7 @@ def train_classes(
         if group is not None and isinstance(rows, Survey):
             plan = group_folds(table, rows, group, cv)
         else:
-            plan = forward_chain(len(X), cv, gap) if time is not None and cv else class_folds(cv, X, labels)
+            plan = forward_chain(len(X), cv, gap) if ordered and cv else class_folds(cv, X, labels)
         fit, scaled = fit_logistic(X, labels, classes, weights[labels], plan, options, input_owners(len(terms), terms))
         if len(chosen) < rows.kept:
             fit = _on_all_rows(source.every(design, scaled, weights, float(weights @ taken.counts)), fit, options)
@@ -147,17 +170,23 @@ def train_classes(
     about["options"] = {
         "task": "classification", "time": time, "inputs": list(inputs), "drop": list(drop),
         "categorical": list(categorical), "degree": degree, "costs": dict(sensors.costs), "cv": cv, "gap": gap,
+        "past": [[one.kind, one.length, list(one.columns)] for one in past],
+        "sections": None if sections is None else list(sections),
         "group": group, "holdout": holdout, "class_weight": class_weight, "eps": options.eps, "refit": options.refit,
     }  # fmt: skip
     found = _inputs(design, scaled.mean, taken)
     model = classifier_model(fit, scaled, found, design.columns, terms, target, classes, about)
+    plain = FoldStatistics(design.names, (), FoldPlan(()))
+    model, told = with_sections(
+        table, model, plain.update(X, np.zeros((len(X), 0)), 0), [0.0] * len(model.outputs), rows, sections, ordered
+    )
     folds = _statistics(X, plan, design, target, fit, scaled, weights[labels]) if len(classes) == 2 else None
     if folds is not None:
         about["statistics_hash"] = folds.hash
     if isinstance(source, TableRows) and rows.kept < rows.used:
         about["held_out"] = _held(table, model, source)
     model = model.replace(provenance=about)
-    notes = [*rows.notes, *(f"column '{name}' without a reading left out" for name in empty)]
+    notes = [*rows.notes, *broken, *told, *(f"column '{name}' without a reading left out" for name in empty)]
     if fit.ended.endswith("deviance explained"):
         notes.append("the classes are all but separated by these inputs: probabilities are close to 0 and 1")
     return ClassesResult(model, folds, fit, notes)
@@ -207,6 +236,6 @@ def _statistics(
 def _held(table: Table, model: Model, source: TableRows) -> dict[str, float]:
     """Quality on the rows held out."""
     rows = source.rows
-    _, z, _ = rows_from(table, model, rows.rank, rows.kept)
+    _, z, _ = rows_from(table, model, rows.rank, rows.kept, (), rows.breaks)
     label = source.codes[rows.rank >= rows.kept]
     return {"rows": float(len(label)), **row_reliability(z, label, source.classes)}

@@ -18,12 +18,13 @@ from edge_lasso.folds import FoldPlan, FoldStatistics, forward_chain, plan_folds
 from edge_lasso.history import stream_name
 from edge_lasso.intervals import check_level, conformal
 from edge_lasso.leakage import copies, from_the_future
+from edge_lasso.missing import errors_of
 from edge_lasso.model_sections import check_sections, with_sections
 from edge_lasso.predict_table import rows_from
 from edge_lasso.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.row_labels import group_folds, segment_errors
 from edge_lasso.sensors import Sensors
-from edge_lasso.streams import Past, expand, series, with_breaks
+from edge_lasso.streams import Past, check_past, expand, own_past, series, with_breaks
 from edge_lasso.survey import Survey, survey
 from edge_lasso.tables import Table, open_table
 from edge_lasso.terms import provenance, to_model
@@ -184,7 +185,6 @@ def train_table(
     own = own_past(targets, inputs, past)
     columns = [name for name in input_columns(table, targets, time, inputs, drop, bool(own)) if name != group]
     sensors = sensors or Sensors()
-    sensors.check(columns, options.method)
     chosen = set(table.expand(categorical, "--categorical"))
     for name in targets:
         if name in chosen:
@@ -192,6 +192,7 @@ def train_table(
     texts = [name for name in columns if name in chosen]
     streams = expand(past, table, [name for name in columns if name not in chosen], own)
     check_past(past, degree, group, cluster)
+    sensors.check([*columns, *map(stream_name, streams)], options.method)
 
     def plan(rows: Survey | Pieces) -> FoldPlan:
         if group is not None and isinstance(rows, Survey):
@@ -243,7 +244,7 @@ def train_table(
             if owner:
                 blocks = blocks_of(found.folds)
                 found = replace(found, folds=found.folds.joined(folded, owner))
-            options = sensors.on(options, found.design.columns, found.terms)
+            options = sensors.on(options, found.design.columns, found.terms, found.design.origins)
             fits = fit_statistics(found.folds, options, found.terms)
     folds, design = found.folds, found.design
     about = provenance(fits, folds, options)
@@ -263,7 +264,7 @@ def train_table(
     folds.about = {} if isinstance(found, CollectedWide) else training(design, degree, time, options, about, seed)
     model = to_model(fits, found.inputs, design.columns, found.terms, about)
     folds.about["sections"] = None if sections is None else list(sections)
-    model, told = with_sections(table, model, folds, fits, rows, sections, time is not None or bool(past))
+    model, told = with_sections(table, model, folds, errors_of(fits, model, folds), rows, sections, ordered)
     held = _held(table, model, targets, rows) if isinstance(rows, Survey) and rows.kept < rows.used else None
     if held is not None:
         about["held_out"] = held.quality()
@@ -363,23 +364,6 @@ def check_numbers(degree: int, holdout: float) -> None:
         raise DataError(f"degree is {degree}; allowed are 1 and 2")
     if not 0.0 <= holdout < 1.0:
         raise DataError(f"holdout is {holdout}; it must be 0 or more and less than 1")
-
-
-def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]) -> list[str]:
-    """The targets whose own past is an input, because they are named as inputs."""
-    named = {*inputs, *(name for one in past for name in one.columns)}
-    return [name for name in targets if past and name in named]
-
-
-def check_past(past: Sequence[Past], degree: int, group: str | None, cluster: str | None) -> None:
-    """Refuse what does not go with inputs computed from earlier rows."""
-    if past and degree == 2:
-        raise DataError("--degree 2 does not go with inputs from earlier rows (--lags and the like); use --degree 1")
-    if past and (group is not None or cluster is not None):
-        raise DataError(
-            f"--{'cluster' if cluster is not None else 'group'} does not go with inputs from earlier rows (--lags and "
-            "the like), which need all rows of one series in order"
-        )
 
 
 def input_columns(

@@ -1,7 +1,8 @@
 """Rows to try an artifact on: real ones, random ones inside the ranges, and adversarial ones.
 
 The adversarial rows are made so that every coefficient is seen alone: with all other inputs at zero and one input
-large, an error of 1 % in even the least important weight stands far above any rounding.
+large, an error of 1 % in even the least important weight stands far above any rounding. Thousands of inputs are taken
+in groups, scaled so that their terms weigh the same: else the rows of a model would grow with the square of its size.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from collections.abc import Sequence
 from edge_lasso_runtime.model import Input, Model
 
 NAN = math.nan
+WIDE = 200
+VALUES = 300_000
+"""Readings in the rows of one kind, about, for models of more than `WIDE` inputs."""
+FEWEST = 64
 Row = list[float]
 
 
@@ -26,7 +31,7 @@ def trial_rows(
     model : Model
     real : rows in the order of the model's inputs, NaN where a reading is missing
     n_random : int
-        How many of each random kind.
+        How many of each random kind; fewer for very wide models.
     seed : int
 
     Returns
@@ -37,6 +42,7 @@ def trial_rows(
     """
     source = random.Random(seed)
     inputs = model.inputs
+    n_random = min(n_random, _most(len(inputs)))
     rest = [_rest(one) for one in inputs]
     rows: dict[str, list[Row]] = {
         "real": [list(map(float, row)) for row in real or ()],
@@ -48,6 +54,23 @@ def trial_rows(
         "mixed": [[_anything(model, one, source) for one in inputs] for _ in range(n_random)],
     }
     return {kind: found for kind, found in rows.items() if found or kind == "real"}
+
+
+def _most(count: int) -> int:
+    return max(VALUES // max(count, 1), FEWEST)
+
+
+def _groups(count: int) -> list[range]:
+    """The inputs to treat alike in one row: each by itself, or every so many-th together."""
+    number = count if count <= WIDE else min(count, _most(count))
+    return [range(i, count, number) for i in range(number)]
+
+
+def _with(row: Row, places: range, values: Row) -> Row:
+    changed = list(row)
+    for i in places:
+        changed[i] = values[i]
+    return changed
 
 
 def replaced(model: Model, rows: Sequence[Row]) -> list[Row]:
@@ -110,11 +133,14 @@ def _anything(model: Model, one: Input, source: random.Random) -> float:
 def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
     ranges = [_range(one) for one in inputs]
     rows = [list(rest), [low for low, _ in ranges], [high for _, high in ranges], [0.0] * len(inputs)]
-    for i, (low, high) in enumerate(ranges):
-        above = math.nextafter(high, math.inf)
-        below = math.nextafter(low, -math.inf)
-        for value in (low, high) if len(inputs) > 200 else (low, high, above, below, 0.5, -0.0, 5e-324):
-            rows.append([*rest[:i], value, *rest[i + 1 :]])
+    ends = [[low for low, _ in ranges], [high for _, high in ranges]]
+    if len(inputs) <= WIDE:
+        ends += [
+            [math.nextafter(high, math.inf) for _, high in ranges],
+            [math.nextafter(low, -math.inf) for low, _ in ranges],
+        ]
+        ends += [[value] * len(inputs) for value in (0.5, -0.0, 5e-324)]
+    rows += [_with(rest, group, values) for group in _groups(len(inputs)) for values in ends]
     for i, one in enumerate(inputs):
         for category in range(len(one.categories or ())):
             rows.append([*rest[:i], float(category), *rest[i + 1 :]])
@@ -125,29 +151,44 @@ def _alone(model: Model) -> list[Row]:
     count = len(model.inputs)
     limit = model.limit
     rows = []
-    for i, one in enumerate(model.inputs):
-        low, high = _range(one)
-        span = max(abs(low), abs(high), 1e-300)
-        values = (high, low, 1e3 * span, -1e6 * span) if count <= 200 else (1e6 * span,)
-        for value in values:
-            row = [0.0 if other.categories is None else -1.0 for other in model.inputs]
-            row[i] = max(min(value, limit), -limit)
-            rows.append(row)
+    none = [0.0 if one.categories is None else -1.0 for one in model.inputs]
+    ranges = [_range(one) for one in model.inputs]
+    spans = [max(abs(low), abs(high), 1e-300) for low, high in ranges]
+    kinds = [[1e6 * span for span in _alike(model, spans)]]
+    if count <= WIDE:
+        kinds = [[high for _, high in ranges], [low for low, _ in ranges], [1e3 * span for span in spans]]
+        kinds.append([-1e6 * span for span in spans])
+    for group in _groups(count):
+        for values in kinds:
+            rows.append(_with(none, group, [max(min(value, limit), -limit) for value in values]))
     # Products vanish while all others are zero: the same with all others at one, or at their largest.
     if model.degree > 1:
-        largest = [max(_range(one), key=abs) for one in model.inputs]
+        largest = [max(pair, key=abs) for pair in ranges]
         ones = [1.0] * count
-        for i in range(count):
+        for group in _groups(count):
             for others in (largest, ones):
-                for value in (0.0, 1.0, largest[i]):
-                    rows.append([*others[:i], value, *others[i + 1 :]])
+                rows += [_with(others, group, values) for values in ([0.0] * count, ones, largest)]
     return rows
+
+
+def _alike(model: Model, spans: Row) -> Row:
+    """Readings of several inputs whose terms are of one size: none hides behind another of its group."""
+    if len(spans) == len(_groups(len(spans))):
+        return spans
+    sizes = [0.0] * len(spans)
+    for output in model.outputs:
+        for term in output.terms:
+            for factor in term.factors:
+                sizes[factor.input] = max(sizes[factor.input], abs(term.coef) * spans[factor.input])
+    middle = sorted(sizes)[len(sizes) // 2] or 1.0
+    scales = [min(max(middle / size, 2.0**-40), 2.0**40) if size else 1.0 for size in sizes]
+    return [span * scale for span, scale in zip(spans, scales, strict=True)]
 
 
 def _missing(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
     inside = [_inside(one, source) for one in inputs]
     rows = [[NAN] * len(inputs)]
-    rows += [[*inside[:i], NAN, *inside[i + 1 :]] for i in range(len(inputs))]
+    rows += [_with(inside, group, [NAN] * len(inputs)) for group in _groups(len(inputs))]
     rows += [[NAN if source.random() < 0.5 else _inside(one, source) for one in inputs] for _ in range(count)]
     return rows
 
@@ -158,7 +199,7 @@ def _huge(model: Model, rest: Row) -> list[Row]:
     beyond = math.nextafter(limit, math.inf)
     values = (limit, -limit, beyond, -beyond, math.inf, -math.inf, 1.7e308)
     rows = [[value] * count for value in values]
-    for i in range(count):
+    for group in _groups(count):
         for value in values if count <= 50 else values[:1] + values[4:5]:
-            rows.append([*rest[:i], value, *rest[i + 1 :]])
+            rows.append(_with(rest, group, [value] * count))
     return rows

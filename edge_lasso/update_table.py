@@ -17,6 +17,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldPlan, FoldStatistics, Splits, plan_folds
 from edge_lasso.history import ModelHistory
+from edge_lasso.missing import errors_of
 from edge_lasso.model_sections import with_sections
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.statistics import Statistics
@@ -100,7 +101,7 @@ def update_table(
     rows = with_breaks(rows)
     asked = folds.about["sections"] = about.get("sections", [])
     ordered = about["time"] is not None or bool(design.streams)
-    model, told = with_sections(table, model, folds, fits, rows, asked, ordered, strict=False)
+    model, told = with_sections(table, model, folds, errors_of(fits, model, folds), rows, asked, ordered, strict=False)
     notes = [*rows.notes, *broken, *told, *_new_categories(rows, design.categories)]
     return TrainResult(model, folds, fits, notes, None)
 

@@ -20,12 +20,15 @@ from edge_lasso_runtime.artifact import FILE, Artifact
 from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.python_session import InterpreterSession
+from edge_lasso_runtime.stream import keeps_state
 
 from .atomic import write_json
 from .certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
 from .compare import Outcome, compare
+from .compare_stream import PROMISES, compare_steps
 from .errors import DataError
 from .executions import Runtime, opened, runtimes
+from .stream_trials import sequences
 from .tables import model_rows
 from .trial_rows import full_rows, replaced, trial_rows
 
@@ -172,6 +175,10 @@ class _Trials:
         self.seed = seed
         by_kind = trial_rows(model, None if data is None else real_rows(model, data), seed=seed)
         self.counts = {kind: len(rows) for kind, rows in by_kind.items()}
+        self.sequences: list[list[list[float]]] = []
+        if keeps_state(model):
+            self.sequences = sequences(model, by_kind["real"], seed)
+            self.counts["sequences"] = sum(map(len, self.sequences))
         self.rows = [row for rows in by_kind.values() for row in rows]
 
 
@@ -201,20 +208,35 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
         return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
     module = registry.target(target)
     facts["promised"] = module.promise(model, options)
+    if artifact.step is not None:
+        facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
     rows = plain if options.inputs == "selected" else full_rows(model, plain, trials.seed)
     if not artifact.handles_missing and options.inputs == "all":
         rows = [[x if abs(x) <= model.limit else 0.0 for x in row] for row in rows]
     values, tolerances = module.expected(model, options, rows)
     table = (plain, rows, values, tolerances)
-    return [_run(one, model, facts, table) for one in runtimes(target, folder, files)]
+    return [_run(one, model, options, facts, table, trials.sequences) for one in runtimes(target, folder, files)]
 
 
-def _run(runtime: Runtime, model: Model, facts: dict[str, Any], table: tuple[Rows, Rows, Rows, Rows]) -> Execution:
+def _run(
+    runtime: Runtime,
+    model: Model,
+    options: Options,
+    facts: dict[str, Any],
+    table: tuple[Rows, Rows, Rows, Rows],
+    streams: list[list[list[float]]],
+) -> Execution:
+    if runtime.values is not None and table[1]:
+        step = -(-len(table[1]) * len(table[1][0]) // runtime.values)
+        table = tuple(part[:: max(step, 1)] for part in table)  # type: ignore[assignment]
     plain, rows, values, tolerances = table
+    stepped = 0
     try:
         with opened(runtime) as session:
             outcome = compare(session, model, plain, rows, values, tolerances)
+            if streams and not outcome.faults:
+                stepped, outcome.faults = compare_steps(session, model, options, streams)
             name = session.runtime
             if (
                 isinstance(session, InterpreterSession)
@@ -230,7 +252,7 @@ def _run(runtime: Runtime, model: Model, facts: dict[str, Any], table: tuple[Row
         **facts,
         status=FAILED if outcome.faults else PASSED,
         runtime=name,
-        rows=len(rows),
+        rows=len(rows) + stepped,
         largest_error=_finite(outcome.largest_error),
         largest_ratio=_finite(outcome.largest_ratio),
         reason="; ".join(outcome.faults),

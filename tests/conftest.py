@@ -130,7 +130,10 @@ def random_stateful_model(seed, plain=False, **only):
         found += [(Factor(count, c),) for c in (0, 2) if len(inputs) > count and inputs[count].categories]
         if not plain and not detector and source.random() < 0.3:
             found.append((Factor(source.choice(numbers)), Factor(source.choice(numbers))))
-        scale = [1.0 if f[0].category is not None else 1.0 / (inputs[f[0].input].high - inputs[f[0].input].low) for f in found]
+        scale = [
+            1.0 if f[0].category is not None else 1.0 / (inputs[f[0].input].high - inputs[f[0].input].low)
+            for f in found
+        ]
         return tuple(Term(source.uniform(-2, 2) * s * 10.0, f) for s, f in zip(scale, found, strict=True))
 
     sections, classes, link = {}, None, "identity"
@@ -157,7 +160,14 @@ def random_stateful_model(seed, plain=False, **only):
         classes = None if link == "identity" else ("no", "yes", "perhaps")[: max(2, several)]
     if choose("health", (True, True, False)):
         some = [one for one in sensors if source.random() < 0.8]
-        limits = [{"input": one.name, "stuck": source.choice((0, 1, 3)), "jump": (one.high - one.low) * source.uniform(0.05, 0.4)} for one in some]
+        limits = [
+            {
+                "input": one.name,
+                "stuck": source.choice((0, 1, 3)),
+                "jump": (one.high - one.low) * source.uniform(0.05, 0.4),
+            }
+            for one in some
+        ]
         sections["health/1"] = {"readings": limits}
     if choose("estimate", (True, False)):
         rng = np.random.default_rng(seed)
@@ -170,5 +180,7 @@ def random_stateful_model(seed, plain=False, **only):
             "residual": [source.choice((0.0, 1.0, 25.0)) for _ in outputs],
         }  # fmt: skip
     columns = tuple(one.name for one in inputs)
-    made = Model(columns, tuple(inputs), outputs, choose("policy", ("extrapolate", "extrapolate", "clamp")), classes, sections)
+    made = Model(
+        columns, tuple(inputs), outputs, choose("policy", ("extrapolate", "extrapolate", "clamp")), classes, sections
+    )
     return loads(dumps(made))

@@ -46,7 +46,8 @@ def test_top_level_names(dist, name, packages):
 
 def test_runtime_requires_nothing(dist):
     with wheel(dist, "edge_lasso_runtime") as archive:
-        assert metadata(archive).get_all("Requires-Dist") is None
+        required = metadata(archive).get_all("Requires-Dist")
+    assert required == ["paho-mqtt>=2; extra == 'mqtt'"], "nothing but what is asked for by name"
 
 
 def test_workbench_requires_the_same_runtime(dist):

@@ -113,17 +113,27 @@ def rollback(spec: str) -> Deployed:
         link.close()
 
 
-def unit(description: str, folder: str, command: Sequence[str], user: str) -> str:
-    """The text of a systemd unit that runs a command in the version in use, restarted when it fails."""
-    for value in (description, folder, user, *command):
+def unit(description: str, folder: str, command: Sequence[str], user: str, state: str = "") -> str:
+    """The text of a systemd unit that runs a command in the version in use, restarted when it fails.
+
+    Parameters
+    ----------
+    description, folder : str
+    command : sequence of str
+    user : str
+    state : str
+        A folder of this name in /var/lib is made for the user, and outlives versions; none by default.
+    """
+    for value in (description, folder, user, state, *command):
         if any(char < " " for char in value):
             raise BoardError(f"{value!r} has a control character; a unit holds one line per setting")
     words = " ".join(
         '"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
         for part in command
     )
+    kept = f"StateDirectory={state}\n" if state else ""
     return (
-        f"[Unit]\nDescription={description}\n\n[Service]\nUser={user}\nWorkingDirectory={folder}/current\n"
+        f"[Unit]\nDescription={description}\n\n[Service]\nUser={user}\nWorkingDirectory={folder}/current\n{kept}"
         f"ExecStart={words}\nRestart=on-failure\nNoNewPrivileges=true\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 

@@ -30,6 +30,8 @@ WHEELS = {
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28", "manylinux_2_34")
 PLUGIN = Path(__file__).with_name("qemu_plugin.c")
 NO_COMPILER = "counting instructions needs a C compiler; install gcc or clang, or: pip install ziglang"
+MARK = 0x45444745
+"""Of the plugin: ``os.getpgid(MARK)``, which always fails, notes the instructions so far."""
 TIMEOUT = 600
 # Nothing of this machine's environment may reach the guest: counts would depend on it.
 ENVIRONMENT = {
@@ -91,6 +93,17 @@ class QemuShell(LocalShell):
         program: str | None = None,
     ) -> tuple[Completed, int]:
         """Run the guest's Python, or a program of the working folder, and count its instructions, start-up included."""
+        done, counts = self._counted(arguments, stdin, timeout, program)
+        return done, counts[0]
+
+    def marks(self, arguments: Sequence[str], timeout: float | None = None) -> tuple[Completed, list[int]]:
+        """Run the guest's Python; the instructions up to each ``os.getpgid(MARK)`` that it calls."""
+        done, counts = self._counted(arguments, None, timeout, None)
+        return done, counts[1:]
+
+    def _counted(
+        self, arguments: Sequence[str], stdin: str | None, timeout: float | None, program: str | None
+    ) -> tuple[Completed, list[int]]:
         plugin = compiled(PLUGIN, ["-shared", "-fPIC"], NO_COMPILER)
         out = Path(self.folder, ".instructions")
         out.unlink(missing_ok=True)
@@ -101,7 +114,7 @@ class QemuShell(LocalShell):
         if not out.is_file():
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise BoardError(f"link 'qemu:{self.name}' counted nothing: {last}")
-        return done, int(out.read_text(encoding="ascii"))
+        return done, [int(line) for line in out.read_text(encoding="ascii").split()]
 
     def count_per_call(
         self,

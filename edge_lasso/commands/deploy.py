@@ -16,7 +16,11 @@ def deploy(
     board: Annotated[str, typer.Argument(metavar="ssh://user@host[/path]", help="Where to; ~/edge-lasso by default.")],
     rollback: Annotated[bool, typer.Option("--rollback", help="Switch back to the version before.")] = False,
     unit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a systemd unit that predicts its standard input.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a systemd unit that works on its standard input: score for detectors, else predict.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -33,6 +33,10 @@ def search(
 ) -> None:
     """Find the most accurate model that keeps a board's budgets, and the front of accuracy against cost.
 
+    Walked are lambda, inputs, precision and target. Costs do not depend on lambda, so each number of inputs has the
+    lambda (and refit) that cross-validates best with it. Costs are counted in emulation; those of onnx and tflite come
+    from a kept count where their runtimes cannot be emulated here, and are then called modelled.
+
     Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=200 --out pico
     """
     from edge_lasso.atomic import write_json, write_text

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from edge_lasso.update_table import Comparison
 
 CLASSIFICATION = {
-    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "method", "cost", "class_weight", "l1_ratio",
+    "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "lags", "difference", "mean", "ewma",
+    "sections", "method", "cost", "class_weight", "l1_ratio",
     "cv", "gap", "group", "select", "max_inputs", "holdout", "seed", "cluster", "out", "as_json",
 }  # fmt: skip
 """What `--task classification` takes."""
@@ -111,7 +112,7 @@ def train(
         typer.Option(metavar="STEP", help="Anomaly: adjust the threshold on the board, within a factor 2."),
     ] = None,
     select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
-    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs.")] = None,
+    max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs (each lag, mean, ... is one).")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
     interval: Annotated[
         float | None, typer.Option(metavar="PART", help="Intervals that hold this part of truths, from --holdout rows.")
@@ -167,6 +168,10 @@ def train(
         return _update(data, update, forget, max_worse, out, as_json)
     if forget != 1.0 or max_worse is not None:
         raise DataError("--forget and --max-worse go with --update STATS; without it there is nothing older")
+    past, chosen = (
+        parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
+        parse_sections(sections),
+    )
     if watch and task == "regression":
         task = "anomaly"
     if task == "anomaly":
@@ -178,13 +183,12 @@ def train(
             max_coefs, own_past, None, ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
             cv, gap or None, workers=os.cpu_count() or 1,
         )  # fmt: skip
-        past = parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma})
         if own_past and not any(one.kind == "lag" for one in past):
             raise DataError("--own-past needs --lags N: without it there is no past to predict from")
         return _anomaly(
             data, options, alarm_rate, out, as_json,
             watch=parse_names(watch), time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past,
-            holdout=holdout, seed=seed, sections=parse_sections(sections),
+            holdout=holdout, seed=seed, sections=chosen,
         )  # fmt: skip
     if alone := _given(context, ANOMALY_ALONE):
         raise DataError(f"{', '.join(alone)}: only with --task anomaly, which watches sensors for faults")
@@ -207,7 +211,7 @@ def train(
             found = train_classes(
                 data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
                 categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
-                class_weight=class_weight, options=training, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
+                class_weight=class_weight, past=past, sections=chosen, options=training, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
             )  # fmt: skip
         return _finish_classes(found, out, as_json)
     with terminal.progress("reading") as advance:
@@ -215,8 +219,7 @@ def train(
             data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
             degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
             repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=training,
-            sections=parse_sections(sections),
-            past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
+            past=past, sections=chosen,
             sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
         )  # fmt: skip
     _finish(result, out, as_json)

@@ -65,7 +65,7 @@ static void {p}_detect({p}_state *state, const {T} x[{P}_READINGS], {p}_result *
         {P}_LOAD(&one, &{p}_watched[k]);
         r = x[one.reading];
         result->parts[k] = {zero};
-        if (!((r >= -{L}) && (r <= {L}))) {{
+{blind}        if (!((r >= -{L}) && (r <= {L}))) {{
             continue;
         }}
         r = ((r - result->{z}[k]) - one.centre) * one.factor;
@@ -132,6 +132,48 @@ ADJUST = """    if (!(hit && (quiet < 0) && (-quiet >= INT32_C({freeze})))) {{
 """
 
 
+BLIND = """
+typedef struct {{
+    uint16_t input;
+    uint16_t output;
+}} {p}_use;
+
+static const {p}_use {p}_uses[] {P}_ROM = {{
+{rows}
+}};
+
+/* Note the predictions that read a default: they say nothing. */
+static void {p}_note({p}_state *state, const {R} {r}[{P}_INPUTS])
+{{
+    size_t i;
+    for (i = 0; i < {P}_OUTPUTS; i++) {{
+        state->blind[i] = 0U;
+    }}
+    for (i = 0; i < {count}U; i++) {{
+        {p}_use one;
+        {P}_LOAD(&one, &{p}_uses[i]);
+        if ({missing}) {{
+            state->blind[one.output] = 1U;
+        }}
+    }}
+}}
+"""
+SKIP = """        if (state->blind[k] != 0U) {
+            continue;
+        }
+"""
+
+
+def blind(plan: Stateful, words: dict[str, str], none: int | None) -> str:
+    """The function that notes which predictions read a default; `none` stands for a missing integer."""
+    if not plan.reads:
+        return ""
+    rows = "\n".join(f"    {{{plan.places[i]}U, {k}U}}," for i, k in plan.reads)
+    value = f"{words['r']}[one.input]"
+    missing = f"!({value} == {value})" if none is None else f"{value} == {none}"
+    return BLIND.format(**words, rows=rows, count=len(plan.reads), missing=missing)
+
+
 def state_fields(plan: Stateful, kind: str, upper: str) -> list[str]:
     """The members of the state."""
     section = plan.detector or {}
@@ -139,12 +181,18 @@ def state_fields(plan: Stateful, kind: str, upper: str) -> list[str]:
     lines = [f"    {kind} up[{upper}_OUTPUTS];"] if chart != "residual" else []
     lines += [f"    {kind} down[{upper}_OUTPUTS];"] if chart == "cusum" else []
     lines.append(f"    {kind} evidence[{upper}_OUTPUTS];")
+    lines += [f"    uint8_t blind[{upper}_OUTPUTS];"] if plan.reads else []
     if median:
         size = _index(median)
         lines += [f"    {kind} sorted[{upper}_OUTPUTS][{median}];", f"    {size} times[{upper}_OUTPUTS][{median}];"]
         lines += [f"    {size} counts[{upper}_OUTPUTS];", f"    {size} nexts[{upper}_OUTPUTS];"]
     lines.append(f"    {kind} threshold; /* of the score */")
-    return [*lines, "    int32_t quiet;", "    uint32_t onsets; /* alarms that began */", "    uint32_t alarms; /* rows in alarm */"]
+    return [
+        *lines,
+        "    int32_t quiet;",
+        "    uint32_t onsets; /* alarms that began */",
+        "    uint32_t alarms; /* rows in alarm */",
+    ]
 
 
 def start_lines(plan: Stateful, number: Callable[[float], str]) -> tuple[list[str], list[str]]:
@@ -156,7 +204,12 @@ def start_lines(plan: Stateful, number: Callable[[float], str]) -> tuple[list[st
     each.append(f"        state->evidence[k] = {number(1.0)};")
     each += ["        state->counts[k] = 0U;", "        state->nexts[k] = 0U;"] if section["median"] else []
     rest = [f"    state->threshold = {number(float(section['threshold']['score']))};"]
-    return each, [*rest, f"    state->quiet = INT32_C({ENDLESS});", "    state->onsets = 0U;", "    state->alarms = 0U;"]
+    return each, [
+        *rest,
+        f"    state->quiet = INT32_C({ENDLESS});",
+        "    state->onsets = 0U;",
+        "    state->alarms = 0U;",
+    ]
 
 
 def functions(plan: Stateful, words: dict[str, str], number: Callable[[float], str], z: str) -> str:
@@ -187,6 +240,7 @@ def functions(plan: Stateful, words: dict[str, str], number: Callable[[float], s
         level=level,
         locals=kept,
         z=z,
+        blind=SKIP if plan.reads else "",
         width="        r = r / result->widths[k];\n" if plan.estimate else "",
         median=f"        r = {words['p']}_level(state, k, r);\n" if median else "",
         clip=number(clip),

@@ -12,10 +12,10 @@ def _detect(state, raw, predicted, widths):
     parts, total = [], 0.0
     for k, (place, centre, factor, slow, weight) in enumerate(WATCHED):
         r = (raw[place] - predicted[k] - centre) * factor
-        if r != r:
+{width}        if r != r:
             parts.append(0.0)
             continue
-{width}{level}        r = {clip!r} if r > {clip!r} else {low!r} if r < {low!r} else r
+{level}        r = {clip!r} if r > {clip!r} else {low!r} if r < {low!r} else r
 {chart}        e = evidence[k] + (q - evidence[k]) * {smoothing!r}
         evidence[k] = e
         parts.append(e * weight)
@@ -91,9 +91,18 @@ ENDLESS = 1 << 30
 def tables(plan: Stateful) -> list[str]:
     """The constants."""
     names = [plan.model.inputs[at].name for at, *_ in plan.watched]
-    lines = [f"WATCHED_NAMES = ({', '.join(map(ascii, names))},)", "WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight"]
+    lines = [
+        f"WATCHED_NAMES = ({', '.join(map(ascii, names))},)",
+        "WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight",
+    ]
     for at, *numbers in plan.watched:
         lines.append(f"    ({plan.places[at]}, {', '.join(map(repr, numbers))}),")
+    if plan.reads:
+        readers: list[list[int]] = [[] for _ in plan.model.inputs]
+        for i, k in plan.reads:
+            readers[i].append(k)
+        texts = [f"({', '.join(map(str, one))}{',' if len(one) == 1 else ''})" for one in readers]
+        lines += [")", "READERS = (  # per input, the predictions that read it", f"    {', '.join(texts)},"]
     return [*lines, ")"]
 
 
@@ -125,7 +134,8 @@ def functions(plan: Stateful) -> str:
     else:
         q = "z * z" if chart == "ewma" else "(r * r + z * z) * 0.5"
         text = EWMA.format(alpha=float(section["alpha"]), q=q)
-    width = "        if widths is not None:\n            r = r / widths[k]\n" if plan.estimate else ""
+    width = "        if widths is not None:\n            r = r / widths[k]\n"
+    width = width if plan.estimate or plan.reads else ""
     level = '        r = _level(state["recent"][k], r)\n' if section["median"] else ""
     detect = DETECT.format(
         locals=f"{', '.join(kept)} = {', '.join(f'state[{one!r}]' for one in kept)}".replace("'", '"'),

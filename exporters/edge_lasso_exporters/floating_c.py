@@ -146,7 +146,7 @@ class Floating:
         text += CONTRACT
         text += ROM.format(P=upper) if self.long_status or not lines else ""
         clamp = self.model.policy == "clamp"
-        if any(one.categories is None for one in self.model.inputs):
+        if any(f"{p}_read(" in line for line in lines or self._loop()):
             limits = f", {kind} low, {kind} high" if clamp else ""
             text += READ.format(**self.words, limits=limits, clamp=CLAMP if clamp else "")
         text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link].format(**self.words)
@@ -187,7 +187,7 @@ class Floating:
         plain = all(len(term.factors) == 1 and term.factors[0].category is None for term in terms)
         if plain and len(terms) > LONGEST_LINE and self.model.policy == "extrapolate":
             return []
-        used = {factor.input for term in terms for factor in term.factors}
+        used = self._used()
         lines = [
             f"    const {self.kind} x{i} = {self._read(i, one)};"
             for i, one in enumerate(self.model.inputs)
@@ -199,6 +199,15 @@ class Floating:
             lines.append(f"    {'' if self.several else self.kind + ' '}{y} = {start};")
             lines += [f"    {y} += {product};" for product in products]
         return [*lines, *([] if self.several else ["    return y;"])]
+
+    def _used(self) -> set[int]:
+        """The inputs that a line reads: a coefficient that is 0 in float32 reads none."""
+        if not self.single:
+            return {factor.input for output in self.model.outputs for term in output.terms for factor in term.factors}
+        plan = self.shape.plan
+        features = [*plan.numeric, *(i for i, _ in plan.indicators)]
+        seen = [term for term, weights in zip(plan.terms, self.shape.weights.T, strict=True) if weights.any()]
+        return {features[feature] for term in seen for feature in term.factors}
 
     def _sums(self) -> list[tuple[str, list[str]]]:
         """Intercept and products of each output."""

@@ -132,6 +132,24 @@ class Stateful:
         ]
 
     @property
+    def reads(self) -> list[tuple[int, int]]:
+        """Input and output of what a detector's predictions read, where defaults stand in for what is missing.
+
+        Such a prediction says nothing (see `edge_lasso_runtime.detector`); empty where missing inputs are estimated.
+        """
+        if self.detector is None or self.estimate is not None:
+            return []
+        return sorted(
+            {
+                (factor.input, k)
+                for k, output in enumerate(self.model.outputs)
+                for term in output.terms
+                for factor in term.factors
+                if self.model.inputs[factor.input].categories is None
+            }
+        )
+
+    @property
     def adjust(self) -> dict[str, Any] | None:
         """The online adjustment: factors of the threshold after a row with and without an alarm, ends, freeze."""
         section = self.detector or {}
@@ -158,6 +176,8 @@ def sequence(plan: Stateful, length: int = 6) -> list[list[float | None]]:
             assert one.low is not None
             assert one.high is not None
             part = ((t * 5 + k * 3) % 8 + 1) / 10
-            row.append(None if t == 3 and k == 0 else min(max(one.low + (one.high - one.low) * part, one.low), one.high))
+            row.append(
+                None if t == 3 and k == 0 else min(max(one.low + (one.high - one.low) * part, one.low), one.high)
+            )
         rows.append(row)
     return rows

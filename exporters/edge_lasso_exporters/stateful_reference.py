@@ -29,5 +29,5 @@ def replay(model: Model, rows: Sequence[Sequence[float | None]], fixed: bool) ->
 
 
 def replay_sizes(plan: Stateful) -> list[float]:
-    """Per output, what the self-test allows in units of epsilon: histories and estimates lose more than one row does."""
+    """Per output, what the self-test allows in units of epsilon: histories and estimates lose more than a row does."""
     return [size * (1024.0 if plan.estimate else 64.0) for size in self_test_sizes(plan.model)]

@@ -38,6 +38,7 @@ from .stream_c_text import (
     START,
     STEP,
 )
+
 FAULTS = ("OK", "MISSING", "STUCK", "JUMP", "RANGE")
 
 
@@ -74,18 +75,27 @@ class StreamC:
     def header(self) -> str:
         """The declarations."""
         plan, p, upper, kind = self.plan, self.names.prefix, self.names.upper, self.kind
-        lines = ["/* Rows taken in one after another. Places in a row of readings: */", f"#define {upper}_READINGS {max(len(plan.readings), 1)}"]
+        lines = [
+            "/* Rows taken in one after another. Places in a row of readings: */",
+            f"#define {upper}_READINGS {max(len(plan.readings), 1)}",
+        ]
         lines += [f"#define {upper}_READ_{field.upper()} {k} /* {c_comment(name)} */"
                   for k, (field, name) in enumerate(zip(self.fields, plan.names, strict=True))]  # fmt: skip
         for i, one in enumerate(self.model.inputs):
             if one.stream is not None:
                 kind_, of, length = one.stream
-                lines.append(f"/* Input {plan.places[i]}, {c_comment(one.name)}: {kind_} {length} of {c_comment(of)}. */")
+                lines.append(
+                    f"/* Input {plan.places[i]}, {c_comment(one.name)}: {kind_} {length} of {c_comment(of)}. */"
+                )
         if plan.warm_up:
             lines.append(f"#define {upper}_WARM_UP {plan.warm_up}U /* rows without an alarm */")
         lines += ["", "/* What is wrong with a reading. */"]
         lines += [f"#define {upper}_{fault} {code}U" for code, fault in enumerate(FAULTS)]
-        lines += ["", "/* What `step` remembers: the caller's to keep, one for each sequence of rows. */", "typedef struct {"]
+        lines += [
+            "",
+            "/* What `step` remembers: the caller's to keep, one for each sequence of rows. */",
+            "typedef struct {",
+        ]
         lines += [*self._state(), f"}} {p}_state;", "", "typedef struct {"]
         lines += [*self._result(), f"}} {p}_result;", "", f"void {p}_start({p}_state *state);"]
         lines += [
@@ -106,7 +116,11 @@ class StreamC:
             lines += detector_c.state_fields(plan, kind, upper)
         if plan.estimate:
             k = len(plan.numeric)
-            lines += [f"    {kind} factor[{k * (k + 1) // 2}]; /* scratch */", f"    {kind} right[{k}];", f"    uint16_t gone[{k}];"]
+            lines += [
+                f"    {kind} factor[{k * (k + 1) // 2}]; /* scratch */",
+                f"    {kind} right[{k}];",
+                f"    uint16_t gone[{k}];",
+            ]
         lines += ["    uint32_t rows; /* up to the warm-up */"] if plan.warm_up else []
         lines += [f"    {self.run} run[{upper}_READINGS];"] if self.stuck else []
         lines += [f"    {self.index} heads[{len(plan.sources)}];"] if plan.derived else []
@@ -117,9 +131,16 @@ class StreamC:
         lines = [f"    {kind} values[{upper}_OUTPUTS];"]
         if self.link != "identity":
             lines.append(f"    {kind} linear[{upper}_OUTPUTS];")
-        lines += [f"    {kind} widths[{upper}_OUTPUTS]; /* by what factor errors are wider: estimates */"] if plan.estimate else []
+        lines += (
+            [f"    {kind} widths[{upper}_OUTPUTS]; /* by what factor errors are wider: estimates */"]
+            if plan.estimate
+            else []
+        )
         if plan.detector:
-            lines += [f"    {kind} score;", f"    {kind} parts[{upper}_OUTPUTS]; /* of the score, per watched reading */"]
+            lines += [
+                f"    {kind} score;",
+                f"    {kind} parts[{upper}_OUTPUTS]; /* of the score, per watched reading */",
+            ]
         lines += ["    int32_t label;"] if self.model.classes is not None else []
         lines += ["    uint8_t alarm;", "    uint8_t onset; /* an alarm begins */"] if plan.detector else []
         return [*lines, "    uint8_t warming_up;", f"    uint8_t faults[{upper}_READINGS];"]
@@ -135,6 +156,7 @@ class StreamC:
         text += self._delays() if plan.streams else ""
         text += self._estimate() if plan.estimate else ""
         text += self._fixed_complete() if self.fixed else ""
+        text += detector_c.blind(plan, words, NONE if self.fixed else None)
         if plan.detector:
             text += detector_c.functions(plan, words, self.number, "values")
         return text + self._start() + self._step()
@@ -163,7 +185,7 @@ class StreamC:
 
     def _look_text(self, members: str, rows: str) -> str:
         plan, words, inputs = self.plan, self.words, self.model.inputs
-        p, upper, r = words["p"], words["P"], words["r"]
+        p, upper = words["p"], words["P"]
         categorical = any(inputs[i].categories is not None for i in plan.readings)
         place = "step.place" if self.fixed else "check.place"
         none = str(NONE) if self.fixed else f"{p}_missing({words['zero']})"
@@ -179,20 +201,26 @@ class StreamC:
             ).replace(": -1;", ": -1;" if self.fixed else f": -{words['one']};")  # fmt: skip
         kept = f"            q[step.place] = {p}_count(&step, value);\n"
         if not self.fixed:
-            kept = f"            x[check.place] = value;\n"
+            kept = "            x[check.place] = value;\n"
             if self.model.policy == "clamp" and plan.streams:
-                kept = "            x[check.place] = (value < check.low) ? check.low : ((value > check.high) ? check.high : value);\n"
+                cut = "(value < check.low) ? check.low : ((value > check.high) ? check.high : value)"
+                kept = f"            x[check.place] = {cut};\n"
         health = ""
         if self.remembers:
             first = "                state->run[k] = 1U;\n" if self.stuck else ""
-            health = CHANGED.format(**words, first=first) + (SAME.format(**{**words, "none": none}, place=place) if self.stuck else "") + "\n"
+            health = (
+                CHANGED.format(**words, first=first)
+                + (SAME.format(**{**words, "none": none}, place=place) if self.stuck else "")
+                + "\n"
+            )
         state = f"{p}_state *state, "
         nothing = "" if self.remembers else "    (void)state;\n"
         if not plan.readings:
             nothing += "    (void)given;\n"
         low, high = ("step.low", "step.high") if self.fixed else ("check.low", "check.high")
         return LOOK.format(
-            **{**words, "none": none}, members=members, rows=rows, state=state, count=len(plan.readings), load=load, place=place,
+            **{**words, "none": none}, members=members, rows=rows, state=state, count=len(plan.readings), load=load,
+            place=place,
             category=category, low=low, high=high, keep=kept, health=health, nothing=nothing,
         )  # fmt: skip
 
@@ -219,10 +247,9 @@ class StreamC:
                     "    q[one.to] = (int16_t)old;", "}",
                 ]  # fmt: skip
             else:
-                change = [
-                    "old = now - old;",
-                    f"x[one.to] = ((old >= -{words['L']}) && (old <= {words['L']})) ? old : {words['p']}_missing({words['zero']});",
-                ]  # fmt: skip
+                known = f"(old >= -{words['L']}) && (old <= {words['L']})"
+                missing = f"{words['p']}_missing({words['zero']})"
+                change = ["old = now - old;", f"x[one.to] = ({known}) ? old : {missing};"]
             lag = f"{words['r']}[one.to] = {'(int16_t)' if self.fixed else ''}old;"
             mean = MEAN[self.fixed].format(**words)
             branches = {"lag": [lag], "difference": change}
@@ -230,25 +257,35 @@ class StreamC:
             for n, kind in enumerate(kinds):
                 last = n == len(kinds) - 1
                 head = "else {" if last and n else f"{'else ' if n else ''}if (one.kind == {KINDS.index(kind)}U) {{"
-                inner += (f"        {head}\n" if not n else f" {head}\n")
+                inner += f"        {head}\n" if not n else f" {head}\n"
                 inner += mean if kind == "mean" else "".join(f"            {line}\n" for line in branches[kind])
                 inner += "        }"
             if len(kinds) == 1:
-                inner = "        {\n" + (mean if kinds[0] == "mean" else "".join(f"            {line}\n" for line in branches[kinds[0]])) + "        }"
+                lines = mean if kinds[0] == "mean" else "".join(f"            {line}\n" for line in branches[kinds[0]])
+                inner = lines.replace("\n    ", "\n").removeprefix("    ").rstrip("\n")
+            held = "int32_t" if self.fixed else self.kind
             olds = any(kind != "mean" for kind in kinds)
             nows = any(kind != "lag" for kind in kinds)
             body += DELAYS[1].format(
                 **words, count=len(plan.derived), inner=inner, V="int32_t" if self.fixed else self.kind,
-                old=DELAYS[3].format(V="int32_t" if self.fixed else self.kind) if olds else "",
-                now=f"        const {'int32_t' if self.fixed else self.kind} now = {words['r']}[one.at];\n" if nows else "",
+                old=DELAYS[3].format(V=held) if olds else "",
+                now=f"        const {held} now = {words['r']}[one.at];\n" if nows else "",
             )  # fmt: skip
         if plan.averages:
             if self.fixed:
-                rows = ["    {%dU, %dU, %d, %dU}," % (places[i], places[at], *rate_of(span)) for i, at, span in plan.averages]
+                rows = [
+                    f"    {{{places[i]}U, {places[at]}U, {rate_of(span)[0]}, {rate_of(span)[1]}U}},"
+                    for i, at, span in plan.averages
+                ]
                 text += FIXED_AVERAGE[0].format(**words, rows="\n".join(rows))
-                body += FIXED_AVERAGE[1].format(**words, count=len(rows), fraction=FRACTION, half=1 << FRACTION >> 1, scale=1 << FRACTION)
+                body += FIXED_AVERAGE[1].format(
+                    **words, count=len(rows), fraction=FRACTION, half=1 << FRACTION >> 1, scale=1 << FRACTION
+                )
             else:
-                rows = [f"    {{{self.number(2.0 / (span + 1))}, {places[i]}U, {places[at]}U}}," for i, at, span in plan.averages]
+                rows = [
+                    f"    {{{self.number(2.0 / (span + 1))}, {places[i]}U, {places[at]}U}},"
+                    for i, at, span in plan.averages
+                ]
                 text += AVERAGE[0].format(**words, rows="\n".join(rows))
                 body += AVERAGE[1].format(**words, count=len(rows))
         body += PUSH.format(**words, count=len(plan.sources)) if plan.derived else ""
@@ -265,7 +302,8 @@ class StreamC:
         flat = [value for row in plan.slopes for value in row]
         return ESTIMATE.format(
             **self.words, rows="\n".join(rows), count=len(plan.numeric), half=self.number(0.5),
-            inverse=self._table(section["inverse"]), slopes=self._table(flat), residuals=self._table(section["residual"]),
+            inverse=self._table(section["inverse"]), slopes=self._table(flat),
+            residuals=self._table(section["residual"]),
         )  # fmt: skip
 
     def _table(self, values: list[float]) -> str:
@@ -281,7 +319,7 @@ class StreamC:
         plan, words = self.plan, self.words
         p, zero = words["p"], words["zero"]
         loops: list[tuple[str, list[str]]] = []
-        lines = []
+        lines: list[str] = []
         reading = [f"        state->last[k] = {p}_missing({zero});"] if self.remembers else []
         reading += ["        state->run[k] = 0U;"] if self.stuck else []
         loops.append((f"{words['P']}_READINGS", reading))
@@ -296,10 +334,15 @@ class StreamC:
             each, lines = detector_c.start_lines(plan, self.number)
             loops.append((f"{words['P']}_OUTPUTS", each))
         lines += ["    state->rows = 0U;"] if plan.warm_up else []
-        body = [line for count, inside in loops if inside for line in (f"    for (k = 0; k < {count}; k++) {{", *inside, "    }")]
+        body = [
+            line
+            for count, inside in loops
+            if inside
+            for line in (f"    for (k = 0; k < {count}; k++) {{", *inside, "    }")
+        ]
         body = ["    size_t k;", *body] if body else body
         body += lines
-        return START.format(**words, body="\n".join(body or ["    state->nothing = 0U;"]))
+        return START.format(**words, body="\n".join(body or ["    (void)state;"]))
 
     def _step(self) -> str:
         plan, words, model = self.plan, self.words, self.model
@@ -307,10 +350,15 @@ class StreamC:
         lines = []
         z = "values" if self.link == "identity" else "linear"
         if self.fixed:
-            lines += [f"    int16_t q[{upper}_INPUTS];", "    uint32_t status;", *([f"    int32_t r[{upper}_OUTPUTS];"] if self.several else ["    int32_t r;"])]
+            lines += [
+                f"    int16_t q[{upper}_INPUTS];",
+                "    uint32_t status;",
+                *([f"    int32_t r[{upper}_OUTPUTS];"] if self.several else ["    int32_t r;"]),
+            ]
             lines += ["    int m;"] if self.several else []
             lines.append(f"    status = {p}_look(state, x, q, result);")
             lines += [f"    {p}_delays(state, q);"] if plan.streams else []
+            lines += [f"    {p}_note(state, q);"] if plan.reads else []
             lines.append(f"    {p}_complete({'state, q, result' if plan.estimate else 'q'});")
             if self.several:
                 lines += [f"    {p}_predict(q, r);", f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{",
@@ -320,30 +368,47 @@ class StreamC:
             if self.link == "logistic":
                 lines.append(f"    result->values[0] = ({self.kind}){p}_probability(r) / {self.number(65536.0)};")
             elif self.link == "softmax":
-                lines += [f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{", "        result->values[m] = result->linear[m];", "    }"]
+                lines += [
+                    f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{",
+                    "        result->values[m] = result->linear[m];",
+                    "    }",
+                ]
             lines += [f"    result->label = {p}_label(q);"] if model.classes is not None else []
         else:
             lines += [f"    {self.kind} row[{upper}_INPUTS];", "    uint32_t status;"]
             lines += ["    int m;"] if self.link == "softmax" else []
             lines.append(f"    status = {p}_look(state, x, row, result);")
             lines += [f"    {p}_delays(state, row);"] if plan.streams else []
+            lines += [f"    {p}_note(state, row);"] if plan.reads else []
             lines += [f"    {p}_estimate(state, row, result);"] if plan.estimate else []
-            lines.append(f"    {p}_linear(row, result->{z});" if self.several else f"    result->{z}[0] = {p}_linear(row);")
+            lines.append(
+                f"    {p}_linear(row, result->{z});" if self.several else f"    result->{z}[0] = {p}_linear(row);"
+            )
             if self.link == "logistic":
                 lines.append(f"    result->values[0] = {p}_link(result->linear[0]);")
                 lines.append(f"    result->label = (result->linear[0] > {words['zero']}) ? 1 : 0;")
             elif self.link == "softmax":
-                lines += ["    result->label = 0;", f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{", "        result->values[m] = result->linear[m];",
-                          "        result->label = (result->linear[m] > result->linear[result->label]) ? m : result->label;", "    }",
-                          f"    {p}_link(result->values);"]  # fmt: skip
+                best = "(result->linear[m] > result->linear[result->label]) ? m : result->label"
+                lines += [
+                    "    result->label = 0;", f"    for (m = 0; m < {upper}_OUTPUTS; m++) {{",
+                    "        result->values[m] = result->linear[m];", f"        result->label = {best};", "    }",
+                    f"    {p}_link(result->values);",
+                ]  # fmt: skip
         if plan.warm_up:
-            lines += [f"    result->warming_up = (uint8_t)((state->rows < {plan.warm_up}U) ? 1 : 0);", "    state->rows += result->warming_up;"]
+            lines += [
+                f"    result->warming_up = (uint8_t)((state->rows < {plan.warm_up}U) ? 1 : 0);",
+                "    state->rows += result->warming_up;",
+            ]
         else:
             lines.append("    result->warming_up = 0U;")
         if plan.detector:
             lines += [f"    {p}_detect(state, x, result);", "    result->alarm = 0U;", "    result->onset = 0U;"]
             decide = f"{p}_decide(state, result);"
-            lines += ["    if (result->warming_up == 0U) {", f"        {decide}", "    }"] if plan.warm_up else [f"    {decide}"]
+            lines += (
+                ["    if (result->warming_up == 0U) {", f"        {decide}", "    }"]
+                if plan.warm_up
+                else [f"    {decide}"]
+            )
         return STEP.format(**words, body="\n".join(lines))
 
     def selftest(self) -> str:
@@ -354,20 +419,24 @@ class StreamC:
         rows = sequence(plan)
         last = replay(self.model, rows, self.fixed)[-1]
         missing = self.number(2.0 * self.model.limit)
-        table = ",\n        ".join("{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows)
+        table = ",\n        ".join(
+            "{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows
+        )
         score = ""
         if plan.detector:
+            room = self.number(max(last.score or 0.0, 1.0) * 2.0**20)
             score = (
                 f"    error = result.score - {self.number(last.score or 0.0)};\n"
                 f"    error = (error < {self.words['zero']}) ? -error : error;\n"
-                f"    if (!(error <= (step * {self.number(max(last.score or 0.0, 1.0) * 2.0**20)}))) {{\n        return 0;\n    }}\n"
+                f"    if (!(error <= (step * {room}))) {{\n        return 0;\n    }}\n"
             )
         if self.kind == "float":
             step = self.number(2.0**-23)
         else:
             step = f"(sizeof({self.kind}) >= 8U) ? {self.number(2.0**-52)} : {self.number(2.0**-23)}"
         return REPLAY.format(
-            **self.words, rows=table, count=len(rows), wanted=", ".join(map(self.number, last.linear)), step=step, score=score,
+            **self.words, rows=table, count=len(rows), step=step, score=score,
+            wanted=", ".join(map(self.number, last.linear)),
             sizes=", ".join(map(self.number, replay_sizes(plan))), z="values" if self.link == "identity" else "linear",
         )  # fmt: skip
 

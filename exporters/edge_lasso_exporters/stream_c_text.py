@@ -74,8 +74,9 @@ CATEGORY = """        if ({is_category}) {{
 CHANGED = """            if (!(value == state->last[k])) {{
                 const {T} before = state->last[k];
                 state->last[k] = value;
-{first}                if ((fault == {P}_OK) && (before == before) && !((value - before <= check.jump) && (value - before >= -check.jump))) {{
-                    fault = {P}_JUMP;
+{first}                if ((fault == {P}_OK) && (before == before)) {{
+                    const {T} change = value - before;
+                    fault = (uint8_t)(((change <= check.jump) && (change >= -check.jump)) ? {P}_OK : {P}_JUMP);
                 }}
             }}"""
 SAME = """ else if (check.stuck > 0U) {{
@@ -123,9 +124,7 @@ static const {p}_stream {p}_streams[] {P}_ROM = {{
         {P}_LOAD(&source, &{p}_sources[one.ring]);
         ring = state->rings + source.start;
         head = state->heads[one.ring];
-        {{
 {now}{old}{inner}
-        }}
     }}
 """,
     """
@@ -228,7 +227,9 @@ static const {p}_average {p}_averages[] {P}_ROM = {{
             value = value * {scale};
             if (state->averages[i] != INT32_MIN) {{
                 const int32_t d = value - state->averages[i];
-                value = ((int32_t)one.rate * {p}_floor(d, 15U)) + {p}_floor(((int32_t)one.rate * (int32_t)((uint32_t)d & 32767U)) + 16384, 15U);
+                const int32_t rest = (int32_t)((uint32_t)d & 32767U);
+                value = (int32_t)one.rate * {p}_floor(d, 15U);
+                value += {p}_floor(((int32_t)one.rate * rest) + 16384, 15U);
                 value = state->averages[i] + {p}_floor(value + (int32_t)((UINT32_C(1) << one.shift) >> 1), one.shift);
             }}
             state->averages[i] = value;

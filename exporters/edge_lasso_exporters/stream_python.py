@@ -49,13 +49,13 @@ def _look(x, faults):
 {skip}        if not low <= x[place] <= high:
             faults[READINGS[k]] = "out of range" if x[place] == x[place] else "missing"
 '''
-CLAMP = '''
+CLAMP = """
 
 def _clamp(x):
     for place, _, low, high, categories in INPUTS:
         if not categories:
             x[place] = low if x[place] < low else high if x[place] > high else x[place]
-'''
+"""
 DELAYS = '''
 
 def _delays(state, {x}):
@@ -225,7 +225,9 @@ class StreamPython:
         if plan.derived:
             lines.append(f"SOURCES = {_tuple(str(places[i]) for i, _ in plan.sources)}")
             last = ", input" if self.fixed else ""
-            lines.append(f"STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length{last}")
+            lines.append(
+                f"STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length{last}"
+            )
             for i, kind, at, ring, length in plan.derived:
                 end = f", {i}" if self.fixed else ""
                 lines.append(f"    ({places[i]}, {KINDS.index(kind)}, {places[at]}, {ring}, {length}{end}),")
@@ -233,7 +235,7 @@ class StreamPython:
         if plan.averages:
             lines.append(f"AVERAGES = (  # place, place of the source, rate{', shift' if self.fixed else ''}")
             for i, at, span in plan.averages:
-                rate = "%d, %d" % rate_of(span) if self.fixed else repr(2.0 / (span + 1))
+                rate = ", ".join(map(str, rate_of(span))) if self.fixed else repr(2.0 / (span + 1))
                 lines.append(f"    ({places[i]}, {places[at]}, {rate}),")
             lines.append(")")
         if plan.estimate:
@@ -262,7 +264,7 @@ class StreamPython:
         if plan.averages:
             lines.append(f'        "averages": [{None if self.fixed else "MISSING"}] * {len(plan.averages)},')
         lines += detector_python.start_lines(plan) if plan.detector else []
-        doc = '    """What `step` remembers, before the first row: numbers and lists of constant size, the caller\'s to keep."""'
+        doc = '    """What `step` remembers, before the first row: numbers and lists, the caller\'s to keep."""'
         return "\n".join(["", "", "def start():", doc, "    return {", *lines, "    }"]) + "\n"
 
     def _delays(self) -> str:
@@ -295,7 +297,9 @@ class StreamPython:
                 word = "else" if last and n else f"{'elif' if n else 'if'} kind == {KINDS.index(kind)}"
                 text += f"        {word}:\n" + bodies[kind]
         if plan.averages:
-            text += FIXED_AVERAGES.format(none=NONE, fraction=FRACTION, half=1 << FRACTION >> 1) if self.fixed else AVERAGES
+            text += (
+                FIXED_AVERAGES.format(none=NONE, fraction=FRACTION, half=1 << FRACTION >> 1) if self.fixed else AVERAGES
+            )
         return text + (PUSH.format(x=x) if plan.derived else "")
 
     def _step(self) -> str:
@@ -351,6 +355,11 @@ class StreamPython:
                 "    gone = [k for k, i in enumerate(NUMBERS) if x[INPUTS[i][0]] != x[INPUTS[i][0]]]",
                 "    widths = _estimate(x, gone) if gone else None",
             ]
+        elif plan.reads:
+            lines += [
+                "    widths = None", "    for i, (place, default, _, _, _) in enumerate(INPUTS):",
+                "        if x[place] != x[place]:", "            x[place] = default", *self._blind(),
+            ]  # fmt: skip
         else:
             lines += [
                 "    for place, default, _, _, _ in INPUTS:", "        if x[place] != x[place]:",
@@ -372,18 +381,28 @@ class StreamPython:
             lines += [
                 f"    gone = [k for k, i in enumerate(NUMBERS) if q[INPUTS[i][0]] == {NONE}]",
                 "    widths = None", "    if gone:",
-                "        for i in NUMBERS:", "            x[INPUTS[i][0]] = q[INPUTS[i][0]] / STEPS[i][1] + STEPS[i][0]",
+                "        for i in NUMBERS:",
+                "            x[INPUTS[i][0]] = q[INPUTS[i][0]] / STEPS[i][1] + STEPS[i][0]",
                 "        widths = _estimate(x, gone)", "        _clamp(x)",
                 "        for k in gone:",
                 "            place = INPUTS[NUMBERS[k]][0]",
                 "            q[place] = _count(x[place], NUMBERS[k])",
             ]  # fmt: skip
         else:
+            lines += ["    widths = None"] if plan.reads else []
             lines += ["    for i, one in enumerate(INPUTS):", f"        if q[one[0]] == {NONE}:",
                       "            q[one[0]] = STEPS[i][4]"]  # fmt: skip
+            lines += self._blind() if plan.reads else []
         lines.append("    r = predict(q)")
         z = "[decode(one, m) for m, one in enumerate(r)]" if self.several else "decode(r)"
         return [*lines, f"    z = {z}"]
+
+    def _blind(self) -> list[str]:
+        """What reads the default of input i says nothing."""
+        return [
+            f"            widths = widths or [1.0] * {len(self.model.outputs)}", "            for k in READERS[i]:",
+            "                widths[k] = MISSING",
+        ]  # fmt: skip
 
     def _end(self) -> list[str]:
         plan, link = self.plan, self.link
@@ -393,9 +412,10 @@ class StreamPython:
                 f'    warm = state["rows"] >= {plan.warm_up}', "    if not warm:", '        state["rows"] += 1',
             ]  # fmt: skip
         if plan.detector:
-            lines.append(
-                f"    score, parts = _detect(state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate else None})"
+            arguments = (
+                f"state, raw, {'z' if self.several else '[z]'}, {'widths' if plan.estimate or plan.reads else None}"
             )
+            lines.append(f"    score, parts = _detect({arguments})")
             decide = "_decide(state, score)"
             lines.append(f"    alarm, onset = {decide}{' if warm else (False, False)' if plan.warm_up else ''}")
         value, label = "z", ""
@@ -428,9 +448,11 @@ class StreamPython:
         lines.append(f"SEQUENCE_SIZES = {_tuple(map(repr, replay_sizes(plan)))}")
         score = "True"
         if plan.detector:
-            score = f'abs(result["score"] - {last.score!r}) <= eps * {max(last.score or 0.0, 1.0) * 2.0**16!r}'
+            score = f'abs(result["score"] - {last.score!r}) <= eps * {max(last.score or 0.0, 1.0) * 2.0**20!r}'
         key = "value" if self.link == "identity" else "linear"
-        return "\n".join(lines) + "\n" + SELFTEST.format(key=key, listed="got" if self.several else "(got,)", score=score)
+        return (
+            "\n".join(lines) + "\n" + SELFTEST.format(key=key, listed="got" if self.several else "(got,)", score=score)
+        )
 
 
 def stream_text(model: Model, options: Options, text: str) -> str:

@@ -172,7 +172,8 @@ def _without_model(command: Any, prog: str) -> None:
 
 
 def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
-    parser.add_argument("--state", metavar="FILE", help="snapshot: read at the start, saved as --every says")
+    parser.add_argument("--state", metavar="FILE", help="snapshot: read at the start, saved as --every "
+                        "says; in a folder: a file per model")  # fmt: skip
     parser.add_argument("--every", default=every, metavar="N|Ns", help=f"readings or seconds (default {every})")
     parser.add_argument("--fresh", action="store_true", help="start afresh whatever the snapshot holds")
 

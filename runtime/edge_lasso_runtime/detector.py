@@ -58,8 +58,8 @@ class Detector:
         How many alarms began; how many rows were in alarm.
     """
 
-    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_simple", "_total", "_watched", "alarms", "down",
-                 "evidence", "onsets", "quiet", "recent", "threshold", "up")  # fmt: skip
+    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_readers", "_simple", "_total", "_watched", "alarms",
+                 "down", "evidence", "onsets", "quiet", "recent", "threshold", "up")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -76,6 +76,10 @@ class Detector:
         limit = section["threshold"]
         self._hold = limit["hold"]
         self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
+        self._readers: list[list[int]] = [[] for _ in model.inputs]
+        for k, output in enumerate(model.outputs):
+            for i in {factor.input for term in output.terms for factor in term.factors}:
+                self._readers[i].append(k)
         adjust = section.get("adjust")
         self._adjust = None
         if adjust is not None:
@@ -172,6 +176,14 @@ class Detector:
             score = score + part
         self.up, self.evidence = ups, evidence
         return score, parts
+
+    def unknown(self, missing: list[int]) -> list[float]:
+        """Widths of the errors where defaults stand in for missing inputs: NaN for the predictions that read them."""
+        widths = [1.0] * len(self._watched)
+        for i in missing:
+            for k in self._readers[i]:
+                widths[k] = float("nan")
+        return widths
 
     def decide(self, score: float) -> tuple[bool, bool]:
         """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for."""

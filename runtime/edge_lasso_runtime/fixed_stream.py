@@ -186,7 +186,7 @@ def _complete(model: Model, state: FixedState, q: list[int]) -> list[float] | No
     if state.estimator is None:
         for i in gone:
             q[i] = fixed[i]["default"]
-        return None
+        return None if state.detector is None else state.detector.unknown(gone)
     x = [float(v) if "categories" in one else v / one["scale"] + one["centre"] for v, one in zip(q, fixed)]
     widths = state.estimator.fill(x, gone)
     for i in gone:

@@ -35,7 +35,7 @@ class Keeper:
     ----------
     model : Model
     path : str or None
-        The snapshot; None: nothing is kept.
+        The snapshot, or a folder with one per model; None: nothing is kept.
     every : str
         Readings (``1000``) or seconds (``10s``) between two snapshots.
     fresh : bool
@@ -51,8 +51,10 @@ class Keeper:
     def __init__(self, model: Model, path: str | None, every: str = "10s", fresh: bool = False) -> None:
         from .format import model_hash
 
-        self._path = path
         self._hash = model_hash(model)
+        if path is not None and os.path.isdir(path):
+            path = os.path.join(path, f"{self._hash[:16]}.json")
+        self._path = path
         self._rows, self._seconds = _every(every)
         self._failed = False
         self.state = start(model)

@@ -12,6 +12,7 @@ Messages that the broker had retained from before the subscription are old, and 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from hashlib import sha256
 from queue import Empty, SimpleQueue
@@ -189,7 +190,8 @@ class Bridge:
 
     def _on_connect_fail(self, client: Any, data: Any) -> None:
         if self._reached:
-            report("the broker cannot be reached; trying again")
+            why = sys.exc_info()[1]  # the client calls this where it catches what went wrong
+            report(f"the broker cannot be reached{f' ({why})' if why else ''}; trying again")
         self._reached = False
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:

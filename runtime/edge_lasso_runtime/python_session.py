@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120.0
 ISOLATED = ["-I", "-S", "-B", "-X", "utf8"]
-MICROPYTHON_VALUES = 8000
+# In one script: about so many readings, but at least so many rows (a large artifact takes seconds to read).
+MICROPYTHON_VALUES, MICROPYTHON_ROWS = 8000, 8
 
 # Runs on CPython and MicroPython alike: `ns` is the artifact's namespace, a result is a list of numbers.
 WORKER = """
@@ -153,7 +154,7 @@ class MicroPython:
             return self._script("about(ns)")
         lines: list[str] = []
         width = len(rows[0]) if rows else 0
-        step = max(MICROPYTHON_VALUES // max(width, 1), 1)
+        step = max(MICROPYTHON_VALUES // max(width, 1), MICROPYTHON_ROWS)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             lines += self._script(f"emit(ns, {ops!r}, {width}, {len(part)}, binascii.unhexlify({_pack(part).hex()!r}))")

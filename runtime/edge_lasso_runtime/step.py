@@ -115,7 +115,6 @@ class State:
         self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
         self._estimated = len(estimation.numeric(model))
         self._sums = _flat(model)
-        self._readers = None if self.detector is None or self.estimator is not None else _readers(model)
 
     def gap(self, rows: int) -> None:
         """Rows that were not delivered: derived inputs must not reach across them.
@@ -341,19 +340,4 @@ def _complete(state: State, x: list[float]) -> list[float] | None:
         x[i] = state._fill[i]  # type: ignore[assignment]
     if state.estimator is not None:
         return state.estimator.fill(x, missing)
-    if state._readers is None:
-        return None
-    widths = [1.0] * len(state.detector.up)  # type: ignore[union-attr]
-    for i in missing:
-        for k in state._readers[i]:
-            widths[k] = MISSING
-    return widths
-
-
-def _readers(model: Model) -> list[list[int]]:
-    """Per input, the outputs that read it."""
-    readers: list[list[int]] = [[] for _ in model.inputs]
-    for k, output in enumerate(model.outputs):
-        for i in {factor.input for term in output.terms for factor in term.factors}:
-            readers[i].append(k)
-    return readers
+    return None if state.detector is None else state.detector.unknown(missing)

@@ -99,5 +99,7 @@ def test_unit_text():
     text = unit("Scores", "/home/pi/edge-lasso", ["python3", "a b", '50%"$'], "pi")
     assert 'ExecStart="python3" "a b" "50%%\\"$$"\n' in text
     assert "WorkingDirectory=/home/pi/edge-lasso/current\n" in text
+    assert "StateDirectory" not in text
+    assert "\nStateDirectory=edge-lasso\n" in unit("Scores", "/home/pi", ["a"], "pi", "edge-lasso")
     with pytest.raises(BoardError, match="control character"):
         unit("x\nExecStart=/bin/rm", "/", ["a"], "pi")

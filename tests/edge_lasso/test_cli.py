@@ -26,6 +26,7 @@ COMMANDS = (
     "bench",
     "boards",
     "deploy",
+    "drift",
     "report",
     "search",
 )
@@ -439,3 +440,76 @@ def test_json_of_every_command(capsys, here):
         code, out, _ = run(capsys, *arguments, "--json")
         assert code == 0, arguments
         assert isinstance(json.loads(out), dict)
+
+
+def series(path, rows=400, seed=0):
+    """y follows s0 of two rows before."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(20.0, 5.0, (rows, 3))
+    y = np.r_[20.0, 20.0, X[:-2, 0]] + rng.normal(0.0, 0.5, rows)
+    times = np.datetime64("2024-05-01T00:00:00") + np.arange(rows) * np.timedelta64(10, "m")
+    lines = ["time,s0,s1,s2,y"]
+    for when, row, out in zip(times, X, y, strict=True):
+        lines.append(",".join([str(when), *(f"{value:.3f}" for value in [*row, out])]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_series_goes_the_whole_way(here, capsys):
+    series(here / "series.csv")
+    train = ("train", "series.csv", "--target", "y", "--time", "time", "--lags", "3", "--mean", "4:s1")
+    code, out, _ = run(capsys, *train, "--out", "model.json")
+    assert code == 0
+    assert "y: 1 of 13 inputs" in out
+    assert "without an estimate" in out
+    assert "computed on the board from earlier rows: s0.lag2; complete after 2 rows" in out
+    code, out, _ = run(capsys, "show", "model.json")
+    assert code == 0
+    assert "failing sensors" in out
+    code, out, _ = run(capsys, "show", "model.json", "--json")
+    shown = json.loads(out)
+    assert shown["warm_up"] == 2
+    assert set(shown["percent_error_if_missing"]["y"]) == {"s0", "s0.lag2"}
+    code, out, err = run(capsys, "predict", "model.json", "series.csv", "--estimate")
+    assert code == 0
+    assert len(out.splitlines()) == 401
+    assert "400 rows, 2 degraded" in err
+    code, out, _ = run(capsys, *train, "--sections", "none", "--out", "bare.json")
+    assert load(here / "bare.json").sections == {}
+    assert "without an estimate" not in out
+    code, _, err = run(capsys, "predict", "bare.json", "series.csv", "--estimate")
+    assert code == 2
+    assert "the model cannot estimate missing inputs; train it with --sections estimate" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lags", "x"], "--lags 'x' is not ROWS or ROWS:COLUMN,COLUMN; for example: --lags 3"),
+        (["--mean", "1"], "--mean is 1; it is a number of rows from 2 to 100000"),
+        (["--ewma", "5:s9"], "--ewma: column 's9' is not in series.csv"),
+        (["--lags", "2", "--degree", "2"], "--degree 2 does not go with inputs from earlier rows"),
+        (["--lags", "500"], "columns with those from earlier rows are more than the 400 rows"),
+        (
+            ["--sections", "health,heath"],
+            "--sections: 'heath' is unknown; allowed are estimate, health, drift, or none",
+        ),
+    ],
+)
+def test_bad_options_of_a_series_in_one_line(here, capsys, options, message):
+    series(here / "series.csv")
+    code, _, err = run(capsys, "train", "series.csv", "--target", "y", "--time", "time", *options)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (here / "model.json").exists()
+
+
+def test_a_file_out_of_order_is_refused_in_one_line(here, capsys):
+    lines = series(here / "series.csv").read_text().splitlines()
+    lines[5], lines[6] = lines[6], lines[5]
+    (here / "mixed.csv").write_text("\n".join(lines) + "\n")
+    code, _, err = run(capsys, "train", "mixed.csv", "--target", "y", "--time", "time", "--lags", "2")
+    assert code == 2
+    assert "row 6 (2024-05-01T00:40:00) is earlier than the row before it" in err
+    assert err.count("\n") == 1

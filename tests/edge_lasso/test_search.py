@@ -2,12 +2,16 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge_lasso.bench import Measurement
 from edge_lasso.cli import main
+from edge_lasso.errors import BoardError, DataError
 from edge_lasso.search import COSTS, knee, search, sized_models
+from edge_lasso.show_search import show_front
 from edge_lasso.train_table import train_table
 from edge_lasso_devices.boards import load_board
 from edge_lasso_runtime import load
@@ -105,3 +109,54 @@ def test_the_command(table, tmp_path, monkeypatch, capsys):
         found = capsys.readouterr()
         assert said in found.err
         assert found.err.count("\n") == 1
+
+
+LINUX = pytest.mark.needs("module:onnx", "module:flatbuffers")
+
+
+def two_of(board, statistics, monkeypatch, without):
+    """A search of two sizes where an emulator or a runtime is not to be had; no C, which compiles for long."""
+    from edge_lasso import board_costs
+    from edge_lasso import search as module
+    from edge_lasso_devices.qemu import QemuShell
+
+    def refuse(*_):
+        raise BoardError(without)
+
+    kept = {key: tuple(a for a in value if not a.startswith("c:")) for key, value in module.PRECISIONS.items()}
+    monkeypatch.setattr(module, "PRECISIONS", kept)
+    monkeypatch.setattr(board_costs.Emulators if "qemu" in without else QemuShell, "_shell" if "qemu" in without else "install", refuse)  # fmt: skip
+    return search(statistics, load_board(board), {"inputs": 1.0}, max_inputs=2)
+
+
+@LINUX
+def test_what_cannot_be_emulated_has_a_kept_count_and_says_so(statistics, monkeypatch):
+    front = two_of("pi-4b", statistics, monkeypatch, "link 'qemu:arm64' needs qemu-aarch64; install Debian's qemu-user")
+    found = {one.artifact for one in front.candidates}
+    assert found == {"onnx:float32", "onnx:float64", *(f"tflite:{v}" for v in ("float32", "float16", "dynamic", "int8", "int16x8"))}  # fmt: skip
+    for one in front.candidates:
+        assert one.kind("instructions") == one.kind("p50_us") == "modelled"
+        assert "calibrated" in one.source("instructions")["of"]
+        assert "needs qemu-aarch64" in one.source("instructions")["of"]
+        assert one.kind("size_bytes") == "measured"
+        assert one.bound > 0.0
+    by_name = {(one.artifact, one.inputs): one for one in front.candidates}
+    assert by_name["tflite:int8", 2].bound > by_name["tflite:float32", 2].bound
+    assert by_name["onnx:float64", 2].bound < by_name["onnx:float32", 2].bound
+    assert any("needs qemu-aarch64" in why for _, why in front.lost)  # python has no kept count
+
+
+@LINUX
+def test_a_board_without_wheels_gets_none(statistics, monkeypatch):
+    with pytest.raises(DataError, match="nothing could be counted for pi-zero-w: link 'qemu:armel' needs qemu-arm"):
+        two_of("pi-zero-w", statistics, monkeypatch, "link 'qemu:armel' needs qemu-arm; install Debian's qemu-user")
+
+
+def test_counted_and_calibrated_figures_have_columns_of_their_own(statistics, monkeypatch, capsys):
+    front = two_of("pi-4b", statistics, monkeypatch, "link 'qemu:arm64' needs qemu-aarch64; install Debian's qemu-user")
+    counted = Measurement("x", "pi-4b", "emulated", "", {"instructions": {"value": 5.0, "kind": "emulated"}})
+    mixed = (replace(front.best[0], measurements=(counted,)), *front.best[1:])
+    show_front(replace(front, best=mixed), load_board("pi-4b"), False)
+    head = " ".join(capsys.readouterr().out.split("────")[0].split())
+    assert head.count("instr.,") == 2
+    assert head.count("emulated") == 1

@@ -7,12 +7,16 @@ import pytest
 
 from edge_lasso.collect_table import Design, collect_table
 from edge_lasso.errors import DataError
+from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics, forward_chain
 from edge_lasso.history import History, stream_name
 from edge_lasso.predict_table import linear_rows, predict_table
+from edge_lasso.prune import prune
+from edge_lasso.sensors import Sensors
 from edge_lasso.streams import Past, expand, lags, parse_past, series
 from edge_lasso.survey import survey
 from edge_lasso.tables import model_rows, open_table
+from edge_lasso.train_classes import train_classes
 from edge_lasso.train_table import train_table
 from edge_lasso.update_table import update_table
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
@@ -237,3 +241,80 @@ def test_a_file_is_predicted_in_its_order(tmp_path):
     error = found["y"].to_numpy()[2:] - table["y"].to_numpy()[2:]
     assert np.sqrt(np.mean(error**2)) < 0.15
     assert found["status"].to_pylist()[:3] == ["degraded", "degraded", "ok"]
+
+
+def test_what_is_computed_from_a_sensor_costs_what_it_costs():
+    rng = np.random.default_rng(1)
+    u = rng.normal(size=800)
+    table = pa.table(
+        {"u": u, "v": u + 0.1 * rng.normal(size=800), "y": np.r_[0.0, u[:-1]] + 0.1 * rng.normal(size=800)}
+    )
+    options = {"past": lags(1), "drop": []}
+    assert [one.name for one in train_table(table, "y", **options).model.inputs] == ["u", "u.lag1"]
+    dear = train_table(table, "y", sensors=Sensors(costs={"u": 50.0}), **options).model
+    assert [one.name for one in dear.inputs] == ["v", "v.lag1"]
+    signed = train_table(table, "y", sensors=Sensors(signs={"u.lag1": -1, "v.lag1": -1}), **options).model
+    assert all(term.coef < 0.0 for term in signed.outputs[0].terms)
+    grouped = train_table(table, "y", options=TrainOptions(method="group"), **options).model
+    assert {one.name for one in grouped.inputs} <= {"u", "u.lag1", "v", "v.lag1"}
+
+
+def classes(rows=900):
+    """A machine is on while the pressure has risen over two rows."""
+    rng = np.random.default_rng(0)
+    p = np.cumsum(rng.normal(size=rows))
+    on = np.where(np.r_[0.0, 0.0, p[2:] - p[:-2]] + 0.1 * rng.normal(size=rows) > 0.0, "on", "off")
+    return pa.table({"time": np.arange(rows) * 10.0, "p": p, "q": rng.normal(size=rows), "state": on})
+
+
+def test_a_classifier_has_a_past_too(tmp_path):
+    table = classes()
+    past = [Past("difference", 2), *lags(1)]
+    result = train_classes(table, "state", time="time", past=past, holdout=0.2)
+    model = loads(dumps(result.model))
+    assert "p.difference2" in [one.name for one in model.inputs]
+    assert set(model.sections) == {"health/1", "drift/1", "estimate/1"}
+    assert model.provenance["held_out"]["accuracy"] > 0.9
+    state = start(model)
+    right = 0
+    for row in table.to_pylist()[700:]:
+        found, state = step(model, state, {name: row[name] for name in "pq"})
+        right += found.label == row["state"]
+    assert right > 180
+    small = prune(model, result.folds, max_inputs=1)
+    assert [one.name for one in small.inputs] == ["p", "p.difference2"]
+    assert len(small.sections["estimate/1"]["mean"]) == 2
+    assert loads(dumps(small)) == small
+
+
+def test_a_classifier_refuses_what_is_no_series():
+    mixed = classes().take(np.random.default_rng(0).permutation(900))
+    with pytest.raises(DataError, match="is earlier than the row before it"):
+        train_classes(mixed, "state", time="time", past=lags(1))
+    with pytest.raises(DataError, match="--lags: 'state' is not among the inputs of numbers"):
+        train_classes(classes(), "state", time="time", past=lags(1, ["state"]))
+    assert "health/1" not in train_classes(mixed, "state", time="time").model.sections
+
+
+def test_an_hour_ahead_of_beijing(beijing):
+    options = {"time": "time", "inputs": ["Dongsi.PM2.5"], "holdout": 0.3}
+    result = train_table(beijing, "Dongsi.PM2.5", past=[*lags(3), Past("mean", 24), Past("ewma", 12)], **options)
+    model = loads(dumps(result.model))
+    assert "Dongsi.PM2.5.lag1" in [one.name for one in model.inputs]
+    assert result.held.quality()["r2"] > 0.94
+    truth = np.concatenate([numbers for numbers, _ in open_table(beijing).batches(["Dongsi.PM2.5"])])[:, 0]
+    bare = model.replace(sections={})  # a board without estimates puts defaults, as `predict` does
+    state, found = start(bare), []
+    for value in truth[:2000].tolist():
+        one, state = step(bare, state, [value])
+        found.append(one.linear)
+    np.testing.assert_array_equal(linear_rows(model, model_rows(beijing, model)[:2000])[0], found)
+
+
+def test_a_long_gap_in_the_hours_of_beijing(beijing):
+    table = pa.csv.read_csv(beijing).select(["time", "Dongsi.PM2.5", "Tiantan.PM2.5"]).slice(0, 2000)
+    cut = pa.concat_tables([table.slice(0, 900), table.slice(930)])
+    result = train_table(cut, "Dongsi.PM2.5", time="time", past=lags(24))
+    assert any("1 gap in 'time' longer than the typical step of 3600 s" in note for note in result.notes)
+    missing = dict(zip(result.folds.columns, result.folds.total.missing.tolist(), strict=True))
+    assert missing["Tiantan.PM2.5.lag24"] - missing["Tiantan.PM2.5"] >= 40

@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from edge_lasso.classifier import LassoClassifier
 from edge_lasso.estimators import LassoRegressor
 from edge_lasso_exporters import skl2onnx_converter
 from edge_lasso_exporters.options import ExportError
@@ -115,6 +116,20 @@ def test_classifiers_give_labels_and_probabilities(shapes, rows_of):
         wanted = [predict(model, row) for row in given]
         assert label.tolist() == [one.label for one in wanted]
         assert np.allclose(probabilities[:, -len(wanted[0].values) :], [one.values for one in wanted], atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [("no", "yes"), (0, 1), ("a", "b", "c"), (3, 5, 9)])
+def test_our_classifier_in_a_pipeline(classes):
+    source = np.random.default_rng(7)
+    X = source.normal(20.0, 3.0, size=(400, 8))
+    z = np.column_stack([X[:, 1] - 20.0, 20.0 - X[:, 4], 0.8 * (X[:, 6] - 20.0)])[:, : len(classes)]
+    y = np.array(classes)[np.argmax(z + source.gumbel(size=z.shape), axis=1)]
+    pipeline = make_pipeline(StandardScaler(), LassoClassifier()).fit(X, y)
+    graph = skl2onnx.to_onnx(pipeline, X[:1])
+    label, probabilities = run(graph, X)
+    assert np.allclose(probabilities, pipeline.predict_proba(X), atol=1e-9)
+    assert label.tolist() == pipeline.predict(X).tolist()
+    assert label.dtype == (np.int64 if isinstance(classes[0], int) else object)
 
 
 def test_an_opset_that_is_too_low_is_refused(table):

@@ -136,7 +136,7 @@ def test_bad_usage(arguments):
     assert "error: " in done.stderr
 
 
-@pytest.mark.parametrize("command", ["predict", "score", "digest", "probe", "selftest"])
+@pytest.mark.parametrize("command", ["predict", "score", "mqtt", "digest", "probe", "selftest"])
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

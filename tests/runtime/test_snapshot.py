@@ -151,3 +151,13 @@ def test_states_of_every_kind_survive_the_file(tmp_path):
     assert again.to_dict() == state.to_dict()
     assert snapshot.load(str(tmp_path / "none"), "ab") is None
     assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_folder_holds_a_state_per_model(file, tmp_path):
+    states = tmp_path / "states"
+    states.mkdir()
+    save(detecting(), tmp_path / "other.json")
+    for one, count in ((file, 5), (tmp_path / "other.json", 7), (file, 3)):
+        assert run(one, "--state", states, data=lines(rows(count))).returncode == 0
+    kept = [json.loads(path.read_text())["content"]["state"]["rows"] for path in states.iterdir()]
+    assert sorted(kept) == [7, 8]

@@ -1,0 +1,300 @@
+"""Anomaly detectors on Tennessee Eastman, a simulated plant: sparse residuals beside PCA, forest, z-scores, controls.
+
+    python benchmarks/anomaly.py [--data DIR]
+
+DIR holds ``d00`` (500 normal rows, stored transposed; all that is fitted), ``d00_te`` (960 normal rows) and seven runs
+with one fault each from row 161 on; a row every three minutes. Ours runs row by row in the reference, its peers through
+numpy and scikit-learn with the same treatment: the statistic of the row plus that of its moving average (0.05), each
+divided by its mean on ``d00``, smoothed by 0.05. A run is entered with the state a detector had after some row of
+``d00_te``; figures are means over eight such rows. (Started at zero, smoothing alone tells late rows from early ones.)
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse  # noqa: E402
+import copy  # noqa: E402
+import gzip  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from scipy.signal import lfilter  # noqa: E402
+from sklearn.ensemble import IsolationForest  # noqa: E402
+from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: E402
+
+from edge_lasso import ResidualDetector  # noqa: E402
+from edge_lasso.thresholds import correlation_time, episodes, limits  # noqa: E402
+from edge_lasso_runtime.model import Model  # noqa: E402
+from edge_lasso_runtime.step import start, step  # noqa: E402
+
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "tennessee_eastman"
+FAULTS = ("d01", "d05", "d10", "d15", "d16", "d19", "d21")
+NORMAL = 160  # rows before the fault
+ENTRIES = (160, 300, 400, 500, 600, 700, 800, 960)  # rows of d00_te after which a run is entered
+ALPHA, WARM_UP, MINUTES = 0.05, 60, 3
+CONTROL = "control: "
+
+
+@dataclass
+class Result:
+    """Scores of a detector: of ``d00_te``, and per entry and fault of the runs; bytes and microseconds per reading."""
+
+    name: str
+    normal: Any
+    runs: Any
+    coefs: int = 0
+    size: int | None = None
+    microseconds: float | None = None
+
+
+def load(folder: Path, name: str) -> Any:
+    """One run, rows down."""
+    with gzip.open(folder / f"{name}.dat.gz", "rt") as lines:
+        return np.loadtxt(lines)
+
+
+def ewma(x: Any, start: Any) -> Any:
+    """Moving averages down the rows."""
+    start = np.asarray(start, dtype=float)
+    return lfilter([ALPHA], [1.0, ALPHA - 1.0], x, axis=0, zi=(1.0 - ALPHA) * start[None])[0]
+
+
+def ours(name: str, fitted: Any, normal: Any, runs: Any, **options: Any) -> Result:
+    """The residual detector, run in the reference from its model alone."""
+    model = ResidualDetector(chart="both", alpha=ALPHA, smoothing=ALPHA, **options).fit(fitted).model_
+    state, saved, scores = start(model), {}, []
+    took = []
+    for i, row in enumerate(normal.tolist(), 1):
+        began = time.perf_counter()
+        result, _ = step(model, state, row)
+        took.append(time.perf_counter() - began)
+        scores.append(result.score)
+        if i in ENTRIES:
+            saved[i] = copy.deepcopy(state)
+    found = [[scores_from(model, copy.deepcopy(saved[at]), run) for run in runs] for at in ENTRIES]
+    coefs = sum(len(one.terms) for one in model.outputs)
+    return Result(name, np.array(scores), np.array(found), coefs, counted(model), np.median(took) * 1e6)
+
+
+def scores_from(model: Model, state: Any, rows: Any) -> list[float]:
+    """Scores of rows that follow on a state."""
+    return [step(model, state, row)[0].score for row in rows.tolist()]
+
+
+def counted(model: Model) -> int:
+    """Bytes as float32 with one-byte indices, no code; the board's chart keeps two moving averages per sensor."""
+    held = sum(one.stream is not None for one in model.inputs)
+    terms = sum(len(one.terms) for one in model.outputs)
+    # coefficient, index | count, intercept with centre, scale, slow scale | history | two averages
+    return terms * 5 + len(model.outputs) * (1 + 3 * 4) + held * 4 + len(model.outputs) * 2 * 4
+
+
+@dataclass
+class Peer:
+    """A score: a statistic of raw and of averaged features, in units of their means on normal rows; smoothed."""
+
+    name: str
+    features: Callable[[Any], Any]
+    statistic: Callable[[Any], Callable[[Any], Any]]
+    size: int
+
+    def fit(self, z: Any) -> None:
+        """Statistics of raw and averaged features."""
+        e = self.features(z)
+        slow = ewma(e, np.zeros(e.shape[1]))[WARM_UP:]
+        self.parts = [self.statistic(e), self.statistic(slow)]
+        self.levels = [float(part(x).mean()) for part, x in zip(self.parts, (e, slow), strict=True)]
+
+    def step(self, z: Any, slow: Any, score: float) -> tuple[Any, Any]:
+        """Averaged features and scores of rows that follow on a state."""
+        e = self.features(z)
+        slow = ewma(e, slow)
+        raw = sum(part(x) / level for part, x, level in zip(self.parts, (e, slow), self.levels, strict=True)) / 2.0
+        return slow, ewma(raw, score)
+
+    def run(self, fitted: Any, normal: Any, runs: Any) -> Result:
+        """Everything that is reported."""
+        self.fit(fitted)
+        slow, scores = self.step(normal, np.zeros(self.features(fitted[:1]).shape[1]), 1.0)
+        found = [[self.step(run, slow[at - 1], scores[at - 1])[1] for run in runs] for at in ENTRIES]
+        took = []
+        for i in range(100):
+            began = time.perf_counter()
+            self.step(normal[i : i + 1], slow[0], scores[0])
+            took.append(time.perf_counter() - began)
+        return Result(self.name, scores, np.array(found), 0, self.size, np.median(took) * 1e6)
+
+
+def largest(x: Any) -> Callable[[Any], Any]:
+    deviation = x.std(axis=0)
+    return lambda rows: ((rows / deviation) ** 2).max(axis=1)
+
+
+def mean_square(x: Any) -> Callable[[Any], Any]:
+    deviation = x.std(axis=0)
+    return lambda rows: ((rows / deviation) ** 2).mean(axis=1)
+
+
+def pca(kind: str, share: float, fitted: Any, remark: str = "") -> Peer:
+    """T2 of the leading components (as many as hold this share of the variance), squared rest Q, or both."""
+    values, vectors = np.linalg.eigh(np.corrcoef(fitted.T))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    d = int(np.searchsorted(np.cumsum(values) / values.sum(), share)) + 1
+    leading, p = vectors[:, :d], len(vectors)
+
+    def features(z: Any) -> Any:
+        t = z @ leading
+        return np.hstack([t, z - t @ leading.T])
+
+    def statistic(x: Any) -> Callable[[Any], Any]:
+        deviation = x[:, :d].std(axis=0)
+        t2 = ((x[:, :d] / deviation) ** 2).sum(axis=1).mean()
+        q = (x[:, d:] ** 2).sum(axis=1).mean()
+        return lambda rows: (
+            (((rows[:, :d] / deviation) ** 2).sum(axis=1) / t2 if "T2" in kind else 0.0)
+            + ((rows[:, d:] ** 2).sum(axis=1) / q if "Q" in kind else 0.0)
+        )
+
+    # loadings, mean and deviation | T2's deviations, raw and averaged | averaged features and score
+    size = p * d * 4 + p * 2 * 4 + (2 * d * 4 if "T2" in kind else 0) + p * 4 + 4
+    return Peer(f"PCA {kind}, {d} of {p}{remark}", features, statistic, size)
+
+
+def forest(fitted: Any) -> Peer:
+    trees = []
+
+    def statistic(x: Any) -> Callable[[Any], Any]:
+        found = IsolationForest(random_state=0).fit(x)
+        trees.extend(found.estimators_)
+        return lambda rows: -found.score_samples(rows)
+
+    peer = Peer("isolation forest, 2 x 100 trees", lambda z: z, statistic, 0)
+    peer.fit(fitted)
+    peer.size = sum(tree.tree_.node_count for tree in trees) * 7 + fitted.shape[1] * 4 + 4  # feature, threshold, child
+    return peer
+
+
+def controls(rows: int) -> list[Result]:
+    """What knows nothing."""
+    rng = np.random.default_rng(0)
+    shape = (len(ENTRIES) * len(FAULTS), rows)
+    noise = ewma(rng.random(shape).T, np.full(shape[0], 0.5)).T.reshape(len(ENTRIES), len(FAULTS), rows)
+    zero = ewma(rng.random(shape).T, np.zeros(shape[0])).T.reshape(noise.shape)
+    normal = ewma(rng.random(rows), 0.5)
+    flat = np.ones(noise.shape)
+    return [
+        Result(f"{CONTROL}random, smoothed", normal, noise),
+        Result(f"{CONTROL}random, smoothed from zero", normal, zero),
+        Result(f"{CONTROL}constant (all positive)", np.ones(rows), flat),
+    ]
+
+
+def volume_under_pr(score: Any, y: Any, longest: int = 40) -> float:
+    """VUS-PR (Paparrizos et al. 2022): mean average precision over buffers of 0 to `longest` rows before the fault."""
+    first, order, values = int(np.flatnonzero(y)[0]), np.argsort(-score, kind="stable"), []
+    for length in range(0, longest + 1, 5):
+        soft = y.copy()
+        for before in range(1, length // 2 + 1):
+            soft[first - before] = np.sqrt(1.0 - before / length)
+        true = np.cumsum(soft[order])
+        recall = np.minimum(true / ((y.sum() + soft.sum()) / 2.0), 1.0) * (np.cumsum(y[order]) > 0)
+        values.append(float(np.sum(np.diff(recall, prepend=0.0) * true / np.arange(1, len(y) + 1))))
+    return float(np.mean(values))
+
+
+def per_run(measure: Callable[[Any, Any], float], runs: Any, y: Any) -> Any:
+    """A measure of every run, entries down, faults across."""
+    return np.array([[measure(y, score) for score in entry] for entry in runs])
+
+
+def line(one: Result, y: Any) -> str:
+    """What is reported of a detector."""
+    auc = per_run(roc_auc_score, one.runs, y)
+    entries = auc.mean(axis=1)
+    # a constant's order is that of ties, so that it has no volume
+    tied = one.runs.min() == one.runs.max()
+    precision = per_run(average_precision_score, one.runs, y).mean()
+    volume = float(y.mean()) if tied else per_run(lambda y, score: volume_under_pr(score, y), one.runs, y).mean()
+    limit, hold = one.normal[WARM_UP:].max(), correlation_time(one.normal[WARM_UP:])
+    days = len(FAULTS) * NORMAL * MINUTES / 1440
+    events = np.mean([sum(episodes(score[:NORMAL] > limit, hold) for score in entry) for entry in one.runs])
+    low, high = limits(events)
+    hits = [np.flatnonzero(score[NORMAL:] > limit) for entry in one.runs for score in entry]
+    delays = [hit[0] for hit in hits if len(hit)]
+    return (
+        f"{one.name:34s}{one.coefs or '':>5} {auc.mean():6.3f} ({entries.min():.3f}-{entries.max():.3f}) "
+        + " ".join(f"{value:.3f}" for value in auc.mean(axis=0))
+        + f"  {precision:5.3f} {volume:7.3f} {events / days:7.2f} ({low / days:.1f}-{high / days:.1f})"
+        f" {len(delays) / len(ENTRIES):7.1f}/{len(FAULTS)} {np.median(delays) if delays else np.nan:6.0f} "
+        f"{'' if one.size is None else f'{one.size:,}':>8} "
+        f"{'' if one.microseconds is None else f'{one.microseconds:.0f}':>6}"
+    )
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the .dat.gz files")
+    options = parser.parse_args()
+    fitted, normal = load(options.data, "d00").T, load(options.data, "d00_te")
+    runs = [load(options.data, f"{name}_te") for name in FAULTS]
+    y = np.r_[np.zeros(NORMAL), np.ones(len(runs[0]) - NORMAL)]
+    mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
+    z, z_normal, z_runs = ((x - mean) / deviation for x in (fitted, normal, np.array(runs)))
+    print(f"Tennessee Eastman, a simulated plant: {len(fitted)} normal rows fitted, seven runs of {len(y)} rows.")
+    print(f"Average precision of calling every row a fault: {y.mean():.3f} (the prevalence).")
+    print(
+        f"\n{'':39s} mean AUC (by entry)    {'   '.join(FAULTS)}    prec.  VUS-PR  false alarms/day    found  delay"
+        "    bytes     us"
+    )
+    peers = [
+        pca("T2 + Q", 0.9, z),
+        pca("Q", 0.9, z),
+        pca("Q", 0.99, z, " (best of 24)"),
+        forest(z),
+        Peer("largest |z|", lambda z: z, largest, 52 * 3 * 4 + 52 * 4 + 4),
+        Peer("mean z^2", lambda z: z, mean_square, 52 * 3 * 4 + 52 * 4 + 4),
+    ]
+    for label, choice in (
+        ("ours", {"max_coefs": 100, "lags": 1}),
+        ("ours", {"max_coefs": 60, "lags": 1}),
+        ("ours, no earlier rows", {"max_coefs": 100}),
+        ("ours, no earlier rows", {"max_coefs": 60}),
+    ):
+        print(line(ours(label, fitted, normal, runs, **choice), y), flush=True)
+    for peer in peers:
+        print(line(peer.run(z, z_normal, z_runs), y), flush=True)
+    for control in controls(len(y)):
+        print(line(control, y))
+    print(NOTES)
+    limit = ResidualDetector(chart="both", smoothing=ALPHA, max_coefs=100, lags=1).fit(fitted)
+    alarms = -limit.score_samples(normal)[WARM_UP:] > limit.threshold_.score
+    print(
+        f"A threshold from d00 alone (25 hours: its highest held-out score) promises at most "
+        f"{limit.threshold_.high:.2f} of the rows in alarm; on d00_te it is {alarms.mean():.2f} of them."
+    )
+
+
+NOTES = """
+false alarms/day: threshold at the highest score of d00_te (48 hours that no fit has seen), alarms counted on the 160
+  normal rows of the seven runs (56 hours), with the 95 % interval of that count; found, delay: of 7 faults at that
+  threshold, and the median of the rows until then. Precision: average precision.
+bytes: counted, not compiled: numbers as float32, indices as 1 byte, with the averages that are kept; no code.
+us: median per reading, one row at a time, measured here: ours in the pure Python reference, peers in numpy or
+  scikit-learn.
+The chart of ours was chosen with these faults in view, so that its figures are optimistic; so is the PCA that is the
+  best of 24 settings (T2, Q, both; 30 to 99 % of the variance) on these faults. The others are as they come.
+Where the lasso does not win: forest and mean z^2 are ahead on d15; on d01 and d05 others are as good or better.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Drift: the same counts as a board, verdicts that few rows do not give, and every way a digest comes in."""
+
+import base64
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edge_lasso.cli import main
+from edge_lasso.drift import count, drift
+from edge_lasso.errors import DataError
+from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads, model_hash, save, snapshot
+from edge_lasso_runtime.drift import digest
+from edge_lasso_runtime.step import start, step
+
+NAMES = ("a", "b", "c")
+EDGES = [-1.1503, -0.6745, -0.3186, 0.0, 0.3186, 0.6745, 1.1503]  # the normal distribution's eighths
+
+
+def model(score=True):
+    inputs = [Input(name, i, 0.0, -6.0, 6.0) for i, name in enumerate(NAMES)]
+    inputs.append(Input("a.lag1", 3, 0.0, -6.0, 6.0, stream=("lag", "a", 1)))
+    outputs = tuple(Output(name, 0.0, (Term(0.5, (Factor((i + 1) % 3),)),)) for i, name in enumerate(NAMES))
+    outputs = (outputs[0], outputs[1].replace(terms=(*outputs[1].terms, Term(0.1, (Factor(3),)))), outputs[2])
+    readings = [{"input": name, "edges": EDGES, "parts": [0.125] * 8, "missing": 0.01} for name in NAMES]
+    sections = {"drift/1": {"readings": readings}}
+    if score:
+        watched = [{"reading": name, "centre": 0.0, "scale": 1.1, "slow": 0.4, "weight": 1.0} for name in NAMES]
+        sections["detector/1"] = {
+            "watched": watched, "chart": "both", "alpha": 0.2, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.2,
+            "aggregate": "mean", "warm_up": 5, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 5},
+        }  # fmt: skip
+        edges = [0.75, 0.95, 1.2]
+        sections["drift/1"]["score"] = {"edges": edges, "parts": [0.25] * 4}
+        sections["drift/1"]["page_hinkley"] = {"mean": 1.0, "deviation": 0.2, "allowance": 0.5, "limit": 100.0}
+    columns = (*NAMES, "a.lag1")
+    return loads(
+        dumps(Model(columns, tuple(inputs), outputs, sections=sections, provenance={"data": {"rows": 50_000}}))
+    )
+
+
+def normal(rows, seed=0, **moved):
+    x = np.random.default_rng(seed).normal(size=(rows, 3))
+    frame = pd.DataFrame(x, columns=NAMES)
+    for name, by in moved.items():
+        frame[name] += by
+    return frame
+
+
+def stepped(one, frame):
+    state = start(one)
+    for row in frame.to_numpy().tolist():
+        step(one, state, row)
+    return state
+
+
+@pytest.fixture
+def file(tmp_path):
+    save(model(), tmp_path / "model.json")
+    return str(tmp_path / "model.json")
+
+
+@pytest.mark.parametrize("score", [True, False])
+def test_a_table_is_counted_as_the_board_counts(score):
+    one = model(score)
+    frame = normal(3000, b=0.4)
+    frame.loc[::7, "a"] = np.nan
+    frame.loc[5, "c"] = 1e300
+    frame.loc[6, "c"] = EDGES[2]
+    state, counters = count(one, frame)
+    assert counters.to_dict() == stepped(one, frame).drift.to_dict()
+    assert (state is None) == (not score)
+
+
+def test_which_input_moved_and_what_to_do(file, tmp_path, capsys):
+    normal(3000).to_csv(tmp_path / "same.csv", index=False)
+    assert main(["drift", file, str(tmp_path / "same.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["verdict"] for one in found["readings"]] == ["stable"] * 3
+    frame = normal(3000, b=0.9)
+    frame.loc[::4, "c"] = np.nan
+    frame.to_csv(tmp_path / "moved.csv", index=False)
+    assert main(["drift", file, str(tmp_path / "moved.csv")]) == 1
+    out = capsys.readouterr().out
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line.split()}
+    assert lines["b"][-1] == "moved"
+    assert lines["c"][-1] == "missing"
+    assert lines["c"][3] == "25.0%"
+    assert lines["a"][-1] == "stable"
+    assert "look after c: missing more often than in training" in out
+
+
+def test_without_a_score_a_move_asks_to_retrain():
+    found = drift_of(model(score=False), normal(3000, b=0.9))
+    assert found.advice == "retrain, or check b: readings are not where they were in training"
+    assert found.moved
+    assert not found.worse
+    found = drift_of(model(score=False), normal(3000))
+    assert (found.moved, found.advice) == (False, "stable: no reason to retrain")
+
+
+def drift_of(one, frame):
+    state = stepped(one, frame)
+    return drift(one, digest(one, state.drift, state.detector.onsets if state.detector else 0).hex())
+
+
+def test_residuals_that_rise_ask_to_retrain():
+    one = model()
+    frame = normal(3000)
+    frame["a"] = frame["a"] * 0.3 - 0.9 * frame["b"]  # readings in their ranges, and another relation
+    found = drift_of(one, frame)
+    assert found.worse
+    assert found.advice.endswith("retrain: the sensors agree less than they did in training")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 20, 50])
+def test_few_rows_prove_nothing(rows):
+    found = drift_of(model(score=False), normal(rows, b=5.0))
+    assert [one.verdict for one in found.readings] == ["too few rows"] * 3
+    assert not found.moved
+    assert found.advice == "nothing can be said yet: too few rows"
+    assert "rows are too few to tell a move from chance; it takes" in found.notes[0]
+
+
+def test_chance_alone_is_rarely_called_a_move():
+    """With independent rows, an index above its limit comes in one of a hundred."""
+    one = model(score=False)
+    beyond = [
+        reading.index > reading.chance for seed in range(200) for reading in drift_of(one, normal(400, seed)).readings
+    ]
+    assert np.mean(beyond) < 0.03
+    assert np.mean([one.index for one in drift_of(one, normal(400)).readings]) > 0.0
+
+
+def test_every_way_a_digest_comes_in(file, tmp_path, capsys):
+    one = model()
+    state = stepped(one, normal(500, b=1.5))
+    data = digest(one, state.drift, state.detector.onsets)
+    (tmp_path / "raw").write_bytes(data)
+    (tmp_path / "hex").write_text(f"digest: {data.hex()}\n")
+    (tmp_path / "base64").write_text(base64.b64encode(data).decode() + "\n")
+    snapshot.save(str(tmp_path / "state.json"), model_hash(one), {"state": state.to_dict(), "more": {}})
+    seen = []
+    for source in (
+        data.hex(), base64.b64encode(data).decode(), *(str(tmp_path / name) for name in ("raw", "hex", "base64", "state.json"))
+    ):  # fmt: skip
+        assert main(["drift", file, source, "--json"]) == 1
+        seen.append(json.loads(capsys.readouterr().out))
+    assert all(one == seen[0] for one in seen[:-1])
+    assert seen[-1]["source"] == "snapshot"
+    for kept, sent in zip(seen[-1]["readings"], seen[0]["readings"], strict=True):
+        assert kept["name"] == sent["name"]
+        assert kept["index"] == pytest.approx(sent["index"], abs=0.5 / 40)
+        assert kept["missing"] == pytest.approx(sent["missing"], abs=0.5 / 255)
+    assert seen[0]["rows"] == 500
+    assert seen[0]["onsets"] == state.detector.onsets
+    assert "a part of" not in "".join(seen[0]["notes"])
+
+
+def test_a_short_table_is_said_to_be_short():
+    assert "100 rows beside 50,000 of training" in drift_of(model(score=False), normal(100)).notes[0]
+
+
+def test_what_is_refused(file, tmp_path, capsys):
+    one = model()
+    other = one.replace(outputs=(one.outputs[0].replace(intercept=0.5), *one.outputs[1:]))
+    state = start(other)
+    snapshot.save(str(tmp_path / "state.json"), model_hash(other), {"state": state.to_dict(), "more": {}})
+    pd.DataFrame({"a": [1.0], "b": [2.0]}).to_csv(tmp_path / "two.csv", index=False)
+    for source, text in (
+        ("nothing.csv", "'nothing.csv' is neither a file nor a digest"),
+        (digest(other, state.drift).hex(), "the digest is of another model"),
+        (digest(one, start(one).drift).hex()[:-2], "this is no digest of a model with 3 readings"),
+        (str(tmp_path / "state.json"), "is of another model ("),
+        (str(tmp_path / "two.csv"), "column 'c' is not in two.csv"),
+    ):
+        assert main(["drift", file, source]) == 2
+        error = capsys.readouterr().err
+        assert text in error
+        assert error.count("\n") == 1
+    with pytest.raises(DataError, match="has no training histograms"):
+        drift(one.replace(sections={}), "00")

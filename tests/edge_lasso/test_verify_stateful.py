@@ -1,0 +1,138 @@
+"""Verification of models that keep state: sequences are run and counted; an artifact broken on purpose fails."""
+
+import math
+
+import pytest
+
+from edge_lasso.quantize import quantize
+from edge_lasso.stream_tolerance import Tolerance
+from edge_lasso.stream_trials import sequences
+from edge_lasso.verify import export
+from edge_lasso_exporters import registry
+from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
+
+VARIANTS = ["python:double", "python:fixed", "c:double", "c:float", "c:fixed"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """All parts at once."""
+    inputs = [Input(f"s{i}", i, 1.0 + i, -10.0, 20.0) for i in range(3)]
+    for name, kind, length in (
+        ("s0.lag2", "lag", 2),
+        ("s1.difference1", "difference", 1),
+        ("s1.mean3", "mean", 3),
+        ("s2.ewma5", "ewma", 5),
+    ):
+        low, high, default = (-30.0, 30.0, 0.0) if kind == "difference" else (-10.0, 20.0, 2.0)
+        inputs.append(Input(name, len(inputs), default, low, high, stream=(kind, name[:2], length)))
+    outputs = (
+        Output("s0", 0.5, tuple(Term(0.1 * (i + 1), (Factor(i),)) for i in (1, 2, 3, 4, 5, 6))),
+        Output("s2", 0.25, tuple(Term(-0.1 * (i + 1), (Factor(i),)) for i in (0, 1, 3, 4, 5))),
+    )
+    watch = [
+        {"reading": name, "centre": 0.1, "scale": 4.0, "slow": 0.5, "weight": weight}
+        for name, weight in (("s0", 1.0), ("s2", 2.0))
+    ]
+    sections = {
+        "health/1": {"readings": [{"input": f"s{i}", "stuck": 3, "jump": 12.0} for i in range(3)]},
+        "estimate/1": {
+            "mean": [one.default for one in inputs],
+            "inverse": [2.0 if i == j else 0.25 for i in range(7) for j in range(i + 1)], "residual": [1.0, 2.0],
+        },
+        "detector/1": {
+            "watched": watch, "chart": "both", "alpha": 0.2, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.3,
+            "aggregate": "mean", "warm_up": 10, "threshold": {"score": 2.5, "row_rate": 0.01, "hold": 2},
+        },
+    }  # fmt: skip
+    found = Model(tuple(one.name for one in inputs), tuple(inputs), outputs, sections=sections)
+    return quantize(loads(dumps(found)), to="int16")
+
+
+def test_every_variant_passes_and_rows_are_counted(model, tmp_path):
+    real = [[math.nan if (t + i) % 9 == 0 else math.sin(t * (i + 1)) for i in range(7)] for t in range(60)]
+    certificate = export(model, VARIANTS, tmp_path, data=real)
+    assert [one.reason for one in certificate.artifacts if one.status == "failed"] == []
+    assert set(certificate.verdicts.values()) == {"passed"}
+    counted = certificate.rows["sequences"]
+    assert counted == sum(map(len, sequences(model, real)))
+    for one in certificate.artifacts:
+        if one.status == "passed":
+            assert one.rows == sum(certificate.rows.values())
+
+
+@pytest.mark.parametrize("to", ["onnx", "tflite"])
+def test_tensor_formats_are_verified_without_a_step(model, tmp_path, to):
+    pytest.importorskip("onnx" if to == "onnx" else "flatbuffers")
+    certificate = export(model, to, tmp_path)
+    assert certificate.status == "passed"
+    assert certificate.artifacts[0].rows == sum(certificate.rows.values()) - certificate.rows["sequences"]
+
+
+BREAKS = [
+    ("python:double", b"x[to] = ring[head - length]", b"x[to] = ring[head - length + 1]", "linear predictor"),
+    ("python:double", b"if value == value:\n            average", b"if True:\n            average", "linear predictor"),
+    (
+        "python:double",
+        b"run[k] > longest:\n                faults",
+        b"run[k] > longest + 1:\n                faults",
+        "linear predictor",
+    ),
+    ("python:double", b"value = MEAN[k] - value", b"value = MEAN[k] - value * 1.0000001", "linear predictor"),
+    ("python:double", b"(-part / score, k)", b"(part / score, k)", "alarm names"),
+    ("python:double", b"onset = hit and quiet > 2", b"onset = hit and quiet > 1", "alarm and onset"),
+    ("python:double", b'state["rows"] >= 10', b'state["rows"] >= 9', "status"),
+    ("python:fixed", b"(2 * total + count) // (2 * count)", b"(2 * total) // (2 * count)", "linear predictor"),
+    ("c:double", b"(head >= one.length) ?", b"(head > one.length) ?", "linear predictor"),
+    ("c:double", b"result->widths[k] = model_root(", b"result->widths[k] = 1.0000001 * model_root(", "widths"),
+    ("c:double", b"state->evidence[k] = 1.0;", b"state->evidence[k] = 0.0;", "score"),
+    ("c:double", b"UINT32_C(1) << ((k < 31U) ? k : 31U);", b"UINT32_C(2) << ((k < 31U) ? k : 31U);", "status"),
+    ("c:fixed", b"(total % count) < 0", b"(total % count) < -1", "linear predictor"),
+    ("c:fixed", b"now - old;", b"old - now;", "linear predictor"),
+    ("c:float", b"state->averages[i] = value;", b"state->averages[i] = value * 1.001f;", "linear predictor"),
+    ("c:float", b"(q - state->evidence[k]) * 0.300000012f", b"(q - state->evidence[k]) * 0.301f", "score"),
+]
+
+
+@pytest.mark.parametrize(("to", "text", "instead", "reason"), BREAKS)
+def test_what_step_does_wrong_is_noticed(monkeypatch, model, tmp_path, to, text, instead, reason):
+    module = registry.target(to.split(":")[0])
+    real = module.render
+
+    def render(found, options):
+        files = real(found, options)
+        assert any(text in data for data in files.values())
+        return {name: data.replace(text, instead) for name, data in files.items()}
+
+    monkeypatch.setattr(module, "render", render)
+    monkeypatch.setattr("edge_lasso.executions.find_micropython", lambda: None)
+    certificate = export(model, to, tmp_path)
+    assert certificate.status == "failed"
+    reasons = [one.reason for one in certificate.artifacts if one.reason]
+    assert any(reason in one or "selftest" in one for one in reasons), reasons
+
+
+def test_sequences_hold_what_sensors_do_wrong(model):
+    calm, troubled, absurd, short = sequences(model)
+    assert all(x == x for row in calm for x in row)
+    assert any(x != x for row in troubled for x in row)
+    assert any(abs(x) == math.inf for row in absurd for x in row)
+    repeats = sum(a[0] == b[0] == c[0] for a, b, c in zip(absurd, absurd[1:], absurd[2:], strict=False))
+    assert repeats > 3
+    assert len(short) == 40
+    assert sequences(model, seed=1)[0] != calm
+    assert sequences(model, seed=0)[1][:5] == troubled[:5]
+
+
+def test_the_tolerance_of_float_is_small_against_what_it_judges(model):
+    """On calm rows: a millionth or so of the outputs' range."""
+    from edge_lasso_exporters.options import Options
+    from edge_lasso_exporters.stateful_reference import replay
+
+    tolerance = Tolerance(model, Options("float"))
+    rooms = []
+    for row, must in zip(sequences(model)[0], replay(model, sequences(model)[0], False), strict=True):
+        raw = [*row, *[math.nan] * 4]
+        x, errors, _ = tolerance._inputs(raw, must)
+        rooms.append(max(tolerance._moved(x, errors)))
+    assert max(rooms) < 1e-4
