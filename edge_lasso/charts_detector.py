@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ def levels(sensors: int) -> list[float]:
     return [round(float(share), 2) for share in np.geomspace(first, max(0.6, (1.0 + first) / 2.0), len(SHADES))]
 
 
-def moment(seconds: float, unit: str = "s") -> str:
+def moment(seconds: float, unit: Literal["m", "s"] = "s") -> str:
     """A time, to the minute or second."""
     text = str(np.datetime_as_string(np.datetime64(round(seconds), "s"), unit=unit))
     return text.replace("T", " ")

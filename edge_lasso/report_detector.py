@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -172,7 +172,7 @@ def _alarms(scored: Scored) -> str:
     caption += (
         "; below the threshold for a while they go on. Shares: of the score over the rows in alarm, the three largest."
     )
-    unit = "m" if scored.timed and not (scored.x % 60.0).any() else "s"
+    unit: Literal["m", "s"] = "m" if scored.timed and not (scored.x % 60.0).any() else "s"
     rows = []
     for one in some:
         shares = ", ".join(

@@ -156,7 +156,7 @@ def _bins(x: Array) -> Array:
         return np.zeros(0, dtype=np.intp)
     count = min(BINS, len(x))
     span = float(x[-1] - x[0]) or 1.0
-    return np.minimum((x - x[0]) / span * count, count - 1).astype(np.intp)
+    return np.asarray(np.minimum((x - x[0]) / span * count, count - 1), dtype=np.intp)
 
 
 class _Decisions:
