@@ -129,7 +129,7 @@ def _over_time(model: Model, scored: Scored) -> list[str]:
     )
     return [
         f"{heading}<p>{escape('; '.join(said))}.</p>"
-        f"{''.join(f'<p class=soft>{escape(note[:1].upper() + note[1:])}.</p>' for note in scored.notes if not gaps)}"
+        f"{''.join(f'<p class=soft>{escape(note[:1].upper() + note[1:])}.</p>' for note in scored.notes if not note.startswith(f'{gaps} gap'))}"
         f"<figure>{line}<figcaption>{caption}</figcaption></figure>",
         _who(model, scored, span),
         _alarms(scored),

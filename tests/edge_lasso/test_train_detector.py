@@ -90,6 +90,9 @@ def test_the_whole_way(here, capsys):
     code, out, _ = run(capsys, "report", "d.json", "--data", "normal.csv", "--out", "d.html")
     assert code == 0
     assert "<h1>Detector: 5 sensors, 9 coefficients" in (here / "d.html").read_text()
+    assert run(capsys, "quantize", "d.json", "--to", "int16", "--out", "q.json")[0] == 0
+    assert run(capsys, "report", "q.json", "--data", "normal.csv", "--out", "q.html")[0] == 0
+    assert "Scored in floating point; a board with integers" in (here / "q.html").read_text()
     code, out, _ = run(capsys, "train", "normal.csv", "--task", "anomaly", "--time", "time", "--json")
     found = json.loads(out)
     assert [one["name"] for one in found["sensors"]] == NAMES
@@ -190,7 +193,10 @@ def test_too_few_rows_say_how_many_it_takes():
     )
     assert 25_000 < few < 40_000  # 3 weeks of minutes: an upper limit at 95 %
     assert many > 5 * few
-    assert train_detector(plant(), time="time", options=quick(rate=parse_rate(0.1))).fit.threshold.kind in ("rate", "limit")
+    assert train_detector(plant(), time="time", options=quick(rate=parse_rate(0.1))).fit.threshold.kind in (
+        "rate",
+        "limit",
+    )
 
 
 def test_constant_and_empty_sensors_are_said_and_left_out():
