@@ -54,6 +54,7 @@ typedef struct {
     double rings[2];
     double up[MODEL_OUTPUTS];
     double evidence[MODEL_OUTPUTS];
+    uint8_t blind[MODEL_OUTPUTS];
     double threshold; /* of the score */
     int32_t quiet;
     uint32_t onsets; /* alarms that began */
