@@ -1,0 +1,261 @@
+"""Sensor faults injected into real air-quality and house readings, and the shuttle's real anomalies.
+
+    python benchmarks/anomaly_sensors.py [--data DIR] [--only beijing|appliances|shuttle]
+
+DIR holds ``beijing_air`` and ``appliances_energy``. The first 70 % of the rows are fitted; the threshold is the 99 %
+quantile of their held-out scores. Faults that nobody had are put into single sensors in the rest: stuck at its reading,
+a bias of 2 standard deviations, a drift to 3 (each for 48 rows), one spike of 6, two sensors of a kind swapped. All
+detectors have the same charts, thresholds and aggregation; they differ in what a reading is compared with: a sparse
+model of the other sensors (ours), all principal components up to 90 % of the variance, its own mean (|z|).
+
+Shuttle (Statlog; in the package river: ``pip install river``) has no order in time, so rows are judged one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from anomaly import DATA, largest, mean_square, pca
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from edge_lasso import ResidualDetector
+from edge_lasso.detector import DetectorOptions, fit_detector
+from edge_lasso.detector_fit import ChartOptions, calibrated
+from edge_lasso.detector_scores import scores
+from edge_lasso.folds import blocked
+from edge_lasso.predict_table import linear_rows
+from edge_lasso.thresholds import Rate, found_rate
+
+KINDS = ("stuck", "bias", "drift", "spike", "swap")
+LENGTH, BEFORE, EACH = 48, 200, 60
+QUANTILE = 0.99
+Residuals = Callable[[Any], Any]
+
+
+@dataclass
+class Detector:
+    """What a reading is compared with, and the chart over it."""
+
+    name: str
+    residuals: Residuals
+    section: dict[str, Any]
+    limit: float
+    hold: int
+    coefs: int
+
+    def run(self, rows: Any) -> tuple[Any, Any]:
+        """Scores, and the sensors' parts of them."""
+        return scores(self.residuals(rows), self.section)
+
+
+def table(path: Path, keep: Callable[[str], bool]) -> tuple[list[str], Any]:
+    """Columns of a CSV; gaps carry the last reading forward."""
+    with gzip.open(path, "rt") as lines:
+        names = next(lines).strip().split(",")
+        at = [i for i, name in enumerate(names) if keep(name)]
+        rows = np.genfromtxt(lines, delimiter=",", usecols=at)
+    for column in rows.T:
+        known = np.flatnonzero(~np.isnan(column))
+        column[:] = column[known[np.clip(np.searchsorted(known, np.arange(len(column)), "right") - 1, 0, None)]]
+    return [names[i] for i in at], rows
+
+
+def detectors(names: Sequence[str], rows: Any, budget: int) -> list[Detector]:
+    """Ours and its peers, each with scales and threshold from residuals of rows held out."""
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    z = (rows - mean) / deviation
+    part = blocked(len(rows), 5, 20).part_of(np.arange(len(rows)))
+    held_out = np.empty_like(z)
+    for k in np.unique(part):
+        held_out[part == k] = rest(z[part == k], components(z[part != k]))
+    leading = components(z)
+    made = []
+    for aggregate in ("max", "mean"):
+        chart = ChartOptions(aggregate=aggregate)
+        options = DetectorOptions(max_coefs=budget, chart=chart)
+        fit = fit_detector(lambda: [rows], len(rows), names, names, {}, options)
+        inputs = [names.index(one.name) for one in fit.model.inputs]
+        found: list[tuple[str, Residuals, Any, int]] = [
+            (
+                "ours",
+                lambda x, model=fit.model, inputs=inputs: x - linear_rows(model, x[:, inputs])[0],
+                fit.residuals,
+                sum(len(one.terms) for one in fit.model.outputs),
+            ),
+            ("PCA", lambda x: rest((x - mean) / deviation, leading), held_out, leading.size),
+            ("|z|", lambda x: (x - mean) / deviation, z, 0),
+        ]
+        for name, residuals, held, coefs in found:
+            section, threshold, score = calibrated(names, held, chart, None)
+            limit = float(np.quantile(score, QUANTILE))
+            made.append(Detector(f"{name}, {aggregate}", residuals, section, limit, threshold.hold, coefs))
+    return made
+
+
+def components(z: Any) -> Any:
+    """The leading principal components, up to 90 % of the variance."""
+    values, vectors = np.linalg.eigh(np.cov(z.T))
+    return vectors[:, ::-1][:, : int(np.searchsorted(np.cumsum(values[::-1]) / values.sum(), 0.9)) + 1]
+
+
+def rest(z: Any, leading: Any) -> Any:
+    """What components do not explain."""
+    return z - z @ leading @ leading.T
+
+
+def inject(kind: str, window: Any, sensor: int, other: int, deviation: Any) -> int:
+    """Put a fault into the rows from `BEFORE` on; returns how many it lasts."""
+    event = window[BEFORE:]
+    if kind == "stuck":
+        event[:, sensor] = window[BEFORE - 1, sensor]
+    elif kind == "bias":
+        event[:, sensor] += 2.0 * deviation[sensor]
+    elif kind == "drift":
+        event[:, sensor] += np.linspace(0.0, 3.0, len(event)) * deviation[sensor]
+    elif kind == "spike":
+        event[0, sensor] += 6.0 * deviation[sensor]
+        return 12
+    else:
+        event[:, [sensor, other]] = event[:, [other, sensor]]
+    return LENGTH
+
+
+def kin(names: Sequence[str], sensor: int) -> list[int]:
+    """Other sensors of the same quantity."""
+
+    def quantity(name: str) -> str:
+        return name.split(".")[-1] if "." in name else name.rstrip("0123456789").replace("_out", "").rstrip("_")
+
+    return [i for i, name in enumerate(names) if i != sensor and quantity(name) == quantity(names[sensor])]
+
+
+def injected(title: str, names: Sequence[str], rows: Any, budget: int) -> None:
+    """Print what is found of injected faults, and who is blamed."""
+    n = int(0.7 * len(rows))
+    fitted, test = rows[:n], rows[n:]
+    deviation = fitted.std(axis=0)
+    rng = np.random.default_rng(0)
+    faults = []
+    for kind in KINDS:
+        for _ in range(EACH):
+            sensor = int(rng.integers(len(names)))
+            while not kin(names, sensor):
+                sensor = int(rng.integers(len(names)))
+            at = int(rng.integers(BEFORE, len(test) - LENGTH))
+            window = test[at - BEFORE : at + LENGTH].copy()
+            clean = window.copy()
+            other = int(rng.choice(kin(names, sensor)))
+            length = inject(kind, window, sensor, other, deviation)
+            faults.append((kind, clean, window, length, {sensor, other} if kind == "swap" else {sensor}))
+    print(f"\n{title}: {len(names)} sensors, {n:,} rows fitted")
+    print(f"INJECTED faults, {EACH} of each kind, in the other {len(test):,} rows")
+    print(f"{'':12}{'coefs':>6} {'of clean rows in alarm':>26} " + "".join(f"{kind:^21}" for kind in KINDS))
+    print(f"{'':46}" + f"{'found chance blamed':^21}" * len(KINDS))
+    for one in detectors(names, fitted, budget):
+        score = one.run(test)[0][BEFORE:]
+        found, low, high, _ = found_rate(score, one.limit, Rate(1.0 - QUANTILE), one.hold)
+        line = f"{one.name:12}{one.coefs or '':>6} {found:9.3f} ({low:.3f} to {high:.3f})".ljust(46)
+        for kind in KINDS:
+            hits, chance, blamed = [], [], []
+            for name, clean, window, length, guilty in faults:
+                if name == kind:
+                    score, parts = (part[BEFORE : BEFORE + length] for part in one.run(window))
+                    hits.append(score.max() > one.limit)
+                    chance.append(one.run(clean)[0][BEFORE : BEFORE + length].max() > one.limit)
+                    blamed.append(int(parts[score.argmax()].argmax()) in guilty)
+            line += f"{np.mean(hits):7.2f}{np.mean(chance):6.2f}{np.mean(blamed):7.2f} "
+        print(line, flush=True)
+
+
+def shuttle() -> None:
+    """Print figures on the shuttle's anomalies."""
+    spec = importlib.util.find_spec("river")
+    if spec is None or spec.origin is None:
+        print("\nShuttle: not run; it comes with river (pip install river)")
+        return
+    with gzip.open(Path(spec.origin).parent / "datasets" / "shuttle.csv.gz", "rt") as lines:
+        data = np.loadtxt(lines, delimiter=",", skiprows=1)
+    X, y = data[:, :-1], data[:, -1]
+    normal = np.flatnonzero(y == 0)
+    train = normal[: len(normal) // 2]
+    rest = np.setdiff1d(np.arange(len(y)), train)
+    mean, deviation = X[train].mean(axis=0), X[train].std(axis=0)
+    z = (X - mean) / deviation
+    print(
+        "\nStatlog (Shuttle), real readings of NASA; UCI ML Repository, doi:10.24432/C5WS31, CC BY 4.0; as in river"
+        f"\n(ODDS' selection). {X.shape[1]} sensors, {len(train):,} normal rows fitted, {len(rest):,} judged, "
+        f"prevalence {y[rest].mean():.3f}. Rows are shuffled: no history, no smoothing."
+    )
+    print(f"{'':28}{'coefs':>6}   AUC   prec.  at 1 % of held-out normal rows: alarms on normal rows, faults found")
+    found: list[tuple[str, Any, float, int]] = []
+    for aggregate in ("max", "mean"):
+        detector = ResidualDetector(max_coefs=30, aggregate=aggregate, alarm_rate=0.01).fit(X[train])
+        coefs = sum(len(one.terms) for one in detector.model_.outputs)
+        found.append((f"ours, {aggregate}", -detector.score_samples(X), detector.threshold_.score, coefs))
+    third = len(train) // 3  # the peers' threshold: fitted on the rest of the normal rows, judged on these
+    pieces = [(train[third:], train[:third])]
+    for name in ("PCA Q", "PCA T2 + Q", "isolation forest", "largest |z|", "mean z^2"):
+        for part, held in pieces:
+            if name.startswith("PCA"):
+                peer = pca(name[4:], 0.9, z[part])
+                score = peer.statistic(peer.features(z[part]))(peer.features(z))
+            elif name == "isolation forest":
+                score = -IsolationForest(random_state=0).fit(z[part]).score_samples(z)
+            else:
+                score = (largest if "largest" in name else mean_square)(z[part])(z)
+            found.append((name, score, float(np.quantile(score[held], 0.99)), 0))
+    found.append(("control: random", np.random.default_rng(0).random(len(y)), 0.99, 0))
+    for name, score, limit, coefs in found:
+        print(
+            f"{name:28}{coefs or '':>6} {roc_auc_score(y[rest], score[rest]):.3f}  "
+            f"{average_precision_score(y[rest], score[rest]):.3f}   {np.mean(score[rest][y[rest] == 0] > limit):10.4f}"
+            f"   {np.mean(score[rest][y[rest] == 1] > limit):.3f}"
+        )
+    print(
+        "Ours loses here: readings of these faults keep the relations between the sensors and leave their usual values."
+    )
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA.parent, help="folder of the data sets")
+    parser.add_argument("--only", choices=("beijing", "appliances", "shuttle"))
+    options = parser.parse_args()
+    if options.only in (None, "beijing"):
+        kinds = ("PM2.5", "NO2", "O3", "TEMP")
+        names, rows = table(
+            options.data / "beijing_air" / "beijing_air.csv.gz", lambda name: name.split(".", 1)[-1] in kinds
+        )
+        injected("Beijing air, hourly (CC BY 4.0, doi:10.24432/C5RK5G)", names, rows, 300)
+    if options.only in (None, "appliances"):
+        skip = ("date", "Appliances", "lights", "rv1", "rv2", "Visibility", "Windspeed", "Press_mm_hg", "Tdewpoint")
+        names, rows = table(
+            options.data / "appliances_energy" / "appliances_energy.csv.gz", lambda name: name not in skip
+        )
+        injected("A house, every 10 minutes (CC BY 4.0, doi:10.24432/C5VC8G)", names, rows, 80)
+    if options.only != "shuttle":
+        print(NOTES)
+    if options.only in (None, "shuttle"):
+        shuttle()
+
+
+NOTES = """
+found: part of the faults with an alarm; chance: alarms in the same rows without the fault; blamed: the faulty sensor
+has the largest share of the score where that is largest (swap: either of the two). 60 faults tell a part to about .06.
+Stuck sensors are noticed by a check of their own, too, which is not in here. Components blame the right sensor more
+often than sparse models do, with as many coefficients on Beijing; on bias and drift both do better than |z|. On the
+house, whose season changes, ours keeps nearest to the asked rate, and finds less.
+"""
+
+
+if __name__ == "__main__":
+    main()
