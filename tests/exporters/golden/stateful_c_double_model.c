@@ -99,7 +99,8 @@ static const model_check model_checks[] MODEL_ROM = {
 };
 
 /* Take over readings and note what is wrong with them; those that are stuck become missing. */
-static uint32_t model_look(model_state *state, const double given[MODEL_READINGS], double x[MODEL_INPUTS], model_result *result)
+static uint32_t model_look(
+    model_state *state, const double given[MODEL_READINGS], double x[MODEL_INPUTS], model_result *result)
 {
     uint32_t status = 0;
     size_t k;
@@ -191,6 +192,33 @@ static void model_delays(model_state *state, double x[MODEL_INPUTS])
 }
 
 typedef struct {
+    uint16_t input;
+    uint16_t output;
+} model_use;
+
+static const model_use model_uses[] MODEL_ROM = {
+    {0U, 0U},
+    {1U, 1U},
+    {2U, 0U},
+};
+
+/* Note the predictions that read a default: they say nothing. */
+static void model_note(model_state *state, const double x[MODEL_INPUTS])
+{
+    size_t i;
+    for (i = 0; i < MODEL_OUTPUTS; i++) {
+        state->blind[i] = 0U;
+    }
+    for (i = 0; i < 3U; i++) {
+        model_use one;
+        MODEL_LOAD(&one, &model_uses[i]);
+        if (!(x[one.input] == x[one.input])) {
+            state->blind[one.output] = 1U;
+        }
+    }
+}
+
+typedef struct {
     double centre;
     double factor;
     double slow;
@@ -214,6 +242,9 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], mod
         MODEL_LOAD(&one, &model_watched[k]);
         r = x[one.reading];
         result->parts[k] = 0.0;
+        if (state->blind[k] != 0U) {
+            continue;
+        }
         if (!((r >= -1.2676506002282294e+30) && (r <= 1.2676506002282294e+30))) {
             continue;
         }
@@ -284,6 +315,7 @@ uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_re
     uint32_t status;
     status = model_look(state, x, row, result);
     model_delays(state, row);
+    model_note(state, row);
     model_linear(row, result->values);
     result->warming_up = (uint8_t)((state->rows < 10U) ? 1 : 0);
     state->rows += result->warming_up;
@@ -329,9 +361,9 @@ static int model_replay(void)
             return 0;
         }
     }
-    error = result.score - 5.181989947232978;
+    error = result.score - 2.1653652444668112;
     error = (error < 0.0) ? -error : error;
-    if (!(error <= (step * 5433710.290909767))) {
+    if (!(error <= (step * 2270550.026582031))) {
         return 0;
     }
     return 1;
