@@ -272,21 +272,42 @@ class Emulators:
         if (name, target) in self._refused:
             return
         try:
-            shell = self._shell(name)
-            shell.install(target)
-            folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
-            for folder, one in zip(folders, subjects, strict=True):
-                shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
-            done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *folders], RUNTIME_TIMEOUT)
-            if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
-                last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-                raise BoardError(f"link 'qemu:{name}': {target} does not run there: {last}")
+            counts = self.instructions(name, target, subjects)
         except BoardError as error:
             self._refused[name, target] = str(error)
             return
+        for one, count in zip(subjects, counts, strict=True):
+            self._counts[name, one.name, _Files(one.files)] = count
+
+    def instructions(self, system: str, target: str, subjects: Sequence[Subject]) -> list[int]:
+        """Instructions of one call of each subject, all in one process of an emulated system's Python.
+
+        Parameters
+        ----------
+        system : str
+            See `edge_lasso_devices.qemu.architectures`.
+        target : str
+            Whose runtime all of them need.
+        subjects : sequence of Subject
+            No C.
+
+        Raises
+        ------
+        BoardError
+            The system or the runtime cannot be had, or does not run them.
+        """
+        shell = self._shell(system)
+        shell.install(target)
+        folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
+        for folder, one in zip(folders, subjects, strict=True):
+            shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+        paths = [f"{folder}/{one.entry}" for folder, one in zip(folders, subjects, strict=True)]
+        done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *paths], RUNTIME_TIMEOUT)
+        if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise BoardError(f"link 'qemu:{system}': {target} does not run there: {last}")
         *pairs, empty = (b - a for a, b in zip(marks[::2], marks[1::2], strict=True))
-        for one, count in zip(subjects, pairs, strict=True):
-            self._counts[name, one.name, _Files(one.files)] = round((count - empty) / RUNTIME_CALLS)
+        return [round((count - empty) / RUNTIME_CALLS) for count in pairs]
 
 
 def _system_of(board: Board) -> str:

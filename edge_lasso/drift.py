@@ -190,9 +190,8 @@ def count(model: Model, source: Any, progress: Callable[[float], None] | None = 
                 known = np.abs(values) <= model.limit
                 bins = np.searchsorted(np.asarray(one["edges"], dtype=np.float64), values[known], side="left")
                 found = np.bincount(bins, minlength=len(one["edges"]) + 1)
-                counters.counts[k] = [
-                    a + int(b) for a, b in zip(counters.counts[k], [*found, np.count_nonzero(~known)], strict=True)
-                ]
+                for b, new in enumerate([*found, np.count_nonzero(~known)]):
+                    counters.counts[k][b] += int(new)
             counters.rows += len(numbers)
             if progress:
                 progress(counters.rows)

@@ -154,7 +154,8 @@ def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
         lost, seen, here = np.flatnonzero(pattern), np.flatnonzero(~pattern), which.ravel() == k
         known = x[np.ix_(here, seen)] - mean[seen]
         block = precision[np.ix_(lost, lost)]
-        x[np.ix_(here, lost)] = mean[lost] - np.linalg.solve(block, precision[np.ix_(lost, seen)] @ known.T).T
+        found = mean[lost] - np.linalg.solve(block, precision[np.ix_(lost, seen)] @ known.T).T
+        x[np.ix_(here, lost)] = np.where(np.abs(found) <= model.limit, found, mean[lost])
         grown = np.array([growth(precision, w, lost) for w in weights])
         widths[here] = np.sqrt(1.0 + np.divide(grown, error, out=np.zeros(len(error)), where=error > 0.0))
     filled[:, at] = x

@@ -211,6 +211,8 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
     if artifact.step is not None:
         facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
+    if hasattr(module, "exempt"):
+        plain = [row for row in plain if not module.exempt(model, options, row)]
     rows = plain if options.inputs == "selected" else full_rows(model, plain, trials.seed)
     if not artifact.handles_missing and options.inputs == "all":
         rows = [[x if abs(x) <= model.limit else 0.0 for x in row] for row in rows]

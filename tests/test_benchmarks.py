@@ -17,6 +17,8 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
     (["classification.py", "--shape", "400x5"], ["LogisticRegressionCV", "x ours"]),
     (["predict_table.py", "--rows", "30000", "--rounds", "1"], ["pure read", "predict to .parquet, C"]),
+    (["targets.py", "--inputs", "3", "--cores", "riscv32", "--no-linux", "--seconds", "0.3"], ["hand loop", "onnx:float32", "m2cgen"]),
+    (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
 ], ids=lambda one: one[0])  # fmt: skip

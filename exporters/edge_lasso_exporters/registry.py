@@ -3,6 +3,7 @@
 A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
 `STEPS` says that it renders `start` and `step` of a model that keeps state.
+Rows that its promise leaves out are named by `exempt(model, options, row)`, if there are any.
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
 """
 

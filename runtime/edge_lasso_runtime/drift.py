@@ -8,7 +8,7 @@ model. Page-Hinkley (Page 1954) watches the level of the score, or of the absolu
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 from .errors import ModelFormatError
 from .format import _keys, _list, _show, number
@@ -24,6 +24,7 @@ MOVED = 0.25
 STABLE = 0.1
 MAGIC = b"ed1"
 PSI_STEP = 40.0
+BATCH = 64
 
 
 class Drift:
@@ -38,14 +39,15 @@ class Drift:
     ----------
     rows : int
     counts : list of list of int
-        Per reading in the section's order, rows per bin; the last one counts missing readings.
+        Per reading in the section's order, rows per bin; the last one counts missing readings. Rows wait until there
+        are `BATCH`, because sorting a few readings costs less than looking for the bin of each.
     score : list of int
         Rows per bin of the score; empty where the model has none.
     level, lowest : float
         Page-Hinkley's sum and its minimum.
     """
 
-    __slots__ = ("_bins", "_hinkley", "_score", "counts", "level", "lowest", "rows", "score")
+    __slots__ = ("_bins", "_counts", "_hinkley", "_score", "_waiting", "level", "lowest", "rows", "score")
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -56,7 +58,8 @@ class Drift:
         hinkley = section.get("page_hinkley")
         self._hinkley = None if hinkley is None else (hinkley["mean"], 1.0 / hinkley["deviation"], hinkley["allowance"])
         self.rows = 0
-        self.counts = [[0] * (len(edges) + 2) for _, edges in self._bins]
+        self._counts = [[0] * (len(edges) + 2) for _, edges in self._bins]
+        self._waiting: list[list[float]] = []
         self.score = [0] * (len(score["edges"]) + 1) if score else []
         self.level = 0.0
         self.lowest = 0.0
@@ -74,10 +77,9 @@ class Drift:
             What Page-Hinkley follows: the score of a detector; else how far the first output is from the truth.
         """
         self.rows += 1
-        counts = self.counts
-        for k, (i, edges) in enumerate(self._bins):
-            value = x[i]
-            counts[k][bisect_left(edges, value) if value == value else -1] += 1
+        self._waiting.append(list(x))
+        if len(self._waiting) >= BATCH:
+            self._count()
         if score is not None and self._score is not None:
             self.score[bisect_left(self._score, score)] += 1
         if watched is not None and self._hinkley is not None:
@@ -86,6 +88,28 @@ class Drift:
             self.level = self.level + ((8.0 if z > 8.0 else z) - allowance)
             if self.level < self.lowest:
                 self.lowest = self.level
+
+    @property
+    def counts(self) -> list[list[int]]:
+        """The counters, rows that wait included."""
+        if self._waiting:
+            self._count()
+        return self._counts
+
+    def _count(self) -> None:
+        rows, self._waiting = self._waiting, []
+        columns = list(zip(*rows))
+        for (i, edges), counts in zip(self._bins, self._counts):
+            column = columns[i]
+            total = sum(column)  # NaN where a reading is missing
+            values = sorted(column if total == total else [value for value in column if value == value])
+            counts[-1] += len(rows) - len(values)
+            before = 0
+            for k, edge in enumerate(edges):
+                upto = bisect_right(values, edge)
+                counts[k] += upto - before
+                before = upto
+            counts[len(edges)] += len(values) - before
 
     def to_dict(self) -> dict[str, Any]:
         """The counters, JSON-ready."""
@@ -97,7 +121,8 @@ class Drift:
         score = [int(value) for value in data["score"]]
         if [len(one) for one in counts] != [len(one) for one in self.counts] or len(score) != len(self.score):
             raise ValueError("the bins of other readings")
-        self.rows, self.counts, self.score = int(data["rows"]), counts, score
+        self.rows, self._counts, self.score = int(data["rows"]), counts, score
+        self._waiting = []
         self.level, self.lowest = float(data["level"]), float(data["lowest"])
 
 

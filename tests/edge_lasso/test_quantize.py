@@ -466,6 +466,26 @@ def test_indicators_products_and_several_outputs(precision, outputs, link, produ
         assert loads(dumps(model)) == model
 
 
+@given(
+    st.integers(0, 2**32), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]),
+    st.sampled_from([(1, "identity"), (2, "identity"), (1, "logistic"), (3, "softmax")]), st.booleans(), st.data(),
+)  # fmt: skip
+@settings(deadline=None, max_examples=25)
+def test_no_row_breaks_the_bound_of_products_categories_and_counts(seed, precision, result_bits, shape, counts, data):
+    model = general_model(random.Random(seed), *shape)
+    raw = {"a": (10.0 / 1023, 0.0), "c": (-2e-6, 1e-3)} if counts else None
+    model = quantize(model, precision, result_bits=result_bits, raw=raw)
+    fixed = model.sections[KEY]["inputs"]
+    points = [
+        st.sampled_from(edges(one, f)) | (st.just(-1.0) if one.categories else readings) | st.none()
+        for one, f in zip(model.inputs, fixed, strict=True)
+    ]
+    for _ in range(5):
+        found = errors(model, data.draw(st.tuples(*points)))
+        for error, output in zip(found, model.sections[KEY]["outputs"], strict=True):
+            assert error <= Fraction(output["bound"])
+
+
 def test_a_product_of_three_inputs_is_refused():
     inputs = tuple(Input(name, i, 0.0, -1.0, 1.0) for i, name in enumerate("abc"))
     model = Model(("a", "b", "c"), inputs, (Output("y", 0.0, (Term(1.0, (Factor(0), Factor(1), Factor(2))),)),))

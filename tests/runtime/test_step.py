@@ -360,3 +360,15 @@ def test_a_prediction_that_reads_a_default_says_nothing():
     assert result.parts[:2] == [0.0, 0.0]
     assert state.detector.evidence[2] != before[2]
     assert result.parts[2] == result.score > 0.0
+
+
+def test_readings_are_counted_in_the_bin_that_they_belong_to():
+    model = drifting()
+    state = start(model)
+    values = [-9.0, -1.0, -0.5, 0.0, math.nextafter(0.0, 1.0), 1.0, 2.0, None] * 30
+    for value in values:
+        step(model, state, [value, 0.5, None])
+    below, to_zero, to_one, above, missing = state.drift.counts[0]
+    assert (below, to_zero, to_one, above, missing) == (60, 60, 60, 30, 30)
+    assert state.drift.counts[1:] == [[0, 0, 240, 0, 0], [0, 0, 0, 0, 240]]
+    assert state.to_dict()["drift"]["counts"] == state.drift.counts
