@@ -13,7 +13,9 @@ from edge_lasso.commands.shared import ModelFile, check_folder
 
 def report(
     model: ModelFile,
-    data: Annotated[Path | None, typer.Option(help="Table to show predictions on; for a detector: readings to score.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table to show predictions on; for a detector: readings to score.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML file; MODEL.html by default.")] = None,
 ) -> None:
     """Write one self-contained HTML page about a model.
