@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from edge_lasso.detector_scores import blind
 from edge_lasso.history import NO_BREAKS, ModelHistory
+from edge_lasso.missing import estimate_rows
 from edge_lasso.predict_table import linear_rows
 from edge_lasso.tables import model_block, model_columns
 from edge_lasso_runtime import health
 from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
-from edge_lasso_runtime.estimate import numeric, slopes
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -43,7 +43,6 @@ class BoardRows:
             one["input"]: one["stuck"] for one in model.sections.get(health.KEY, {}).get("readings", []) if one["stuck"]
         }
         self._runs = [(np.nan, 0, 0) for _ in self._names]  # last value, how often in a row, in which segment
-        self._estimates = Estimates(model) if ESTIMATE in model.sections else None
         self._row = 0
 
     def step(self, numbers: Array, texts: Sequence[Any]) -> tuple[Array, Array, Array | None]:
@@ -74,11 +73,9 @@ class BoardRows:
             if name in self._limits:
                 worth[self._stuck(j, readings[:, j], segments, self._limits[name]), j] = np.nan
         block = model_block(self._model, worth, texts, self._history)
-        widths: Array | None
-        if self._estimates is not None:
-            widths = self._estimates.fill(block)
-        else:
-            widths = blind(self._model, block) if DETECTOR in self._model.sections else None
+        widths = blind(self._model, block) if DETECTOR in self._model.sections else None
+        if ESTIMATE in self._model.sections:
+            block, widths = estimate_rows(self._model, block)
         return readings, linear_rows(self._model, block)[0], widths
 
     def _stuck(self, j: int, values: Array, segments: Array, longest: int) -> Array:
@@ -94,51 +91,3 @@ class BoardRows:
         length = np.where(start < 0, place + 1 + run, place - start + 1)
         self._runs[j] = (float(v[-1]), int(length[-1]), int(s[-1]))
         return np.asarray(known[length > longest])
-
-
-class Estimates:
-    """Missing inputs estimated from the others, as `edge_lasso_runtime.estimate` does, one pattern after another.
-
-    Parameters
-    ----------
-    model : Model
-        With a section ``estimate/1``.
-    """
-
-    def __init__(self, model: Model) -> None:
-        section = model.sections[ESTIMATE]
-        self._at = numeric(model)
-        k = len(self._at)
-        self._inverse = np.zeros((k, k))
-        self._inverse[np.tril_indices(k)] = section["inverse"]
-        self._inverse += np.tril(self._inverse, -1).T
-        self._mean = np.array(section["mean"], dtype=np.float64)
-        self._residual = np.array(section["residual"], dtype=np.float64)
-        self._slopes = np.array(slopes(model, self._at))
-        self._default = np.array([model.inputs[i].default for i in self._at], dtype=np.float64)
-
-    def fill(self, block: Array) -> Array:
-        """Replace what is missing in rows of inputs, in place; returns how much wider each output's error becomes."""
-        x = block[:, self._at]
-        widths = np.ones((len(block), len(self._slopes)))
-        missing = np.isnan(x)
-        some = np.flatnonzero(missing.any(axis=1))
-        patterns, which = np.unique(missing[some], axis=0, return_inverse=True)
-        for p, gone in enumerate(patterns):
-            rows = some[np.ravel(which) == p]
-            widths[rows] = self.widths(gone)
-            if gone.all():
-                x[rows] = self._default
-                continue
-            right = (x[np.ix_(rows, ~gone)] - self._mean[~gone]) @ self._inverse[np.ix_(~gone, gone)]
-            inside = self._inverse[np.ix_(gone, gone)]
-            x[np.ix_(rows, gone)] = self._mean[gone] - np.linalg.solve(inside, right.T).T
-        block[:, self._at] = x
-        return widths
-
-    def widths(self, gone: Array) -> Array:
-        """By which factor the error of each output is wider when these inputs (a mask) are missing."""
-        w = self._slopes[:, gone]
-        extra = np.einsum("mi,mi->m", w, np.linalg.solve(self._inverse[np.ix_(gone, gone)], w.T).T)
-        known = (self._residual > 0.0) & (extra > 0.0)
-        return np.asarray(np.sqrt(1.0 + np.divide(extra, self._residual, out=np.zeros_like(extra), where=known)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.board_rows import Estimates
+from edge_lasso.missing import widened
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.estimate import numeric
@@ -45,7 +45,6 @@ def missing_sensors(model: Model) -> list[Lost]:
     It is not scored itself. Predictions that read it say nothing, unless the detector estimates it from the others.
     """
     at = numeric(model)
-    estimates = Estimates(model) if ESTIMATE in model.sections else None
     scored = {one["reading"] for one in model.sections[KEY]["watched"]}
     reads = [{factor.input for term in one.terms for factor in term.factors} for one in model.outputs]
     found = []
@@ -59,10 +58,10 @@ def missing_sensors(model: Model) -> list[Lost]:
         readers = [one.name for one, read in zip(model.outputs, reads, strict=True) if read & gone]
         silent = {name} & scored
         widths = None
-        if estimates is None:
+        if ESTIMATE not in model.sections:
             silent |= set(readers)
         else:
-            every = estimates.widths(np.isin(at, list(gone)))
+            every = widened(model, np.flatnonzero(np.isin(at, list(gone))))
             widths = {one.name: float(w) for one, w in zip(model.outputs, every, strict=True) if one.name in readers}
         found.append(Lost(name, readers, len(scored) - len(silent), widths))
     return sorted(found, key=lambda one: (one.watched, -max((one.widths or {"": 0.0}).values(), default=0.0)))

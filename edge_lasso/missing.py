@@ -121,6 +121,15 @@ def growth(precision: Array, weights: Array, lost: Sequence[int] | Array) -> flo
     return max(float(w @ np.linalg.solve(precision[np.ix_(at, at)], w)), 0.0)
 
 
+def widened(model: Model, lost: Array) -> Array:
+    """By which factor the error of each output is wider when these inputs (positions in the section) are missing."""
+    section = model.sections[KEY]
+    at = numeric(model)
+    precision, error = _matrix(section["inverse"], len(at)), np.array(section["residual"])
+    grown = np.array([growth(precision, w, lost) for w in np.array(slopes(model, at))])
+    return np.asarray(np.sqrt(1.0 + np.divide(grown, error, out=np.zeros(len(error)), where=error > 0.0)))
+
+
 def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     """Rows with missing inputs estimated as a board does (to rounding), and how much wider that makes the errors.
 
@@ -139,7 +148,6 @@ def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     section = model.sections[KEY]
     at = numeric(model)
     mean, precision = np.array(section["mean"]), _matrix(section["inverse"], len(at))
-    weights, error = np.array(slopes(model, at)), np.array(section["residual"])
     filled, widths = rows.copy(), np.ones((len(rows), len(model.outputs)))
     x = filled[:, at]
     with np.errstate(invalid="ignore"):
@@ -156,8 +164,7 @@ def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
         block = precision[np.ix_(lost, lost)]
         found = mean[lost] - np.linalg.solve(block, precision[np.ix_(lost, seen)] @ known.T).T
         x[np.ix_(here, lost)] = np.where(np.abs(found) <= model.limit, found, mean[lost])
-        grown = np.array([growth(precision, w, lost) for w in weights])
-        widths[here] = np.sqrt(1.0 + np.divide(grown, error, out=np.zeros(len(error)), where=error > 0.0))
+        widths[here] = widened(model, lost)
     filled[:, at] = x
     return filled, widths
 
