@@ -20,6 +20,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["targets.py", "--inputs", "3", "--cores", "riscv32", "--no-linux", "--seconds", "0.3"], ["hand loop", "onnx:float32", "m2cgen"]),
     (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
+    (["anomaly_sensors.py", "--only", "shuttle"], ["Shuttle"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
 ], ids=lambda one: one[0])  # fmt: skip
 def test_it_runs(arguments, shown, tmp_path):
