@@ -48,6 +48,10 @@ for path in sys.argv[3:]:
     mark()
     loop(function, arguments[0])
     mark()
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    for name, module in list(sys.modules.items()):  # the next subject may have modules of the same names
+        if os.path.dirname(getattr(module, "__file__", None) or "") == folder:
+            del sys.modules[name]
 mark()
 for _ in calls:
     pass
@@ -301,7 +305,8 @@ class Emulators:
         folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
         for folder, one in zip(folders, subjects, strict=True):
             shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
-        paths = [f"{folder}/{one.entry}" for folder, one in zip(folders, subjects, strict=True)]
+        # whole paths: a peer's code changes the folder
+        paths = [str(Path(shell.folder, folder, one.entry)) for folder, one in zip(folders, subjects, strict=True)]
         done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *paths], RUNTIME_TIMEOUT)
         if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

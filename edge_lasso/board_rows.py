@@ -74,6 +74,7 @@ class BoardRows:
             if name in self._limits:
                 worth[self._stuck(j, readings[:, j], segments, self._limits[name]), j] = np.nan
         block = model_block(self._model, worth, texts, self._history)
+        widths: Array | None
         if self._estimates is not None:
             widths = self._estimates.fill(block)
         else:
@@ -140,4 +141,4 @@ class Estimates:
         w = self._slopes[:, gone]
         extra = np.einsum("mi,mi->m", w, np.linalg.solve(self._inverse[np.ix_(gone, gone)], w.T).T)
         known = (self._residual > 0.0) & (extra > 0.0)
-        return np.sqrt(1.0 + np.divide(extra, self._residual, out=np.zeros_like(extra), where=known))
+        return np.asarray(np.sqrt(1.0 + np.divide(extra, self._residual, out=np.zeros_like(extra), where=known)))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axes, ticks
+from edge_lasso.charts import BOTTOM, HEIGHT, RIGHT, TOP, WIDTH, Axes, ticks
 from edge_lasso.show import number
 
 Array = npt.NDArray[Any]
+LEFT = 76
 PIXELS = WIDTH - LEFT - RIGHT
 STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 1209600)
 """Seconds between ticks of time, up to two weeks."""
@@ -31,7 +32,7 @@ def levels(sensors: int) -> list[float]:
     return [round(float(share), 2) for share in np.geomspace(first, max(0.6, (1.0 + first) / 2.0), len(SHADES))]
 
 
-def moment(seconds: float, unit: str = "s") -> str:
+def moment(seconds: float, unit: Literal["m", "s"] = "s") -> str:
     """A time, to the minute or second."""
     text = str(np.datetime_as_string(np.datetime64(round(seconds), "s"), unit=unit))
     return text.replace("T", " ")
@@ -110,7 +111,7 @@ def timeline(span: Span, scores: Array, thresholds: Array, hits: Array, onsets: 
     axes = Axes(
         span.ends, (low, high), span.label, "score" + (" (logarithmic)" if log else ""), "Score over time",
         f"{len(onsets)} alarms begin where the score rises above the dashed line; they are shaded.",
-        log_y=log, marks=span.marks,
+        log_y=log, left=LEFT, marks=span.marks,
     )  # fmt: skip
     _shade(axes, span, hits, onsets)
     column = span.columns(PIXELS)
@@ -242,7 +243,7 @@ def survival(normal: tuple[Array, Array], threshold: float, here: tuple[Array, A
         (low, high), (0.8 * least, 1.0), "score" + (" (logarithmic)" if log else ""),
         "part of the rows", "Scores of normal rows",
         f"The part of the rows that reach a score falls as the score rises; the threshold is {threshold:.3g}.",
-        log_x=log, log_y=True, left=LEFT + 10,
+        log_x=log, log_y=True, left=LEFT,
     )  # fmt: skip
     for (x, parts), kind in zip(curves, ("line", "warm"), strict=False):
         inside = x >= low

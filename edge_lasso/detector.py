@@ -23,6 +23,8 @@ from edge_lasso_runtime.model import READING_LIMIT, Factor, Model, Output, Term
 Array = npt.NDArray[Any]
 Stream = tuple[str, str, int]
 Blocks = Callable[[], Iterable[Array]]
+ROUNDING = 1e-7
+"""Of a float32, relative to the largest reading."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,10 @@ def fit_detector(
         warnings.simplefilter("ignore", ConvergenceWarning)
         sensors = fit_sensors(folds, at, allowed, options.max_coefs, options.workers, progress)
     residuals = _residuals(blocks, rows, plan, at, sensors)
-    section, threshold, scores = calibrated(moving, residuals, options.chart, options.rate, options.step_seconds)
+    section, threshold, scores = calibrated(
+        moving, residuals, options.chart, options.rate, options.step_seconds, _least(folds, at)
+    )
+    folds.about = {"task": "anomaly"}
     model = _model(folds, columns, moving, derived, sensors, section, options)
     return DetectorFit(model, folds, sensors, threshold, scores, residuals, notes)
 
@@ -141,10 +146,20 @@ def _folds(rows: int, derived: Mapping[str, Stream], options: DetectorOptions) -
     """Number of blocks, and the gap around a held-out one: long enough for histories, short enough for few rows."""
     if options.cv < 2:
         raise DataError(f"cv is {options.cv}; a detector needs residuals of rows held out, 2 blocks or more")
+    if options.gap is not None and options.gap < 0:
+        raise DataError(f"gap is {options.gap}; it is a number of rows, 0 or more")
     k = min(options.cv, max(2, rows // 4))
     longest = max((length for _, _, length in derived.values()), default=0)
     gap = max(longest, 20) if options.gap is None else options.gap
     return k, min(gap, max(rows // (4 * k) - 1, 0))
+
+
+def _least(folds: FoldStatistics, at: Sequence[int]) -> Array:
+    """The smallest scale of a residual that is more than rounding, in float32 too."""
+    total = folds.total
+    size = np.maximum(np.abs(total.low[at]), np.abs(total.high[at]))
+    deviation = np.sqrt(np.diagonal(total.moments().covariance)[at])
+    return np.asarray(np.maximum(ROUNDING * size, 10.0 * ROUNDING * deviation))
 
 
 def _moving(folds: FoldStatistics, columns: tuple[str, ...], watched: Sequence[str]) -> tuple[list[str], list[str]]:

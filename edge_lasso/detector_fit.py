@@ -18,6 +18,8 @@ from edge_lasso_runtime.detector import AGGREGATES, CHARTS, LONGEST_MEDIAN
 Array = npt.NDArray[Any]
 TO_DEVIATION = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+LEAST_SLOW = 1e-3
+"""Of the slow part of a residual, in units of the residual's scale."""
 WARM = 3.0
 """Time constants after which an EWMA has forgotten its start to 5 %."""
 
@@ -80,6 +82,7 @@ def calibrated(
     options: ChartOptions,
     rate: Rate | None,
     step_seconds: float | None = None,
+    least: Array | float = 0.0,
 ) -> tuple[dict[str, Any], Threshold, Array]:
     """The section ``detector/1`` from cross-fitted residuals of normal rows.
 
@@ -95,6 +98,8 @@ def calibrated(
     rate : Rate or None
         None: what the data can promise at most (the threshold is the highest score).
     step_seconds : float, optional
+    least : array, shape (sensors,), optional
+        Scales are no smaller: a reading that repeats another leaves nothing but rounding.
 
     Returns
     -------
@@ -105,9 +110,9 @@ def calibrated(
     """
     options.check()
     centre = np.nanmedian(residuals, axis=0)
-    deviation = _robust(residuals - centre)
+    deviation = np.maximum(_robust(residuals - centre), least)
     level = math.sqrt(_mean_square(np.clip((residuals - centre) / deviation, -options.clip, options.clip)))
-    scale = deviation * max(level, 1e-12)
+    scale = np.maximum(deviation * max(level, 1e-12), least)
     watched = [
         {"reading": name, "centre": float(c), "scale": float(s), "slow": 1.0, "weight": 1.0}
         for name, c, s in zip(names, centre, scale, strict=True)
@@ -125,7 +130,7 @@ def calibrated(
     if options.chart != "residual":
         slow = slow_part(scaled(residuals, section), section)[options.warm_up :]
         spread = _robust(slow) if options.chart != "cusum" else np.sqrt(np.nanmean(slow**2, axis=0))
-        spread = np.where(spread > 0.0, spread, 1.0)
+        spread = np.maximum(np.where(spread > 0.0, spread, 1.0), LEAST_SLOW)
         spread *= math.sqrt(max(_mean_square(slow / spread), 1e-12))
         for one, value in zip(watched, spread, strict=True):
             one["slow"] = float(value)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
 from edge_lasso.board_rows import Estimates
-from edge_lasso.folds import FoldStatistics
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
-from edge_lasso_runtime.estimate import numeric, slopes
+from edge_lasso_runtime.estimate import numeric
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -27,81 +24,45 @@ class Lost:
     Parameters
     ----------
     name : str
-    used_by : int
+    readers : list of str
         Watched sensors whose prediction reads it, or what is computed from it.
-    worst : str
-        The one of them that suffers most with the default in its place; empty without any.
-    widest : float
-        How many times as wide the residual of `worst` becomes then.
-    evidence : float
-        Mean of the squared residuals of all sensors then; about 1 with every sensor there.
-    estimated : float or None
-        Like `widest`, when the sensor is estimated from the others; None: this model does not.
+    watched : int
+        Watched sensors that are still scored.
+    widths : dict or None
+        Where the detector estimates what is missing: by which factor the error of each of `readers` grows then, and
+        so a fault of theirs that is to score the same.
     """
 
     name: str
-    used_by: int
-    worst: str
-    widest: float
-    evidence: float
-    estimated: float | None
+    readers: list[str]
+    watched: int
+    widths: dict[str, float] | None
 
 
-def missing_sensors(model: Model, statistics: FoldStatistics) -> list[Lost]:
+def missing_sensors(model: Model) -> list[Lost]:
     """What each missing sensor costs a detector, the dearest first.
 
-    With the default in place of reading j, the squared residual of scale s grows by ``w' C w / s^2`` in the mean,
-    w being the coefficients on j and on what is computed from it, C their covariance.
-
-    Parameters
-    ----------
-    model : Model
-        A detector.
-    statistics : FoldStatistics
-        Of its training rows.
+    It is not scored itself. Predictions that read it say nothing, unless the detector estimates it from the others.
     """
     at = numeric(model)
-    place = {name: j for j, name in enumerate(statistics.columns)}
-    columns = [place[model.inputs[i].name] for i in at]
-    covariance = statistics.total.moments().covariance[np.ix_(columns, columns)]
-    weights = np.array(slopes(model, at))
-    scale = np.array([one["scale"] for one in model.sections[KEY]["watched"]])
     estimates = Estimates(model) if ESTIMATE in model.sections else None
-    names = [one.name for one in model.outputs]
+    scored = {one["reading"] for one in model.sections[KEY]["watched"]}
+    reads = [{factor.input for term in one.terms for factor in term.factors} for one in model.outputs]
     found = []
     for i in at:
-        if model.inputs[i].stream is None:
-            gone = np.array(_with_derived(model, at, i))
-            w = weights[:, gone]
-            extra = np.einsum("mi,ij,mj->m", w, covariance[np.ix_(gone, gone)], w) / scale**2
-            users = (w != 0.0).any(axis=1)
-            k = int(extra.argmax())
-            mask = np.zeros(len(at), dtype=bool)
-            mask[gone] = True
-            estimated = None if estimates is None else float(estimates.widths(mask).max())
-            found.append(
-                Lost(
-                    model.inputs[i].name,
-                    int(users.sum()),
-                    names[k] if users.any() else "",
-                    float(np.sqrt(1.0 + extra[k])),
-                    float(_cut_square(1.0 + extra, model.sections[KEY]["clip"]).mean()),
-                    estimated,
-                )
-            )
-    return sorted(found, key=lambda one: -one.evidence)
-
-
-def _cut_square(variance: Array, clip: float) -> Array:
-    """Mean square of normal residuals of these variances, cut to +-`clip`."""
-    a = clip / np.sqrt(variance)
-    inside = 2.0 * norm.cdf(a) - 1.0
-    return np.asarray(variance * (inside - 2.0 * a * norm.pdf(a)) + clip**2 * (1.0 - inside))
-
-
-def _with_derived(model: Model, at: Sequence[int], i: int) -> list[int]:
-    """Positions in `at` of an input and of what is computed from it."""
-    name = model.inputs[i].name
-    return [
-        k for k, j in enumerate(at) if j == i or ((stream := model.inputs[j].stream) is not None and stream[1] == name)
-    ]
+        name = model.inputs[i].name
+        if model.inputs[i].stream is not None:
+            continue
+        gone = {
+            j for j in at if j == i or ((stream := model.inputs[j].stream) is not None and stream[1] == name)
+        }  # with what is computed from it
+        readers = [one.name for one, read in zip(model.outputs, reads, strict=True) if read & gone]
+        silent = {name} & scored
+        widths = None
+        if estimates is None:
+            silent |= set(readers)
+        else:
+            every = estimates.widths(np.isin(at, list(gone)))
+            widths = {one.name: float(w) for one, w in zip(model.outputs, every, strict=True) if one.name in readers}
+        found.append(Lost(name, readers, len(scored) - len(silent), widths))
+    return sorted(found, key=lambda one: (one.watched, -max((one.widths or {"": 0.0}).values(), default=0.0)))

@@ -273,6 +273,8 @@ def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
     if model.classes is not None and "approximation" not in folds.about:
         raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
     kept = {"interval/1", "estimate/1", "health/1", "drift/1"}
+    if "detector/1" in model.sections:
+        raise DataError("a detector is not pruned, its threshold would not hold; train with a smaller --max-coefs")
     sections = [name for name in model.sections if not name.startswith("x-") and name not in kept]
     if sections:
         raise DataError(f"the model has {', '.join(sections)}, which pruning would invalidate; prune before that")

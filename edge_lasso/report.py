@@ -20,7 +20,7 @@ from edge_lasso.fit import Fit
 from edge_lasso.folds import FoldStatistics
 from edge_lasso.report_classes import ClassQuality, class_quality, label_column
 from edge_lasso.report_detector import STORY, DetectorView, detector_sections, detector_title, look_at
-from edge_lasso.report_parts import about_model, certificates, costs, table
+from edge_lasso.report_parts import about_model, certificates, costs, missing, table
 from edge_lasso.show import (
     importance,
     interval_lines,
@@ -91,14 +91,14 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     model = load(model_file)
     folder = model_file.parent
     stem = model_file.name.removesuffix(".json")
-    statistics = None
-    if (folder / f"{stem}.stats.npz").exists():
-        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
     measurements = _read(folder / "measurements.json") or []
     proven = _certificates(folder / "certificate.json", model)
     if DETECTOR in model.sections:
-        view = look_at(model, statistics, data)
+        view = look_at(model, data)
         return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
+    statistics = None
+    if (folder / f"{stem}.stats.npz").exists():
+        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
     fit = None
     plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
     if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):
@@ -160,6 +160,7 @@ def render(data: ReportData) -> str:
         _headline(data, title),
         _inputs(data),
         *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
+        missing(model),
         _trust(model),
         costs(data),
         certificates(data),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_lasso import charts_detector as charts
 from edge_lasso.detector_missing import Lost, missing_sensors
-from edge_lasso.folds import FoldStatistics
 from edge_lasso.report_parts import table
 from edge_lasso.scored_table import Scored, score_table
 from edge_lasso.show import number
@@ -43,19 +42,16 @@ class DetectorView:
     scored : Scored, optional
         A table, scored.
     lost : list of Lost
-        What each missing sensor costs; empty without statistics.
+        What each missing sensor costs.
     """
 
     scored: Scored | None
     lost: list[Lost]
 
 
-def look_at(model: Model, statistics: FoldStatistics | None, data: Any = None) -> DetectorView:
+def look_at(model: Model, data: Any = None) -> DetectorView:
     """Score a table, and find out what missing sensors cost."""
-    lost = []
-    if statistics is not None and {one.name for one in model.inputs} <= set(statistics.columns):
-        lost = missing_sensors(model, statistics)
-    return DetectorView(None if data is None else score_table(model, data), lost)
+    return DetectorView(None if data is None else score_table(model, data), missing_sensors(model))
 
 
 def detector_title(model: Model) -> str:
@@ -72,7 +68,7 @@ def detector_sections(data: ReportData, view: DetectorView) -> list[str]:
         *(_over_time(model, view.scored) if view.scored is not None else [_no_table()]),
         _promise(model, view.scored),
         _sensors(model),
-        _missing(view.lost, model.sections[KEY]),
+        _missing(view.lost, model),
     ]
 
 
@@ -133,7 +129,7 @@ def _over_time(model: Model, scored: Scored) -> list[str]:
     )
     return [
         f"{heading}<p>{escape('; '.join(said))}.</p>"
-        f"{''.join(f'<p class=soft>{escape(note[:1].upper() + note[1:])}.</p>' for note in scored.notes if not gaps)}"
+        f"{''.join(f'<p class=soft>{escape(note[:1].upper() + note[1:])}.</p>' for note in scored.notes if not note.startswith(f'{gaps} gap'))}"
         f"<figure>{line}<figcaption>{caption}</figcaption></figure>",
         _who(model, scored, span),
         _alarms(scored),
@@ -176,7 +172,7 @@ def _alarms(scored: Scored) -> str:
     caption += (
         "; below the threshold for a while they go on. Shares: of the score over the rows in alarm, the three largest."
     )
-    unit = "m" if scored.timed and not (scored.x % 60.0).any() else "s"
+    unit: Literal["m", "s"] = "m" if scored.timed and not (scored.x % 60.0).any() else "s"
     rows = []
     for one in some:
         shares = ", ".join(
@@ -236,31 +232,31 @@ def _signed(value: float) -> str:
     return f"{'+' if value >= 0.0 else '-'}{number(abs(value), 3)}".replace("-", "\u2212")
 
 
-def _missing(lost: Sequence[Lost], section: dict[str, Any]) -> str:
-    heading = "<h2>What each missing sensor costs</h2>"
-    if not lost:
-        return f"{heading}<p class='soft'>Keep DETECTOR.stats.npz beside the detector.</p>"
-    estimated = any(one.estimated is not None for one in lost)
-    head = ["missing", "predictions that read it", "largest width", "of", "squared residual"]
-    caption = (
-        "A missing sensor is not scored itself, and predictions that read it take its default (the training mean). "
-        "Width: how many times as wide their normal residual becomes. Squared residual: the mean over all sensors, 1 when "
-        f"nothing is missing, each cut at {number(section['clip'] ** 2, 3)}."
-    )
-    limit = float("inf")
-    if estimated:
-        head.append("largest width if estimated")
-        caption += " This detector estimates a missing sensor from the others, and divides residuals by their width."
-    elif section["aggregate"] == "mean":
-        limit = section["threshold"]["score"]
-        caption += f" Bold: above the threshold of {number(limit, 3)}; expect an alarm for as long as it is missing."
+def _missing(lost: Sequence[Lost], model: Model) -> str:
+    every = len(model.outputs)
     rows = []
+    estimated = any(one.widths is not None for one in lost)
+    if estimated:
+        head = ["missing", "predictions that read it", "error grows", "most for"]
+        caption = (
+            "It is not scored itself; where another prediction reads it, it is estimated from the other sensors. Error "
+            "grows: how many times as large a fault of that other sensor must be to score the same."
+        )
+    else:
+        head = ["missing", "still watched", "not watched meanwhile, beside it"]
+        caption = (
+            "It is not scored itself, and where another sensor's prediction reads it, that one is not scored either."
+        )
     for one in lost:
-        if one.used_by:
-            evidence = number(one.evidence, 3)
-            shown = f'<span class="best">{evidence}</span>' if one.evidence > limit else evidence
-            row = [escape(one.name), f"{one.used_by}", number(one.widest, 3), escape(one.worst), shown]
-            rows.append([*row, number(one.estimated, 3)] if estimated else row)
-    alone = [escape(one.name) for one in lost if not one.used_by]
+        if not one.readers:
+            continue
+        if one.widths is None:
+            others = ", ".join(escape(name) for name in one.readers)
+            rows.append([escape(one.name), f"{one.watched} of {every}", others])
+        else:
+            worst = max(one.widths, key=lambda name: (one.widths or {})[name])
+            rows.append([escape(one.name), f"{len(one.readers)}", f"{number(one.widths[worst], 3)} x", escape(worst)])
+    alone = [escape(one.name) for one in lost if not one.readers]
     rest = f"<p>No other sensor's prediction reads {', '.join(alone)}.</p>" if alone else ""
-    return heading + (table(caption, head, rows, text=(3,)) if rows else "") + rest
+    words = (3,) if estimated else (2,)
+    return f"<h2>What each missing sensor costs</h2>{table(caption, head, rows, text=words) if rows else ''}{rest}"

@@ -7,8 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edge_lasso import charts
+from edge_lasso.missing import missing_losses
 from edge_lasso.show import number
-from edge_lasso_runtime import model_hash
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.estimate import KEY as ESTIMATE
 
 if TYPE_CHECKING:
     from edge_lasso.report import ReportData
@@ -17,6 +19,7 @@ FIGURES = (
     ("size_bytes", "bytes"), ("p50_us", "one row, p50 us"), ("p95_us", "p95 us"), ("cold_start_ms", "start to first prediction, ms"),
     ("ram_bytes", "memory, bytes"),
 )  # fmt: skip
+HEAD_MISSING = ("missing", "estimated", "by its default alone")
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], text: Sequence[int] = ()) -> str:
@@ -38,6 +41,29 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], text
         cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, style[1:], strict=True))
         body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
     return f"<div class='wide'><table><caption>{caption}</caption><thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def missing(model: Model) -> str:
+    """What each missing sensor costs a model that estimates it from the others."""
+    if ESTIMATE not in model.sections:
+        return ""
+    text = ""
+    derived = {one.name for one in model.inputs if one.stream is not None}
+    for m, output in enumerate(model.outputs):
+        losses = {name: both for name, both in missing_losses(model, m).items() if name not in derived}
+        most = max([estimated for estimated, _ in losses.values()] + [1e-300])
+        rows = []
+        for name, (estimated, plain) in sorted(losses.items(), key=lambda one: -one[1][0]):
+            bar = f'<span class="bar" style="width:{max(2.0, 70.0 * estimated / most):.0f}px"></span>'
+            rows.append([escape(name), f"{bar} +{number(estimated, 3)} %", f"+{number(plain, 3)} %"])
+        start = f"{output.name}: growth" if len(model.outputs) > 1 else "Growth"
+        caption = (
+            f"{start} of the mean squared error while it is missing, with what is computed from it: the board "
+            "estimates it from the other inputs; in the last column the training mean would stand for it."
+        )
+        if rows:
+            text += table(escape(caption), HEAD_MISSING, rows)
+    return f"<h2>What each missing sensor costs</h2>{text}" if text else ""
 
 
 def costs(data: ReportData) -> str:

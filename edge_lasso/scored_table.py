@@ -144,10 +144,14 @@ def score_table(model: Model, data: Any) -> Scored:
 
 def _rows(table: Table, model: Model, numeric: Sequence[str]) -> tuple[Survey, list[str]]:
     """The rows in the order of time, or as they come."""
+    count = sum(len(texts[0]) for _, texts in table.batches([], numeric[:1]))
+    if count < 2:
+        raise DataError(f"{table.title} has {count} row{'s' * (count != 1)}; a timeline takes at least 2")
     time = (model.provenance.get("options") or {}).get("time")
-    if time is None or time not in table.columns:
-        return in_order(table, numeric, None, 0.0)
-    return in_order(table, numeric, time, 0.0)
+    found, notes = in_order(table, numeric, time if time in table.columns else None, 0.0)
+    if "fixed_point/1" in model.sections:
+        notes = [*notes, "scored in floating point; a board with integers comes as close as verify says"]
+    return found, notes
 
 
 def _bins(x: Array) -> Array:
@@ -156,7 +160,7 @@ def _bins(x: Array) -> Array:
         return np.zeros(0, dtype=np.intp)
     count = min(BINS, len(x))
     span = float(x[-1] - x[0]) or 1.0
-    return np.minimum((x - x[0]) / span * count, count - 1).astype(np.intp)
+    return np.asarray(np.minimum((x - x[0]) / span * count, count - 1), dtype=np.intp)
 
 
 class _Decisions:

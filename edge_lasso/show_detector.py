@@ -77,6 +77,10 @@ def alarm_lines(model: Model) -> list[str]:
     return lines
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def _between(one: dict[str, Any]) -> str:
     return f"{number(one['low'], 3)} and {number(one['high'], 3)}"
 
@@ -105,7 +109,7 @@ def _sensors(model: Model) -> None:
         names = [model.inputs[term.factors[0].input].name for term in output.terms]
         rows.append((output.name, ", ".join(names) or "(its mean)", explained, number(one["scale"])))
     terminal.table(
-        f"{len(rows)} sensors watched, {sum(len(one.terms) for one in model.outputs)} coefficients",
+        f"{_count(len(rows), 'sensor')} watched, {_count(sum(len(one.terms) for one in model.outputs), 'coefficient')}",
         ("sensor", "predicted from", "R2, held out", "residual's scale"),
         rows,
         text_columns=2,

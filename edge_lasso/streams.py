@@ -106,7 +106,7 @@ def expand(past: Sequence[Past], table: Table, numeric: Sequence[str], own: Sequ
     return tuple(dict.fromkeys(found))
 
 
-def series(rows: Survey, time: str | None) -> tuple[Survey, list[str]]:
+def series(rows: Survey, time: str | None, who: str = "inputs from earlier rows need") -> tuple[Survey, list[str]]:
     """Rows whose history is known: where it breaks off, and notes.
 
     A gap in the times is a step longer than `LONGER` times the typical (median) one; a row without a time has a gap
@@ -117,6 +117,8 @@ def series(rows: Survey, time: str | None) -> tuple[Survey, list[str]]:
     rows : Survey
     time : str, optional
         The column of times.
+    who : str
+        For messages: who needs rows in order.
 
     Raises
     ------
@@ -133,11 +135,11 @@ def series(rows: Survey, time: str | None) -> tuple[Survey, list[str]]:
         row, value = int(at[wrong[0] + 1]) + 1, time_text(times[at[wrong[0] + 1]])
         if steps[wrong[0]] == 0:
             raise DataError(
-                f"row {row} repeats the time {value} of '{time}'; inputs from earlier rows need one row a time: "
+                f"row {row} repeats the time {value} of '{time}'; {who} one row a time: "
                 "drop copies, or train each device in a file of its own"
             )
         raise DataError(
-            f"row {row} ({value}) is earlier than the row before it; inputs from earlier rows need rows in the order "
+            f"row {row} ({value}) is earlier than the row before it; {who} rows in the order "
             f"of '{time}' (in UTC, where clocks are put back): sort the file"
         )
     rows = with_breaks(rows)

@@ -184,17 +184,15 @@ def survey(
             index = index[np.argsort(parsed.microseconds[index], kind="stable")]
     rank = np.full(len(has_target), -1, dtype=np.int32 if len(has_target) < 2**31 else np.int64)
     rank[index] = np.arange(len(index), dtype=rank.dtype)
-    kept = count_kept(table, len(index), holdout)
+    kept = count_kept(table, len(index), holdout, " with a target" if targets or label else "")
     return Survey(rank, len(index), kept, int((~has_target).sum()), parsed, categories)
 
 
-def count_kept(table: Table, used: int, holdout: float = 0.0) -> int:
+def count_kept(table: Table, used: int, holdout: float = 0.0, what: str = " with a target") -> int:
     """How many of the rows used are trained on."""
     kept = int(used * (1.0 - holdout) + 1e-9)
     if kept < 2:
-        raise DataError(
-            f"{table.title} has {kept} row{'s' * (kept != 1)} with a target to train on; at least 2 are needed"
-        )
+        raise DataError(f"{table.title} has {kept} row{'s' * (kept != 1)}{what} to train on; at least 2 are needed")
     return kept
 
 

@@ -19,6 +19,7 @@ from edge_lasso.history import stream_name
 from edge_lasso.missing import with_estimate
 from edge_lasso.model_sections import check_sections
 from edge_lasso.normal_rows import bins, drift_section, health_section, look, page_hinkley
+from edge_lasso.readers import NotANumber
 from edge_lasso.streams import Past, expand, series
 from edge_lasso.survey import Survey, count_kept, survey
 from edge_lasso.tables import Table, model_columns, open_table
@@ -136,10 +137,14 @@ def train_detector(
         if progress is not None:
             progress(done, len(watched), f"{done} of {len(watched)} sensors")
 
-    fit = fit_detector(
-        lambda: blocks(0, rows.kept), rows.kept, design.columns, watched, derived,
-        replace(options, step_seconds=step), advance,
-    )  # fmt: skip
+    try:
+        fit = fit_detector(
+            lambda: blocks(0, rows.kept), rows.kept, design.columns, watched, derived,
+            replace(options, step_seconds=step), advance,
+        )  # fmt: skip
+    except NotANumber as error:
+        known = "" if time else ", or name it with --time if it holds times"
+        raise DataError(error.saying(f"a detector takes numbers; leave it out with --drop{known}")) from None
     about = {
         **fit.model.provenance,
         "data": data_facts(table, rows),
@@ -202,12 +207,16 @@ def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: fl
     """The rows of a table in the order of time, or as they come; and what to say of that."""
     if time is not None:
         found = survey(table, [], time, [], holdout)
-        rows, notes = series(found, time)
-        if len(rows.rank) != rows.used:
-            raise DataError(f"{len(rows.rank) - rows.used} rows have no time in '{time}'; leave them out")
+        rows, notes = series(found, time, "a detector needs")
+        timeless = np.flatnonzero(rows.rank < 0)
+        if len(timeless):
+            raise DataError(
+                f"{len(timeless)} row{'s have' if len(timeless) > 1 else ' has'} no time in '{time}', the first is row "
+                f"{timeless[0] + 1}; a detector needs one for each row: leave them out"
+            )
         return rows, [*notes, *found.notes]
-    count = sum(len(numbers) for numbers, _ in table.batches(columns[:1]))
-    kept = count_kept(table, count, holdout)
+    count = sum(len(texts[0]) for _, texts in table.batches([], columns[:1]))
+    kept = count_kept(table, count, holdout, "")
     return Survey(np.arange(count), count, kept, 0, None, {}), [
         "rows are taken in the order of the file, without gaps; --time would find gaps and allow rates per day"
     ]

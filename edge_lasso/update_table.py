@@ -68,6 +68,10 @@ def update_table(
     about = statistics.about
     if "approximation" in about:
         raise DataError("statistics of a classifier hold the loss near its model only; train again on all rows")
+    if about.get("task") == "anomaly":
+        raise DataError(
+            "a detector is not updated: its threshold comes from all rows in order; train again on all rows"
+        )
     if "columns" not in about:
         raise DataError(
             "these statistics cannot be updated: they were not made by 'edge-lasso train', or of a table with more "

@@ -17,12 +17,17 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
     (["classification.py", "--shape", "400x5"], ["LogisticRegressionCV", "x ours"]),
     (["predict_table.py", "--rows", "30000", "--rounds", "1"], ["pure read", "predict to .parquet, C"]),
-    (["targets.py", "--inputs", "3", "--cores", "riscv32", "--no-linux", "--seconds", "0.3"], ["hand loop", "onnx:float32", "m2cgen"]),
+    pytest.param(
+        ["targets.py", "--inputs", "3", "--cores", "riscv32", "--no-linux", "--seconds", "0.3"],
+        ["hand loop", "onnx:float32", "m2cgen"],
+        marks=pytest.mark.needs("module:unicorn", "module:ziglang"),
+    ),
     (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
     (["anomaly_sensors.py", "--only", "shuttle"], ["Shuttle"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
-], ids=lambda one: one[0])  # fmt: skip
+    (["streaming.py", "--readings", "4000", "--sensors", "5"], ["jsonl", "csv", "CPU us/reading"]),
+], ids=lambda one: one[0] if one[0].endswith(".py") else "")  # fmt: skip
 def test_it_runs(arguments, shown, tmp_path):
     script, *options = arguments
     command = [sys.executable, str(ROOT / "benchmarks" / script), *options]

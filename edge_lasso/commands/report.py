@@ -13,12 +13,16 @@ from edge_lasso.commands.shared import ModelFile, check_folder
 
 def report(
     model: ModelFile,
-    data: Annotated[Path | None, typer.Option(help="Table to show predictions on.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table to show predictions on; for a detector: readings to score.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML file; MODEL.html by default.")] = None,
 ) -> None:
     """Write one self-contained HTML page about a model.
 
     Example: edge-lasso report model.json --out report.html
+
+    A detector: edge-lasso report detector.json --data yesterday.csv --out alarms.html
     """
     from edge_lasso.report import collect, write
 

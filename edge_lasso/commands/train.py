@@ -183,6 +183,8 @@ def train(
             max_coefs, own_past, None, ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
             cv, gap or None, workers=os.cpu_count() or 1,
         )  # fmt: skip
+        if own_past and not any(one.kind == "lag" for one in past):
+            raise DataError("--own-past needs --lags N: without it there is no past to predict from")
         return _anomaly(
             data, options, alarm_rate, out, as_json,
             watch=parse_names(watch), time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past,

@@ -139,6 +139,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         f"#define {upper}_REAL double /* of encode and decode; float where the board has no double */",
         "#endif",
         "",
+        f"/* q as {p}_encode gives it: within those ranges nothing overflows, whatever the order. */",
         f"{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into});",
         "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
         f"uint32_t {p}_encode(const {upper}_REAL x[{upper}_INPUTS], int16_t q[{upper}_INPUTS]);",

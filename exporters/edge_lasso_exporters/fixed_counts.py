@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.counts import count_ranges
 
-from .c_layout import Names
 from .options import Options
+
+if TYPE_CHECKING:  # the Python target needs no numpy
+    from .c_layout import Names
 
 PYTHON = '''COUNTS = (  # place, lowest count, highest, the integer of the lowest, of a missing one
 {rows}

@@ -177,7 +177,7 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
         return fixed_promise(model)
     text = "the linear predictor, bit for bit (binary64)"
     if options.variant == "double" and model.policy == "extrapolate":
-        text += "; several finite readings beyond the limit in one row are sure to be seen by `predict_row` and `step` alone"
+        text += "; several readings beyond the limit in one row are sure to be seen by `predict_row` and `step` alone"
     return {"kind": "bit-equal", "bound": 0.0, "text": text}
 
 

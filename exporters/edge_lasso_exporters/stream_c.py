@@ -99,7 +99,8 @@ class StreamC:
         lines += [*self._state(), f"}} {p}_state;", "", "typedef struct {"]
         lines += [*self._result(), f"}} {p}_result;", "", f"void {p}_start({p}_state *state);"]
         lines += [
-            "/* Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */",
+            "/* Take in one row; a reading that is missing is NaN, or beyond the limit.",
+            "   Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */",
             f"uint32_t {p}_step({p}_state *state, const {kind} x[{upper}_READINGS], {p}_result *result);",
             f"size_t {p}_state_size(void);",
         ]  # fmt: skip

@@ -38,7 +38,8 @@ static const {p}_check {p}_checks[] {P}_ROM = {{
 }};
 
 /* Take over readings and note what is wrong with them; those that are stuck become missing. */
-static uint32_t {p}_look({state}const {T} given[{P}_READINGS], {R} {r}[{P}_INPUTS], {p}_result *result)
+static uint32_t {p}_look(
+    {state}const {T} given[{P}_READINGS], {R} {r}[{P}_INPUTS], {p}_result *result)
 {{
     uint32_t status = 0;
     size_t k;

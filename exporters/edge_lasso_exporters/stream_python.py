@@ -304,13 +304,16 @@ class StreamPython:
 
     def _step(self) -> str:
         plan = self.plan
-        keys = '"value", "status" ("ok", "warming up" or "degraded"), "faults"'
-        more = [', "linear", "label"' if self.link != "identity" else "", ', "widths"' if plan.estimate else "",
-                ', "score", "alarm", "onset", "parts", "shares"' if plan.detector else ""]  # fmt: skip
+        keys = '"value", "status" ("ok", "warming up" or "degraded"), "faults" (by name)'
+        more = [
+            'and "linear", "label"' if self.link != "identity" else "",
+            'and "widths": by what factor errors are wider' if plan.estimate else "",
+            'and "score", "alarm", "onset" (an alarm begins), "parts", "shares" (of an alarm)' if plan.detector else "",
+        ]
         lines = [
             "", "", "def step(state, row):",
             '    """Take in one row, a sequence in the order of READINGS or a mapping, and change `state`.',
-            "", f"    Returns a dict: {keys}{''.join(more)}.", '    """',
+            "", f"    Returns a dict: {keys}", *[f"    {one}" for one in more if one], '    """',
         ]  # fmt: skip
         get = "[row.get(name) for name in READINGS]"
         if self.categorical:
@@ -430,7 +433,7 @@ class StreamPython:
         pairs += ['"linear": z', f'"label": {label}'] if label else []
         pairs += ['"widths": widths'] if plan.estimate else []
         pairs += ['"score": score', '"alarm": alarm', '"onset": onset', '"parts": parts'] if plan.detector else []
-        lines.append(f"    result = {{{', '.join(pairs)}}}")
+        lines += ["    result = {", *(f"        {one}," for one in pairs), "    }"]
         if plan.detector:
             lines.append('    result["shares"] = shares(result) if alarm else []')
         return [*lines, "    return result"]

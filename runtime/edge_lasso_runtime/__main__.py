@@ -167,7 +167,7 @@ def _without_model(command: Any, prog: str) -> None:
     for action in command._actions:
         if str(action.metavar).startswith("MODEL"):
             action.help = argparse.SUPPRESS
-    text = command.epilog.replace("python -m edge_lasso_runtime", prog).replace(" model.json", "")
+    text = (command.epilog or "").replace("python -m edge_lasso_runtime", prog).replace(" model.json", "")
     command.epilog = "\n".join(line for line in text.split("\n") if "artifacts/" not in line)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ModelFormatError, SessionError
-from .python_session import ISOLATED, WORKER, InterpreterSession, _pack, _run
+from .python_session import ISOLATED, WORKER, InterpreterSession, _output, _pack, _run
 from .sessions import first_line
 
 TYPE_CHECKING = False
@@ -54,9 +54,9 @@ class Interpreter:
         argv = ["-c", WORKER + MAIN, self.path, self.places, ops, str(width), str(len(rows))]
         return _run([self.executable, *ISOLATED, *argv], self.executable, _pack(rows))
 
-    def command(self, *arguments: str, data: bytes = b"") -> list[str]:
-        """The lines that ``python3 model.pyz ...`` prints."""
-        return _run([self.executable, *ISOLATED, self.path, *arguments], self.path, data)
+    def command(self, *arguments: str, data: bytes = b"") -> str:
+        """What ``python3 model.pyz ...`` prints."""
+        return _output([self.executable, *ISOLATED, self.path, *arguments], self.path, data)
 
 
 class BundleSession(InterpreterSession):
@@ -92,11 +92,13 @@ class BundleSession(InterpreterSession):
     def _told(self, rows: Rows) -> list[list[str]]:
         if self.told[0] is not rows:
             import csv
+            import io
             import json
 
             self._check(rows)
             lines = [json.dumps(self._reading(row)) for row in rows]
-            found = list(csv.reader(self.interpreter.command("predict", "-", data="\n".join(lines).encode())))[1:]
+            text = self.interpreter.command("predict", "-", data="\n".join(lines).encode())
+            found = list(csv.reader(io.StringIO(text, newline="")))[1:]
             if len(found) != len(rows):
                 raise SessionError(f"{self.artifact.entry} answered {len(found)} lines for {len(rows)} rows")
             self.told = (rows, found)

@@ -122,6 +122,7 @@ class FixedState:
             self.warm_up = max(self.warm_up, model.sections[detection.KEY]["warm_up"])
         self.readings = readings(model)
         self.plain = model.replace(inputs=tuple(model.inputs[i] for i in self.readings), outputs=())
+        self.plain.limit = model.limit  # without outputs it would be the largest
 
 
 def start_fixed(model: Model) -> FixedState:

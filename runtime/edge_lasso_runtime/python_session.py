@@ -320,6 +320,10 @@ class ImportedSession(Session):
 
 
 def _run(argv: list[str], who: str, data: bytes | None) -> list[str]:
+    return [line.strip() for line in _output(argv, who, data).split("\n") if line.strip()]
+
+
+def _output(argv: list[str], who: str, data: bytes | None) -> str:
     import subprocess
 
     try:
@@ -328,12 +332,11 @@ def _run(argv: list[str], who: str, data: bytes | None) -> list[str]:
         raise SessionError(f"{who} cannot be started: {first_line(error)}") from None
     except subprocess.TimeoutExpired:
         raise SessionError(f"{who} did not answer within {TIMEOUT:g} s") from None
-    lines = done.stdout.decode("utf-8", "replace").split("\n")
     errors = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode != 0 or "Traceback" in errors:
         last = errors.splitlines()[-1] if errors else f"exit status {done.returncode}"
         raise SessionError(f"{who} failed: {last[:300]}")
-    return [line.strip() for line in lines if line.strip()]
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _pack(rows: Rows) -> bytes:

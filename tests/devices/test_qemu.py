@@ -1,10 +1,12 @@
 """Emulated CPython: the right architecture, and instruction counts that repeat exactly."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
 from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.qemu import MARK
 from edge_lasso_devices.shells import open_link
 
 SCRIPT = b"""
@@ -46,6 +48,33 @@ def test_the_real_architecture_and_exact_counts(name, machine, pointer):
         assert shell.count_per_call(lambda number: ["b.py", str(number)], 500) == first
         with pytest.raises(BoardError, match=r"the counted run failed: .*absent"):
             shell.count_per_call(lambda number: ["absent.py", str(number)])
+
+
+MARKED = """
+import os, sys
+def mark():
+    try:
+        os.getpgid(int(sys.argv[1]))
+    except ProcessLookupError:
+        pass
+for count in (1000, 1000, 3000):
+    mark()
+    for _ in range(count):
+        pass
+mark()
+"""
+
+
+@pytest.mark.needs("qemu-aarch64", "apt-get", "cc")
+def test_marks_lie_where_the_guest_set_them():
+    with open_link("qemu:arm64") as shell:
+        shell.put({"c.py": MARKED.encode()})
+        done, marks = shell.marks(["c.py", str(MARK)])
+        assert done.returncode == 0
+        first, second, third = (b - a for a, b in pairwise(marks))
+        assert second == pytest.approx(first, rel=0.2)
+        assert third > 2 * second
+        assert shell.marks(["-c", "pass"])[1] == []
 
 
 def test_missing_qemu_is_named(monkeypatch, tmp_path):

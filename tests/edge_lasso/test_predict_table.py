@@ -166,7 +166,7 @@ def test_suffixes_and_names_that_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match=r"^out.json: predictions are written as .csv, .parquet or .arrow$"):
         predict_table(plain(), table, tmp_path / "out.json")
     model = plain().replace(outputs=tuple(one.replace(name="status") for one in plain().outputs))
-    with pytest.raises(DataError, match="two columns of the predictions are called 'status'; write them as .csv"):
+    with pytest.raises(DataError, match=r"two columns of the predictions are called 'status'; write them as \.csv"):
         predict_table(model, table, tmp_path / "out.parquet")
     predict_table(model, table, tmp_path / "out")
     assert (tmp_path / "out").read_text() == "status,status\n1.9,ok\n"

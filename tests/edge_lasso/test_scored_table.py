@@ -146,6 +146,9 @@ def test_gaps_and_rows_out_of_order():
     assert not score_table(model, fresh.drop(columns="time")).timed
     with pytest.raises(DataError, match="is earlier than the row before it"):
         score_table(model, fresh.iloc[::-1])
+    for few in (0, 1):
+        with pytest.raises(DataError, match=f"the table has {few} rows?; a timeline takes at least 2"):
+            score_table(model, fresh.iloc[:few])
     with pytest.raises(DataError, match="'s3' is not in"):
         score_table(model, fresh.drop(columns="s3"))
     with pytest.raises(DataError, match=r"column 's3' holds 'x'.*the model needs numbers there"):

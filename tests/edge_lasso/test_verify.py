@@ -115,7 +115,11 @@ def test_every_target_passes_as_it_is(tmp_path, policy, inputs):
     assert certificate.rows["real"] == 3
     for one in certificate.artifacts:
         if one.status == "passed":
-            assert one.rows == sum(certificate.rows.values())
+            left_out = sum(certificate.rows.values()) - one.rows
+            if one.title == "python:double" and policy == "extrapolate":
+                assert 0 < left_out < 30  # several readings beyond the limit: the promise says so
+            else:
+                assert left_out == 0
             assert 0.0 <= one.largest_ratio <= 1.0
             assert one.promised["bound"] is None or one.largest_error <= one.promised["bound"]
             assert one.runtime

@@ -88,6 +88,22 @@ def test_c_is_bit_equal_or_within_its_tolerance(tmp_path_factory, stateful_model
 
 
 @pytest.mark.needs("cc")
+def test_a_product_of_large_readings_has_a_smaller_limit(tmp_path):
+    """What lies between it and 2^100 is missing, for integers as for binary64."""
+    inputs = (
+        Input("a", 0, 185.0, 184.0, 186.0, raw=(-1e-4, 185.0)),
+        Input("l", 1, 185.0, 184.0, 186.0, stream=("lag", "a", 1)),
+    )
+    terms = (Term(1.0, (Factor(1),)), Term(1e-3, (Factor(0), Factor(0))))
+    model = quantize(Model(("a", "l"), inputs, (Output("y", 0.5, terms),)), to="int16")
+    assert model.limit < 2.0**99
+    result, _ = step_fixed(model, start_fixed(model), [model.limit * 2.0])
+    assert result.faults == {"a": "missing"}
+    for target, only in (("python", "CPython"), ("c", "cc")):
+        assert faults(tmp_path / target, model, target, "fixed", "selected", 3, only) == {}
+
+
+@pytest.mark.needs("cc")
 @pytest.mark.parametrize("chart", ["residual", "ewma", "both", "cusum"])
 @pytest.mark.parametrize("aggregate", ["mean", "max"])
 def test_every_chart(tmp_path, stateful_model, chart, aggregate):

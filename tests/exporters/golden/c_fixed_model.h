@@ -26,6 +26,7 @@ extern "C" {
 #define MODEL_REAL double /* of encode and decode; float where the board has no double */
 #endif
 
+/* q as model_encode gives it: within those ranges nothing overflows, whatever the order. */
 int32_t model_predict(const int16_t q[MODEL_INPUTS]);
 /* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS]);

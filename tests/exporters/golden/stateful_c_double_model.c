@@ -99,7 +99,8 @@ static const model_check model_checks[] MODEL_ROM = {
 };
 
 /* Take over readings and note what is wrong with them; those that are stuck become missing. */
-static uint32_t model_look(model_state *state, const double given[MODEL_READINGS], double x[MODEL_INPUTS], model_result *result)
+static uint32_t model_look(
+    model_state *state, const double given[MODEL_READINGS], double x[MODEL_INPUTS], model_result *result)
 {
     uint32_t status = 0;
     size_t k;

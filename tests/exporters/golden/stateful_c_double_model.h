@@ -75,7 +75,8 @@ typedef struct {
 } model_result;
 
 void model_start(model_state *state);
-/* Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */
+/* Take in one row; a reading that is missing is NaN, or beyond the limit.
+   Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_result *result);
 size_t model_state_size(void);
 #ifdef MODEL_SELFTEST

@@ -207,7 +207,8 @@ def shares(result):
 def step(state, row):
     """Take in one row, a sequence in the order of READINGS or a mapping, and change `state`.
 
-    Returns a dict: "value", "status" ("ok", "warming up" or "degraded"), "faults", "score", "alarm", "onset", "parts", "shares".
+    Returns a dict: "value", "status" ("ok", "warming up" or "degraded"), "faults" (by name)
+    and "score", "alarm", "onset" (an alarm begins), "parts", "shares" (of an alarm)
     """
     if hasattr(row, "get"):
         row = [row.get(name) for name in READINGS]
@@ -238,7 +239,15 @@ def step(state, row):
         state["rows"] += 1
     score, parts = _detect(state, raw, z, widths)
     alarm, onset = _decide(state, score) if warm else (False, False)
-    result = {"value": z, "status": "degraded" if faults else "ok" if warm else "warming up", "faults": faults, "score": score, "alarm": alarm, "onset": onset, "parts": parts}
+    result = {
+        "value": z,
+        "status": "degraded" if faults else "ok" if warm else "warming up",
+        "faults": faults,
+        "score": score,
+        "alarm": alarm,
+        "onset": onset,
+        "parts": parts,
+    }
     result["shares"] = shares(result) if alarm else []
     return result
 

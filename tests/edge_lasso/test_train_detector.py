@@ -1,0 +1,307 @@
+"""`train --task anomaly`: the whole way from a table, every bad input in one line, and figures that add up."""
+
+import json
+import re
+
+import numpy as np
+import pandas
+import pytest
+from scipy.signal import lfilter
+from threadpoolctl import threadpool_limits
+
+from edge_lasso.cli import main
+from edge_lasso.detector import DetectorOptions
+from edge_lasso.detector_fit import ChartOptions
+from edge_lasso.detector_scores import scores
+from edge_lasso.errors import DataError
+from edge_lasso.streams import lags
+from edge_lasso.thresholds import episodes, parse_rate
+from edge_lasso.train_detector import score_quantiles, train_detector
+from edge_lasso_runtime import load, model_hash
+from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.step import start, step
+
+NAMES = [f"s{j}" for j in range(5)]
+
+
+def plant(n=400, seed=0):
+    """Five sensors that two slow sources drive, one reading a minute."""
+    rng = np.random.default_rng(seed)
+    sources = lfilter([1.0], [1.0, -0.7], rng.normal(size=(n, 2)), axis=0)
+    X = sources @ np.random.default_rng(9).normal(size=(2, 5)) + 0.3 * rng.normal(size=(n, 5))
+    time = pandas.date_range("2024-01-01", periods=n, freq="min").strftime("%Y-%m-%dT%H:%M:%S")
+    return pandas.DataFrame(X.round(4), columns=NAMES).assign(time=time)
+
+
+def quick(**more):
+    """Options whose chart settles within a few rows."""
+    return DetectorOptions(chart=ChartOptions("residual", smoothing=1.0), **more)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plant().to_csv("normal.csv", index=False)
+    return tmp_path
+
+
+def run(capsys, *arguments):
+    capsys.readouterr()
+    code = main([str(one) for one in arguments])
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+def test_the_whole_way(here, capsys):
+    code, out, err = run(
+        capsys, "train", "normal.csv", "--watch", "all", "--time", "time", "--lags", "1", "--max-coefs", "9",
+        "--holdout", "0.25", "--out", "d.json",
+    )  # fmt: skip
+    assert code == 0
+    assert err == ""
+    assert re.search(r"5 sensors watched, 9 coefficients", out)
+    assert re.search(
+        r"at most [\d.]+ false alarms per day at 95 % confidence \(\d+ rows held out, 0 alarms among them", out
+    )
+    assert "on the last 100 rows, never seen: " in out
+    model = load("d.json")
+    assert sum(len(one.terms) for one in model.outputs) == 9
+    assert model.sections[KEY]["step_seconds"] == 60.0
+    about = model.provenance
+    assert about["data"]["rows"] == 300
+    assert about["held_out"]["rows"] == 100
+    assert about["options"]["watch"] == ["all"]
+    code, out, _ = run(capsys, "show", "d.json")
+    assert code == 0
+    for words in (
+        "R2, held out",
+        "60 rows; no alarm before",
+        "normal.csv, 300 rows",
+        "coefficients",
+        "false alarms per day",
+    ):
+        assert words in " ".join(out.split())
+    code, out, _ = run(capsys, "show", "d.json", "--json")
+    assert json.loads(out)["hash"] == model_hash(model)
+    code, out, err = run(capsys, "predict", "d.json", "normal.csv")
+    assert code == 0
+    assert out.splitlines()[0] == "s0,s1,s2,s3,s4,status"
+    assert len(out.splitlines()) == 401
+    code, out, _ = run(capsys, "report", "d.json", "--data", "normal.csv", "--out", "d.html")
+    assert code == 0
+    assert "<h1>Detector: 5 sensors, 9 coefficients" in (here / "d.html").read_text()
+    assert run(capsys, "quantize", "d.json", "--to", "int16", "--out", "q.json")[0] == 0
+    assert run(capsys, "report", "q.json", "--data", "normal.csv", "--out", "q.html")[0] == 0
+    assert "Scored in floating point; a board with integers" in (here / "q.html").read_text()
+    code, out, _ = run(capsys, "train", "normal.csv", "--task", "anomaly", "--time", "time", "--json")
+    found = json.loads(out)
+    assert [one["name"] for one in found["sensors"]] == NAMES
+    assert found["threshold"]["per"] == "day"
+    assert found["held_out"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--watch all", "column 'time' holds '2024-01-01T00:00:00' (line 2 of normal.csv), which is not a number; a detector "
+         "takes numbers; leave it out with --drop, or name it with --time if it holds times"),
+        ("--watch s9 --time time", "--watch: column 's9' is not in normal.csv; it has 6 columns, the nearest is 's4'"),
+        ("--watch s0,time --time time", "--watch: 'time' is the column of times; watch sensors"),
+        ("--watch all --time nope", "--time: column 'nope' is not in normal.csv"),
+        ("--watch all --time time --inputs s0", "'s0' is the only sensor, 1 feature(s), and nothing can be predicted from"),
+        ("--watch all --time time --alarm-rate 1/week", "normal rows are too few for an alarm rate of 1 per week: an upper"),
+        ("--watch all --time time --alarm-rate 0.001", "normal rows are too few for an alarm rate of 0.001 of the rows"),
+        ("--watch s0 --drop time --alarm-rate 1/day", "an alarm rate of 1 per day needs the time between rows; name their"),
+        ("--watch all --time time --alarm-rate lots", "alarm rate 'lots': give a part of the rows between 0 and 1"),
+        ("--watch all --time time --own-past", "--own-past needs --lags N"),
+        ("--watch all --time time --gap -3", "gap is -3; it is a number of rows, 0 or more"),
+        ("--watch all --time time --cv 1", "cv is 1; a detector needs residuals of rows held out, 2 blocks or more"),
+        ("--watch all --time time --max-coefs 0", "--max-coefs is 0; it must be 1 or more"),
+        ("--watch all --time time --chart x", "chart is 'x'; allowed are residual, ewma, both, cusum"),
+        ("--watch all --time time --aggregate x", "aggregate is 'x'; allowed are mean, max"),
+        ("--watch all --time time --smoothing 0", "smoothing is 0.0; it must be above 0 and at most 1"),
+        ("--watch all --time time --median 2000", "median is 2000; it must be a number of rows from 0 to 1001"),
+        ("--watch all --time time --holdout 0.95", "20 rows are too few for a chart that takes 60 rows to settle"),
+        ("--watch all --time time --holdout 0.999", "normal.csv has 0 rows to train on; at least 2 are needed"),
+        ("--watch all --time time --holdout 2", "holdout is 2.0; it must be 0 or more and less than 1"),
+        ("--watch all --time time --lags x", "--lags 'x' is not ROWS or ROWS:COLUMN,COLUMN"),
+        ("--watch all --target s0", "--target: not with --task anomaly"),
+        ("--watch all --categorical s0 --select min", "--categorical, --select: not with --task anomaly"),
+        ("--target s0 --alpha 0.1 --chart ewma", "--chart, --alpha: only with --task anomaly, which watches sensors"),
+        ("--watch all --task classification", "--watch: only with --task anomaly"),
+    ],
+)  # fmt: skip
+def test_bad_options(here, capsys, arguments, message):
+    code, out, err = run(capsys, "train", "normal.csv", *arguments.split(), "--out", "d.json")
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+    assert not (here / "d.json").exists()
+
+
+def changed(**columns):
+    return plant().assign(**columns)
+
+
+def timed(row, value):
+    table = plant()
+    table.loc[row, "time"] = value
+    return table
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (plant()[["s0", "time"]], "'s0' is the only sensor"),
+        (changed(**dict.fromkeys(NAMES, 1.0)), "no sensor to watch varies in the training rows: s0, s1, s2, s3, s4"),
+        (plant().iloc[::-1], "row 2 (2024-01-01T06:38:00) is earlier than the row before it; a detector needs rows in the order"),
+        (timed(50, "2024-01-01T00:49:00"), "row 51 repeats the time 2024-01-01T00:49:00 of 'time'; a detector needs one row a"),
+        (timed(20, "soon"), "1 row has no time in 'time', the first is row 21; a detector needs one for each row: leave them"),
+        (changed(time="soon"), "no value of column 'time' is a time, the first is 'soon'"),
+        (changed(label="normal"), "column 'label' holds 'normal'"),
+        (plant(10), "10 rows are too few for a chart that takes 60 rows to settle"),
+        (plant(1), "has 1 row to train on; at least 2 are needed"),
+        (changed(**{"s0.lag1": 1.0}), "column 's0.lag1' has the name of an input computed from earlier rows"),
+    ],
+)  # fmt: skip
+def test_bad_tables(table, message):
+    with pytest.raises(DataError) as error:
+        train_detector(table, time="time", past=lags(1))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_text_is_dropped_when_asked_and_says_so_otherwise(here, capsys):
+    changed(label="normal").to_csv("labelled.csv", index=False)
+    arguments = ("train", "labelled.csv", "--watch", "all", "--time", "time", "--out", "d.json")
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "column 'label' holds 'normal' (line 2 of labelled.csv), which is not a number" in err
+    assert "leave it out with --drop" in err
+    assert "--categorical" not in err
+    assert run(capsys, *arguments, "--drop", "label")[0] == 0
+    assert load("d.json").columns == tuple(NAMES)
+
+
+def test_too_few_rows_say_how_many_it_takes():
+    with pytest.raises(DataError) as error:
+        train_detector(plant(), time="time", options=quick(rate=parse_rate("1/week")))
+    few, many = (
+        int(one.replace(",", ""))
+        for one in re.findall(r"takes (?:about )?([\d,]+) rows.*1\.5 (?:about )?([\d,]+)", str(error.value))[0]
+    )
+    assert 25_000 < few < 40_000  # 3 weeks of minutes: an upper limit at 95 %
+    assert many > 5 * few
+    assert train_detector(plant(), time="time", options=quick(rate=parse_rate(0.1))).fit.threshold.kind in (
+        "rate",
+        "limit",
+    )
+
+
+def test_constant_and_empty_sensors_are_said_and_left_out():
+    found = train_detector(changed(s1=3.0, s3=np.nan), time="time", options=quick())
+    assert [one.name for one in found.model.outputs] == ["s0", "s2", "s4"]
+    assert "'s1' is constant in training and not watched" in found.notes
+    assert "'s3' has no reading and is not watched" in found.notes
+
+
+def test_a_repeated_sensor_has_no_scale_of_rounding():
+    """What a copy leaves is rounding: any other arithmetic would raise alarms at its scale."""
+    found = train_detector(changed(copy=2.0 * plant().s0 + 1.0), time="time", options=quick())
+    scales = {one["reading"]: one["scale"] for one in found.model.sections[KEY]["watched"]}
+    assert 1e-7 < scales["copy"] < 1e-4
+    assert found.fit.scores.mean() == pytest.approx(1.0, rel=0.05)
+    shaken = found.fit.residuals + 1e-8 * np.random.default_rng(0).normal(size=found.fit.residuals.shape)
+    again = scores(shaken, found.model.sections[KEY])[0]
+    assert again == pytest.approx(found.fit.scores, rel=0.01, abs=0.01)
+
+
+def test_no_history_across_a_gap():
+    rows = plant(600)
+    cut = rows.iloc[[*range(300), *range(330, 600)]]
+    found = train_detector(cut, time="time", past=lags(2), options=quick(own_past=True))
+    assert any("1 gap in 'time' longer than the typical step of 60 s" in note for note in found.notes)
+    whole = train_detector(rows, time="time", past=lags(2), options=quick(own_past=True))
+    assert not any("gap" in note for note in whole.notes)
+    untimed = train_detector(cut.drop(columns="time"), past=lags(2), options=quick(own_past=True))
+    assert any("--time would find gaps" in note for note in untimed.notes)
+    assert model_hash(untimed.model) != model_hash(found.model)
+
+
+def test_some_are_watched_and_the_others_only_read():
+    found = train_detector(plant(), ["s0", "s3"], time="time", options=quick())
+    assert [one.name for one in found.model.outputs] == ["s0", "s3"]
+    read = {found.model.inputs[f.input].name for o in found.model.outputs for t in o.terms for f in t.factors}
+    assert read - {"s0", "s3"}
+    limited = train_detector(plant(), ["s0"], time="time", inputs=["s1", "s2"], options=quick())
+    assert {one.name for one in limited.model.inputs} <= {"s0", "s1", "s2"}
+    pattern = train_detector(plant(), ["s[01]"], time="time", options=quick())
+    assert [one.name for one in pattern.model.outputs] == ["s0", "s1"]
+
+
+def test_a_detector_is_not_pruned_and_not_updated(here, capsys):
+    assert run(capsys, "train", "normal.csv", "--watch", "all", "--time", "time", "--out", "d.json")[0] == 0
+    before = {one.name: one.read_bytes() for one in here.iterdir()}
+    for arguments, message in (
+        (
+            ("prune", "d.json", "--max-inputs", "2"),
+            "a detector is not pruned, its threshold would not hold; train with",
+        ),
+        (("prune", "d.json", "--max-loss", "2"), "a detector is not pruned"),
+        (
+            ("train", "normal.csv", "--update", "d.stats.npz", "--out", "e.json"),
+            "a detector is not updated: its threshold",
+        ),
+    ):
+        code, out, err = run(capsys, *arguments)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert message in err
+    assert {one.name: one.read_bytes() for one in here.iterdir()} == before
+
+
+def test_the_file_the_workers_and_the_threads_do_not_matter(here):
+    plant().to_parquet("normal.parquet")
+    past = lags(1)
+    found = train_detector("normal.csv", time="time", past=past, options=quick(workers=1))
+    for data, workers, threads in (("normal.parquet", 1, None), ("normal.csv", 3, None), ("normal.csv", 2, 1)):
+        with threadpool_limits(threads):
+            again = train_detector(data, time="time", past=past, options=quick(workers=workers))
+        assert model_hash(again.model) == model_hash(found.model)
+        assert again.model.provenance["score_quantiles"] == found.model.provenance["score_quantiles"]
+
+
+@pytest.mark.parametrize(("chart", "rate"), [("both", 0.05), ("cusum", 0.2)])
+def test_held_out_alarms_are_those_of_the_board(chart, rate):
+    table = plant(1200)
+    for row in (950, 1000, 1060, 1061, 1130):
+        table.loc[row : row + 6, "s2"] += 3.0
+    options = DetectorOptions(chart=ChartOptions(chart, 0.2, 0.3), rate=parse_rate(rate))
+    found = train_detector(table, time="time", holdout=0.3, past=lags(1), options=options)
+    model = found.model
+    state = start(model)
+    hits, onsets = [], 0
+    for t, row in enumerate(table[NAMES].to_dict("records")):
+        result, state = step(model, state, row)
+        hits.append(result.alarm)
+        onsets += result.onset and t >= 840
+    hold = model.sections[KEY]["threshold"]["hold"]
+    running = any(hits[840 - hold - 1 : 840]) and any(hits[840 : 840 + hold + 1])
+    assert found.held["alarms"] in (onsets, onsets + running)
+    assert found.held["alarms"] == episodes(np.array(hits[840:]), hold) > 0
+    assert found.held["rate"] == pytest.approx(np.mean(hits[840:]))
+    assert found.held["low"] <= found.held["rate"] <= found.held["high"]
+
+
+def test_quantiles_of_scores_that_a_report_draws():
+    values = np.random.default_rng(0).exponential(size=5000)
+    kept = score_quantiles(values)
+    assert len(kept["above"]) <= 40
+    assert kept["above"][0] == 1.0
+    assert kept["above"][-1] == pytest.approx(1 / 5000)
+    assert kept["score"] == sorted(kept["score"])
+    for part, score in zip(kept["above"], kept["score"], strict=True):
+        assert (values >= score * (1.0 - 1e-4)).mean() >= part * 0.999
+        assert (values > score * (1.0 + 1e-4)).mean() <= part * 1.001
+    assert score_quantiles(np.array([1.0]))["above"] == [1.0]
