@@ -220,7 +220,8 @@ def shuttle() -> None:
             f"   {np.mean(score[rest][y[rest] == 1] > limit):.3f}"
         )
     print(
-        "Ours loses here: readings of these faults keep the relations between the sensors and leave their usual values."
+        "Ours loses here: it asks whether sensors agree, not how far a reading is from its usual level, which is what "
+        "|z| sees."
     )
 
 

@@ -254,8 +254,8 @@ class Floating:
         if self.single:
             shape = self.shape
             for m in range(len(self.model.outputs)):
-                for j, term in enumerate(shape.plan.terms):
-                    i = shape.plan.numeric[term.factors[0]]
+                for j in self._terms_of(m):
+                    i = shape.plan.numeric[shape.plan.terms[j].factors[0]]
                     offset = 0.0 if shape.offset is None else float(shape.offset[j])
                     rows.append((i, offset, float(shape.weights[m, j])))
         else:
@@ -267,14 +267,20 @@ class Floating:
             for i, offset, weight in rows
         ]
 
+    def _terms_of(self, output: int) -> list[int]:
+        """The terms of one output: the shape has a weight for every output and term, most of them 0."""
+        return [j for j, weight in enumerate(self.shape.weights[output]) if float(weight) != 0.0]
+
     def _counts(self) -> list[int]:
         if self.single:
-            return [len(self.shape.plan.terms)] * len(self.model.outputs)
+            return [len(self._terms_of(m)) for m in range(len(self.model.outputs))]
         return [len(output.terms) for output in self.model.outputs]
 
     def _tables(self) -> str:
         p, upper, kind = self.names.prefix, self.names.upper, self.kind
         rows = "\n".join(f"    {{{', '.join([str(place), *rest])}}}," for place, *rest in self._table_terms())
+        if not rows:  # all are 0 in float32
+            return ""
         return (
             f"\ntypedef struct {{\n    uint16_t place;\n    {kind} missing;\n    {kind} offset;\n    {kind} weight;\n"
             f"}} {p}_term;\n\nstatic const {p}_term {p}_terms[] {upper}_ROM = {{\n{rows}\n}};\n"
@@ -289,11 +295,14 @@ class Floating:
             f"    {self.kind} value;",
             "    uint16_t i;",
         ]
+        lines = lines if any(self._counts()) else ["    (void)x;"]
         starts = [start for start, _ in self._sums()]
         lines += [] if self.several else [f"    {self.kind} y = {starts[0]};"]
         for m, (start, count) in enumerate(zip(starts, self._counts(), strict=True)):
             y = f"y[{m}]" if self.several else "y"
             lines += [f"    {y} = {start};"] if self.several else []
+            if not count:
+                continue
             lines += [
                 f"    for (i = 0; i < {count}; i++) {{",
                 f"        {upper}_LOAD(&term, at);",

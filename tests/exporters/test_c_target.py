@@ -298,6 +298,18 @@ def test_many_terms(many_terms, count):
 
 
 @pytest.mark.needs("gcc")
+def test_a_table_has_the_terms_of_each_output_alone():
+    inputs = tuple(Input(f"x{i}", i, default=1.0, low=0.0, high=2.0) for i in range(200))
+    outputs = tuple(
+        Output(f"y{m}", 0.5, tuple(Term(0.1 + i, (Factor(i),)) for i in range(m, 200, 3))) for m in range(3)
+    )
+    model = Model(tuple(one.name for one in inputs), inputs, (*outputs, Output("constant", 1.0, ())))
+    for variant in ("float", "double"):
+        text = registry.render(model, "c", variant)["model.c"].decode()
+        table = text[text.index("model_terms[]") : text.index("};", text.index("model_terms[]"))]
+        assert table.count("\n    {") == 200
+
+
 def test_a_thousand_products(many_terms):
     model = many_terms(1000, products=True).replace(policy="clamp")
     row = [0.1 * (i % 12) for i in range(100)]
