@@ -145,7 +145,9 @@ def score(
             break
         while batch:
             size = keeper.rows_left()
-            write("".join(map(scorer.take, batch[:size])).encode())
+            part = batch[:size]
+            scorer.readings.look_ahead(part)
+            write("".join(map(scorer.take, part)).encode())
             del batch[:size]
             if keeper.rows_left() <= 0:
                 sys.stdout.flush()

