@@ -27,7 +27,7 @@ from .vectors import reference
 
 VARIANTS = ("double", "float", "fixed")
 HANDLES_MISSING = True
-STEPS = True
+STEPS = VARIANTS
 
 
 def default_variant(model: Model) -> str:

@@ -24,7 +24,7 @@ from .vectors import reference, self_test_sizes, test_rows
 
 VARIANTS = ("double", "fixed", "pyz")
 HANDLES_MISSING = True
-STEPS = True
+STEPS = ("double", "fixed")
 
 CLEAN = '''
 

@@ -2,7 +2,7 @@
 
 A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
-`STEPS` says that it renders `start` and `step` of a model that keeps state.
+`STEPS` names the variants that have `start` and `step` of a model that keeps state.
 Rows that its promise leaves out are named by `exempt(model, options, row)`, if there are any.
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
 """
@@ -127,7 +127,7 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
-    described.update(stream_facts(model, getattr(module, "STEPS", False)))
+    described.update(stream_facts(model, variant in getattr(module, "STEPS", ())))
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding

@@ -14,7 +14,18 @@ from edge_lasso.quantize import quantize
 from edge_lasso.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.bundle_python import LEFT_OUT
-from edge_lasso_runtime import ModelFormatError, SessionError, load, model_hash, predict
+from edge_lasso_runtime import (
+    Factor,
+    Input,
+    Model,
+    ModelFormatError,
+    Output,
+    SessionError,
+    Term,
+    load,
+    model_hash,
+    predict,
+)
 from edge_lasso_runtime.__main__ import main
 from edge_lasso_runtime.sessions import load as open_artifact
 
@@ -160,3 +171,14 @@ def test_refusals(bundle, tmp_path):
     bundle.write_bytes(b"")
     with pytest.raises(SessionError, match=r"model\.pyz cannot be loaded"):
         open_artifact("python", bundle.parent)
+
+
+def test_a_model_that_keeps_state_is_bundled_and_verified(tmp_path):
+    """`predict` of the bundle takes every input as given; `score`, the runtime's own, keeps the state."""
+    inputs = (Input("a", 0, 0.5, 0.0, 1.0), Input("a.lag1", 1, 0.5, 0.0, 1.0, stream=("lag", "a", 1)))
+    model = Model(("a", "a.lag1"), inputs, (Output("y", 0.0, (Term(1.0, (Factor(0),)), Term(0.5, (Factor(1),)))),))
+    certificate = export(model, "python:pyz", tmp_path, name="kept")
+    assert certificate.status == "passed"
+    command = [sys.executable, str(tmp_path / "python-pyz" / "kept.pyz"), "score", "--input", "-"]
+    done = subprocess.run(command, input='{"a": 0.25}\n{"a": 1.0}\n', capture_output=True, text=True, check=True)
+    assert [json.loads(line)["values"]["y"] for line in done.stdout.splitlines()] == [0.5, 1.125]
