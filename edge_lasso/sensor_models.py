@@ -201,7 +201,7 @@ def _ladder(total: Moments, splits: list[tuple[Moments, Moments]], order: Array,
     return _Ladder(order, lasso, moments, trainings, rows, errors, coefs, fold_coefs)
 
 
-def predict_sensors(models: Sequence[SensorModel], rows: Array, split: int | None = None) -> Array:
+def predict_sensors(models: Sequence[SensorModel], rows: Array, split: int) -> Array:
     """Predictions of the watched sensors, shape (n, sensors).
 
     Parameters
@@ -209,11 +209,11 @@ def predict_sensors(models: Sequence[SensorModel], rows: Array, split: int | Non
     models : sequence of SensorModel
     rows : array, shape (n, columns)
         NaN where missing; a prediction that reads it is NaN, too.
-    split : int, optional
-        With the models of this split's training rows.
+    split : int
+        Whose training rows' models predict.
     """
     result = np.empty((len(rows), len(models)))
     for k, one in enumerate(models):
-        columns, coef, intercept = (one.columns, one.coef, one.intercept) if split is None else one.folds[split]
+        columns, coef, intercept = one.folds[split]
         result[:, k] = rows[:, columns] @ coef + intercept
     return result

@@ -25,7 +25,7 @@ from edge_lasso.survey import Survey, count_kept, survey
 from edge_lasso.tables import Table, model_columns, open_table
 from edge_lasso.thresholds import Rate, found_rate
 from edge_lasso.times import NOT_A_TIME
-from edge_lasso.train_table import check_numbers, data_facts
+from edge_lasso.train_table import check_numbers, data_facts, readable_columns
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
@@ -111,7 +111,7 @@ def train_detector(
     chosen = [] if everything else table.expand(watch, "--watch")
     if time in chosen:
         raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
-    read = {*_inputs(table, time, inputs, drop), *chosen}
+    read = {*readable_columns(table, time, inputs, drop), *chosen}
     columns = [name for name in table.columns if name in read]
     watched = columns if everything else chosen
     rows, notes = in_order(table, columns, time, holdout)
@@ -189,18 +189,6 @@ def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
         "above": [float(f"{part:.4g}") for part in above / len(scores)],
         "score": [float(f"{score:.5g}") for score in ordered[len(ordered) - above]],
     }
-
-
-def _inputs(table: Table, time: str | None, inputs: Sequence[str], drop: Sequence[str]) -> list[str]:
-    """All columns that may be read."""
-    if time is not None:
-        table.check(time, "--time")
-    away = {*table.expand(drop, "--drop"), *([time] if time else [])}
-    away |= {name for name in table.row_numbers if name not in inputs}
-    columns = [name for name in (table.expand(inputs, "--inputs") if inputs else table.columns) if name not in away]
-    if not columns:
-        raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
-    return columns
 
 
 def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:

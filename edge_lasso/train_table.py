@@ -379,10 +379,22 @@ def input_columns(
         raise DataError("no target is given; name the column to predict with --target")
     for name in targets:
         table.check(name)
+    if time is not None and table.check(time, "--time") in targets:
+        raise DataError(f"--time: '{time}' is a target; the column of times must be another one")
+    return readable_columns(table, time, inputs, drop, none, targets)
+
+
+def readable_columns(
+    table: Table,
+    time: str | None,
+    inputs: Sequence[str],
+    drop: Sequence[str],
+    none: bool = False,
+    targets: Sequence[str] = (),
+) -> list[str]:
+    """All columns that may be read, but those of time, of `targets` and those that count rows; `none`: maybe none."""
     if time is not None:
         table.check(time, "--time")
-        if time in targets:
-            raise DataError(f"--time: '{time}' is a target; the column of times must be another one")
     chosen = table.expand(inputs, "--inputs") if inputs else list(table.columns)
     away = {*table.expand(drop, "--drop"), *targets, *([time] if time else [])}
     away |= {name for name in table.row_numbers if name not in inputs}
