@@ -76,6 +76,7 @@ class Detector:
         limit = section["threshold"]
         self._hold = limit["hold"]
         self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
+        self._simple = self._simple and self._total > 0.0
         self._readers: list[list[int]] = [[] for _ in model.inputs]
         for k, output in enumerate(model.outputs):
             for i in {factor.input for term in output.terms for factor in term.factors}:
@@ -115,10 +116,6 @@ class Detector:
             What each watched sensor contributes; they add up to the score.
         """
         chart, alpha, allowance, clip, median, smoothing = self._chart
-        if widths is None and self._simple:
-            found = self._step_whole(readings, predicted)
-            if found is not None:
-                return found
         up, down, evidence = self.up, self.down, self.evidence
         parts = []
         total = 0.0
@@ -154,28 +151,36 @@ class Detector:
             total = total + weight
         return self._aggregate(parts, total)
 
-    def _step_whole(self, readings: list[float], predicted: list[float]) -> tuple[float, list[float]] | None:
-        """The same operations without the branches that a whole row does not need; None for another row."""
+    def step_columns(
+        self, readings: list[list[float]], predicted: list[list[float]]
+    ) -> list[tuple[float, list[float]]]:
+        """What `step` gives for rows one after another, of which nothing is missing.
+
+        Parameters
+        ----------
+        readings, predicted : list of list of float
+            Per input, per output: its values one after another.
+        """
         chart, alpha, _, clip, _, smoothing = self._chart
-        sudden, total, low = chart == "both", self._total, -clip
-        ups, evidence, parts = [], [], []
-        score = 0.0
-        for (at, centre, factor, slow, weight), y, z, e in zip(self._watched, predicted, self.up, self.evidence):
-            r = (readings[at] - y - centre) * factor
-            if not low <= r <= clip:
-                if r != r:
-                    return None
-                r = clip if r > clip else low
-            z = z + (r - z) * alpha
-            ups.append(z)
-            z = z * slow
-            e = e + ((r * r + z * z) * 0.5 - e if sudden else z * z - e) * smoothing
-            evidence.append(e)
-            part = e * weight / total
-            parts.append(part)
-            score = score + part
-        self.up, self.evidence = ups, evidence
-        return score, parts
+        if not self._simple:
+            return [self.step(x, z, None) for x, z in zip(zip(*readings), zip(*predicted))]  # type: ignore[arg-type]
+        sudden, total = chart == "both", self._total
+        columns = []
+        scores = [0.0] * len(predicted[0])
+        for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
+            found = [(value - y - centre) * factor for value, y in zip(readings[at], predicted[k])]
+            if max(found) > clip or min(found) < -clip:
+                found = [clip if r > clip else -clip if r < -clip else r for r in found]
+            z, e, parts = self.up[k], self.evidence[k], []
+            for r in found:
+                z = z + (r - z) * alpha
+                s = z * slow
+                e = e + (((r * r + s * s) * 0.5 if sudden else s * s) - e) * smoothing
+                parts.append(e * weight / total)
+            self.up[k], self.evidence[k] = z, e
+            scores = [score + part for score, part in zip(scores, parts)]
+            columns.append(parts)
+        return list(zip(scores, map(list, zip(*columns))))
 
     def unknown(self, missing: list[int]) -> list[float]:
         """Widths of the errors where defaults stand in for missing inputs: NaN for the predictions that read them."""

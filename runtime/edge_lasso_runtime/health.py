@@ -7,6 +7,8 @@ training saw. A reading is at fault when it is missing, equal for longer (``stuc
 
 from __future__ import annotations
 
+from operator import sub
+
 from .errors import ModelFormatError
 from .format import _keys, _list, _show, number
 
@@ -98,6 +100,40 @@ class Health:
                 self.counts[i][1] += 1
                 stuck.append(i)
         return stuck
+
+    def step_columns(self, columns: list[list[float]]) -> bool:
+        """Look at rows together.
+
+        Parameters
+        ----------
+        columns : list of list of float
+            Per reading, its values one after another.
+
+        Returns
+        -------
+        bool
+            Whether all is well with all of them. If not, nothing has been remembered: `step` has to look at each.
+        """
+        runs = []
+        for (i, _, low, high, longest, farthest), column in zip(self._checks, columns):
+            before = self.last[i]
+            total = sum(column)
+            if total != total or before != before or min(column) < low or max(column) > high:
+                return False
+            changes = list(map(sub, column, [before, *column]))
+            if max(changes) > farthest or min(changes) < -farthest:
+                return False
+            run = 1
+            if 0.0 in changes:
+                run = self.run[i]
+                for change in changes:
+                    run = 1 if change else run + 1
+                    if run > longest:
+                        return False
+            runs.append(run)
+        for (i, *_), column, run in zip(self._checks, columns, runs):
+            self.last[i], self.run[i] = column[-1], run
+        return True
 
     def forget(self) -> None:
         """The next readings are compared with none before them: there was a gap."""

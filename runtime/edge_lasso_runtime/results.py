@@ -27,13 +27,18 @@ class Results:
         So many sensors are named in an alarm (5), or so many contributions of a prediction (none).
     values : bool
         Also the predictions of a detector.
+
+    Attributes
+    ----------
+    explains : int
+        So many contributions are named: those of the last row that the state has taken in.
     """
 
     def __init__(self, model: Model, explain: int | None = None, values: bool = False) -> None:
         self._model = model
         self._detects = "detector/1" in model.sections
         self._named = SENSORS if explain is None else explain
-        self._explained = explain or 0
+        self.explains = 0 if self._detects else explain or 0
         self._values = values or not self._detects
         self._interval = "interval/1" in model.sections
         self._outputs = [f"{json.dumps(one.name)}:" for one in model.outputs]
@@ -68,7 +73,7 @@ class Results:
                 parts.append(f'"interval":{{{",".join([f"{name}[{low!r},{high!r}]" for name, (low, high) in ends])}}}')
         if result.alarm and self._named:
             parts.append(f'"sensors":{json.dumps(self.sensors(result), separators=(",", ":"))}')
-        if self._explained and not self._detects:
+        if self.explains:
             parts.append(f'"contributions":{json.dumps(self._contributions(state), separators=(",", ":"))}')
         if result.faults:
             parts.append(f'"faults":{json.dumps(result.faults, separators=(",", ":"))}')
@@ -82,7 +87,7 @@ class Results:
 
     def _contributions(self, state: State) -> dict[str, dict[str, float]]:
         found = explain_inputs(self._model, state.inputs)
-        return {one.name: dict(one.contributions[: self._explained]) for one in found}
+        return {one.name: dict(one.contributions[: self.explains]) for one in found}
 
 
 def _number(value: float | None) -> str:

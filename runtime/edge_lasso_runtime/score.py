@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import sys
 
+from .batch import steps
 from .keeper import Keeper, Stop, report, state_digest
 from .lines import LONGEST, Lines
 from .readings import REPORTS, Readings
 from .results import Results
 from .rows import RowError
-from .step import start, step
+from .step import start
 from .times import missed, seconds, step_seconds
 
 TYPE_CHECKING = False
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .model import Model
+
+
+TOGETHER = 256
+"""So many readings at most are scored together: enough to be quick, few enough to take little memory."""
 
 
 class Scorer:
@@ -44,22 +49,39 @@ class Scorer:
         self._apart = apart
         self._last: float | None = keeper.more.get("time")
         self._odd = 0
+        self._together = 1 if results.explains else TOGETHER
         self.readings = Readings(model, time, report)
         self.gaps = 0
 
-    def take(self, line: bytes) -> str:
-        """The result of one line with its end; empty where there is none."""
-        found = self.readings.read(line)
-        if found is None:
-            return ""
-        values, time = found
-        state = self._keeper.state
-        if time is not None and self._apart is not None:
-            self._gap(time, self._apart)
-        result, _ = step(self._model, state, values)
-        return self._results.line(result, state, time) + "\n"
+    def take(self, lines: list[bytes]) -> str:
+        """The results of lines, a line each; lines without readings have none."""
+        self.readings.look_ahead(lines)
+        out: list[str] = []
+        rows: list[Any] = []
+        times: list[Any] = []
+        for line in lines:
+            found = self.readings.read(line)
+            if found is None:
+                continue
+            lost = self._lost(found[1])
+            if lost or len(rows) == self._together:
+                out += self._score(rows, times)
+                rows, times = [], []
+            if lost:
+                self._keeper.state.gap(lost)
+            rows.append(found[0])
+            times.append(found[1])
+        return "".join(out + self._score(rows, times))
 
-    def _gap(self, time: Any, apart: float) -> None:
+    def _score(self, rows: list[Any], times: list[Any]) -> list[str]:
+        state, line = self._keeper.state, self._results.line
+        return [line(one, state, time) + "\n" for one, time in zip(steps(self._model, state, rows), times)]
+
+    def _lost(self, time: Any) -> int:
+        """How many readings are missing before this one."""
+        if time is None or self._apart is None:
+            return 0
+        lost = 0
         now = seconds(time)
         last = self._last
         if now is None or (last is not None and now <= last):
@@ -70,22 +92,22 @@ class Scorer:
                     f"line {self.readings.lines}: the time {str(time)[:60]!r} {what}; it is taken as the next reading"
                 )
             if now is None:
-                return
+                return 0
         elif last is not None:
-            lost = missed(last, now, apart)
+            lost = missed(last, now, self._apart)
             if lost:
-                self._keeper.state.gap(lost)
                 self.gaps += 1
                 if self.gaps <= REPORTS:
                     report(f"line {self.readings.lines}: a gap of {lost} readings before {str(time)[:60]!r}")
         self._last = self._keeper.more["time"] = now
+        return lost
 
     def finish(self, rest: bytes, lost: int) -> str:
         """What is left at the end: a last line without an end is a reading if it can be read."""
         out = ""
         if rest.strip():
             before = self.readings.unreadable
-            out = self.take(rest)
+            out = self.take([rest])
             if self.readings.unreadable > before:
                 report(f"the input ends in half a line ({len(rest)} bytes)")
         if lost:
@@ -146,14 +168,15 @@ def score(
         while batch:
             size = keeper.rows_left()
             part = batch[:size]
-            scorer.readings.look_ahead(part)
-            write("".join(map(scorer.take, part)).encode())
+            write(scorer.take(part).encode())
             del batch[:size]
             if keeper.rows_left() <= 0:
                 sys.stdout.flush()
                 keeper.save_if_due()
         sys.stdout.flush()
         keeper.save_if_due()
+    if stop.asked and lines.rest.strip():
+        report(f"stopped in the middle of a line; its first {len(lines.rest)} bytes are left out")
     sys.stdout.flush()
     keeper.save()
     if digest:

@@ -89,11 +89,15 @@ class State:
         Of the last row, as its outputs saw them: estimates, defaults and derived inputs filled in.
     health, delays, estimator, detector, drift
         The parts; None where the model has no such section.
+    places : list of int
+        Positions in `Model.inputs` of the readings.
+    sums : tuple or None
+        The terms of a model of plain inputs, written flat.
     """
 
-    __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_places", "_plan", "_ranges", "_readers",
-                 "_sums", "_warm_up", "delays", "detector", "drift", "estimator", "health", "history", "inputs",
-                 "rows")  # fmt: skip
+    __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_plan", "_ranges", "_warm_up", "delays",
+                 "detector", "drift", "estimator", "health", "history", "inputs", "places", "rows",
+                 "sums")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         self.rows = 0
@@ -107,14 +111,37 @@ class State:
         self._plan = [(i, model.inputs[i]) for i in readings(model)]
         self._fill = [one.default for one in model.inputs]
         self._names = tuple(one.name for _, one in self._plan)
-        self._places = [i for i, _ in self._plan]
+        self.places = [i for i, _ in self._plan]
         self._numeric = bool(self._plan) and all(one.categories is None for _, one in self._plan)
         self._memory = self._warm_up = warm_up(model)
         if detection.KEY in model.sections:
             self._warm_up = max(self._warm_up, model.sections[detection.KEY]["warm_up"])
         self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
         self._estimated = len(estimation.numeric(model))
-        self._sums = _flat(model)
+        self.sums = _flat(model)
+
+    def settled(self, model: Model) -> bool:
+        """Whether rows in order have one way to go: numbers, plain sums, warm, no derived input that may be cut."""
+        plain = self._numeric and self.sums is not None and (model.policy != "clamp" or self.delays is None)
+        return plain and self.history >= self._warm_up
+
+    def count(
+        self, raw: list[float], z: list[float], score: float | None, error: float | None
+    ) -> tuple[bool, bool, bool]:
+        """The end of a row: whether the warm-up is over, whether there is an alarm, and whether it begins."""
+        self.rows += 1
+        self.history += 1
+        warm = self.history > self._warm_up
+        alarm, onset = False, False
+        if self.detector is not None and warm and score is not None:
+            alarm, onset = self.detector.decide(score)
+        if self.drift is not None:
+            if self.detector is not None:
+                score, error = score, score
+            else:
+                score = z[0]
+            self.drift.step(raw, score if warm else None, error if warm else None)
+        return warm, alarm, onset
 
     def gap(self, rows: int) -> None:
         """Rows that were not delivered: derived inputs must not reach across them.
@@ -193,32 +220,39 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
     x = list(raw)
     for i in stuck:
         x[i] = MISSING
-    clamps = model.policy == "clamp"
     if state.delays is not None:
-        if clamps:
+        if model.policy == "clamp":
             _clamp(state, x)
         state.delays.step(x)
+    return finish(model, state, raw, x, faults, _truth(model, row)), state
+
+
+def finish(
+    model: Model, state: State, raw: list[float], x: list[float], faults: dict[str, str], truth: float | None = None
+) -> Step:
+    """The rest of a step, once derived inputs are there: estimate, predict, score, count.
+
+    Parameters
+    ----------
+    raw, x : list of float
+        One per input: as the sensors delivered them; as outputs see them, NaN where missing (filled in).
+    faults : dict
+        Input name to what is wrong.
+    truth : float, optional
+        Of the first output.
+    """
     widths = _complete(state, x)
-    if clamps:
+    if model.policy == "clamp":
         _clamp(state, x)
-    z = linear(model, x) if state._sums is None else _flat_sums(state._sums, x)
+    z = linear(model, x) if state.sums is None else _flat_sums(state.sums, x)
     state.inputs = x
-    score, alarm, onset = None, False, False
+    score: float | None = None
     parts: list[float] = []
-    state.rows += 1
-    state.history += 1
-    warm = state.history > state._warm_up
     if state.detector is not None:
         score, parts = state.detector.step(raw, z, widths)
-        if warm:
-            alarm, onset = state.detector.decide(score)
-    if state.drift is not None:
-        if state.detector is not None:
-            state.drift.step(raw, score if warm else None, score if warm else None)
-        else:
-            state.drift.step(raw, z[0] if warm else None, _error(model, row, z[0]) if warm else None)
+    warm, alarm, onset = state.count(raw, z, score, None if truth is None else abs(truth - z[0]))
     status = "degraded" if faults else "ok" if warm else "warming up"
-    return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts), state
+    return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts)
 
 
 def interval(model: Model, result: Step) -> list[tuple[float, float]]:
@@ -247,7 +281,7 @@ def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[
         if numbers is not None:
             if len(numbers) == len(raw):
                 return numbers
-            for i, number in zip(state._places, numbers):
+            for i, number in zip(state.places, numbers):
                 raw[i] = number
             return raw
     for (i, one), value in zip(plan, values):
@@ -265,8 +299,8 @@ def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[
     return raw
 
 
-def _error(model: Model, row: Any, z: float) -> float | None:
-    """How far the first output is from the truth; None where the row does not bring it, by the output's name."""
+def _truth(model: Model, row: Any) -> float | None:
+    """What the first output should have been; None where the row does not bring it, by the output's name."""
     one = model.outputs[0]
     if one.link != "identity" or not hasattr(row, "keys"):
         return None
@@ -274,7 +308,7 @@ def _error(model: Model, row: Any, z: float) -> float | None:
         truth = float(row.get(one.name))
     except (TypeError, ValueError, OverflowError):
         return None
-    return abs(truth - z) if -model.limit <= truth <= model.limit else None
+    return truth if -model.limit <= truth <= model.limit else None
 
 
 def _whole(values: Any, limit: float) -> list[float] | None:

@@ -326,7 +326,7 @@ def test_the_short_way_of_a_whole_row_is_the_long_one_to_the_bit(chart, missing)
     section = {**model.sections["detector/1"], "chart": chart}
     model = model.replace(sections={**model.sections, "detector/1": section})
     short, long = start(model), start(model)
-    long.detector._simple, long._sums, long._numeric = False, None, False
+    long.sums, long._numeric = None, False
     rng = random.Random(7)
     for _ in range(400):
         row = [None if rng.random() < missing else rng.gauss(0.0, 6.0) for _ in "abc"]
