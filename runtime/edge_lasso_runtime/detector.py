@@ -19,6 +19,9 @@ alarm in the first `warm_up` rows.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 from .errors import ModelFormatError
 from .format import _choice, _keys, _list, _show, number
 
@@ -164,23 +167,21 @@ class Detector:
         chart, alpha, _, clip, _, smoothing = self._chart
         if not self._simple:
             return [self.step(x, z, None) for x, z in zip(zip(*readings), zip(*predicted))]  # type: ignore[arg-type]
-        sudden, total = chart == "both", self._total
+        sudden, total, low = chart == "both", self._total, -clip
         columns = []
-        scores = [0.0] * len(predicted[0])
         for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
-            found = [(value - y - centre) * factor for value, y in zip(readings[at], predicted[k])]
-            if max(found) > clip or min(found) < -clip:
-                found = [clip if r > clip else -clip if r < -clip else r for r in found]
             z, e, parts = self.up[k], self.evidence[k], []
-            for r in found:
+            for value, y in zip(readings[at], predicted[k]):
+                r = (value - y - centre) * factor
+                if not low <= r <= clip:
+                    r = clip if r > clip else low
                 z = z + (r - z) * alpha
                 s = z * slow
-                e = e + (((r * r + s * s) * 0.5 if sudden else s * s) - e) * smoothing
+                e = e + ((r * r + s * s) * 0.5 - e if sudden else s * s - e) * smoothing
                 parts.append(e * weight / total)
             self.up[k], self.evidence[k] = z, e
-            scores = [score + part for score, part in zip(scores, parts)]
             columns.append(parts)
-        return list(zip(scores, map(list, zip(*columns))))
+        return [(reduce(add, parts, 0.0), list(parts)) for parts in zip(*columns)]
 
     def unknown(self, missing: list[int]) -> list[float]:
         """Widths of the errors where defaults stand in for missing inputs: NaN for the predictions that read them."""

@@ -64,23 +64,36 @@ class Drift:
         self.level = 0.0
         self.lowest = 0.0
 
-    def step(self, x: list[float], score: float | None, watched: float | None) -> None:
-        """Count one row.
+    def add(self, x: list[float]) -> None:
+        """Count the readings of a row.
 
         Parameters
         ----------
         x : list of float
             One per input; NaN where a reading is missing.
-        score : float or None
-            Of a detector; else the first output's linear predictor.
-        watched : float or None
-            What Page-Hinkley follows: the score of a detector; else how far the first output is from the truth.
         """
         self.rows += 1
         self._waiting.append(list(x))
         if len(self._waiting) >= BATCH:
             self._count()
-        if score is not None and self._score is not None:
+
+    def add_columns(self, columns: dict[int, list[float]]) -> None:
+        """Count the readings of rows, none of them missing: by position of the input, in order of size."""
+        for (i, edges), counts in zip(self._bins, self._counts):
+            _tally(counts, edges, columns[i])
+        self.rows += len(next(iter(columns.values()), []))
+
+    def follow(self, score: float, watched: float | None) -> None:
+        """Look at what a row gave, once the warm-up is over.
+
+        Parameters
+        ----------
+        score : float
+            Of a detector; else the first output's linear predictor.
+        watched : float or None
+            What Page-Hinkley follows: the score of a detector; else how far the first output is from the truth.
+        """
+        if self._score is not None:
             self.score[bisect_left(self._score, score)] += 1
         if watched is not None and self._hinkley is not None:
             mean, factor, allowance = self._hinkley
@@ -104,12 +117,7 @@ class Drift:
             total = sum(column)  # NaN where a reading is missing
             values = sorted(column if total == total else [value for value in column if value == value])
             counts[-1] += len(rows) - len(values)
-            before = 0
-            for k, edge in enumerate(edges):
-                upto = bisect_right(values, edge)
-                counts[k] += upto - before
-                before = upto
-            counts[len(edges)] += len(values) - before
+            _tally(counts, edges, values)
 
     def to_dict(self) -> dict[str, Any]:
         """The counters, JSON-ready."""
@@ -124,6 +132,16 @@ class Drift:
         self.rows, self._counts, self.score = int(data["rows"]), counts, score
         self._waiting = []
         self.level, self.lowest = float(data["level"]), float(data["lowest"])
+
+
+def _tally(counts: list[int], edges: list[float], ordered: list[float]) -> None:
+    """Add readings in order of size to their bins."""
+    before = 0
+    for k, edge in enumerate(edges):
+        upto = bisect_right(ordered, edge)
+        counts[k] += upto - before
+        before = upto
+    counts[len(edges)] += len(ordered) - before
 
 
 def psi(parts: list[float], counts: list[int]) -> float:

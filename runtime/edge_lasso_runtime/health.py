@@ -7,6 +7,7 @@ training saw. A reading is at fault when it is missing, equal for longer (``stuc
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from operator import sub
 
 from .errors import ModelFormatError
@@ -101,7 +102,7 @@ class Health:
                 stuck.append(i)
         return stuck
 
-    def step_columns(self, columns: list[list[float]]) -> bool:
+    def step_columns(self, columns: list[list[float]]) -> list[list[float]] | None:
         """Look at rows together.
 
         Parameters
@@ -111,29 +112,34 @@ class Health:
 
         Returns
         -------
-        bool
-            Whether all is well with all of them. If not, nothing has been remembered: `step` has to look at each.
+        list of list of float or None
+            The same in order of size; None unless all is well with all of them. Then nothing has been remembered:
+            `step` has to look at each.
         """
-        runs = []
+        found, runs = [], []
         for (i, _, low, high, longest, farthest), column in zip(self._checks, columns):
             before = self.last[i]
-            total = sum(column)
-            if total != total or before != before or min(column) < low or max(column) > high:
-                return False
-            changes = list(map(sub, column, [before, *column]))
-            if max(changes) > farthest or min(changes) < -farthest:
-                return False
+            ordered = sorted(column)
+            total = sum(column)  # NaN if one is
+            if total != total or before != before or ordered[0] < low or ordered[-1] > high:
+                return None
+            changes = sorted(map(sub, column, [before, *column]))
+            if changes[0] < -farthest or changes[-1] > farthest:
+                return None
             run = 1
-            if 0.0 in changes:
+            at = bisect_left(changes, 0.0)
+            if at < len(changes) and changes[at] == 0.0:
                 run = self.run[i]
-                for change in changes:
-                    run = 1 if change else run + 1
+                for value in column:
+                    run = run + 1 if value == before else 1
                     if run > longest:
-                        return False
+                        return None
+                    before = value
+            found.append(ordered)
             runs.append(run)
         for (i, *_), column, run in zip(self._checks, columns, runs):
             self.last[i], self.run[i] = column[-1], run
-        return True
+        return found
 
     def forget(self) -> None:
         """The next readings are compared with none before them: there was a gap."""

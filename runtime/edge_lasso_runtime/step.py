@@ -125,22 +125,16 @@ class State:
         plain = self._numeric and self.sums is not None and (model.policy != "clamp" or self.delays is None)
         return plain and self.history >= self._warm_up
 
-    def count(
-        self, raw: list[float], z: list[float], score: float | None, error: float | None
-    ) -> tuple[bool, bool, bool]:
+    def count(self, linear: float, score: float | None, error: float | None) -> tuple[bool, bool, bool]:
         """The end of a row: whether the warm-up is over, whether there is an alarm, and whether it begins."""
         self.rows += 1
         self.history += 1
         warm = self.history > self._warm_up
         alarm, onset = False, False
-        if self.detector is not None and warm and score is not None:
+        if self.detector is not None and score is not None and warm:
             alarm, onset = self.detector.decide(score)
-        if self.drift is not None:
-            if self.detector is not None:
-                score, error = score, score
-            else:
-                score = z[0]
-            self.drift.step(raw, score if warm else None, error if warm else None)
+        if self.drift is not None and warm:
+            self.drift.follow(*((linear, error) if score is None else (score, score)))
         return warm, alarm, onset
 
     def gap(self, rows: int) -> None:
@@ -250,7 +244,9 @@ def finish(
     parts: list[float] = []
     if state.detector is not None:
         score, parts = state.detector.step(raw, z, widths)
-    warm, alarm, onset = state.count(raw, z, score, None if truth is None else abs(truth - z[0]))
+    if state.drift is not None:
+        state.drift.add(raw)
+    warm, alarm, onset = state.count(z[0], score, None if truth is None else abs(truth - z[0]))
     status = "degraded" if faults else "ok" if warm else "warming up"
     return Step(z, link(model, z), label(model, z), faults, status, widths, score, alarm, onset, parts)
 
