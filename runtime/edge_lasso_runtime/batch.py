@@ -1,4 +1,4 @@
-"""Rows that are there together, taken in column by column: what `step` gives for each, to the bit, in two thirds of the work.
+"""Rows that are there together, taken in column by column: what `step` gives for each, to the bit, for less work.
 
 A loop over one sensor's readings does the same operations in the same order as one over the sensors of a reading, but
 without looking up again what belongs to the sensor. That goes as long as nothing is at fault; a batch with a fault in
