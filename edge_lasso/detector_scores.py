@@ -120,14 +120,15 @@ class Scorer:
             q = (q + r**2) / 2.0
         unseen = np.isnan(r)
         q = np.where(unseen, np.nan, q)
-        evidence = ewma(q, chart["smoothing"], self._evidence) if chart["smoothing"] < 1.0 else q
+        evidence = ewma(q, chart["smoothing"], self._evidence)
         self._evidence = evidence[-1]
-        parts = np.where(unseen, 0.0, evidence * self._weight)
+        counted = ~unseen | unseen.all(axis=1, keepdims=True)  # nothing is known: the evidence that there is
+        parts = np.where(counted, evidence * self._weight, 0.0)
         if chart["aggregate"] == "max":
             largest = np.arange(parts.shape[1]) == parts.argmax(axis=1)[:, None]
             parts = np.where(largest, parts, 0.0)
         else:
-            total = np.where(unseen, 0.0, self._weight).sum(axis=1, keepdims=True)
+            total = np.where(counted, self._weight, 0.0).sum(axis=1, keepdims=True)
             parts = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0.0)
         return parts.sum(axis=1), parts
 

@@ -209,6 +209,9 @@ class Tolerance:
             error = max(cut[2] - cut[1], cut[1] - cut[0])
             room += weight * self._evidence(k, abs(cut[1]), error, slow, section, before)
             total += weight
+        if not total:
+            total = sum(weight for *_, weight in self.plan.watched)
+            room = sum(weight * error for (*_, weight), error in zip(self.plan.watched, self.evidence, strict=True))
         score = must.score or 0.0
         room = SLACK * (
             room / (1.0 if section["aggregate"] == "max" or total == 0.0 else total)

@@ -1,4 +1,4 @@
-"""Sequences to try an artifact's `step` on: walks inside the ranges, with gaps, stuck sensors, spikes and restarts."""
+"""Sequences to try an artifact's `step` on: walks inside the ranges, with gaps, stuck sensors, spikes, silence, restarts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ def _walk(model: Model, source: random.Random, length: int, trouble: float) -> R
         _column(model, model.inputs[i], source, length, trouble, limits.get(model.inputs[i].name, 0))
         for i in readings(model)
     ]
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(length)]
+    rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(length)]
+    away = 0  # rows left in which no sensor says anything
+    for t, row in enumerate(rows):
+        away = source.randint(1, 8) if not away and source.random() < trouble / 4 else max(away - 1, 0)
+        if away:
+            rows[t] = [math.nan] * len(row)
+    return rows
 
 
 def _column(model: Model, one: Input, source: random.Random, length: int, trouble: float, stuck: int) -> list[float]:

@@ -77,6 +77,14 @@ static void {p}_detect({p}_state *state, const {T} x[{P}_READINGS], {p}_result *
         result->parts[k] = state->evidence[k] * one.weight;
         total += one.weight;
     }}
+    if (!(total > {zero})) {{ /* nothing is known: the evidence that there is */
+        for (k = 0; k < {P}_OUTPUTS; k++) {{
+            {p}_watch one;
+            {P}_LOAD(&one, &{p}_watched[k]);
+            result->parts[k] = state->evidence[k] * one.weight;
+            total += one.weight;
+        }}
+    }}
     result->score = {zero};
     if (total > {zero}) {{
 {aggregate}    }}

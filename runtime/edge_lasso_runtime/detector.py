@@ -13,8 +13,9 @@ Each output of the model predicts one watched reading from the others (and from 
 Evidence is smoothed, e += (q - e) * smoothing, from e = 1 (starting at 0 would call the mere passing of time a fault).
 The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
 A reading that is missing leaves its evidence as it was and out of the score; so does one whose prediction reads what
-is missing, unless that is estimated: the residual is divided then by how much wider its error became. There is no
-alarm in the first `warm_up` rows.
+is missing, unless that is estimated: the residual is divided then by how much wider its error became. While nothing is
+known about any sensor, the score is that of the evidence as it was: an alarm neither ends nor begins. There is no alarm
+in the first `warm_up` rows.
 """
 
 from __future__ import annotations
@@ -79,7 +80,6 @@ class Detector:
         limit = section["threshold"]
         self._hold = limit["hold"]
         self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
-        self._simple = self._simple and self._total > 0.0
         self._readers: list[list[int]] = [[] for _ in model.inputs]
         for k, output in enumerate(model.outputs):
             for i in {factor.input for term in output.terms for factor in term.factors}:
@@ -152,6 +152,9 @@ class Detector:
             evidence[k] = e
             parts.append(e * weight)
             total = total + weight
+        if not total > 0.0:  # nothing is known: the evidence that there is
+            parts = [e * one[4] for e, one in zip(evidence, self._watched)]
+            total = self._total
         return self._aggregate(parts, total)
 
     def step_columns(

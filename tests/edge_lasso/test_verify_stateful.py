@@ -89,6 +89,8 @@ BREAKS = [
     ("c:double", b"(head >= one.length) ?", b"(head > one.length) ?", "linear predictor"),
     ("c:double", b"result->widths[k] = model_root(", b"result->widths[k] = 1.0000001 * model_root(", "widths"),
     ("c:double", b"state->evidence[k] = 1.0;", b"state->evidence[k] = 0.0;", "score"),
+    ("python:double", b"if not total > 0.0:", b"if total < 0.0:", "score"),
+    ("c:double", b"if (!(total > 0.0)) {", b"if (total < 0.0) {", "score"),
     ("c:double", b"UINT32_C(1) << ((k < 31U) ? k : 31U);", b"UINT32_C(2) << ((k < 31U) ? k : 31U);", "status"),
     ("c:fixed", b"(total % count) < 0", b"(total % count) < -1", "linear predictor"),
     ("c:fixed", b"now - old;", b"old - now;", "linear predictor"),
@@ -119,6 +121,7 @@ def test_sequences_hold_what_sensors_do_wrong(model):
     calm, troubled, absurd, short = sequences(model)
     assert all(x == x for row in calm for x in row)
     assert any(x != x for row in troubled for x in row)
+    assert any(all(x != x for x in row) for row in troubled)
     assert any(abs(x) == math.inf for row in absurd for x in row)
     repeats = sum(a[0] == b[0] == c[0] for a, b, c in zip(absurd, absurd[1:], absurd[2:], strict=False))
     assert repeats > 3

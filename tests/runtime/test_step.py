@@ -372,3 +372,20 @@ def test_readings_are_counted_in_the_bin_that_they_belong_to():
     assert (below, to_zero, to_one, above, missing) == (60, 60, 60, 30, 30)
     assert state.drift.counts[1:] == [[0, 0, 240, 0, 0], [0, 0, 0, 0, 240]]
     assert state.to_dict()["drift"]["counts"] == state.drift.counts
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+def test_an_alarm_goes_on_while_nothing_is_known(aggregate):
+    model = detecting("residual", smoothing=0.5)
+    section = {**model.sections["detector/1"], "aggregate": aggregate}
+    model = model.replace(sections={**model.sections, "detector/1": section})
+    state = start(model)
+    for row in [[0.5, 0.5, 0.5]] * 5 + [[9.0, -9.0, 9.0]] * 3:
+        result, state = step(model, state, row)
+    assert result.alarm
+    for _ in range(20):
+        away, state = step(model, state, [None, None, None])
+        assert (away.alarm, away.onset, away.status) == (True, False, "degraded")
+        assert away.score == pytest.approx(result.score)
+    again, state = step(model, state, [9.0, -9.0, 9.0])
+    assert (again.alarm, again.onset, state.detector.onsets) == (True, False, 1)

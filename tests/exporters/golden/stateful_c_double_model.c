@@ -260,6 +260,14 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], mod
         result->parts[k] = state->evidence[k] * one.weight;
         total += one.weight;
     }
+    if (!(total > 0.0)) { /* nothing is known: the evidence that there is */
+        for (k = 0; k < MODEL_OUTPUTS; k++) {
+            model_watch one;
+            MODEL_LOAD(&one, &model_watched[k]);
+            result->parts[k] = state->evidence[k] * one.weight;
+            total += one.weight;
+        }
+    }
     result->score = 0.0;
     if (total > 0.0) {
         for (k = 0; k < MODEL_OUTPUTS; k++) {

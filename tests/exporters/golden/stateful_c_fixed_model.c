@@ -325,6 +325,14 @@ static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS],
         result->parts[k] = state->evidence[k] * one.weight;
         total += one.weight;
     }
+    if (!(total > (MODEL_REAL)0.0)) { /* nothing is known: the evidence that there is */
+        for (k = 0; k < MODEL_OUTPUTS; k++) {
+            model_watch one;
+            MODEL_LOAD(&one, &model_watched[k]);
+            result->parts[k] = state->evidence[k] * one.weight;
+            total += one.weight;
+        }
+    }
     result->score = (MODEL_REAL)0.0;
     if (total > (MODEL_REAL)0.0) {
         for (k = 0; k < MODEL_OUTPUTS; k++) {

@@ -174,6 +174,10 @@ def _detect(state, raw, predicted, widths):
         evidence[k] = e
         parts.append(e * weight)
         total = total + weight
+    if not total > 0.0:  # nothing is known: the evidence that there is
+        for k, watched in enumerate(WATCHED):
+            parts[k] = evidence[k] * watched[4]
+            total = total + watched[4]
     score = 0.0
     if total > 0.0:
         for k, part in enumerate(parts):
