@@ -1,4 +1,4 @@
-"""Sequences to try an artifact's `step` on: walks inside the ranges, with gaps, stuck sensors, spikes, silence, restarts."""
+"""Sequences to try an artifact's `step` on: walks inside the ranges, gaps, stuck sensors, spikes, silence, restarts."""
 
 from __future__ import annotations
 
