@@ -62,9 +62,12 @@ class Lines:
             return None
         lines = (self.rest + chunk).split(b"\n")
         self.rest = lines.pop()
-        if self._skipping and lines:
-            del lines[0]
-            self._skipping = False
+        if self._skipping:
+            self._skipping = not lines
+            if lines:
+                del lines[0]
+            else:
+                self.rest = b""
         if len(self.rest) > LONGEST:
             self.rest = b""
             self.lost += not self._skipping

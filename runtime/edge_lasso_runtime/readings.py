@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Found = tuple[Sequence[Any], Any]
 
+SHOWN = 60
+"""Of names and lines that are strange, so many characters are shown."""
 REPORTS = 10
 """So many lines are reported each; those after them are counted."""
 
@@ -61,6 +63,11 @@ class Readings:
         self._ahead: list[dict[str, Any]] = []
         self.lines = 0
         self.unreadable = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a header or an object has been read."""
+        return self._read is not None
 
     def look_ahead(self, lines: Sequence[bytes]) -> None:
         """Parse the lines that `read` will be given next together, if they are whole JSON objects without lists.
@@ -108,6 +115,9 @@ class Readings:
             self._report("further lines like these are only counted")
 
     def _first(self, text: str) -> Found | None:
+        if _is_noise(text.strip()):
+            self.leave_out(f"line {self.lines} is neither a JSON object nor a header: {text.strip()[:SHOWN]!r}")
+            return None
         if text.lstrip().startswith("{"):
             from .format import parser
 
@@ -115,20 +125,28 @@ class Readings:
             row = self._object(text)
             if row is None:
                 return None
+            if not row:
+                return None
             self._fit(list(row))
             self._read = self._json
             return self._json_row(row)
         header = [name.strip() for name in self._split(text) or []]
         self._fit(header)
+        twice = [name for name in self._fields if header.count(name) > 1]
+        if twice:
+            self._report(f"the header has {', '.join(map(repr, twice[:5]))} more than once; the first is read")
+        self._header = text
         places = [header.index(name) if name in header else len(header) for name in self._fields]
         self._places, self._width = places, len(header)
         self._read = self._csv
         return None
 
     def _csv(self, text: str) -> Found | None:
+        if text == self._header:  # of a file that was appended
+            return None
         cells: Any = self._split(text)
         if len(cells) != self._width:
-            self.leave_out(f"line {self.lines} has {len(cells)} fields; the header has {self._width}")
+            self.leave_out(f"line {self.lines} has {some(len(cells), 'field')}; the header has {self._width}")
             return None
         cells.append(None)  # what a field that is not there reads
         values, time = self._found([cells[i] for i in self._places])
@@ -154,7 +172,7 @@ class Readings:
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            self.leave_out(f"line {self.lines} is not a JSON object: {text.strip()[:60]!r}")
+            self.leave_out(f"line {self.lines} is not a JSON object: {text.strip()[:SHOWN]!r}")
             return None
         return row
 
@@ -176,7 +194,7 @@ class Readings:
         if self._names and not set(self._names) & set(fields):
             pairs = [f"{name!r}: {_nearest(name, fields)}" for name in self._names[:3]]
             raise RowError(
-                f"the input has none of the {len(self._names)} fields that the model reads; "
+                f"the input has none of the {some(len(self._names), 'field')} that the model reads; "
                 f"the nearest to {'; to '.join(pairs)}"
             )
         self._compare(fields)
@@ -191,9 +209,24 @@ class Readings:
         unknown = [name for name in fields if name not in known]
         if unknown:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            self._report(f"ignoring what the model does not read: {', '.join(map(repr, unknown[:5]))}{more}")
+            names = ", ".join([repr(name[:SHOWN]) for name in unknown[:5]])
+            self._report(f"ignoring what the model does not read: {names}{more}")
         if len(self._reported) < 10_000:  # a stream of ever new names must not fill the memory
             self._reported.update(lacking, unknown)
+
+
+def some(count: int, what: str) -> str:
+    """A number of things: "1 line", "2 lines"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _is_noise(text: str) -> bool:
+    """Whether a first line is neither an object nor a header: the end of a line that began earlier, other JSON."""
+    if text.startswith("[") or text in ("null", "true", "false"):
+        return True
+    if not text.startswith("{") and text.endswith("}"):
+        return True
+    return any(one < " " and one != "\t" for one in text)
 
 
 def _number(text: str | None) -> Any:
@@ -211,4 +244,4 @@ def _nearest(name: str, fields: list[str]) -> str:
 
     alike = {one.lower(): one for one in fields}
     near = get_close_matches(name.lower(), alike, 1, 0.0)
-    return repr(alike[near[0]]) if near else "none"
+    return repr(alike[near[0]][:SHOWN]) if near else "none"

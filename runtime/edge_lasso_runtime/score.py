@@ -14,7 +14,7 @@ import sys
 from .batch import steps
 from .keeper import Keeper, Stop, report, state_digest
 from .lines import LONGEST, Lines
-from .readings import REPORTS, Readings
+from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
 from .step import start
@@ -47,7 +47,8 @@ class Scorer:
         self._keeper = keeper
         self._results = results
         self._apart = apart
-        self._last: float | None = keeper.more.get("time")
+        last = keeper.more.get("time")
+        self._last: float | None = last if isinstance(last, float) else None
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
         self.readings = Readings(model, time, report)
@@ -98,7 +99,7 @@ class Scorer:
             if lost:
                 self.gaps += 1
                 if self.gaps <= REPORTS:
-                    report(f"line {self.readings.lines}: a gap of {lost} readings before {str(time)[:60]!r}")
+                    report(f"line {self.readings.lines}: a gap of {some(lost, 'reading')} before {str(time)[:60]!r}")
         self._last = self._keeper.more["time"] = now
         return lost
 
@@ -109,11 +110,14 @@ class Scorer:
             before = self.readings.unreadable
             out = self.take([rest])
             if self.readings.unreadable > before:
-                report(f"the input ends in half a line ({len(rest)} bytes)")
+                report(f"the input ends in half a line ({some(len(rest), 'byte')})")
+        if self.readings.unreadable and not self.readings.begun:
+            raise RowError("no line of the input can be read; it takes CSV with a header, or a JSON object a line")
         if lost:
-            report(f"{lost} lines of more than {LONGEST} bytes were left out")
+            report(f"left out {some(lost, 'line')} of more than {LONGEST} bytes")
         if self.readings.unreadable or self.gaps:
-            report(f"{self.readings.lines} lines, {self.readings.unreadable} of them unreadable; {self.gaps} gaps")
+            lines, gaps = some(self.readings.lines, "line"), some(self.gaps, "gap")
+            report(f"{lines}, {self.readings.unreadable} of them unreadable; {gaps}")
         return out
 
 
@@ -154,21 +158,22 @@ def score(
         apart = step_seconds(model)
         if apart is None and any(one.stream is not None for one in model.inputs):
             raise RowError("the model looks back, but does not say how far apart readings are; give --step SECONDS")
+    if os.path.isdir(source):
+        raise RowError(f"{source} is a folder; give a file, or - for standard input")
     keeper = Keeper(model, path, every, fresh)
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)
-    write = sys.stdout.buffer.write if sys.stdout is not None else len
     while not stop.asked:
         batch = lines.read(keeper.wait())
         if batch is None:
-            write(scorer.finish(lines.rest, lines.lost).encode())
+            _write(scorer.finish(lines.rest, lines.lost))
             break
         while batch:
             size = keeper.rows_left()
             part = batch[:size]
-            write(scorer.take(part).encode())
+            _write(scorer.take(part))
             del batch[:size]
             if keeper.rows_left() <= 0:
                 sys.stdout.flush()
@@ -176,9 +181,16 @@ def score(
         sys.stdout.flush()
         keeper.save_if_due()
     if stop.asked and lines.rest.strip():
-        report(f"stopped in the middle of a line; its first {len(lines.rest)} bytes are left out")
+        report(f"stopped in the middle of a line; left out its first {some(len(lines.rest), 'byte')}")
     sys.stdout.flush()
     keeper.save()
     if digest:
         print(f"digest: {state_digest(model, keeper.state).hex()}", file=sys.stderr)
     return stop.code
+
+
+def _write(text: str) -> None:
+    """Write all of it to standard output: one that is not buffered takes a part of it when a signal comes."""
+    data = memoryview(text.encode())
+    while data and sys.stdout is not None:
+        data = data[sys.stdout.buffer.write(data) or 0 :]

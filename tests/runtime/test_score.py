@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from streams import detecting, regression, rows
@@ -129,7 +130,7 @@ def test_a_table_with_a_renamed_column_and_a_broken_line(file):
     assert "line 1 has no field 'c', which counts as missing; the nearest is 'C'" in errors
     assert "ignoring what the model does not read: 'C', 'note'" in errors
     assert "line 3 has 2 fields; the header has 4; left out" in errors
-    assert "line 5 has 1 fields; the header has 4; left out" in errors
+    assert "line 5 has 1 field; the header has 4; left out" in errors
 
 
 @pytest.mark.parametrize("data", ['{"A": 1, "q": 2}\n{"a": 1}\n', "A,q\n1,2\n", "A,q\n"])
@@ -156,7 +157,7 @@ def test_a_line_without_end_is_left_out(file):
     good = b'{"a": 1, "b": 2, "c": 3}\n'
     code, out, errors = run("score", file, data=good + b"x" * 3_000_000 + b"\n" + good)
     assert (code, out.count("\n")) == (0, 2)
-    assert "1 lines of more than 1048576 bytes were left out" in errors
+    assert "left out 1 line of more than 1048576 bytes" in errors
 
 
 @pytest.mark.parametrize("kind", ["number", "milliseconds", "text"])
@@ -179,7 +180,7 @@ def test_lags_do_not_reach_over_gaps(tmp_path, kind):
         one = json.loads(line)
         assert one["time"] == row["when"]
         assert (list(one["values"].values()), one["status"]) == (result.values, result.status)
-    assert "line 6: a gap of 1 readings before" in errors
+    assert "line 6: a gap of 1 reading before" in errors
     assert "line 9: a gap of 21 readings before" in errors
     assert "line 11: the time " in errors
     assert "line 12: the time 'soon' is no time" in errors
@@ -213,7 +214,7 @@ def test_a_signal_saves_the_state(model, file, tmp_path, number):
         process.send_signal(number)
         assert process.wait() == {signal.SIGTERM: 0, signal.SIGINT: 130}[number]
         (warning,) = process.stderr.read().decode().splitlines()
-        assert warning.endswith("stopped in the middle of a line; its first 6 bytes are left out")
+        assert warning.endswith("stopped in the middle of a line; left out its first 6 bytes")
     kept = json.loads(state.read_text())["content"]["state"]
     again = start(model)
     results = wanted(model, readings, again)
@@ -288,3 +289,72 @@ def test_lines_read_together_are_what_they_are_one_after_another(odd):
         return [*found, *map(readings.read, lines[1:])], said, readings.lines, readings.unreadable
 
     assert read(True) == read(False)
+
+
+@pytest.mark.parametrize("noise", ['5, "b": 2, "c": 1}', "[]", "null", "\x00\x01\x7f", "{}", '{"a": 1, "b"'])
+def test_what_comes_before_the_first_reading_is_left_out(model, file, noise):
+    readings = rows(5)
+    code, out, errors = run("score", file, data=f"{noise}\n{lines(readings)}")
+    assert code == 0, errors
+    assert [json.loads(line)["score"] for line in out.splitlines()] == [one.score for one in wanted(model, readings)]
+
+
+def test_nothing_but_noise_is_refused(file):
+    code, out, errors = run("score", file, data="[1, 2, 3]\n" * 3)
+    assert (code, out) == (2, "")
+    assert errors.splitlines()[-1].endswith(
+        "error: no line of the input can be read; it takes CSV with a header, or a JSON object a line"
+    )
+
+
+def test_strange_names_are_shown_in_part(file):
+    code, _, errors = run("score", file, data="x" * 100_000 + "\n")
+    assert code == 2
+    assert len(errors) < 1000
+    code, _, errors = run("score", file, data=f'{{"a": 1, "{"y" * 100_000}": 2}}\n')
+    assert code == 0
+    assert max(map(len, errors.splitlines())) < 300
+
+
+def test_a_header_that_comes_again_is_no_reading(file):
+    code, out, errors = run("score", file, data="a,b,c\n1,2,3\na,b,c\n1,2,3\n")
+    assert (code, errors) == (0, "")
+    assert len(out.splitlines()) == 2
+
+
+def test_a_column_that_comes_twice_is_named(file):
+    code, _, errors = run("score", file, data="a,b,c,a\n1,2,3,4\n")
+    assert code == 0
+    assert "the header has 'a' more than once; the first is read" in errors
+
+
+def test_the_end_of_a_line_that_is_too_long_is_no_reading(file):
+    data = "a,b,c\n1,2,3\n" + "z" * (17 * 65536 - 12) + "4,5,6"
+    code, out, errors = run("score", file, data=data)
+    assert code == 0
+    assert len(out.splitlines()) == 1
+    assert "left out 1 line of more than 1048576 bytes" in errors
+
+
+def test_a_folder_is_no_input(file, tmp_path):
+    code, _, errors = run("score", file, "--input", tmp_path)
+    assert (code, errors) == (
+        2, f"edge_lasso_runtime: error: {tmp_path} is a folder; give a file, or - for standard input\n"
+    )  # fmt: skip
+
+
+def test_a_signal_loses_nothing_of_an_output_without_a_buffer(model, file, tmp_path):
+    """More results than a pipe holds; nobody reads them before the signal."""
+    state = tmp_path / "state.json"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [*COMMAND, "score", str(file), "--state", str(state), "--values"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        process.stdin.write(lines(rows(1500)).encode())
+        process.stdin.flush()
+        time.sleep(1.5)  # the pipe is full by now; if not, the test is easier
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        out = process.stdout.read()
+        assert process.wait() == 0
+    assert out.endswith(b"}\n")
+    assert out.count(b"\n") == json.loads(state.read_text())["content"]["state"]["rows"]
