@@ -1,15 +1,19 @@
 """The workbench: train, prune, quantize, verify, measure and report sparse linear models for small boards."""
 
+from typing import TYPE_CHECKING, Any
+
 from edge_lasso.bench import bench
-from edge_lasso.classifier import LassoClassifier
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.from_sklearn import from_sklearn
 from edge_lasso.prune import prune
 from edge_lasso.quantize import quantize
-from edge_lasso.residual_detector import ResidualDetector
 from edge_lasso.statistics import Statistics
 from edge_lasso.verify import export, verify
 from edge_lasso_runtime import load
+
+if TYPE_CHECKING:
+    from edge_lasso.classifier import LassoClassifier
+    from edge_lasso.estimators import LassoRegressor
+    from edge_lasso.residual_detector import ResidualDetector
+    from edge_lasso.sklearn_models import from_sklearn
 
 __version__ = "0.1.0"
 
@@ -26,3 +30,24 @@ __all__ = [
     "quantize",
     "verify",
 ]
+
+_WITH_SKLEARN = {
+    "LassoClassifier": "edge_lasso.classifier",
+    "LassoRegressor": "edge_lasso.estimators",
+    "ResidualDetector": "edge_lasso.residual_detector",
+    "from_sklearn": "edge_lasso.sklearn_models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs scikit-learn is imported when it is asked for: that takes a second, and most commands do without."""
+    if name not in _WITH_SKLEARN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_WITH_SKLEARN[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import BaseCrossValidator, TimeSeriesSplit, check_cv
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from edge_lasso import statistics_file
@@ -171,6 +170,8 @@ def plan_folds(cv: Any, n: int, X: Any = None, y: Any = None, groups: Any = None
         return forward_chain(n)
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
         return FoldPlan(()) if cv == 0 else kfold(n, int(cv))
+    from sklearn.model_selection import BaseCrossValidator, TimeSeriesSplit, check_cv
+
     if isinstance(cv, TimeSeriesSplit) and cv.max_train_size is None and cv.test_size is None:
         return forward_chain(n, cv.n_splits, cv.gap)
     if not isinstance(cv, BaseCrossValidator) and not hasattr(cv, "split"):

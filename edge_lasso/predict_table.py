@@ -23,7 +23,7 @@ from edge_lasso.tables import Table, column_batches, model_block, model_columns
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
-STATUS = pa.array(["ok", "degraded"])
+STATUS = ["ok", "degraded"]
 FEW = 2**14
 """Batches with fewer rows are not worth compiling for."""
 CHECKED = 2**10
@@ -242,4 +242,4 @@ def _columns(model: Model, linear: Array, degraded: Array, interval: bool, width
     if interval:
         section = model.sections["interval/1"]
         columns += [pa.array(y + section[end][m] * widths[m]) for m, y in enumerate(linear) for end in ("low", "high")]
-    return [*columns, pa.DictionaryArray.from_arrays(pa.array(degraded.view(np.int8)), STATUS)]
+    return [*columns, pa.DictionaryArray.from_arrays(pa.array(degraded.view(np.int8)), pa.array(STATUS))]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_lasso import terminal
 from edge_lasso.bench import Budget, Measurement
 from edge_lasso.certificate import Certificate
-from edge_lasso.folds import FoldStatistics
 from edge_lasso.missing import missing_losses
-from edge_lasso.train_classes import ClassesResult
-from edge_lasso.train_table import TrainResult
-from edge_lasso.update_table import Comparison
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.model import Input, Term
 from edge_lasso_runtime.stream import warm_up
+
+if TYPE_CHECKING:
+    from edge_lasso.folds import FoldStatistics
+    from edge_lasso.train_classes import ClassesResult
+    from edge_lasso.train_table import TrainResult
+    from edge_lasso.update_table import Comparison
 
 
 def number(value: float | None, digits: int = 4) -> str:
