@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from edge_lasso.errors import DataError
 from edge_lasso.readers import NotANumber
@@ -269,7 +269,7 @@ def _judge(
     name: str, parts: list[float], rows: int, index: float, rounding: float, gone: float, trained: float
 ) -> Reading:
     known = rows * (1.0 - gone)
-    chance = float(chi2.ppf(SURE, max(len(parts) - 1, 1))) / max(known, 1.0) + rounding
+    chance = 2.0 * float(gammaincinv(max(len(parts) - 1, 1) / 2.0, SURE)) / max(known, 1.0) + rounding
     spread = 2.6 * math.sqrt(max(trained * (1.0 - trained), 1.0 / max(rows, 1)) / max(rows, 1))
     if gone > trained + max(MISSING, spread):
         verdict = "missing"

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from edge_lasso.errors import DataError
 
@@ -154,15 +154,15 @@ def episode_rows(above: Array, hold: int) -> Array:
 
 
 def limits(events: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Two-sided interval of a Poisson mean of which `events` were seen."""
+    """Two-sided interval of a Poisson mean of which `events` were seen: chi2(p, 2 N) / 2 = gammaincinv(N, p)."""
     tail = (1.0 - confidence) / 2.0
-    low = float(chi2.ppf(tail, 2 * events)) / 2.0 if events else 0.0
-    return low, float(chi2.ppf(1.0 - tail, 2 * events + 2)) / 2.0
+    low = float(gammaincinv(events, tail)) if events else 0.0
+    return low, float(gammaincinv(events + 1, 1.0 - tail))
 
 
 def upper_limit(events: float, confidence: float = CONFIDENCE) -> float:
     """One-sided upper limit of a Poisson mean of which `events` were seen."""
-    return float(chi2.ppf(confidence, 2 * events + 2)) / 2.0
+    return float(gammaincinv(events + 1, confidence))
 
 
 def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None) -> Threshold:
