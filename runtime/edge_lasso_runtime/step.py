@@ -143,15 +143,18 @@ class State:
         Parameters
         ----------
         rows : int
-            How many; their readings enter the histories as missing. As many as the longest history, or more: it is
-            as after a start, until the histories are full again.
+            How many; their readings enter the histories as missing. As many as the longest history, or more: the
+            histories are as after a start.
         """
         self.health.forget()
-        if self.delays is not None:
-            for _ in range(min(rows, self._memory)):
-                self.delays.step([MISSING] * len(self._fill))
-        if rows >= self._memory > 0:
+        if self.delays is None:
+            return
+        if rows >= self._memory:
+            self.delays.forget()
             self.history = 0
+            return
+        for _ in range(rows):
+            self.delays.step([MISSING] * len(self._fill))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is remembered, JSON-ready."""

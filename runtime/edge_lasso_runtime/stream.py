@@ -75,7 +75,7 @@ class Delays:
         One per moving average; missing before its first reading.
     """
 
-    __slots__ = ("_averages", "_derived", "_limit", "_sources", "averages", "heads", "rings")
+    __slots__ = ("_averages", "_derived", "_lengths", "_limit", "_sources", "averages", "heads", "rings")
 
     def __init__(self, model: Model) -> None:
         place = {one.name: i for i, one in enumerate(model.inputs)}
@@ -93,7 +93,12 @@ class Delays:
                 self._averages.append((i, at, 2.0 / (length + 1)))
             else:
                 self._derived.append((i, kind, at, ring_of[at], length))
-        self.rings = [[MISSING] * ring_length(model, model.inputs[i].name) for i in self._sources]
+        self._lengths = [ring_length(model, model.inputs[i].name) for i in self._sources]
+        self.forget()
+
+    def forget(self) -> None:
+        """As at the start: nothing has been read."""
+        self.rings = [[MISSING] * length for length in self._lengths]
         self.heads = [0] * len(self._sources)
         self.averages = [MISSING] * len(self._averages)
 

@@ -347,6 +347,7 @@ def test_nothing_looks_back_across_a_gap():
     assert (result.status, result.faults) == ("ok", {})
     state.gap(100_000)
     assert step(model, state, [9.0, 9.0])[0].status == "warming up"
+    assert state.delays.averages == [9.0]  # a moving average begins anew, as in training
 
 
 def test_a_prediction_that_reads_a_default_says_nothing():
