@@ -138,23 +138,18 @@ class State:
         return warm, alarm, onset
 
     def gap(self, rows: int) -> None:
-        """Rows that were not delivered: derived inputs must not reach across them.
+        """Rows that were not delivered: no history reaches across them, as in training.
 
         Parameters
         ----------
         rows : int
-            How many; their readings enter the histories as missing. As many as the longest history, or more: the
-            histories are as after a start.
+            How many. As many as the longest history, or more: the warm-up begins anew, too.
         """
         self.health.forget()
-        if self.delays is None:
-            return
-        if rows >= self._memory:
+        if self.delays is not None:
             self.delays.forget()
-            self.history = 0
-            return
-        for _ in range(rows):
-            self.delays.step([MISSING] * len(self._fill))
+            if rows >= self._memory:
+                self.history = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is remembered, JSON-ready."""
