@@ -123,6 +123,7 @@ def test_the_whole_way(here, capsys):
         ("--watch all --time time --alarm-rate lots", "alarm rate 'lots': give a part of the rows between 0 and 1"),
         ("--watch all --time time --own-past", "--own-past needs --lags N"),
         ("--watch all --time time --gap -3", "gap is -3; it is a number of rows, 0 or more"),
+        ("--watch all --time time --gap 90", "gap is 90; of 400 rows in 5 blocks at most 19 can be left out around a block"),
         ("--watch all --time time --cv 1", "cv is 1; a detector needs residuals of rows held out, 2 blocks or more"),
         ("--watch all --time time --max-coefs 0", "--max-coefs is 0; it must be 1 or more"),
         ("--watch all --time time --chart x", "chart is 'x'; allowed are residual, ewma, both, cusum"),
