@@ -163,7 +163,9 @@ def drift(model: Model, source: str, progress: Callable[[float], None] | None = 
         The model counts no drift; the digest or snapshot is of another model or damaged; a table lacks a column.
     """
     if KEY not in model.sections:
-        raise DataError("the model has no training histograms (section drift/1); train it again to get them")
+        raise DataError(
+            "the model has no training histograms (section drift/1); train it with --sections estimate,health,drift"
+        )
     path = Path(source)
     try:
         exists = source != "" and path.exists()

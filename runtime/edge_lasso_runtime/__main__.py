@@ -70,7 +70,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict",
         help="predict rows of a CSV file or standard input",
-        description="Predict rows: CSV with a header, or one JSON object per line. Writes CSV to standard output.",
+        description="Predict rows, each by itself: CSV with a header, or one JSON object per line. Writes CSV to "
+        "standard output. Missing readings are at their defaults; score estimates them from the others.",
         epilog="example:\n  python -m edge_lasso_runtime predict model.json readings.csv\n"
         "  echo '{\"temperature\": 21.5}' | python -m edge_lasso_runtime predict model.json -",
         formatter_class=layout,
