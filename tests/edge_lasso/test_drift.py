@@ -236,5 +236,8 @@ def test_what_is_refused(file, tmp_path, capsys):
         error = capsys.readouterr().err
         assert text in error
         assert error.count("\n") == 1
-    with pytest.raises(DataError, match="has no training histograms .section drift/1.; train it with --sections estimate,health,drift"):
+    with pytest.raises(
+        DataError,
+        match=r"has no training histograms \(section drift/1\); train it with --sections estimate,health,drift",
+    ):
         drift(one.replace(sections={}), "00")
