@@ -12,7 +12,7 @@ import base64
 import binascii
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +305,8 @@ def _found(
         together = model.sections[DETECTOR]["threshold"]["hold"] if DETECTOR in model.sections else 1
         name, known = "score" if onsets is not None else "prediction", rows // max(together, 1)
         of_score = _judge(name, section["score"]["parts"], known, score, rounding, 0.0, 0.0)
+        if onsets is not None and score > max(MOVED, of_score.chance):  # few rows, but no more than they are taken for
+            of_score = replace(of_score, verdict="moved")
     trained = model.provenance.get("data", {}).get("rows")
     notes = []
     few = [one.chance for one in judged if one.verdict == "too few rows"]

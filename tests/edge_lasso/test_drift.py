@@ -130,10 +130,12 @@ def test_rows_of_a_score_that_belong_together_count_as_one():
     hold = one.sections["detector/1"]["threshold"]["hold"]
     assert drift_of(one, normal(400)).score.chance == pytest.approx(chi2.ppf(0.99, 3) / (400 // hold) + 0.5 / 40)
     one.sections["drift/1"]["page_hinkley"]["limit"] = 1e6
+    one.sections["detector/1"]["threshold"]["hold"] = 30
     found = drift_of(one, normal(150, b=0.9))
     assert found.score.verdict == "too few rows"
     assert found.advice == "b moved; the rows are too few to tell whether the residuals did"
     assert not found.worse
+    assert drift_of(one, normal(150, b=5.0)).worse
 
 
 def regression():
