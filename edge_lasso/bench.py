@@ -21,7 +21,7 @@ from edge_lasso_devices.build import build
 from edge_lasso_devices.shells import MicroPythonShell, Shell, open_link
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import ExportError, Options
-from edge_lasso_runtime import Model, dumps, load
+from edge_lasso_runtime import Model, dumps, load, loads
 from edge_lasso_runtime.artifact import FILE
 from edge_lasso_runtime.artifact import read as read_artifact
 
@@ -196,6 +196,28 @@ def measure(
     return found
 
 
+def needs_state(about: Mapping[str, Any]) -> bool:
+    """Whether an artifact predicts from earlier rows, or scores them, so that a prediction alone is not its work.
+
+    Parameters
+    ----------
+    about : mapping
+        Its `artifact.json`.
+    """
+    detects = about.get("step", {}).get("detector") or "detector/1" in about.get("caller", ())
+    return bool(about.get("streams") or detects)
+
+
+def alone(one: Subject) -> list[str]:
+    """Said of such an artifact, or model, where a prediction by itself was called."""
+    found = needs_state(json.loads(one.files.get(FILE, b"{}")))
+    if one.name.startswith("runtime") and one.entry.endswith(".json"):
+        model = loads(one.files[one.entry].decode())
+        found = "detector/1" in model.sections or any(given.stream is not None for given in model.inputs)
+    text = f"{one.name} keeps state: figures are of a prediction alone, without earlier readings, estimates and score"
+    return [text] if found else []
+
+
 def check_budgets(measurements: Iterable[Measurement], budgets: Mapping[str, float]) -> list[Budget]:
     """Compare figures with budgets: every budget against every measurement.
 
@@ -286,7 +308,7 @@ def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float)
             reason = "MicroPython runs python:double and python:fixed only"
             return Measurement(one.name, link, shell.kind, reason=reason)
         figures, machine = micropython_probe(shell, folder, files, seconds)
-        return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures})
+        return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures}, alone(one))
     if target == "c" and link == "local":
         try:  # on another machine the probe asks that machine's compiler
             files.update(build({name: data for name, data in files.items() if name.endswith((".c", ".h"))}))
@@ -316,7 +338,7 @@ def _measure(shell: Shell, link: str, one: Subject, folder: str, seconds: float)
     if shell.kind == "emulated":
         machine = shell.describe()
         figures = {name: dict(_emulated(name, figure)) for name, figure in figures.items()}
-    return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures}, warnings, data)
+    return Measurement(one.name, link, shell.kind, machine, {**figures, **one.figures}, (*warnings, *alone(one)), data)
 
 
 def _emulated(name: str, figure: Figure) -> Figure:

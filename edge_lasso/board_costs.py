@@ -15,12 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edge_lasso.bench import Measurement, Subject, from_path, measure, rendered, runtime_files
+from edge_lasso.bench import Measurement, Subject, alone, from_path, measure, needs_state, rendered, runtime_files
 from edge_lasso.errors import BoardError, DataError
 from edge_lasso.runtime_counts import kept_line
+from edge_lasso.step_costs import count_step
 from edge_lasso_devices.boards import Board, calibrate, targets
-from edge_lasso_devices.cores import open_core
-from edge_lasso_devices.cross import cross_build, linux_program
+from edge_lasso_devices.cores import Core, open_core
+from edge_lasso_devices.cross import Image, cross_build, linux_program
 from edge_lasso_devices.qemu import MARK, QemuShell
 from edge_lasso_devices.time_model import calibration, model_time
 from edge_lasso_runtime import load
@@ -345,27 +346,34 @@ def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _counted(core_name: str, files: _Files, variant: str) -> Mapping[str, Any]:
-    """Cost of one call of a C artifact on an emulated core."""
+    """Cost of one call of a C artifact on an emulated core; of a row taken in where it keeps state."""
     if variant == "double" and core_name == "avr":
         raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
     core = open_core(core_name)
     about = json.loads(files[FILE])
+    if needs_state(about):
+        stepped, instructions, cycles, last = count_step(core, _sources(files), about, variant)
+        return _figures(core, stepped, instructions, cycles, last.stack_bytes)
     symbol = f"{about['name']}_predict"
     image = cross_build(_sources(files), core.target, [symbol])
     argument, returns, result = _argument(about, variant)
     several = len(about["outputs"]) > 1
     call = core.call(image, symbol, [argument, bytes(result * len(about["outputs"]))] if several else [argument],
                      "void" if several else returns)  # fmt: skip
+    return _figures(core, image, call.instructions, call.cycles, call.stack_bytes)
+
+
+def _figures(core: Core, image: Image, instructions: int, cycles: int | None, stack: int) -> dict[str, Any]:
     how = f"{core.describe()}, {image.compiler}"
     figures: dict[str, Any] = {
-        "instructions": _figure(call.instructions, "instructions", how),
-        "stack_bytes": _figure(call.stack_bytes, "bytes", how),
+        "instructions": _figure(instructions, "instructions", how),
+        "stack_bytes": _figure(stack, "bytes", how),
         "flash_bytes": _figure(image.flash_bytes, "bytes", how),
-        "ram_bytes": _figure(image.ram_bytes + call.stack_bytes, "bytes", "variables and stack"),
+        "ram_bytes": _figure(image.ram_bytes + stack, "bytes", "variables and stack"),
         "by": how,
     }
-    if call.cycles is not None:
-        figures["cycles"] = _figure(call.cycles, "cycles", how)
+    if cycles is not None:
+        figures["cycles"] = _figure(cycles, "cycles", how)
     return figures
 
 
@@ -397,6 +405,8 @@ def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None
     found = {**figures, **one.figures}
     by = str(found.pop("by"))
     warnings = _too_large(board, one.name, found)
+    if board.kind == "linux":  # a core counts steps
+        warnings += alone(one)
     cycles = found.get("cycles", {}).get("value")
     time = model_time(board, found["instructions"]["value"], cycles)
     us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}

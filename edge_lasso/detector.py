@@ -150,8 +150,13 @@ def _folds(rows: int, derived: Mapping[str, Stream], options: DetectorOptions) -
         raise DataError(f"gap is {options.gap}; it is a number of rows, 0 or more")
     k = min(options.cv, max(2, rows // 4))
     longest = max((length for _, _, length in derived.values()), default=0)
-    gap = max(longest, 20) if options.gap is None else options.gap
-    return k, min(gap, max(rows // (4 * k) - 1, 0))
+    most = max(rows // (4 * k) - 1, 0)
+    if options.gap is not None and options.gap > most:
+        raise DataError(
+            f"gap is {options.gap}; of {rows:,} rows in {k} blocks at most {most:,} can be left out around a block: "
+            "give more rows, or fewer blocks"
+        )
+    return k, min(max(longest, 20), most) if options.gap is None else options.gap
 
 
 def _least(folds: FoldStatistics, at: Sequence[int]) -> Array:
@@ -168,13 +173,20 @@ def _moving(folds: FoldStatistics, columns: tuple[str, ...], watched: Sequence[s
     empty = ~np.isfinite(folds.total.low)
     for split in range(len(folds.splits)):
         still |= deviations(folds.training(split).moments(), len(columns))[1]
+    constant = deviations(folds.total.moments(), len(columns))[1]
     moving = [name for name in watched if not still[columns.index(name)]]
     rest = [name for name in watched if name not in set(moving)]
     notes = [
         f"'{name}' has no reading and is not watched" if empty[columns.index(name)]
-        else f"'{name}' is constant in training and not watched"
+        else f"'{name}' is constant in training and not watched" if constant[columns.index(name)]
+        else f"'{name}' is constant in part of the training rows and not watched"
         for name in rest
     ]  # fmt: skip
+    if not moving and not all(constant[columns.index(name)] for name in rest):
+        raise DataError(
+            f"{folds.total.rows:,} rows are too few: no sensor to watch varies in each of the {len(folds.splits)} "
+            f"parts of them that models are fitted on: {', '.join(rest)[:200]}; give more normal rows"
+        )
     if not moving:
         raise DataError(f"no sensor to watch varies in the training rows: {', '.join(rest)[:200]}")
     return moving, notes

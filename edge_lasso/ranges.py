@@ -63,17 +63,18 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
         if known[name].categories is not None:
             raise DataError(f"a range is declared for {name!r}, which is categorical; categories have no range")
         stream = known[name].stream
-        if stream is not None and stream[0] != "difference":
+        if stream is not None and not _has_range(known[name]):
             raise DataError(f"a range is declared for {name!r}, which is computed from {stream[1]!r} and has its range")
     if not 0.0 <= margin < math.inf:
         raise DataError(f"margin is {margin!r}; it must be 0 or more, as in 0.1 for 10 % on both sides")
     limit = model.limit
-    own = {
-        one.name: _with_range(one, declared.get(one.name), margin, limit)
-        for one in model.inputs
-        if one.stream is None or one.stream[0] == "difference"
-    }
+    own = {one.name: _with_range(one, declared.get(one.name), margin, limit) for one in model.inputs if _has_range(one)}
     return model.replace(inputs=tuple(own.get(one.name) or _of_source(one, own, limit) for one in model.inputs))
+
+
+def _has_range(one: Input) -> bool:
+    """Whether an input has a range of its own."""
+    return one.stream is None or one.stream[0] == "difference"
 
 
 def _of_source(one: Input, own: Mapping[str, Input], limit: float) -> Input:
@@ -133,11 +134,12 @@ def quantile_ranges(
     -------
     dict
         Input name to (low, high), widened where needed to hold the default; only inputs with two different quantiles.
+        Lags and means have the range of their reading.
     """
     result = {}
     for one, column in zip(model.inputs, _columns(model, rows), strict=True):
         readings = column[np.isfinite(column)]
-        if one.categories is not None or not len(readings):
+        if one.categories is not None or not len(readings) or not _has_range(one):
             continue
         assert one.default is not None
         low, high = (float(q) for q in np.quantile(readings, (lower, upper)))

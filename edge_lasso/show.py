@@ -287,12 +287,12 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
     facts += [("interval", line) for line in interval_lines(model)]
-    facts += _section_facts(model)
-    facts += _fixed_facts(model)
+    facts += section_facts(model)
+    facts += fixed_facts(model)
     terminal.table("", ("", ""), facts, text_columns=2)
 
 
-def _section_facts(model: Model) -> list[tuple[str, str]]:
+def section_facts(model: Model) -> list[tuple[str, str]]:
     """What a board does with the model beside predicting."""
     facts = []
     if ESTIMATE in model.sections:
@@ -304,7 +304,8 @@ def _section_facts(model: Model) -> list[tuple[str, str]]:
     return facts
 
 
-def _fixed_facts(model: Model) -> list[tuple[str, str]]:
+def fixed_facts(model: Model) -> list[tuple[str, str]]:
+    """What is proven of integers."""
     section = model.sections.get("fixed_point/1")
     if section is None:
         return []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_lasso import terminal
-from edge_lasso.show import number
+from edge_lasso.detector_missing import Lost, missing_sensors
+from edge_lasso.show import fixed_facts, number, section_facts
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.format import to_dict
@@ -36,15 +38,17 @@ def show_trained(result: DetectorResult, model_file: Path, statistics_file: Path
 
 def show_detector(model: Model, as_json: bool) -> None:
     """Print a detector."""
+    lost = missing_sensors(model)
     if as_json:
-        terminal.say_json({**to_dict(model), "hash": model_hash(model)})
+        terminal.say_json({**to_dict(model), "hash": model_hash(model), "if_missing": [asdict(one) for one in lost]})
         return
     _sensors(model)
+    _missing(model, lost)
     section = model.sections[KEY]
     about, data = model.provenance, model.provenance.get("data", {})
     facts = [("hash", model_hash(model)[:16]), ("chart", chart_words(section))]
     rows = max(section["warm_up"], warm_up(model))
-    facts.append(("warm-up", f"{rows} rows; no alarm before"))
+    facts.append(("warm-up", f"{_count(rows, 'row')}; no alarm before"))
     if data:
         facts.append(("trained on", f"{data.get('file')}, {data.get('rows'):,} rows"))
     if "from" in data:
@@ -52,6 +56,12 @@ def show_detector(model: Model, as_json: bool) -> None:
     if about.get("rows"):
         facts.append(("coefficients", f"{sum(len(one.terms) for one in model.outputs)}"))
     facts += [("alarms", line) for line in alarm_lines(model)]
+    if "adjust" in section:
+        change = section["adjust"]
+        facts.append(
+            ("threshold", f"adjusted on the board (step {change['eta']:g}), within a factor {change['cap']:g}")
+        )
+    facts += [*section_facts(model), *fixed_facts(model)]
     terminal.table("", ("", ""), facts, text_columns=2)
 
 
@@ -97,6 +107,24 @@ def chart_words(section: dict[str, Any]) -> str:
     if section["median"]:
         text += f", the median of {section['median']} taken off"
     return text if section["smoothing"] == 1.0 else f"{text}; smoothed by {section['smoothing']:g}"
+
+
+def _missing(model: Model, lost: list[Lost]) -> None:
+    """The readings, and what it costs when one is missing."""
+    every, rows = len(model.outputs), []
+    for one in lost:
+        reading = next(given for given in model.inputs if given.name == one.name)
+        cost = "-"
+        if one.widths:
+            worst = max(one.widths, key=lambda name: (one.widths or {})[name])
+            cost = f"{number(one.widths[worst], 3)} x for {worst}"
+        elif one.readers and one.widths is None:
+            cost = "not known: not scored"
+        rows.append((
+            reading.name, f"{number(reading.low)} to {number(reading.high)}", f"{one.watched} of {every}", cost,
+        ))  # fmt: skip
+    columns = ("reading", "range", "still scored without it", "errors of others grow, at most")
+    terminal.table("if a reading is missing", columns, rows, text_columns=1)
 
 
 def _sensors(model: Model) -> None:

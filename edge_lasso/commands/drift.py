@@ -47,9 +47,10 @@ def drift(
     ]
     columns = ("input", "index", "by chance below", "missing", "in training", "verdict")
     terminal.table(f"{found.rows:,} rows; an index above {MOVED} is a move", columns, rows)
-    if found.page_hinkley_limit is not None:
+    if found.page_hinkley is not None:
+        what = "score" if found.onsets is not None else "error"
         terminal.say(
-            f"level of the score: risen by {found.page_hinkley:.1f}, a rise from {found.page_hinkley_limit:g} on"
+            f"level of the {what}: risen by {found.page_hinkley:.1f}, a rise from {found.page_hinkley_limit:g} on"
         )
     for note in found.notes:
         terminal.say(f"note: {note}")

@@ -68,7 +68,8 @@ def train(
     sections: Annotated[
         list[str] | None,
         typer.Option(
-            help="For boards: estimate, health, drift, or none. Default: estimate; all with --time or --lags."
+            help="For boards: estimate, health, drift, or none. Default: estimate; all with --time or --lags; of a "
+            "detector health and drift, and estimate up to 24 inputs."
         ),
     ] = None,
     method: Annotated[

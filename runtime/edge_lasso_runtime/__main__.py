@@ -52,9 +52,16 @@ def _refuse(text: str) -> int:
     return BAD_INPUT
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as everything here does."""
+
+    def error(self, message: str) -> Any:
+        self.exit(_refuse(f"{message}; see: {self.prog} --help"))
+
+
 def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python3 {bundle.rpartition('/')[2]}" if bundle else "python -m edge_lasso_runtime",
         description="Run, check and measure edge-lasso models on a board; needs the standard library alone.",
     )
@@ -63,7 +70,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict",
         help="predict rows of a CSV file or standard input",
-        description="Predict rows: CSV with a header, or one JSON object per line. Writes CSV to standard output.",
+        description="Predict rows, each by itself: CSV with a header, or one JSON object per line. Writes CSV to "
+        "standard output. Missing readings are at their defaults; score estimates them from the others.",
         epilog="example:\n  python -m edge_lasso_runtime predict model.json readings.csv\n"
         "  echo '{\"temperature\": 21.5}' | python -m edge_lasso_runtime predict model.json -",
         formatter_class=layout,
@@ -143,7 +151,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     )
     probe.add_argument("subject", metavar="MODEL|ARTIFACT", help="model file, or an artifact's folder")
     probe.add_argument("--json", action="store_true", help="print JSON")
-    probe.add_argument("--seconds", type=float, default=4.0, metavar="S", help="about how long to take (default 4)")
+    probe.add_argument("--seconds", type=_positive, default=4.0, metavar="S", help="about how long to take (default 4)")
     probe.add_argument("--interpreter", metavar="COMMAND", help="how to start Python, such as 'qemu-aarch64 python3'")
     probe.set_defaults(run=_probe)
 
@@ -179,16 +187,22 @@ def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.0 < value < 1e12:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
     if value < 0:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
     return value
 
 

@@ -167,18 +167,25 @@ def psi(parts: list[float], counts: list[int]) -> float:
     return total
 
 
+def higher(parts: list[float], counts: list[int]) -> bool:
+    """Whether what was found lies above what was seen in training, in the mean of the bins."""
+    rows = sum(counts)
+    return sum(k * count for k, count in enumerate(counts)) > rows * sum(k * part for k, part in enumerate(parts))
+
+
 def digest(model: Model, drift: Drift, onsets: int = 0) -> bytes:
     """The counters in 18 bytes and two more per reading: what a board sends home.
 
-    Layout, little-endian: ``ed1``, flags (1: a score), 4 bytes of the model's hash, rows (4), alarm onsets (2),
-    Page-Hinkley (2, in 1/16), the score's index (1) and 0, then per reading its population stability index (in 1/40,
-    at most 255) and its part of missing readings (in 1/255).
+    Layout, little-endian: ``ed1``, flags (1: a score, 2: higher than in training), 4 bytes of the model's hash, rows
+    (4), alarm onsets (2), Page-Hinkley (2, in 1/16), the score's index (1) and 0, then per reading its population
+    stability index (in 1/40, at most 255) and its part of missing readings (in 1/255).
     """
     from .format import model_hash
 
     section = model.sections[KEY]
     rise = min(int((drift.level - drift.lowest) * 16.0), 65535)
-    body = MAGIC + bytes([1 if drift.score else 0]) + bytes.fromhex(model_hash(model)[:8])
+    flags = 1 + 2 * higher(section["score"]["parts"], drift.score) if drift.score else 0
+    body = MAGIC + bytes([flags]) + bytes.fromhex(model_hash(model)[:8])
     body += min(drift.rows, 2**32 - 1).to_bytes(4, "little") + min(onsets, 65535).to_bytes(2, "little")
     body += rise.to_bytes(2, "little")
     body += bytes([_byte(psi(section["score"]["parts"], drift.score), PSI_STEP) if drift.score else 0, 0])
@@ -194,7 +201,8 @@ def read_digest(model: Model, data: bytes) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows``, ``onsets``, ``page_hinkley``, ``score`` (index or None), ``readings``: name to (index, missing part).
+        ``rows``, ``onsets``, ``page_hinkley``, ``score`` (index or None), ``higher`` (whether the score is above that
+        of training), ``readings``: name to (index, missing part).
 
     Raises
     ------
@@ -215,7 +223,8 @@ def read_digest(model: Model, data: bytes) -> dict[str, Any]:
         "rows": int.from_bytes(data[8:12], "little"),
         "onsets": int.from_bytes(data[12:14], "little"),
         "page_hinkley": int.from_bytes(data[14:16], "little") / 16.0,
-        "score": data[16] / PSI_STEP if data[3] else None,
+        "score": data[16] / PSI_STEP if data[3] & 1 else None,
+        "higher": bool(data[3] & 2),
         "readings": {name: (index / PSI_STEP, missing / 255.0) for name, index, missing in pairs},
     }
 

@@ -254,6 +254,7 @@ def bridge(
             "mqtt needs paho-mqtt 2; install it with: pip install 'edge-lasso-runtime[mqtt]'"
         ) from None
     host, port = _address(broker, 1883 if tls is None else 8883)
+    _check_topics(filters, prefix)
     user, password = _credentials(credentials)
     keeper = Keeper(model, path, every, fresh)
     rows = Rows(model, filters, period is not None)
@@ -265,7 +266,7 @@ def bridge(
     if user is not None:
         client.username_pw_set(user, password)
     if tls is not None:
-        client.tls_set(**tls)
+        _encrypt(client, tls)
     client.reconnect_delay_set(1, 60)
     one.attach(client, filters)
     stop = Stop(lambda: one.queue.put((0, None)))
@@ -288,6 +289,32 @@ def _address(broker: str, usual: int) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise RowError(f"--broker {broker!r} is not HOST or HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def _check_topics(filters: list[str], prefix: str) -> None:
+    """Refuse what no broker takes (MQTT 3.1.1, section 4.7): the client would try for ever."""
+    for one in filters:
+        levels = one.split("/")
+        wild = any(sign in level and level != sign for level in levels for sign in "+#")
+        if wild or "#" in levels[:-1] or not 0 < len(one.encode()) < 65536 or "\0" in one:
+            raise RowError(
+                f"--topic {one[:60]!r} is no filter; + stands for one level, # for all that are left, at the end"
+            )
+    if not 0 < len(prefix.encode()) < 65500 or any(sign in prefix for sign in "+#\0"):
+        raise RowError(f"--publish {prefix[:60]!r} is no topic; it needs a name, without + and #")
+
+
+def _encrypt(client: Any, tls: dict[str, Any]) -> None:
+    if tls["keyfile"] and not tls["certfile"]:
+        raise RowError("--key goes with --certificate: it is the certificate's")
+    for path in filter(None, tls.values()):
+        with open(path, "rb"):
+            pass
+    try:
+        client.tls_set(**tls)
+    except OSError as error:  # what is wrong with a certificate comes without the file's name
+        names = ", ".join(filter(None, tls.values()))
+        raise RowError(f"no certificates or keys for TLS can be read from {names}: {error.strerror or error}") from None
 
 
 def _credentials(path: str | None) -> tuple[str | None, str | None]:

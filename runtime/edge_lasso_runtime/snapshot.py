@@ -33,16 +33,22 @@ def save(path: str, model: str, content: Any) -> None:
     Raises
     ------
     OSError
-        The disk is full or the folder cannot be written to; the snapshot before is still there.
+        The disk is full or the folder cannot be written to, with the snapshot's name; the one before is still there,
+        and nothing else.
     """
     text = _text(content)
     head = json.dumps({"format": FORMAT, "model": model, "checksum": _checksum(model, text)})
     new = f"{path}.new"
-    with open(new, "w", encoding="utf-8", newline="\n") as file:
-        file.write(f'{head[:-1]}, "content": {text}}}\n')
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    try:
+        with open(new, "w", encoding="utf-8", newline="\n") as file:
+            file.write(f'{head[:-1]}, "content": {text}}}\n')
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:  # a write that fails does not say where
+        if os.path.exists(new):
+            os.remove(new)
+        raise type(error)(error.errno, error.strerror, path) from None
     if os.name == "posix":  # the new name, too, must be on the disk
         folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
         try:

@@ -5,11 +5,14 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from edge_lasso.bench import bench, rendered, runtime_files
 from edge_lasso.cli import main
+from edge_lasso.detector import DetectorOptions
 from edge_lasso.quantize import quantize
+from edge_lasso.train_detector import train_detector
 from edge_lasso.train_table import train_table
 from edge_lasso_devices.boards import boards, load_board
 from edge_lasso_devices.shells import open_link
@@ -110,6 +113,35 @@ def test_counts_are_the_same_on_every_run_and_kinds_never_mix(capsys, tmp_path, 
 
 
 @pytest.mark.needs("avr-gcc", "cc", *EMULATORS)
+@pytest.mark.needs(*EMULATORS)
+def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path):
+    """Its chart, health and state are most of what it takes; where a prediction is called, that is said."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(800, 4))
+    found = train_detector(pd.DataFrame(X, columns=list("abcd")), options=DetectorOptions(8))
+    model = quantize(found.model, "int16")
+    save(model, tmp_path / "detector.json")
+    code, _, _, whole = costs(capsys, tmp_path, tmp_path / "detector.json", "--board", "pico-2")
+    assert code == 0
+    save(model.replace(sections={"fixed_point/1": model.sections["fixed_point/1"]}), tmp_path / "bare.json")
+    _, _, _, bare = costs(capsys, tmp_path, tmp_path / "bare.json", "--board", "pico-2")
+    for name in ("c:float", "c:fixed"):
+        more, less = (
+            next(
+                one["figures"]
+                for one in every
+                if (one["name"], one["kind"]) == (name, "emulated") and not one["reason"]
+            )
+            for every in (whole, bare)
+        )
+        for key in ("instructions", "flash_bytes", "ram_bytes"):
+            assert more[key]["value"] > 2 * less[key]["value"]
+    (measured,) = bench(tmp_path / "detector.json", seconds=0.2)
+    assert any("keeps state: figures are of a prediction alone" in text for text in measured.warnings)
+    (measured,) = bench(tmp_path / "bare.json", seconds=0.2)
+    assert not any("keeps state" in text for text in measured.warnings)
+
+
 def test_the_picture_has_every_modelled_time(capsys, tmp_path, models):
     picture = tmp_path / "boards.svg"
     model = models / "int16.json"

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 
 from edge_lasso.cli import main
 from edge_lasso.drift import count, drift
@@ -114,13 +115,70 @@ def test_residuals_that_rise_ask_to_retrain():
     assert found.advice.endswith("retrain: the sensors agree less than they did in training")
 
 
+def test_a_score_that_is_lower_is_no_reason_to_say_that_sensors_agree_less():
+    one, frame = model(), normal(3000)
+    frame["b"], frame["c"] = frame["a"] / 0.5, frame["a"] / 0.5  # a and b are predicted exactly
+    frame["a"] = 0.5 * frame["b"]
+    for found in (drift_of(one, frame), drift(one, digest(one, stepped(one, frame).drift).hex())):
+        assert found.score.verdict == "moved"
+        assert (found.higher, found.worse, found.moved) == (False, False, True)
+        assert "agree less" not in found.advice
+
+
+def test_rows_of_a_score_that_belong_together_count_as_one():
+    one = model()
+    hold = one.sections["detector/1"]["threshold"]["hold"]
+    assert drift_of(one, normal(400)).score.chance == pytest.approx(chi2.ppf(0.99, 3) / (400 // hold) + 0.5 / 40)
+    one.sections["drift/1"]["page_hinkley"]["limit"] = 1e6
+    one.sections["detector/1"]["threshold"]["hold"] = 30
+    found = drift_of(one, normal(150, b=0.9))
+    assert found.score.verdict == "too few rows"
+    assert found.advice == "b moved; the rows are too few to tell whether the residuals did"
+    assert not found.worse
+    assert drift_of(one, normal(150, b=5.0)).worse
+
+
+def regression():
+    inputs = (Input("a", 0, 0.0, -6.0, 6.0), Input("kind", 1, 0.0, 0.0, 1.0, categories=("x", "y")))
+    terms = (Term(2.0, (Factor(0),)), Term(1.0, (Factor(1, category=1),)))
+    section = {
+        "readings": [{"input": "a", "edges": EDGES, "parts": [0.125] * 8, "missing": 0.0}],
+        "score": {"edges": [-1.0, 0.5, 2.0], "parts": [0.25] * 4},
+        "page_hinkley": {"mean": 0.1, "deviation": 0.1, "allowance": 0.5, "limit": 100.0},
+    }
+    return loads(dumps(Model(("a", "kind"), inputs, (Output("t", 0.5, terms),), sections={"drift/1": section})))
+
+
+def test_a_table_with_the_truth_says_whether_predictions_err_more(tmp_path, capsys):
+    one = regression()
+    save(one, tmp_path / "model.json")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=2000), "kind": rng.choice(["x", "y"], 2000)})
+    frame["t"] = 2.0 * frame["a"] + (frame["kind"] == "y") + 0.5 + 0.1 * rng.normal(size=2000)
+    said = {}
+    for name, data in (
+        ("same", frame), ("worse", frame.assign(t=frame["t"] + 1.0)), ("moved", frame.assign(a=frame["a"] + 1, t=frame["t"] + 2)),
+        ("unknown", frame.drop(columns="t").assign(a=frame["a"] + 1)),
+    ):  # fmt: skip
+        data.to_csv(tmp_path / f"{name}.csv", index=False)
+        code = main(["drift", str(tmp_path / "model.json"), str(tmp_path / f"{name}.csv")])
+        out = capsys.readouterr().out
+        said[name] = code, out.splitlines()[-1]
+        assert ("level of the error: risen by" in out) == (name != "unknown")
+        assert "score" not in out
+    assert said["same"] == (0, "stable: no reason to retrain")
+    assert said["worse"] == (1, "retrain: predictions err more than they did in training")
+    assert said["moved"][1].startswith("a, the predictions moved, but the errors did not: the model still holds")
+    assert said["unknown"][1].startswith("retrain, or check a, the predictions: ")
+
+
 @pytest.mark.parametrize("rows", [0, 1, 20, 50])
 def test_few_rows_prove_nothing(rows):
     found = drift_of(model(score=False), normal(rows, b=5.0))
     assert [one.verdict for one in found.readings] == ["too few rows"] * 3
     assert not found.moved
     assert found.advice == "nothing can be said yet: too few rows"
-    assert "rows are too few to tell a move from chance; it takes" in found.notes[0]
+    assert "too few to tell a move from chance; it takes" in found.notes[0]
 
 
 def test_chance_alone_is_rarely_called_a_move():
@@ -170,6 +228,7 @@ def test_what_is_refused(file, tmp_path, capsys):
     pd.DataFrame({"a": [1.0], "b": [2.0]}).to_csv(tmp_path / "two.csv", index=False)
     for source, text in (
         ("nothing.csv", "'nothing.csv' is neither a file nor a digest"),
+        ("", "'' is neither a file nor a digest"),
         (digest(other, state.drift).hex(), "the digest is of another model"),
         (digest(one, start(one).drift).hex()[:-2], "this is no digest of a model with 3 readings"),
         (str(tmp_path / "state.json"), "is of another model ("),
@@ -179,5 +238,8 @@ def test_what_is_refused(file, tmp_path, capsys):
         error = capsys.readouterr().err
         assert text in error
         assert error.count("\n") == 1
-    with pytest.raises(DataError, match="has no training histograms"):
+    with pytest.raises(
+        DataError,
+        match=r"has no training histograms \(section drift/1\); train it with --sections estimate,health,drift",
+    ):
         drift(one.replace(sections={}), "00")

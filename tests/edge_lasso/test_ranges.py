@@ -70,6 +70,20 @@ def test_quantiles_give_ranges_that_hold_the_default():
     assert quantize(model_of(), ranges=found).inputs[0].high == found["a"][1]
 
 
+def test_quantiles_leave_lags_and_means_the_range_of_their_reading():
+    inputs = [Input("a", 0, 5.0, 0.0, 9.0)]
+    inputs += [
+        Input(f"a.{kind}2", j + 1, default, low, 9.0, stream=(kind, "a", 2))
+        for j, (kind, default, low) in enumerate((("lag", 5.0, 0.0), ("mean", 5.0, 0.0), ("difference", 0.0, -9.0)))
+    ]
+    terms = tuple(Term(1.0, (Factor(j),)) for j in range(4))
+    model = Model(tuple(one.name for one in inputs), tuple(inputs), (Output("y", 0.0, terms),))
+    found = quantile_ranges(model, np.random.default_rng(0).uniform(1.0, 8.0, (500, 4)))
+    assert set(found) == {"a", "a.difference2"}
+    made = quantize(model, ranges=found)
+    assert [one.high for one in made.inputs[:3]] == [found["a"][1]] * 3
+
+
 def test_saturation_is_counted_and_priced():
     rows = [[5.0, 0.0, 1], [12.0, 0.5, 0], [-1.0, 3.0, math.nan], [math.nan, -9.0, 7], [1e200, 0.0, 0]]
     found = saturation(model_of(), rows)

@@ -79,10 +79,18 @@ def test_the_whole_way(here, capsys):
         "normal.csv, 300 rows",
         "coefficients",
         "false alarms per day",
+        "errors of others grow, at most",
+        "4 of 5",
+        "missing inputs estimated from the others",
+        "failing sensors watched for 5 readings",
+        "drift watched for 5 readings",
     ):
         assert words in " ".join(out.split())
+    assert re.search(r"s\d +[-\d.]+ to [-\d.]+ +4 of 5 +[\d.]+ x for s\d", out)
     code, out, _ = run(capsys, "show", "d.json", "--json")
-    assert json.loads(out)["hash"] == model_hash(model)
+    found = json.loads(out)
+    assert found["hash"] == model_hash(model)
+    assert {one["name"] for one in found["if_missing"]} == set(NAMES)
     code, out, err = run(capsys, "predict", "d.json", "normal.csv")
     assert code == 0
     assert out.splitlines()[0] == "s0,s1,s2,s3,s4,status"
@@ -115,6 +123,7 @@ def test_the_whole_way(here, capsys):
         ("--watch all --time time --alarm-rate lots", "alarm rate 'lots': give a part of the rows between 0 and 1"),
         ("--watch all --time time --own-past", "--own-past needs --lags N"),
         ("--watch all --time time --gap -3", "gap is -3; it is a number of rows, 0 or more"),
+        ("--watch all --time time --gap 90", "gap is 90; of 400 rows in 5 blocks at most 19 can be left out around a block"),
         ("--watch all --time time --cv 1", "cv is 1; a detector needs residuals of rows held out, 2 blocks or more"),
         ("--watch all --time time --max-coefs 0", "--max-coefs is 0; it must be 1 or more"),
         ("--watch all --time time --chart x", "chart is 'x'; allowed are residual, ewma, both, cusum"),
@@ -161,6 +170,7 @@ def timed(row, value):
         (changed(time="soon"), "no value of column 'time' is a time, the first is 'soon'"),
         (changed(label="normal"), "column 'label' holds 'normal'"),
         (plant(10), "10 rows are too few for a chart that takes 60 rows to settle"),
+        (plant(3), "3 rows are too few: no sensor to watch varies in each of the 2 parts of them that models are fitted on"),
         (plant(1), "has 1 row to train on; at least 2 are needed"),
         (changed(**{"s0.lag1": 1.0}), "column 's0.lag1' has the name of an input computed from earlier rows"),
     ],
@@ -200,8 +210,10 @@ def test_too_few_rows_say_how_many_it_takes():
 
 
 def test_constant_and_empty_sensors_are_said_and_left_out():
-    found = train_detector(changed(s1=3.0, s3=np.nan), time="time", options=quick())
+    early = np.where(np.arange(len(plant())) < 20, plant().s4, 3.0)
+    found = train_detector(changed(s1=3.0, s3=np.nan, late=early), time="time", options=quick())
     assert [one.name for one in found.model.outputs] == ["s0", "s2", "s4"]
+    assert "'late' is constant in part of the training rows and not watched" in found.notes
     assert "'s1' is constant in training and not watched" in found.notes
     assert "'s3' has no reading and is not watched" in found.notes
 
@@ -227,6 +239,14 @@ def test_no_history_across_a_gap():
     untimed = train_detector(cut.drop(columns="time"), past=lags(2), options=quick(own_past=True))
     assert any("--time would find gaps" in note for note in untimed.notes)
     assert model_hash(untimed.model) != model_hash(found.model)
+
+
+def test_without_estimates_show_says_what_is_not_scored_meanwhile(here, capsys):
+    arguments = "train normal.csv --watch all --time time --sections none --adjust 0.1 --out d.json"
+    assert run(capsys, *arguments.split())[0] == 0
+    out = run(capsys, "show", "d.json")[1]
+    assert re.search(r"s\d +[-\d.]+ to [-\d.]+ +[0-3] of 5 +not known: not scored", out)
+    assert "adjusted on the board (step 0.1), within a factor 2" in " ".join(out.split())
 
 
 def test_some_are_watched_and_the_others_only_read():

@@ -129,11 +129,23 @@ def test_files_that_are_not_there_or_not_models(tmp_path, model_file):
     assert "bad.json: format is 'edge-lasso-model/9'; this version reads 'edge-lasso-model/1'" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["predict"], ["fly"], ["probe", "x", "--seconds", "soon"]])
-def test_bad_usage(arguments):
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "COMMAND"),
+        (["predict"], "MODEL, DATA; see: python -m edge_lasso_runtime predict --help"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["probe", "x", "--seconds", "soon"], "--seconds: 'soon' is not a number of seconds above 0"),
+        (["score", "x", "--explain", "-1"], "--explain: '-1' is not a whole number, 0 or more"),
+        (["score", "x", "--fast"], "--fast"),
+    ],
+)
+def test_bad_usage_is_refused_in_one_line(arguments, text):
     done = run(*arguments)
     assert done.returncode == 2
-    assert "error: " in done.stderr
+    assert done.stderr.startswith("edge_lasso_runtime: error: ")
+    assert text in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["predict", "score", "mqtt", "digest", "probe", "selftest"])

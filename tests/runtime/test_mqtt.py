@@ -351,11 +351,19 @@ def test_bad_usage(model, tmp_path):
         (["--broker", "host:port"], "--broker 'host:port' is not HOST or HOST:PORT"),
         (["--broker", "host", "--credentials", str(tmp_path / "none")], "none: No such file or directory"),
         (["--broker", "host", "--credentials", str(tmp_path / "model.json")], "has no line username=..."),
-        (["--broker", "host", "--period", "0"], "argument --period: invalid"),
+        (["--broker", "host", "--period", "0"], "argument --period: '0' is not a number of seconds above 0"),
+        (["--broker", "host", "--topic", "s/#/t"], "--topic 's/#/t' is no filter"),
+        (["--broker", "host", "--topic", "s+"], "--topic 's+' is no filter"),
+        (["--broker", "host", "--topic", ""], "--topic '' is no filter"),
+        (["--broker", "host", "--publish", "out/#"], "--publish 'out/#' is no topic"),
+        (["--broker", "host", "--ca", str(tmp_path / "none")], "none: No such file or directory"),
+        (["--broker", "host", "--ca", str(tmp_path / "model.json")], "can be read from " + str(tmp_path)),
+        (["--broker", "host", "--key", str(tmp_path / "model.json")], "--key goes with --certificate"),
     ):
-        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=WAIT)
         assert done.returncode == 2
         assert text in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_without_paho_it_says_what_to_install(model, tmp_path):

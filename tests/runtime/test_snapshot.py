@@ -1,6 +1,7 @@
 """Snapshots: whole at every moment, and never taken for what they are not."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 import pytest
 from streams import detecting, rows
 
-from edge_lasso_runtime import Term, save
+from edge_lasso_runtime import Term, save, snapshot
 from edge_lasso_runtime.step import start, step
 
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime", "score"]
@@ -135,6 +136,18 @@ def test_a_disk_that_fills_up_is_reported_once_and_scoring_goes_on(file, tmp_pat
     assert len(said) == 2
     assert "the state is not saved, scoring goes on" in said[0]
     assert said[1].startswith("edge_lasso_runtime: error: ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's device that is always full")
+def test_a_snapshot_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path):
+    path = tmp_path / "state.json"
+    snapshot.save(str(path), "m", {"rows": 1})
+    before = path.read_bytes()
+    (tmp_path / "state.json.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: '.*state\.json'$"):
+        snapshot.save(str(path), "m", {"rows": 2})
+    assert [one.name for one in tmp_path.iterdir()] == ["state.json"]
+    assert path.read_bytes() == before
 
 
 def test_states_of_every_kind_survive_the_file(tmp_path):
