@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso import terminal
 from edge_lasso.commands.shared import Json, ModelFile, parse_names
 from edge_lasso.errors import VerificationError
 
@@ -31,10 +32,12 @@ def export(
     """
     from edge_lasso.show import show_certificate
     from edge_lasso.verify import export as run
+    from edge_lasso_exporters.metadata import stream_facts
     from edge_lasso_runtime import load
 
+    loaded = load(model)
     certificate = run(
-        load(model),
+        loaded,
         ",".join(parse_names(to)),
         out,
         inputs=inputs,
@@ -43,6 +46,13 @@ def export(
         allow_unverified=allow_unverified,
     )
     show_certificate(certificate, as_json)
+    tensors = {one.title.partition(":")[0] for one in certificate.artifacts} & {"onnx", "tflite"}
+    left = stream_facts(loaded, False).get("caller", [])
+    if tensors and left:
+        terminal.note(
+            f"{' and '.join(sorted(tensors))} predict, and nothing else; their caller's part is {', '.join(left)} "
+            '("caller" in artifact.json)'
+        )
     status = certificate.status
     if status == "failed" or (status == "not_executed" and not allow_unverified):
         raise VerificationError(

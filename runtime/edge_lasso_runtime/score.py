@@ -158,6 +158,8 @@ def score(
         apart = step_seconds(model)
         if apart is None and any(one.stream is not None for one in model.inputs):
             raise RowError("the model looks back, but does not say how far apart readings are; give --step SECONDS")
+    if sys.stdout is None or (source == "-" and sys.stdin is None):
+        raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
     keeper = Keeper(model, path, every, fresh)
@@ -192,5 +194,5 @@ def score(
 def _write(text: str) -> None:
     """Write all of it to standard output: one that is not buffered takes a part of it when a signal comes."""
     data = memoryview(text.encode())
-    while data and sys.stdout is not None:
+    while data:
         data = data[sys.stdout.buffer.write(data) or 0 :]
