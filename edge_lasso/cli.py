@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except VerificationError as error:
-        return _fail(str(error), 1)
+        return _fail(_one_line(error), 1)
     except BrokenPipeError:
         return _reader_left()
     except SystemExit as error:  # newer Typers turn a closed pipe into one
