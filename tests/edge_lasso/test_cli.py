@@ -283,11 +283,11 @@ has_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="sees i
 
 
 @has_proc
-@pytest.mark.parametrize("delay", [0.0, 0.4])
-def test_interrupted(here, delay):
+@pytest.mark.parametrize(("delay", "how"), [(0.0, signal.SIGINT), (0.4, signal.SIGINT), (0.0, signal.SIGTERM)])
+def test_interrupted(here, delay, how):
     process = training(here)
     time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, err = process.communicate(timeout=60)
     if delay and process.returncode == 0:
         pytest.skip("this machine was done before it was interrupted")
