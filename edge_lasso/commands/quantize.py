@@ -14,7 +14,8 @@ def quantize(
     model: ModelFile,
     to: Annotated[str | None, typer.Option(help="float16, int16 or int8; by default what --max-error allows.")] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Largest allowed error, proven, in the target's unit.")
+        float | None,
+        typer.Option(help="Largest allowed error, proven, in the target's unit (of a classifier: of its logit)."),
     ] = None,
     ranges: Annotated[
         list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH, what a sensor can deliver.")

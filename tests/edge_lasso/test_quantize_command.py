@@ -42,7 +42,7 @@ def run(monkeypatch, capsys):
     return one
 
 
-def test_the_bound_and_effective_bits_are_printed(run, files):
+def test_the_bound_and_effective_bits_are_printed(run, files, capsys):
     done = run(files, "--to", "int16", "--out", "int16.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert "error at most" in done.stdout
@@ -50,6 +50,8 @@ def test_the_bound_and_effective_bits_are_printed(run, files):
     told = json.loads(run(files, "--to", "int16", "--out", "int16.json", "--json").stdout)
     assert 8.0 < told["effective_bits"][0] < 24.0
     assert load(files / "model.json").sections == {}
+    assert main(["show", "int16.json"]) == 0
+    assert "clamp in integers, else extrapolate" in capsys.readouterr().out
 
 
 def test_float_storage_tells_its_bound(run, files):
