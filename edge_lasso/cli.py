@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
 from typing import Any
 
@@ -82,6 +84,10 @@ def main(argv: list[str] | None = None) -> int:
         0 done; 1 a check or budget failed; 2 bad usage or bad input; 130 interrupted.
     """
     warnings.simplefilter("default")
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # ended by others as by Ctrl-C: nothing is left behind
     try:
         code = app(args=argv, standalone_mode=False)
         sys.stdout.flush()
@@ -89,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
             raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except VerificationError as error:
-        return _fail(str(error), 1)
+        return _fail(_one_line(error), 1)
     except BrokenPipeError:
         return _reader_left()
     except SystemExit as error:  # newer Typers turn a closed pipe into one

@@ -127,7 +127,7 @@ class Design:
             if fill is None and not text:
                 yield x, y
                 continue
-            number, category = iter(range(len(numeric))), iter(zip(text, texts, strict=True))
+            number, category = iter(range(x.shape[1])), iter(zip(text, texts, strict=True))
             parts = []
             for name in self.columns:
                 if name in self.categories:

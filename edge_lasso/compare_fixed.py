@@ -12,6 +12,8 @@ from edge_lasso_runtime.fixed_point import KEY, decode, encode, predict_q, proba
 from edge_lasso_runtime.predict import link
 from edge_lasso_runtime.sessions import Session
 
+from .trial_rows import groups_of, most_rows, with_values
+
 Table = Sequence[Sequence[float]]
 RANDOM_ROWS = 200
 
@@ -82,7 +84,7 @@ def count_rows(model: Model, seed: int = 0) -> list[list[int | None]]:
     ranges = [(low, high) for low, high, _, _ in count_ranges(model)]
     far: tuple[int | None, ...] = (None, 2**31 - 1, 1 - 2**31, 0)
     rows: list[list[int | None]] = [[end for end, _ in ranges], [end for _, end in ranges], [None] * len(ranges)]
-    for _ in range(RANDOM_ROWS):
+    for _ in range(min(RANDOM_ROWS, most_rows(len(ranges)))):
         inside = [source.randint(low, high) for low, high in ranges]
         near = [source.choice((low - 1, low, high, high + 1)) for low, high in ranges]
         rows.append([source.choice((a, a, b, source.choice(far))) for a, b in zip(inside, near, strict=True)])
@@ -90,16 +92,18 @@ def count_rows(model: Model, seed: int = 0) -> list[list[int | None]]:
 
 
 def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:
-    """Random and extreme integers inside the ranges that the proof covers."""
+    """Random and extreme integers inside the ranges that the proof covers; thousands of inputs in groups."""
     source = random.Random(seed)
     ranges = [
         (-1, one["categories"] - 1) if "categories" in one else (one["low"], one["high"]) for one in section["inputs"]
     ]
     rest = [max(min(0, high), low) for low, high in ranges]
-    rows = [[source.randint(low, high) for low, high in ranges] for _ in range(RANDOM_ROWS)]
-    rows += [[source.choice(pair) for pair in ranges] for _ in range(RANDOM_ROWS)]
-    for i, (low, high) in enumerate(ranges):
-        rows += [[*rest[:i], value, *rest[i + 1 :]] for value in (low, high, low + (high - low) // 2)]
+    count = min(RANDOM_ROWS, most_rows(len(ranges)))
+    rows = [[source.randint(low, high) for low, high in ranges] for _ in range(count)]
+    rows += [[source.choice(pair) for pair in ranges] for _ in range(count)]
+    lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+    middles = [low + (high - low) // 2 for low, high in ranges]
+    rows += [with_values(rest, places, ends) for places in groups_of(len(ranges)) for ends in (lows, highs, middles)]
     return rows
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet
 from edge_lasso.atomic import replacing
 from edge_lasso.errors import DataError
 from edge_lasso.readers import KINDS
+from edge_lasso_runtime.rows import PlainEnds
 
 Encode = Callable[[pa.RecordBatch], Any]
 Write = Callable[[Any], object]
@@ -91,7 +92,7 @@ def _to_standard_output(piece: Any) -> None:
 
 def _csv_header(schema: pa.Schema) -> bytes:
     header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(schema.names)
+    csv.writer(PlainEnds(header)).writerow(schema.names)
     return header.getvalue().encode()
 
 

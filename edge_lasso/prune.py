@@ -329,8 +329,8 @@ def _assembled(
     }
     if model.classes is not None:
         record["approximation"] = "loss to second order around the trained model"
-    # what was found on held-out rows is not this model's any more
-    about = {key: value for key, value in model.provenance.items() if key != "held_out"}
+    # what was found on held-out rows is not this model's any more, nor how its coefficients were rounded
+    about = {key: value for key, value in model.provenance.items() if key not in ("held_out", "quantized")}
     rise = errors[index] / errors[0] if errors[0] > 0.0 else 1.0
     sections = {key: value for key, value in model.sections.items() if key != "interval/1"}  # of other residuals
     pruned = model.replace(

@@ -68,7 +68,8 @@ def quantize(
     Raises
     ------
     DataError
-        For bad ranges, a model that the precision cannot hold, or a `max_error` that cannot be kept.
+        For bad ranges, a model that the precision cannot hold or whose coefficients were rounded before, or a
+        `max_error` that cannot be kept.
     """
     if to is not None and to not in PRECISIONS:
         raise DataError(f"precision {to!r} is unknown; allowed are {', '.join(PRECISIONS)}")
@@ -78,8 +79,15 @@ def quantize(
         raise DataError(f"result_bits is {result_bits!r}; allowed are 32, 16")
     done = KEY in model.sections or "quantized" in model.provenance
     chosen = (0.0 if done else MARGIN) if margin is None else margin
-    if raw and to in FLOATS:
-        raise DataError(f"a raw scale goes with fixed point (int16, int8), not with {to}")
+    rounded = model.provenance.get("quantized")
+    if isinstance(rounded, dict) and rounded.get("to") in FLOATS:  # a bound against it would hide what was lost before
+        raise DataError(
+            f"the coefficients are rounded to {rounded['to']} already; quantize the model that this one was made from, "
+            "against which the bound is proven"
+        )
+    if to in FLOATS and (raw or result_bits != 32):
+        what = "a raw scale" if raw else "an int16 result"
+        raise DataError(f"{what} goes with fixed point (int16, int8), not with {to}")
     ranged = with_ranges(with_raw(model, raw), ranges, chosen)
     ranged = ranged.replace(sections={key: value for key, value in model.sections.items() if key != KEY})
     note = {"margin": chosen, "declared": {name: list(ends) for name, ends in (ranges or {}).items()}}

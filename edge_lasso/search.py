@@ -19,6 +19,7 @@ from edge_lasso.collect_table import table_inputs
 from edge_lasso.errors import DataError, ExportError
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics
+from edge_lasso.missing import with_estimate
 from edge_lasso.quantize import quantize
 from edge_lasso.terms import numeric_inputs, provenance, to_model
 from edge_lasso.train import fit_statistics
@@ -129,6 +130,7 @@ def search(
     max_inputs: int | None = None,
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
+    estimate: bool = True,
 ) -> Front:
     """Walk inputs x precision x target for a board, each number of inputs with the lambda that is best for it.
 
@@ -147,6 +149,8 @@ def search(
         Largest number of inputs to try; by default that of the smallest cross-validated error.
     workers : int
     progress : callable, optional
+    estimate : bool
+        Models that can estimate missing inputs from the others do, as those of `train_table`; it is part of their cost.
 
     Returns
     -------
@@ -155,14 +159,15 @@ def search(
     Raises
     ------
     DataError
-        Unknown budgets, several targets, statistics without folds; nothing could be counted for the board.
+        Unknown budgets, several targets, statistics without folds, no input to try; nothing could be counted for the
+        board.
     """
     limits = dict(budgets or {})
-    _check(statistics, limits)
+    _check(statistics, limits, max_inputs)
     candidates: list[Candidate] = []
     lost: dict[str, str] = {}
     prepared: list[Prepared] = []
-    for model, error in sized_models(statistics, max_inputs, workers):
+    for model, error in sized_models(statistics, max_inputs, workers, estimate):
         prepared += _prepare(board, model, error, lost)
     with Emulators(calibrated=True) as emulators:
         if progress is not None:
@@ -190,11 +195,12 @@ def search(
 
 
 def sized_models(
-    statistics: FoldStatistics, max_inputs: int | None = None, workers: int = 1
+    statistics: FoldStatistics, max_inputs: int | None = None, workers: int = 1, estimate: bool = True
 ) -> list[tuple[Model, float]]:
     """Models of growing size and their cross-validated root mean squared error.
 
-    Each has the alpha (or refit) that is best for its number of inputs; sizes that give no other model are left out.
+    Each has the alpha (or refit) that is best for its number of inputs, and the section ``estimate/1`` if it can have
+    it; sizes that give no other model are left out.
     """
     about, design = statistics.about, design_of(statistics)
     options = replace(TrainOptions(**about["options"]), select="min", max_inputs=None, workers=workers)
@@ -206,8 +212,10 @@ def sized_models(
         fits = fit_statistics(statistics, chosen, design.terms)
         made = {**provenance(fits, statistics, chosen), "data": about["data"], "seed": about["seed"]}
         model = to_model(fits, inputs, design.columns, design.terms, made)
-        if model.inputs:
-            found.setdefault(len(model.inputs), (model, math.sqrt(fits[0].cv_error)))
+        if model.inputs and len(model.inputs) not in found:
+            if estimate:
+                model = with_estimate(model, statistics, [float(fits[0].cv_error)])
+            found[len(model.inputs)] = model, math.sqrt(fits[0].cv_error)
     return [found[size] for size in sorted(found)]
 
 
@@ -223,7 +231,9 @@ def knee(front: Sequence[Candidate]) -> Candidate:
     return front[points[at][2]]
 
 
-def _check(statistics: FoldStatistics, limits: Mapping[str, float]) -> None:
+def _check(statistics: FoldStatistics, limits: Mapping[str, float], max_inputs: int | None) -> None:
+    if max_inputs is not None and max_inputs < 1:
+        raise DataError(f"max_inputs is {max_inputs}; it must be 1 or more")
     if len(statistics.targets) != 1:
         raise DataError(f"search takes one target; these statistics have {len(statistics.targets)}")
     if not statistics.splits or "columns" not in statistics.about:

@@ -263,7 +263,10 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
         return
     show_terms(model, losses)
     show_trust(model)
-    facts = [("hash", model_hash(model)[:16]), ("readings out of range", model.policy)]
+    policy = model.policy
+    if "fixed_point/1" in model.sections and policy == "extrapolate":
+        policy = "clamp in integers, else extrapolate"
+    facts = [("hash", model_hash(model)[:16]), ("readings out of range", policy)]
     about = model.provenance
     data = about.get("data", {})
     if data:

@@ -41,6 +41,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from edge_lasso.classifier import LassoClassifier
 from edge_lasso.errors import DataError
 from edge_lasso.estimators import LassoRegressor
 from edge_lasso.terms import versions
@@ -54,7 +55,7 @@ REGRESSORS = (
     OrthogonalMatchingPursuitCV, Lars, LarsCV, BayesianRidge, ARDRegression, HuberRegressor, QuantileRegressor,
     SGDRegressor, LassoRegressor,
 )  # fmt: skip
-CLASSIFIERS = (LogisticRegression, LogisticRegressionCV)
+CLASSIFIERS = (LogisticRegression, LogisticRegressionCV, LassoClassifier)
 DEVIATIONS = 4.0
 
 
@@ -83,8 +84,8 @@ def from_sklearn(
     ----------
     estimator : fitted estimator
         Lasso, ElasticNet, Ridge, LinearRegression, their CV forms, other linear regressors of scikit-learn,
-        LassoRegressor, LogisticRegression (two or more classes), or a ``Pipeline`` of SimpleImputer, StandardScaler
-        and MinMaxScaler before one of them.
+        LassoRegressor, LogisticRegression (two or more classes), LassoClassifier, or a ``Pipeline`` of SimpleImputer,
+        StandardScaler and MinMaxScaler before one of them.
     X : array or DataFrame, shape (rows, features), optional
         Training rows: give the ranges, and the defaults where no imputer does. Without them, ranges come from a
         MinMaxScaler, or are four standard deviations around a StandardScaler's mean (the provenance says so).
@@ -107,7 +108,8 @@ def from_sklearn(
     if not isinstance(last, (*REGRESSORS, *CLASSIFIERS)):
         raise DataError(
             f"step '{steps[-1][0]}' is {type(last).__name__}; the last step must be Lasso, ElasticNet, Ridge, "
-            "LinearRegression, a CV form of them, another linear regressor of scikit-learn, or LogisticRegression"
+            "LinearRegression, a CV form of them, another linear regressor of scikit-learn, LogisticRegression, "
+            "LassoRegressor or LassoClassifier"
         )
     for name, step in steps:
         try:
@@ -118,7 +120,7 @@ def from_sklearn(
     width = int(getattr(steps[0][1], "n_features_in_", last.n_features_in_))
     names = _names(estimator, steps, feature_names, width)
     folded = _fold(steps[:-1], width)
-    if isinstance(last, LassoRegressor):
+    if isinstance(last, LassoRegressor | LassoClassifier):
         _fill(folded, last.feature_means_)
         for one in last.model_.inputs:
             j = folded.kept[one.column]
@@ -144,7 +146,9 @@ def from_sklearn(
         ), link)
         for m, name in enumerate(outputs)
     )  # fmt: skip
-    about = {"solver": f"scikit-learn {type(last).__name__}", "ranges": source, "versions": versions()}
+    ours = isinstance(last, LassoRegressor | LassoClassifier)
+    solver = f"{'edge-lasso' if ours else 'scikit-learn'} {type(last).__name__}"
+    about = {"solver": solver, "ranges": source, "versions": versions()}
     return from_dict(to_dict(Model(tuple(names), inputs, made, classes=classes, provenance=about)))
 
 
@@ -262,7 +266,8 @@ def _outputs(
         classes = tuple(str(name) for name in last.classes_)
         link = "logistic" if count == 1 else "softmax"
         default = ("y",) if count == 1 else tuple(f"y = {name}" for name in classes)
-        if count > 1 and (str(getattr(last, "multi_class", "auto")) == "ovr" or last.solver == "liblinear"):
+        one_vs_rest = str(getattr(last, "multi_class", "auto")) == "ovr" or getattr(last, "solver", "") == "liblinear"
+        if count > 1 and one_vs_rest:
             raise DataError(
                 "one-vs-rest LogisticRegression cannot be folded; fit it with another solver or multi_class"
             )

@@ -313,8 +313,9 @@ def category_codes(column: pa.Array, categories: Sequence[str]) -> Array:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         codes = pa.compute.index_in(column, value_set=pa.array(categories, column.type), skip_nulls=True)
         return np.asarray(codes.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-    where = {name: float(i) for i, name in enumerate(categories)}
-    return np.array([where.get(str(value), np.nan) for value in column.to_pylist()], dtype=np.float64)
+    where: dict[str | None, float] = {name: float(i) for i, name in enumerate(categories)}
+    words = [None if value is None else str(value) for value in column.to_pylist()]
+    return np.array([where.get(word, np.nan) for word in words], dtype=np.float64)
 
 
 def model_columns(model: Model) -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import TypeVar
 
 from edge_lasso_runtime.model import Input, Model
 
@@ -19,6 +20,7 @@ VALUES = 300_000
 """Readings in the rows of one kind, about, for models of more than `WIDE` inputs."""
 FEWEST = 64
 Row = list[float]
+Value = TypeVar("Value", int, float)
 
 
 def trial_rows(
@@ -42,7 +44,7 @@ def trial_rows(
     """
     source = random.Random(seed)
     inputs = model.inputs
-    n_random = min(n_random, _most(len(inputs)))
+    n_random = min(n_random, most_rows(len(inputs)))
     rest = [_rest(one) for one in inputs]
     rows: dict[str, list[Row]] = {
         "real": [list(map(float, row)) for row in real or ()],
@@ -56,17 +58,19 @@ def trial_rows(
     return {kind: found for kind, found in rows.items() if found or kind == "real"}
 
 
-def _most(count: int) -> int:
+def most_rows(count: int) -> int:
+    """How many rows of one kind there may be for so many inputs."""
     return max(VALUES // max(count, 1), FEWEST)
 
 
-def _groups(count: int) -> list[range]:
+def groups_of(count: int) -> list[range]:
     """The inputs to treat alike in one row: each by itself, or every so many-th together."""
-    number = count if count <= WIDE else min(count, _most(count))
+    number = count if count <= WIDE else min(count, most_rows(count))
     return [range(i, count, number) for i in range(number)]
 
 
-def _with(row: Row, places: range, values: Row) -> Row:
+def with_values(row: list[Value], places: range, values: Sequence[Value]) -> list[Value]:
+    """A row with the values of another in some places."""
     changed = list(row)
     for i in places:
         changed[i] = values[i]
@@ -140,7 +144,7 @@ def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int
             [math.nextafter(low, -math.inf) for low, _ in ranges],
         ]
         ends += [[value] * len(inputs) for value in (0.5, -0.0, 5e-324)]
-    rows += [_with(rest, group, values) for group in _groups(len(inputs)) for values in ends]
+    rows += [with_values(rest, group, values) for group in groups_of(len(inputs)) for values in ends]
     for i, one in enumerate(inputs):
         for category in range(len(one.categories or ())):
             rows.append([*rest[:i], float(category), *rest[i + 1 :]])
@@ -158,22 +162,22 @@ def _alone(model: Model) -> list[Row]:
     if count <= WIDE:
         kinds = [[high for _, high in ranges], [low for low, _ in ranges], [1e3 * span for span in spans]]
         kinds.append([-1e6 * span for span in spans])
-    for group in _groups(count):
+    for group in groups_of(count):
         for values in kinds:
-            rows.append(_with(none, group, [max(min(value, limit), -limit) for value in values]))
+            rows.append(with_values(none, group, [max(min(value, limit), -limit) for value in values]))
     # Products vanish while all others are zero: the same with all others at one, or at their largest.
     if model.degree > 1:
         largest = [max(pair, key=abs) for pair in ranges]
         ones = [1.0] * count
-        for group in _groups(count):
+        for group in groups_of(count):
             for others in (largest, ones):
-                rows += [_with(others, group, values) for values in ([0.0] * count, ones, largest)]
+                rows += [with_values(others, group, values) for values in ([0.0] * count, ones, largest)]
     return rows
 
 
 def _alike(model: Model, spans: Row) -> Row:
     """Readings of several inputs whose terms are of one size: none hides behind another of its group."""
-    if len(spans) == len(_groups(len(spans))):
+    if len(spans) == len(groups_of(len(spans))):
         return spans
     sizes = [0.0] * len(spans)
     for output in model.outputs:
@@ -188,7 +192,7 @@ def _alike(model: Model, spans: Row) -> Row:
 def _missing(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
     inside = [_inside(one, source) for one in inputs]
     rows = [[NAN] * len(inputs)]
-    rows += [_with(inside, group, [NAN] * len(inputs)) for group in _groups(len(inputs))]
+    rows += [with_values(inside, group, [NAN] * len(inputs)) for group in groups_of(len(inputs))]
     rows += [[NAN if source.random() < 0.5 else _inside(one, source) for one in inputs] for _ in range(count)]
     return rows
 
@@ -199,7 +203,7 @@ def _huge(model: Model, rest: Row) -> list[Row]:
     beyond = math.nextafter(limit, math.inf)
     values = (limit, -limit, beyond, -beyond, math.inf, -math.inf, 1.7e308)
     rows = [[value] * count for value in values]
-    for group in _groups(count):
+    for group in groups_of(count):
         for value in values if count <= 50 else values[:1] + values[4:5]:
-            rows.append(_with(rest, group, [value] * count))
+            rows.append(with_values(rest, group, [value] * count))
     return rows

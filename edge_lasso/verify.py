@@ -157,6 +157,12 @@ def verify(
     return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
 
 
+def others(out: Path, model: Model) -> list[str]:
+    """Names of the artifacts in a folder that were made from another model."""
+    made = model_hash(model)
+    return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != made]
+
+
 def _rendered(model: Model, target: str, trials: _Trials) -> list[Execution]:
     """A target's default variant, rendered into a temporary folder; what cannot be rendered is not executed."""
     try:

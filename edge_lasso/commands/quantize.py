@@ -14,7 +14,8 @@ def quantize(
     model: ModelFile,
     to: Annotated[str | None, typer.Option(help="float16, int16 or int8; by default what --max-error allows.")] = None,
     max_error: Annotated[
-        float | None, typer.Option(help="Largest allowed error, proven, in the target's unit.")
+        float | None,
+        typer.Option(help="Largest allowed error, proven, in the target's unit (of a classifier: of its logit)."),
     ] = None,
     ranges: Annotated[
         list[str] | None, typer.Option("--range", help="NAME=LOW:HIGH, what a sensor can deliver.")
@@ -47,8 +48,8 @@ def quantize(
     from edge_lasso.tables import model_rows
     from edge_lasso_runtime import load, save
 
-    declared = dict(parse_range(one) for one in ranges or [])
-    counts = dict(parse_raw(one) for one in raw or [])
+    declared = _once("--range", [parse_range(one) for one in ranges or []])
+    counts = _once("--raw", [parse_raw(one) for one in raw or []])
     if quantiles is not None and data is None:
         raise DataError("--quantiles are of the readings in --data DATA, which is missing")
     target = out or model
@@ -60,3 +61,14 @@ def quantize(
     after = run(before, to, declared, max_error, margin, result_bits, counts)
     save(after, target)
     show_quantized(after, target, as_json, None if rows is None else saturation(after, rows))
+
+
+def _once(option: str, pairs: list[tuple[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
+    """Declarations by name; two of the same name contradict each other."""
+    from edge_lasso.errors import DataError
+
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{option} is given twice for {name!r}; give it once")
+    return dict(pairs)

@@ -26,6 +26,9 @@ def search(
     categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
     cv: Annotated[int, typer.Option(help="Folds of cross-validation.")] = 5,
     max_inputs: Annotated[int | None, typer.Option(help="Largest number of inputs to try.")] = None,
+    sections: Annotated[
+        str, typer.Option(help="estimate (missing inputs from the others, where possible), or none.")
+    ] = "estimate",
     out: Annotated[Path, typer.Option(help="Folder for the chosen model, its artifact and the front.")] = Path(
         "search"
     ),
@@ -43,10 +46,16 @@ def search(
     from edge_lasso.search import search as run
     from edge_lasso.show_search import front_json, front_picture, show_front
     from edge_lasso.train_table import train_table
-    from edge_lasso.verify import export
+    from edge_lasso.verify import export, others
     from edge_lasso_devices.boards import load_board
 
     limits = parse_budgets(budget)
+    if sections not in ("estimate", "none"):
+        raise DataError(f"--sections is {sections!r}; search takes estimate or none, train has the others")
+    if cv < 2:
+        raise DataError(f"--cv is {cv}; search compares models by cross-validation, which needs 2 folds or more")
+    if max_inputs is not None and max_inputs < 1:
+        raise DataError(f"--max-inputs is {max_inputs}; it must be 1 or more")
     known = load_board(board)
     if not out.parent.is_dir() or out.is_file():
         raise DataError(f"{out} cannot be a folder for results; choose another place with --out")
@@ -57,7 +66,9 @@ def search(
             categorical=parse_names(categorical), cv=cv, progress=advance,
         )  # fmt: skip
     with terminal.progress("counting") as advance:
-        front = run(result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name))
+        front = run(
+            result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name), sections != "none"
+        )
     if front.choice is None:
         show_front(front, known, as_json)
         raise VerificationError(f"{front.missed}; allow more, or fewer inputs")
@@ -67,6 +78,8 @@ def search(
     write_json(out / "front.json", front_json(front, known))
     write_text(out / "front.svg", front_picture(front, known))
     show_front(front, known, as_json)
+    for name in others(out / "artifacts", front.choice.model):
+        terminal.note(f"note: {out}/artifacts/{name} is of an earlier model; it is no part of this choice")
     if certificate.status != "passed":
         raise VerificationError(f"the chosen artifact {certificate.status.replace('_', ' ')} when it was run here")
     if not as_json:

@@ -64,7 +64,7 @@ CATEGORY = """
 
 def _category(name, value):
     known = CATEGORIES[name]
-    return known.index(str(value)) if str(value) in known else -1
+    return known.index(str(value)) if value is not None and value == value and str(value) in known else -1
 """
 LOGISTIC = '''
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
 
 
 def _refuse(text: str) -> int:
-    print(f"edge_lasso_runtime: error: {text}", file=sys.stderr)
+    print(f"edge_lasso_runtime: error: {' '.join(text.split())}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -244,7 +244,7 @@ def _predict(options: Any) -> int:
     from .format import load
     from .interval import interval
     from .predict import predict
-    from .rows import explained_header, explained_row, read_rows, result_header, result_row
+    from .rows import PlainEnds, explained_header, explained_row, read_rows, result_header, result_row
 
     model = load(options.model)
     if options.interval and "interval/1" not in model.sections:
@@ -255,7 +255,7 @@ def _predict(options: Any) -> int:
     else:
         source = open(options.data, encoding="utf-8-sig", newline="")  # noqa: SIM115
     with source:
-        out = writer(sys.stdout, lineterminator="\n")
+        out = writer(PlainEnds(sys.stdout))
         for i, row in enumerate(read_rows(source, model)):
             if i == 0:
                 out.writerow(

@@ -93,6 +93,20 @@ def _number(text: str) -> float | None:
         return None
 
 
+class PlainEnds:
+    """Where a ``csv.writer`` that ends its lines with CR and LF writes plain ones.
+
+    Such a writer quotes a lone carriage return, too: unquoted, it would end the line for who reads it.
+    """
+
+    def __init__(self, out: Any) -> None:
+        self.out = out
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        self.out.write(line[:-2] + "\n")
+
+
 def result_header(model: Model, interval: bool = False) -> list[str]:
     """Columns of a result: the label first for a classifier, then one per output, its interval, status and faults."""
     names = [one.name for one in model.outputs]

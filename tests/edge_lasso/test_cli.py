@@ -111,6 +111,9 @@ def test_the_whole_way(capsys, here):
     assert out.splitlines()[0] == "y,status"
     assert len(out.splitlines()) == 301
     assert "300 rows" in err
+    before = (here / "data.csv").read_bytes()
+    assert "data.csv is what is read" in refused(capsys, here, "predict", "p.json", "data.csv", "--out", "data.csv")
+    assert (here / "data.csv").read_bytes() == before
     code, out, _ = run(
         capsys, "bench", "a/python-fixed", "--seconds", "0.3", "--budget", "inputs=2", "--json", "b.json"
     )
@@ -280,11 +283,11 @@ has_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="sees i
 
 
 @has_proc
-@pytest.mark.parametrize("delay", [0.0, 0.4])
-def test_interrupted(here, delay):
+@pytest.mark.parametrize(("delay", "how"), [(0.0, signal.SIGINT), (0.4, signal.SIGINT), (0.0, signal.SIGTERM)])
+def test_interrupted(here, delay, how):
     process = training(here)
     time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, err = process.communicate(timeout=60)
     if delay and process.returncode == 0:
         pytest.skip("this machine was done before it was interrupted")

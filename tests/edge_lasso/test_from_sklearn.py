@@ -24,7 +24,7 @@ from sklearn.linear_model import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from edge_lasso import LassoRegressor, from_sklearn
+from edge_lasso import LassoClassifier, LassoRegressor, from_sklearn
 from edge_lasso.errors import DataError
 from edge_lasso.predict_table import linear_rows, link_rows
 from edge_lasso_runtime import dumps, loads, predict
@@ -161,6 +161,21 @@ def test_our_own_estimator_knows_ranges_and_defaults(data, scaler):
         seen = X[:, one.column]
         assert [one.low, one.high] == pytest.approx([np.nanmin(seen), np.nanmax(seen)], rel=1e-12)
         assert one.default == pytest.approx(np.nanmean(seen), rel=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_our_own_classifier_knows_ranges_and_defaults(classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = holes(X)[y < classes], np.array(["a", "b", "c"])[y[y < classes]]
+    for last in (LassoClassifier(), make_pipeline(StandardScaler(), LassoClassifier())):
+        last.fit(X, y)
+        model = from_sklearn(last)
+        assert model.classes == ("a", "b", "c")[:classes]
+        np.testing.assert_allclose(outputs(model, X), last.predict_proba(X)[:, -len(model.outputs) :], rtol=1e-9)
+        for one in model.inputs:
+            seen = X[:, one.column]
+            assert [one.low, one.high] == pytest.approx([np.nanmin(seen), np.nanmax(seen)], rel=1e-12)
+            assert one.default == pytest.approx(np.nanmean(seen), rel=1e-12)
 
 
 def test_an_input_without_gaps_in_the_rows_has_their_mean_as_default(data):

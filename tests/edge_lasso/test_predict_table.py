@@ -170,6 +170,10 @@ def test_suffixes_and_names_that_cannot_be_written(tmp_path):
         predict_table(model, table, tmp_path / "out.parquet")
     predict_table(model, table, tmp_path / "out")
     assert (tmp_path / "out").read_text() == "status,status\n1.9,ok\n"
+    odd = plain().replace(outputs=(plain().outputs[0].replace(name="carriage\rreturn"),))
+    predict_table(odd, table, tmp_path / "out")
+    with open(tmp_path / "out", newline="") as file:
+        assert next(csv.reader(file)) == ["carriage\rreturn", "status"]
     assert {one.name for one in tmp_path.iterdir()} == {"out"}
 
 

@@ -10,6 +10,7 @@ from edge_lasso.estimators import LassoRegressor
 from edge_lasso.fit import TrainOptions
 from edge_lasso.folds import FoldStatistics, collect, forward_chain, kfold
 from edge_lasso.prune import input_losses, prune
+from edge_lasso.quantize import quantize
 from edge_lasso.statistics import Statistics
 from edge_lasso.terms import numeric_inputs, provenance, term_names, to_model
 from edge_lasso.train import fit_statistics
@@ -198,6 +199,12 @@ def test_several_outputs_lose_an_input_together():
 def test_nothing_to_do_returns_the_model():
     estimator, _, _ = fitted(8)
     assert prune(estimator.model_, estimator.statistics_, max_inputs=50) is estimator.model_
+
+
+def test_refitted_coefficients_are_not_called_rounded():
+    estimator, _, _ = fitted(9)
+    rounded = quantize(estimator.model_, "float16")
+    assert "quantized" not in prune(rounded, estimator.statistics_, max_inputs=2).provenance
 
 
 def test_statistics_from_a_file(tmp_path):

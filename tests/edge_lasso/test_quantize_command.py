@@ -42,7 +42,7 @@ def run(monkeypatch, capsys):
     return one
 
 
-def test_the_bound_and_effective_bits_are_printed(run, files):
+def test_the_bound_and_effective_bits_are_printed(run, files, capsys):
     done = run(files, "--to", "int16", "--out", "int16.json")
     assert (done.returncode, done.stderr) == (0, "")
     assert "error at most" in done.stdout
@@ -50,6 +50,8 @@ def test_the_bound_and_effective_bits_are_printed(run, files):
     told = json.loads(run(files, "--to", "int16", "--out", "int16.json", "--json").stdout)
     assert 8.0 < told["effective_bits"][0] < 24.0
     assert load(files / "model.json").sections == {}
+    assert main(["show", "int16.json"]) == 0
+    assert "clamp in integers, else extrapolate" in capsys.readouterr().out
 
 
 def test_float_storage_tells_its_bound(run, files):
@@ -118,6 +120,8 @@ def test_a_coefficient_that_rounds_to_zero_is_told(run, files):
     (("--range", "t=0:inf"), "the range 0.0 to inf of input 't' is not finite"),
     (("--raw", "adc=0:1"), "the raw scale of 'adc' is 0.0:1.0"),
     (("--raw", "adc=1e-9"), "do not fit 16 bits"),
+    (("--range", "t=-50:50", "--range", "t=-60:60"), "--range is given twice for 't'"),
+    (("--to", "float16", "--result-bits", "16"), "an int16 result goes with fixed point"),
     (("--result-bits", "8"), "result_bits is 8; allowed are 32, 16"),
     (("--max-error", "1e-9"), "an error of at most 1e-09 cannot be proven; the best bound is "),
 ])  # fmt: skip
@@ -128,3 +132,12 @@ def test_refused_in_one_line(run, files, arguments, message):
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (files / "model.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("to", ["float16", "int16"])
+def test_rounded_coefficients_are_not_quantized_again(run, files, to):
+    assert run(files, "--to", "float16").returncode == 0  # in place: what was trained is gone
+    done = run(files, "--to", to)
+    assert done.returncode == 2
+    assert "the coefficients are rounded to float16 already; " in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -10,6 +10,7 @@ import pytest
 from edge_lasso.bench import Measurement
 from edge_lasso.cli import main
 from edge_lasso.errors import BoardError, DataError
+from edge_lasso.fit import TrainOptions
 from edge_lasso.search import COSTS, knee, search, sized_models
 from edge_lasso.show_search import show_front
 from edge_lasso.train_table import train_table
@@ -48,6 +49,14 @@ def test_models_of_growing_size_err_less(statistics):
     assert sizes[:4] == [1, 2, 3, 4]
     assert errors[:4] == sorted(errors[:4], reverse=True)
     assert errors[3] == pytest.approx(0.3, abs=0.05)
+
+
+def test_missing_inputs_are_estimated_as_a_trained_model_does(table, statistics):
+    trained = train_table(table, "y", options=TrainOptions(select="min", max_inputs=4)).model
+    found = {len(model.inputs): model for model, _ in sized_models(statistics, 4)}
+    assert found[4].sections["estimate/1"] == trained.sections["estimate/1"]
+    assert not found[1].sections
+    assert not any(model.sections for model, _ in sized_models(statistics, 3, estimate=False))
 
 
 def test_the_choice_is_the_most_accurate_that_keeps_the_budgets(front):
@@ -100,11 +109,21 @@ def test_the_command(table, tmp_path, monkeypatch, capsys):
     [choice] = [one for one in front["candidates"] if one["choice"]]
     assert [one.name for one in load("uno/model.json").inputs] == choice["inputs"]
     assert (tmp_path / "uno" / "artifacts" / "c-fixed").is_dir()
+    assert "estimate/1" in load("uno/model.json").sections
     ElementTree.parse(tmp_path / "uno" / "front.svg")
+    capsys.readouterr()
+    assert main([*arguments, "--sections", "none", "--out", "uno"]) == 0  # c:float now
+    assert not load("uno/model.json").sections
+    assert "uno/artifacts/c-fixed is of an earlier model" in capsys.readouterr().err
     assert main([*arguments, "--budget", "cycles=5", "--out", "none"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "none").exists()
-    for wrong, said in ((("--budget", "flashes=1"), "is unknown"), (("--cv", "0"), "cross-validation")):
+    for wrong, said in (
+        (("--budget", "flashes=1"), "is unknown"),
+        (("--cv", "0"), "--cv is 0; search compares models by cross-validation"),
+        (("--max-inputs", "0"), "--max-inputs is 0; it must be 1 or more"),
+        (("--sections", "drift"), "search takes estimate or none"),
+    ):
         assert main([*arguments, *wrong, "--out", "none"]) == 2
         found = capsys.readouterr()
         assert said in found.err

@@ -136,6 +136,18 @@ def test_the_targets_own_past_is_used_when_it_is_named():
     assert alone.columns == ("y", "y.lag1")
 
 
+def test_categories_and_the_past_go_together(tmp_path):
+    table = plant()
+    mode = np.random.default_rng(1).choice(["off", "on"], table.num_rows)
+    y = table["y"].to_numpy() + 3.0 * (mode == "on")
+    table = pa.table({"mode": mode, **{name: table[name] for name in ("time", "u", "v")}, "y": y})
+    model = train_table(table, "y", time="time", categorical=["mode"], past=lags(2), cv=3).model
+    assert [one.name for one in model.inputs] == ["mode", "u", "u.lag2"]
+    predict_table(model, table, tmp_path / "p.csv")
+    predicted = pyarrow.csv.read_csv(tmp_path / "p.csv")["y"].to_numpy()
+    assert np.std((predicted - y)[2:]) < 0.3
+
+
 def test_no_derived_input_reaches_across_a_gap():
     minutes = np.concatenate([np.arange(300), np.arange(320, 620)])
     table = plant(minutes=minutes)

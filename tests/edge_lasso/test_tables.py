@@ -402,6 +402,7 @@ def test_rows_of_a_model(tmp_path, kind):
 
 def test_categories_that_are_numbers_or_encoded():
     assert category_codes(pa.array([3, None, 1]), ["1", "3"])[[0, 2]].tolist() == [1.0, 0.0]
+    np.testing.assert_array_equal(category_codes(pa.nulls(2), ["None", "x"]), [NAN, NAN])
     encoded = pa.array(["x", None, "z", "y"]).dictionary_encode()
     np.testing.assert_array_equal(category_codes(encoded, ["x", "y"]), [0, NAN, NAN, 1])
 

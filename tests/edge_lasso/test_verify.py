@@ -11,9 +11,10 @@ import pytest
 
 from edge_lasso.certificate import Certificate, Execution, from_json
 from edge_lasso.compare import differences
+from edge_lasso.compare_fixed import integer_rows
 from edge_lasso.errors import DataError, ExportError, SessionError
 from edge_lasso.quantize import quantize
-from edge_lasso.trial_rows import trial_rows
+from edge_lasso.trial_rows import VALUES, trial_rows
 from edge_lasso.verify import CERTIFICATE, export, verify
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, format, model_hash, save
@@ -386,3 +387,12 @@ def test_a_folder_that_cannot_be_written(tmp_path):
             export(model(), "python", folder / "out")
     finally:
         folder.chmod(0o700)
+
+
+def test_rows_of_integers_do_not_grow_with_the_square_of_the_inputs():
+    for count in (3, 200, 5000):
+        ranges = {"inputs": [{"low": -5, "high": 9 + i % 3} for i in range(count)]}
+        rows = integer_rows(ranges)
+        assert len(rows) * count <= 6 * VALUES
+        for i in (0, count // 2, count - 1):
+            assert {row[i] for row in rows} >= {-5, 9 + i % 3, 0}

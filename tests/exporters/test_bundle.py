@@ -76,7 +76,9 @@ def test_the_same_in_every_cpython(write, shapes, rows_of, python_named, name):
         assert compare(session, model, plain, rows, values, tolerances).faults == []
 
 
-@pytest.mark.parametrize("name", ['a"b\\', "new\nline", "größe µ", "\u2028", "日本", "__import__('os')"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ['a"b\\', "new\nline", "old\rline", "größe µ", "\u2028", "日本", "__import__('os')"], ids=ascii
+)
 def test_names_of_any_kind(tmp_path, nasty, name):
     certificate = export(nasty(name), "python:pyz", tmp_path / "out")
     assert certificate.status == "passed", certificate.artifacts[0].reason

@@ -183,6 +183,17 @@ def test_golden(simple, variant):
     assert source_of(model, variant) == golden.read_text(), f"if this change is meant, replace {golden.name}"
 
 
+@pytest.mark.parametrize("variant", ["double", "fixed"])
+def test_no_reading_is_not_a_category_called_none(variant):
+    kind = Input("kind", 0, None, None, None, categories=("None", "nan"))
+    terms = (Term(5.0, (Factor(0, 0),)), Term(7.0, (Factor(0, 1),)))
+    model = Model(("kind",), (kind,), (Output("y", 1.0, terms),))
+    scope = load(quantize(model) if variant == "fixed" else model, variant)
+    for reading in (None, math.nan):
+        assert scope["predict_row"]({"kind": reading}) == (pytest.approx(1.0, abs=1e-6), "degraded: kind missing")
+    assert scope["predict_row"]({"kind": "None"}) == (pytest.approx(6.0, abs=1e-6), "ok")
+
+
 def test_api(simple):
     scope = load(simple)
     assert scope["FEATURES"] == ("a", "b")
