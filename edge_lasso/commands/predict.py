@@ -9,7 +9,6 @@ import typer
 
 from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
-from edge_lasso.errors import DataError
 
 
 def predict(
@@ -33,9 +32,7 @@ def predict(
     from edge_lasso_runtime import load
 
     if out is not None:
-        check_folder(out)
-        if out.exists() and any(out.samefile(one) for one in (data, model) if one.exists()):
-            raise DataError(f"--out {out} is what is read; predictions would replace it: choose another file")
+        check_folder(out, data, model)
     with terminal.progress("predicting") as advance:
         done = predict_table(load(model), data, out, advance, interval, estimate)
     terminal.note(

@@ -27,6 +27,6 @@ def report(
     from edge_lasso.report import collect, write
 
     target = out or model.with_suffix(".html")
-    check_folder(target)
+    check_folder(target, model, data)
     write(collect(model, data), target)
     terminal.say(f"wrote {target}")

@@ -62,9 +62,11 @@ def save_both(model: Any, statistics: Any, path: Path) -> None:
         save(model, path)
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a file that cannot be written there before the work begins."""
+def check_folder(path: Path, *read: Path | None) -> None:
+    """Refuse a file that cannot be written there, or replaces what is `read`, before the work begins."""
     if not path.parent.is_dir():
         raise DataError(f"folder {path.parent} does not exist; make it, or choose another place with --out")
     if path.is_dir():
         raise DataError(f"{path} is a folder; --out wants a file")
+    if path.exists() and any(path.samefile(one) for one in read if one is not None and one.exists()):
+        raise DataError(f"--out {path} is what is read; the result would replace it: choose another file")

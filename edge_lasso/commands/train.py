@@ -199,7 +199,7 @@ def train(
         raise DataError(f"--task is '{task}'; allowed are regression, classification and anomaly")
     if class_weight is not None and task != "classification":
         raise DataError("--class-weight is for --task classification")
-    check_folder(out)
+    check_folder(out, data)
     training = TrainOptions(
         l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
         workers=os.cpu_count() or 1,
@@ -256,7 +256,7 @@ def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_jso
 
     if options.max_coefs is not None and options.max_coefs < 1:
         raise DataError(f"--max-coefs is {options.max_coefs}; it must be 1 or more")
-    check_folder(out)
+    check_folder(out, data)
     options = replace(options, rate=None if alarm_rate is None else parse_rate(alarm_rate))
     with terminal.progress("fitting") as advance:
         result = train_detector(data, options=options, progress=advance, **what)
@@ -270,7 +270,7 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
     from edge_lasso.update_table import compare, update_table
     from edge_lasso_runtime import load
 
-    check_folder(out)
+    check_folder(out, data)
     old = statistics.with_name(statistics.name.removesuffix(".stats.npz") + ".json")
     if max_worse is not None and not old.exists():
         raise DataError(f"--max-worse needs the old model, and {old} is not there; keep model and statistics together")

@@ -186,7 +186,8 @@ class Readings:
     def _found(self, values: list[Any]) -> Found:
         time = values.pop() if self._time else None
         for k, codes in self._codes:
-            values[k] = codes.get(str(values[k]), -1)
+            one = values[k]
+            values[k] = -1 if one is None or one != one else codes.get(str(one), -1)
         return values, time
 
     def _fit(self, fields: list[str]) -> None:

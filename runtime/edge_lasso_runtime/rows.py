@@ -53,7 +53,8 @@ def _csv_rows(first: str, source: Iterator[str], model: Model) -> Iterator[dict[
     for one in model.inputs:
         if header.count(one.name) != 1:
             problem = "has no" if one.name not in header else "has more than one"
-            raise RowError(f"the header {problem} column {one.name!r}, which the model reads")
+            more = "" if one.stream is None else "; score computes it from earlier rows"
+            raise RowError(f"the header {problem} column {one.name!r}, which the model reads{more}")
         wanted[one.name] = (header.index(one.name), one.categories is None)
     while True:
         try:

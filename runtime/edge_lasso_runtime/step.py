@@ -339,7 +339,8 @@ def _flat_sums(sums: Any, x: list[float]) -> list[float]:
 def _category(one: Input, value: Any, named: bool) -> float:
     known = one.categories or ()
     if named:
-        return float(known.index(str(value))) if value is not None and str(value) in known else -1.0
+        there = value is not None and value == value  # NaN is no category, whatever it is called
+        return float(known.index(str(value))) if there and str(value) in known else -1.0
     try:
         code = float(value)
     except (TypeError, ValueError, OverflowError):

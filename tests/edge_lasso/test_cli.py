@@ -113,6 +113,7 @@ def test_the_whole_way(capsys, here):
     assert "300 rows" in err
     before = (here / "data.csv").read_bytes()
     assert "data.csv is what is read" in refused(capsys, here, "predict", "p.json", "data.csv", "--out", "data.csv")
+    assert "is what is read" in refused(capsys, here, "train", "data.csv", "--target", "y", "--out", "data.csv")
     assert (here / "data.csv").read_bytes() == before
     code, out, _ = run(
         capsys, "bench", "a/python-fixed", "--seconds", "0.3", "--budget", "inputs=2", "--json", "b.json"

@@ -10,6 +10,7 @@ import pytest
 from edge_lasso_runtime import Factor, Input, Model, ModelFormatError, Output, Term, dumps, loads, predict
 from edge_lasso_runtime.detector import shares, watched
 from edge_lasso_runtime.drift import digest, psi, read_digest
+from edge_lasso_runtime.readings import Readings
 from edge_lasso_runtime.step import interval, start, step
 from edge_lasso_runtime.stream import warm_up
 
@@ -390,3 +391,16 @@ def test_an_alarm_goes_on_while_nothing_is_known(aggregate):
         assert away.score == pytest.approx(result.score)
     again, state = step(model, state, [9.0, -9.0, 9.0])
     assert (again.alarm, again.onset, state.detector.onsets) == (True, False, 1)
+
+
+def test_what_is_missing_is_no_category_whatever_it_is_called():
+    inputs = (number("a", 0), Input("kind", 1, None, None, None, categories=("nan", "None")))
+    terms = (Term(1.0, (Factor(0),)), Term(5.0, (Factor(1, 0),)), Term(7.0, (Factor(1, 1),)))
+    model = loads(dumps(Model(("a", "kind"), inputs, (Output("y", 0.0, terms),))))
+    for kind in (None, NAN, math.nan):
+        result, _ = step(model, start(model), {"a": 1.0, "kind": kind})
+        assert (result.linear, result.faults) == ([1.0], {"kind": "missing"})
+    assert step(model, start(model), {"a": 1.0, "kind": "nan"})[0].linear == [6.0]
+    found = Readings(model, None, print)
+    assert found.read(b'{"a": 1, "kind": null}') == ([1.0, -1], None)
+    assert found.read(b'{"a": 1, "kind": "None"}') == ([1.0, 1], None)
