@@ -69,14 +69,14 @@ def search(
         front = run(
             result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name), sections != "none"
         )
-    out.mkdir(exist_ok=True)
-    write_json(out / "front.json", front_json(front, known))
-    write_text(out / "front.svg", front_picture(front, known))
     if front.choice is None:
         show_front(front, known, as_json)
         raise VerificationError(f"{front.missed}; allow more, or fewer inputs")
+    out.mkdir(exist_ok=True)
     certificate = export(front.choice.model, front.choice.artifact, out / "artifacts")
     save_both(front.choice.model, result.folds, out / "model.json")
+    write_json(out / "front.json", front_json(front, known))
+    write_text(out / "front.svg", front_picture(front, known))
     show_front(front, known, as_json)
     for name in others(out / "artifacts", front.choice.model):
         terminal.note(f"note: {out}/artifacts/{name} is of an earlier model; it is no part of this choice")
