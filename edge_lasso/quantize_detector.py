@@ -7,12 +7,14 @@ its error come from `quantize`'s own pieces; charts, limits and the threshold ar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from edge_lasso_runtime.detector import KEY as DETECTOR
-from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, fraction_of
+from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of
 from edge_lasso_runtime.fixed_detector_section import FRACTIONS, highest, reach_q, refused, validate
 from edge_lasso_runtime.fixed_point import INT16, ROOM
 from edge_lasso_runtime.fixed_point import KEY as FIXED
@@ -36,7 +38,6 @@ from .error_bound import (
 )
 
 Rounded = Callable[[dict[Key, Fraction], list["Grid | None"], float, int, bool], dict[str, Any]]
-LARGEST_SHIFT = 16
 LARGEST_SLOW = 1 << 13
 SLOW_BITS = 17
 LEAST_SLOW_FRACTION = 8
@@ -168,25 +169,59 @@ def _rate(value: float) -> list[int]:
 
 
 def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str, Any]:
-    """The integers of one residual and its proven bound, at the finest step that has room."""
+    """The integers of one residual and its proven bound, in the unit that suits all coefficients best."""
     watch = model.sections[DETECTOR]["watched"][k]
     own = next(i for i, one in enumerate(model.inputs) if one.name == watch["reading"])
     fixed = model.sections[FIXED]["inputs"]
     grids = grids_of(model, fixed)
     exact = _exact(model, k, own, grids)
-    for shift in range(LARGEST_SHIFT, -1, -1):
-        made = output(exact, grids, 2.0 ** -(fraction + shift), 16, False)
+    bits, _ = PRECISE[model.sections[DETECTOR]["median"] > 0]
+    for unit in _units(exact, own, grids):
+        made = output(exact, grids, unit, 16, False)
         terms = {term["factors"][0]: term["coef"] for term in made["terms"]}
         mine = terms.pop(own, 0)
-        one = {"bias": made["bias"], "shift": shift, "own": mine, "terms": [[coef, i] for i, coef in terms.items()]}
+        counts = 1 / (Fraction(unit) * 2**fraction)  # of the sum, in a step of the residual
+        shift = max(math.frexp(counts)[1] - 1, 0)
+        factor = _round(2**bits * 2**shift / counts)
+        one = {"bias": made["bias"], "shift": shift, "factor": factor, "own": mine}
+        one["terms"] = [[coef, i] for i, coef in terms.items()]
         if max(map(abs, [mine, *terms.values()])) < INT16 and reach_q(one, fixed) < ROOM:
             break
-    else:
+    if factor > 1 << bits:
         raise _Unfit(f"a residual of {watch['reading']!r} that is much smaller than a step of its integer")
     if not mine:
         raise _Unfit(f"a residual of {watch['reading']!r} that hardly depends on it")
-    made = {**made, "unit": 2.0**-fraction, "shift": shift}
-    return {**one, "bound": _bound(model, k, own, exact, grids, made)}
+    # from the sum to the residual: two roundings, and that of the factor
+    clip = Fraction(model.sections[DETECTOR]["clip"])
+    relative = abs(Fraction(factor, 2 ** (bits + shift)) * counts - 1)
+    worst = _bound(model, k, own, exact, grids, made) + Fraction(unit) * 2**shift / 2
+    bound = worst * (1 + relative) + relative * clip + Fraction(1, 2 ** (fraction + 1))
+    return {**one, "bound": round_up(max(bound, Fraction(1, 2**fraction)))}
+
+
+def _units(exact: dict[Key, Fraction], own: int, grids: list[Grid | None]) -> Iterator[float]:
+    """Units of a residual's sum, the best first, then what leaves more and more room.
+
+    The largest coefficient is an integer of at least half the most that fits; of all of these integers that one is
+    chosen whose unit leaves the least rounding of the others: where two sensors nearly agree and their difference is
+    small against both ranges, this is what counts.
+    """
+    weights, sizes = [], []
+    for (_, factors), value in exact.items():
+        one = grids[factors[0]] if factors else None
+        if one is not None:
+            weights.append(float(value * one.step))
+            sizes.append(float(INT16 if factors[0] == own else one.largest))
+    weight, size = np.array(weights), np.array(sizes)
+    pivot = int(np.argmax(np.abs(weight)))
+    room = float(np.abs(weight) @ size) + abs(float(exact[(), ()]))
+    top = min(float(INT16 - 1), (ROOM - 1) / room * abs(weight[pivot]))
+    for share in np.geomspace(1.0, 2.0**-12, 64).tolist():
+        most = max(int(top * share), 1)
+        chosen = np.arange(most // 2 + 1, most + 1, dtype=np.float64)
+        scaled = np.abs(weight)[:, None] / abs(weight[pivot]) * chosen
+        lost = size @ np.abs(scaled - np.floor(scaled + 0.5)) / chosen
+        yield float(abs(weight[pivot]) / chosen[int(np.argmin(lost))])
 
 
 def _exact(model: Model, k: int, own: int, grids: list[Grid | None]) -> dict[Key, Fraction]:
@@ -202,13 +237,12 @@ def _exact(model: Model, k: int, own: int, grids: list[Grid | None]) -> dict[Key
 
 def _bound(
     model: Model, k: int, own: int, exact: dict[Key, Fraction], grids: list[Grid | None], made: dict[str, Any]
-) -> float:
-    """How far, in scales, a residual's integer can be from the reference's, over the ranges; see `error_bound`."""
+) -> Fraction:
+    """How far, in scales, a residual's sum can be from the reference's, over the ranges; see `error_bound`."""
     watch, output = model.sections[DETECTOR]["watched"][k], model.outputs[k]
-    unit, shift = Fraction(made["unit"]), made["shift"]
     low, high = total_error(term_errors(exact, made, grids))
-    constant = exact[(), ()] - made["bias"] * unit / 2**shift
-    worst = max(abs(low + constant), abs(high + constant)) + (unit / 2 if shift else ZERO)
+    constant = exact[(), ()] - made["bias"] * Fraction(made["unit"])
+    worst = max(abs(low + constant), abs(high + constant))
     size = abs(Fraction(watch["centre"])) + abs(Fraction(output.intercept))
     for coef, i in [(1.0, own), *((term.coef, term.factors[0].input) for term in output.terms)]:
         one = grids[i]
@@ -216,7 +250,8 @@ def _bound(
         size += abs(Fraction(coef)) * one.size
     # the reference: a rounded prediction, two differences, a product with the rounded reciprocal of the scale
     reference = (_reference_rounding(output, grids) + 5 * U64 * size) / Fraction(watch["scale"])
-    return round_up(worst + reference + _slips(exact, grids, False))
+    total: Fraction = worst + reference + _slips(exact, grids, False)
+    return total
 
 
 def _round(value: Fraction) -> int:

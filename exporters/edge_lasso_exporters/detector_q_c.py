@@ -6,7 +6,7 @@ the code. Nothing here shares state or code with `NAME_step`, so that a linker k
 
 from __future__ import annotations
 
-from edge_lasso_runtime.fixed_detector import WIDE, fraction_of
+from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of
 from edge_lasso_runtime.fixed_point import INT16
 from edge_lasso_runtime.fixed_stream import FRACTION
 from edge_lasso_runtime.model import Model
@@ -118,7 +118,7 @@ class DetectorQC:
         watched = section["watched"]
         columns = {"bias": [one["bias"] + (1 << one["shift"] >> 1) for one in watched], "reading": q.own}
         columns["terms"] = [len(one) for one in q.terms]
-        for key in ("own", "slow", "shift", "weight"):
+        for key in ("own", "factor", "slow", "shift", "weight"):
             columns[key] = [one.get(key, 0) for one in watched]
         return columns
 
@@ -184,6 +184,7 @@ class DetectorQC:
         q, words, section = self.q, self.words, self.q.section
         flat = [pair for one in q.terms for pair in one] or [(0, 0)]
         coefs, places = smallest([coef for coef, _ in flat]), smallest([place for _, place in flat])
+        bits, most = PRECISE[q.detector["median"] > 0]
         cells = {column: self._cell("watch", column) for column in self._columns("watch")}
         weight = cells["weight"]
         cut = section["cut"]
@@ -205,7 +206,7 @@ class DetectorQC:
         names = {"residual": "", "cusum": "        int32_t y;\n        int32_t down;\n"}
         made = text.DETECT.format(
             **words, coefs=coefs, places=places, counts=smallest([len(one) for one in q.terms]),
-            load=self._load("watch"), cells=cells,
+            load=self._load("watch"), cells=cells, most=most, half=1 << bits >> 1, bits=bits,
             read_coef=self._read(coefs), read_place=self._read(places),
             locals=names.get(q.chart, "        int32_t y;\n"),
             clip=section["clip"], chart=self._chart(),

@@ -186,6 +186,8 @@ static void {p}_detect_q({p}_state_q *state, const int16_t q[{P}_READINGS], {p}_
             continue;
         }}
         r = {P}_FLOOR(r, {cells[shift]});
+        r = (r > {most}) ? {most} : ((r < -{most}) ? -{most} : r);
+        r = {P}_FLOOR((r * {cells[factor]}) + {half}, {bits});
 {level}        r = (r > {clip}) ? {clip} : ((r < -{clip}) ? -{clip} : r);
 {chart}        e = {p}_move_q(state->evidence[k], e, {smoothing});
         state->evidence[k] = e;

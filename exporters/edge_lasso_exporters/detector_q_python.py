@@ -5,7 +5,7 @@ For CPython 3.9 or later and MicroPython, whose integers below 2^30 need no memo
 
 from __future__ import annotations
 
-from edge_lasso_runtime.fixed_detector import WIDE, fraction_of
+from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of
 from edge_lasso_runtime.fixed_stream import FRACTION, NONE
 from edge_lasso_runtime.model import Model
 
@@ -94,7 +94,7 @@ DETECT = '''
 def _detect_q(state, q, memory):
     """Score, weights and parts of a row."""
     evidence, parts, total = state["evidence"], [], 0
-{locals}    for k, (own, bias, coef, shift, weight, slow, terms) in enumerate(WATCHED_Q):
+{locals}    for k, (own, bias, coef, shift, factor, weight, slow, terms) in enumerate(WATCHED_Q):
         r = q[own]
         known = r != {none}
         r = bias + coef * r
@@ -108,6 +108,8 @@ def _detect_q(state, q, memory):
             parts.append(0)
             continue
         r = r >> shift
+        r = -{most} if r < -{most} else {most} if r > {most} else r
+        r = (r * factor + {round}) >> {bits}
 {level}        r = -{clip} if r < -{clip} else {clip} if r > {clip} else r
 {chart}        e = _move_q(evidence[k], e, {smoothing})
         evidence[k] = e
@@ -210,7 +212,9 @@ def step_q_python(model: Model) -> str:
     kept = {"residual": [], "cusum": ["up", "down"]}.get(q.chart, ["up"])
     rate, shift = section["smoothing"]
     largest = "max(parts), min(total, 1), [part if k == parts.index(max(parts)) else 0 for k, part in enumerate(parts)]"
+    bits, most = PRECISE[detector["median"] > 0]
     made += DETECT.format(
+        most=most, bits=bits, round=1 << bits >> 1,
         none=NONE, clip=section["clip"], chart=_chart(q), smoothing=f"{rate}, {shift}", cut=section["cut"],
         locals="".join(f'    {one} = state["{one}"]\n' for one in kept), half=1 << section["cut"] >> 1,
         level='        r = _level_q(state["recent"][k], r)\n' if detector["median"] else "",
@@ -240,10 +244,10 @@ def _tables(q: DetectorQ) -> list[str]:
     ]
     for i, limits, now in zip(q.plan.readings, section["readings"], q.starts, strict=True):
         lines.append(f"    {(q.fixed[i]['low'], q.fixed[i]['high'], limits['stuck'], limits['jump'], now)!r},")
-    lines += [")", "WATCHED_Q = (  # reading, bias, coefficient, shift, weight, slow, (coefficient, place) per term"]
+    lines += [")", "WATCHED_Q = (  # reading, bias, coefficient, shift, factor, weight, slow, (coefficient, place)s"]
     for own, one, terms in zip(q.own, section["watched"], q.terms, strict=True):
         bias = one["bias"] + (1 << one["shift"] >> 1)
-        row = (own, bias, one["own"], one["shift"], one["weight"], one.get("slow", 0), tuple(terms))
+        row = (own, bias, one["own"], one["shift"], one["factor"], one["weight"], one.get("slow", 0), tuple(terms))
         lines.append(f"    {row!r},")
     lines.append(")")
     if q.derived:

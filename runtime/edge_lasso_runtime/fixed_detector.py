@@ -9,10 +9,11 @@ in the steps of ``fixed_point/1`` (`readings_q`; of a sensor with a raw scale it
   read by predictions and histories, not in the reading's own residual. Stuck: more than ``stuck`` equal integers one
   after another (0: no limit); it reads as missing then. Jump: a change above ``jump``, which is the model's, rounded
   up. Histories are those of `FixedDelays`.
-* Residual: ``r = (bias + own q + sum(coef q) + 2^shift / 2) >> shift`` counts 2^-fraction of the residual's scale; the
-  prediction, the centre and the scale are in the coefficients. It lacks at most ``bound`` of
-  ``(reading - prediction - centre) / scale``, in scales, for all readings within their ranges (exact arithmetic). A
-  residual that reads a missing integer says nothing: its evidence stays, and it is left out of the score.
+* Residual: ``v = (bias + own q + sum(coef q) + 2^shift / 2) >> shift``, the prediction, the centre and the scale being
+  in the coefficients; v is cut to +-2^16 (2^19 with a median) and ``r = (v factor + 2^bits / 2) >> bits`` (`PRECISE`)
+  counts 2^-fraction of the residual's scale. For all readings within their ranges, r is within ``bound`` scales of
+  ``(reading - prediction - centre) / scale`` where that is at most ``clip`` (exact arithmetic). A residual that reads a
+  missing integer says nothing: its evidence stays, and it is left out of the score.
 * Level, where `median` is asked for: r is cut to +-`WIDE`; the last ones are kept as ``(r + 4) >> 3``; the median of
   those before it, times 8, is taken off. Then r is cut to +-``clip``.
 * Chart, as `detector` has it: an average ``up`` with `FRACTION` more bits moves by `move`; CUSUM's sides are exact
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 KEY = "fixed_detector/1"
 WIDE = INT16 << 3
+PRECISE = ((14, (1 << 16) - 1), (11, (1 << 19) - 1))
+"""Bits of a residual's factor, and where what it multiplies is cut: without a median, and with one."""
 ENDLESS = 65535
 """The largest change of a reading, where there is no limit."""
 
@@ -142,6 +145,7 @@ class FixedDetector:
     def __init__(self, model: Model) -> None:
         section, detector = model.sections[KEY], model.sections[DETECTOR]
         self._section, self._chart, self._median = section, detector["chart"], detector["median"]
+        self._bits, self._most = PRECISE[self._median > 0]
         self._largest = detector["aggregate"] == "max"
         self._hold = detector["threshold"]["hold"]
         place = {model.inputs[i].name: k for k, i in enumerate(readings(model))}
@@ -166,7 +170,9 @@ class FixedDetector:
             r = one["bias"] + one["own"] * own
             for coef, i in one["terms"]:
                 r += coef * x[i]
-            value = self._evidence(k, (r + (1 << one["shift"] >> 1)) >> one["shift"])
+            v = (r + (1 << one["shift"] >> 1)) >> one["shift"]
+            v = min(max(v, -self._most), self._most)
+            value = self._evidence(k, (v * one["factor"] + (1 << self._bits >> 1)) >> self._bits)
             self.evidence[k] = move(self.evidence[k], value, section["smoothing"])
             cut = section["cut"]
             parts.append(((self.evidence[k] + (1 << cut >> 1)) >> cut) * one["weight"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .detector import KEY as DETECTOR
 from .errors import ModelFormatError
-from .fixed_detector import ENDLESS, fraction_of
+from .fixed_detector import ENDLESS, PRECISE, fraction_of
 from .fixed_point import INT16, ROOM, _largest, _sized, integer
 from .fixed_point import KEY as FIXED
 from .fixed_stream import FRACTION
@@ -56,7 +56,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     weights = 0
     for k, one in enumerate(_sized(section["watched"], f"{where}.watched", len(model.outputs))):
         at = f"{where}.watched[{k}]"
-        _validate_watched(one, fixed, chart != "residual", at)
+        _validate_watched(one, fixed, chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
         weights = max(weights, one["weight"]) if detector["aggregate"] == "max" else weights + one["weight"]
     cut = integer(section["cut"], f"{where}.cut", 0, 29)
     largest = highest(section, chart) + (1 << cut >> 1)
@@ -148,10 +148,11 @@ def _validate_slow(section: dict[str, Any], detector: dict[str, Any], where: str
             raise ModelFormatError(f"{where}.watched[{k}].slow is {slow}; the slow part can reach 2^30")
 
 
-def _validate_watched(one: Any, fixed: list[dict[str, Any]], slow: bool, where: str) -> None:
-    _keys(one, where, ("bias", "shift", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ())
+def _validate_watched(one: Any, fixed: list[dict[str, Any]], slow: bool, most: int, where: str) -> None:
+    _keys(one, where, ("bias", "shift", "factor", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ())
     integer(one["bias"], f"{where}.bias", -ROOM, ROOM)
-    integer(one["shift"], f"{where}.shift", 0, 16)
+    integer(one["shift"], f"{where}.shift", 0, 28)
+    integer(one["factor"], f"{where}.factor", 1, most)
     integer(one["own"], f"{where}.own", -INT16, INT16)
     integer(one["weight"], f"{where}.weight", 1, 127)
     if number(one["bound"], f"{where}.bound") < 0.0:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_lasso.quantize import quantize
 from edge_lasso.show_quantized import show_quantized
 from edge_lasso_runtime import Factor, Term, dumps
-from edge_lasso_runtime.fixed_detector import KEY, readings_q
+from edge_lasso_runtime.fixed_detector import KEY, PRECISE, readings_q
 from edge_lasso_runtime.fixed_stream import NONE, FixedDelays
 from edge_lasso_runtime.stream import Delays, readings
 
@@ -54,20 +54,36 @@ def test_no_residual_is_further_off_than_proven(stateful_model, seed, to):
             exact = Fraction(x[own]) - Fraction(output.intercept) - Fraction(watch["centre"])
             exact -= sum(Fraction(term.coef) * Fraction(x[i]) for term, i in zip(output.terms, used, strict=True))
             total = one["bias"] + one["own"] * q[own] + sum(coef * q[i] for coef, i in one["terms"])
-            found = Fraction((total + (1 << one["shift"] >> 1)) >> one["shift"], 2 ** section["fraction"])
-            assert abs(found - exact / Fraction(watch["scale"])) <= one["bound"]
+            exact /= Fraction(watch["scale"])
+            bits, most = PRECISE[detector["median"] > 0]
+            v = min(max((total + (1 << one["shift"] >> 1)) >> one["shift"], -most), most)
+            found = Fraction((v * one["factor"] + (1 << bits >> 1)) >> bits, 2 ** section["fraction"])
+            if abs(exact) <= detector["clip"]:
+                assert abs(found - exact) <= one["bound"]
+            else:
+                assert abs(found) >= Fraction(detector["clip"]) - Fraction(one["bound"])
 
 
-def test_the_bound_is_near_what_the_steps_of_the_readings_cost(stateful_model):
-    model = quantize(stateful_model(0, streams=0, **PLAIN), to="int16")
+@pytest.mark.parametrize("share", [0.4, 1e-2, 1e-4])
+def test_the_bound_is_near_what_the_steps_of_the_readings_cost(stateful_model, share):
+    """Even where a residual's scale is a small share of its sensor's range."""
+    model = stateful_model(0, streams=0, median=0, **PLAIN)
+    place = {one.name: one for one in model.inputs}
+    watched = [
+        {**one, "scale": share * (place[one["reading"]].high - place[one["reading"]].low)}
+        for one in model.sections["detector/1"]["watched"]
+    ]
+    model = quantize(with_detector(model, watched=watched), to="int16")
     fixed = model.sections["fixed_point/1"]["inputs"]
     for output, watch, one in zip(
         model.outputs, model.sections["detector/1"]["watched"], model.sections[KEY]["watched"], strict=True
     ):
         own = next(i for i, it in enumerate(model.inputs) if it.name == watch["reading"])
-        steps = sum(abs(term.coef) / fixed[term.factors[0].input]["scale"] for term in output.terms)
-        cost = (steps + 1.0 / fixed[own]["scale"]) / 2.0 / watch["scale"]
-        assert cost <= one["bound"] <= 3.0 * cost + 2.0**-11  # and the last place of 2^-12, coefficients of 16 bits
+        used = [(1.0, own), *((term.coef, term.factors[0].input) for term in output.terms)]
+        steps = sum(abs(coef) / fixed[i]["scale"] for coef, i in used) / watch["scale"] / 2.0
+        span = sum(abs(coef) * (model.inputs[i].high - model.inputs[i].low) for coef, i in used) / watch["scale"]
+        coefs = len(used) * span * 2.0**-15  # of 16 bits, in a sum of 31
+        assert steps <= one["bound"] <= 1.01 * steps + coefs + 2.0**-10  # roundings of 2^-12 and of the factor
 
 
 def test_the_same_model_gives_the_same_section_and_a_second_time_too(stateful_model):

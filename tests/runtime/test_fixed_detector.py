@@ -237,6 +237,8 @@ ONE = (KEY, "watched", 0)
     (changed((KEY, "readings"), []), r"readings has 0 entries; it must have 3"),
     (changed((KEY, "watched"), []), r"watched has 0 entries; it must have 3"),
     (changed((*ONE, "bias"), 2**30), r"watched\[0\] can reach .*; fixed point stays below 2\^30"),
+    (changed((*ONE, "shift"), 29), r"shift is 29; it must be from 0 to 28"),
+    (changed((*ONE, "factor"), 16385), r"factor is 16385; it must be from 1 to 16384"),
     (changed((*ONE, "own"), 1.5), r"own is 1\.5; it must be a whole number"),
     (changed((*ONE, "weight"), 0), r"weight is 0; it must be from 1 to 127"),
     (changed((*ONE, "slow"), True), r"slow is True; it must be a whole number"),

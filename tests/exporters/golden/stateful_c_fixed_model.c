@@ -431,18 +431,20 @@ static const model_sensor_q model_sensors_q[] MODEL_ROM = {
 
 typedef struct {
     int32_t bias;
+    uint16_t own;
+    uint16_t factor;
     uint8_t reading;
     uint8_t terms;
     uint8_t shift;
 } model_watch_q;
 
 static const model_watch_q model_watchs_q[] MODEL_ROM = {
-    {INT32_C(-149184512), 1, 2, 14},
-    {INT32_C(-53723136), 0, 1, 15},
+    {INT32_C(-108102336), 11872, 11305, 1, 2, 13},
+    {INT32_C(-39076288), 11916, 11264, 0, 1, 14},
 };
 
 static const int16_t model_coefs_q[] MODEL_ROM = {
-    -2048, -1024, 8192};
+    -1484, -742, 5958};
 
 static const uint8_t model_places_q[] MODEL_ROM = {
     0, 2, 3};
@@ -525,7 +527,7 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
         if (r == MODEL_NONE) {
             known = 0;
         }
-        r = one.bias + (16384 * r);
+        r = one.bias + (one.own * r);
         for (n = one.terms; n > 0U; n--) {
             const int32_t x = state->memory[MODEL_BYTE(place)];
             if (x == MODEL_NONE) {
@@ -541,6 +543,8 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
             continue;
         }
         r = MODEL_FLOOR(r, one.shift);
+        r = (r > 65535) ? 65535 : ((r < -65535) ? -65535 : r);
+        r = MODEL_FLOOR((r * one.factor) + 8192, 14);
         r = (r > 32767) ? 32767 : ((r < -32767) ? -32767 : r);
         y = model_move_q(state->up[k], r * 8192, 4096);
         state->up[k] = y;
@@ -678,7 +682,7 @@ static int model_replay_q(void)
     for (i = 0; i < 6; i++) {
         (void)model_step_q(&state, rows[i], &result);
     }
-    return ((result.score == INT32_C(277575)) && (result.total == 1)) ? 1 : 0;
+    return ((result.score == INT32_C(277578)) && (result.total == 1)) ? 1 : 0;
 }
 
 int model_selftest(void)

@@ -1,6 +1,6 @@
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
-MODEL_HASH = 'ef7747fe95d40dadf1b4bd4e86c27afe5784a6ddcea6049fcff89b56c6d21f9f'
+MODEL_HASH = '1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8'
 VERSION = 'edge-lasso 0.1.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
@@ -274,9 +274,9 @@ SENSORS_Q = (  # smallest and largest integer, longest run (0: endless), largest
     (-18016, 18029, 5, 16384, 0),
     (-18029, 18016, 0, 65535, 3),
 )
-WATCHED_Q = (  # reading, bias, coefficient, shift, weight, slow, (coefficient, place) per term
-    (1, -149184512, 16384, 14, 1, 4096, ((-2048, 0), (-1024, 2))),
-    (0, -53723136, 16384, 15, 1, 4096, ((8192, 3),)),
+WATCHED_Q = (  # reading, bias, coefficient, shift, factor, weight, slow, (coefficient, place)s
+    (1, -108102336, 11872, 13, 11305, 1, 4096, ((-1484, 0), (-742, 2))),
+    (0, -39076288, 11916, 14, 11264, 1, 4096, ((5958, 3),)),
 )
 
 
@@ -321,7 +321,7 @@ def _detect_q(state, q, memory):
     """Score, weights and parts of a row."""
     evidence, parts, total = state["evidence"], [], 0
     up = state["up"]
-    for k, (own, bias, coef, shift, weight, slow, terms) in enumerate(WATCHED_Q):
+    for k, (own, bias, coef, shift, factor, weight, slow, terms) in enumerate(WATCHED_Q):
         r = q[own]
         known = r != -32768
         r = bias + coef * r
@@ -335,6 +335,8 @@ def _detect_q(state, q, memory):
             parts.append(0)
             continue
         r = r >> shift
+        r = -65535 if r < -65535 else 65535 if r > 65535 else r
+        r = (r * factor + 8192) >> 14
         r = -32767 if r < -32767 else 32767 if r > 32767 else r
         up[k] = y = _move_q(up[k], r << 13, 4096, 0)
         y = ((y >> 11) * slow + 16384) >> 15
@@ -408,7 +410,7 @@ def _replay_q():
     state = start_q()
     for q in ((-14412, -3611), (3611, -14424), (-7203, 3598), (-32768, -7215), (6, 10807), (-10807, -6)):
         result = step_q(state, q)
-    return (result["score"], result["total"]) == (277575, 1)
+    return (result["score"], result["total"]) == (277578, 1)
 
 
 SEQUENCE = (
