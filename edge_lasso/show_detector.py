@@ -9,6 +9,7 @@ from edge_lasso import terminal
 from edge_lasso.show import number
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.stream import warm_up
 
@@ -52,6 +53,9 @@ def show_detector(model: Model, as_json: bool) -> None:
     if about.get("rows"):
         facts.append(("coefficients", f"{sum(len(one.terms) for one in model.outputs)}"))
     facts += [("alarms", line) for line in alarm_lines(model)]
+    if FIXED_DETECTOR in model.sections:
+        bound = max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"])
+        facts.append(("step_q", f"in integers alone; residuals within {number(bound)} of their scale, proven"))
     terminal.table("", ("", ""), facts, text_columns=2)
 
 

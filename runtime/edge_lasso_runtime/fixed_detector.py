@@ -247,13 +247,7 @@ def start_q(model: Model) -> StateQ:
 
 
 def step_q(model: Model, state: StateQ, q: Sequence[int]) -> tuple[StepQ, StateQ]:
-    """Take in one row of integers, one per reading.
-
-    Raises
-    ------
-    ValueError
-        For a row of the wrong length, or what does not fit int16.
-    """
+    """Take in one row of integers, one per reading; ValueError for another number of them, or beyond int16."""
     if len(q) != len(state.readings) or not all(NONE <= value <= INT16 for value in q):
         raise ValueError(f"a row has {len(state.readings)} integers of 16 bits (the readings, in order), got {len(q)}")
     faults: dict[str, str] = {}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.quantize import quantize
+from edge_lasso.show_detector import show_detector
 from edge_lasso.show_quantized import show_quantized
 from edge_lasso_runtime import Factor, Term, dumps
 from edge_lasso_runtime.fixed_detector import KEY, PRECISE, readings_q
@@ -132,3 +133,5 @@ def test_what_quantize_says_of_it(stateful_model, capsys, tmp_path):
     assert "left_out" not in model.provenance["quantized"]
     text = shown(model, capsys, tmp_path)
     assert "step_q, the detector in integers alone: residuals within 0.0" in text
+    show_detector(model, False)
+    assert "step_q in integers alone; residuals within 0.0" in " ".join(capsys.readouterr().out.split())

@@ -18,6 +18,7 @@ from edge_lasso_devices.build import WARNINGS
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_exporters import registry
+from edge_lasso_runtime import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.fixed_detector import KEY
 from edge_lasso_runtime.stream import readings
 
@@ -239,3 +240,36 @@ def test_python_api(stateful_model):
     assert len(set(sizes[-50:])) == 1
     with pytest.raises(ValueError, match=f"a row has {len(scope['READINGS'])} integers, got 9"):
         scope["step_q"](state, [0] * 9)
+
+
+def large(sensors=40, lags=9):
+    """More readings than bits of a status, more places than a byte counts, long runs and holds."""
+    names = [f"s{i}" for i in range(sensors)]
+    inputs = [Input(name, i, 20.0, 0.0, 40.0) for i, name in enumerate(names)]
+    for name in names:
+        inputs.append(Input(f"{name}.lag{lags}", len(inputs), 20.0, 0.0, 40.0, stream=("lag", name, lags)))
+    outputs, watched = [], []
+    for i, name in enumerate(names):
+        others = [(i + 1) % sensors, (i + 2) % sensors, sensors + (i + 3) % sensors]
+        outputs.append(Output(name, 0.0, tuple(Term(0.3, (Factor(at),)) for at in others[: 1 + i % 3])))
+        watched.append({"reading": name, "centre": 0.0, "scale": 1.0 + 0.1 * i, "slow": 0.3, "weight": 1.0 + i % 4})
+    sections = {
+        "detector/1": {
+            "watched": watched, "chart": "both", "alpha": 0.001, "allowance": 0.5, "clip": 9.0, "median": 0, "smoothing": 0.02,
+            "aggregate": "mean", "warm_up": 300, "threshold": {"score": 30.0, "row_rate": 0.01, "hold": 300},
+        },
+        "health/1": {"readings": [{"input": name, "stuck": 300, "jump": 10.0} for name in names[::2]]},
+    }  # fmt: skip
+    columns = tuple(one.name for one in inputs)
+    return quantize(Model(columns, tuple(inputs), tuple(outputs), sections=sections), to="int16")
+
+
+@pytest.mark.needs("gcc", "clang")
+@pytest.mark.parametrize("only", ["cc", "clang"])
+def test_a_large_detector(tmp_path, only):
+    model = large()
+    source = registry.render(model, "c", "fixed")["model.c"]
+    assert b"static const uint16_t model_places_q[]" in source
+    assert b"((k < 31U) ? k : 31U)" in source
+    assert faults(tmp_path, model, "c", only) == []
+    assert faults(tmp_path / "python", model, "python", "CPython") == [] if only == "cc" else True
