@@ -310,8 +310,8 @@ def main() -> None:
     y = np.r_[np.zeros(NORMAL), np.ones(len(runs[0]) - NORMAL)]
     if options.integers:
         print(
-            f"{'':33s}  AUC step  step_q  same alarm   largest  out of range  calm rows, largest    bound, largest\n"
-            f"{'':26s} margin                             difference                    difference    (median)"
+            f"{'':33s} AUC step  step_q  same alarm    largest  out of range     calm    largest     bound largest\n"
+            f"{'':26s} margin                             difference                  rows difference  (median)"
         )
         for coefs, lags, margin in ((100, 1, 0.1), (100, 1, 1.0), (60, 1, 0.1), (60, 1, 1.0)):
             name = f"{coefs} coefficients, {lags} earlier row"

@@ -8,7 +8,7 @@ HEADER = """
 {steps}
    cut to +-32767. Readings out of range count as at the edge for others, not for their own residual; what reads a
    missing integer says nothing (missing ones are not estimated here). Proven: for readings within their ranges a
-   residual is within {bound} of the model's, in units of its scale.
+   residual, as far as it is not cut, is within {bound} of the model's, in units of its scale.
    A score is result.score * {P}_SCORE_UNIT / result.total; where no sensor has a say, total is 0. */
 #define {P}_NONE (-32768)
 #define {P}_SCORE_UNIT {unit}

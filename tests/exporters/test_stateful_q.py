@@ -19,7 +19,7 @@ from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term
-from edge_lasso_runtime.fixed_detector import KEY
+from edge_lasso_runtime.fixed_detector import KEY, readings_q
 from edge_lasso_runtime.stream import readings
 
 STRICT = (*WARNINGS, "-pedantic", "-Wshadow")
@@ -178,8 +178,6 @@ def test_readings_become_the_reference_s_integers(tmp_path, stateful_model, targ
     import ctypes
     import math
 
-    from edge_lasso_runtime.fixed_detector import readings_q
-
     model = detectors(stateful_model, 3, streams=2, health=True)
     rows = [row for one in sequences(model) for row in one]
     wanted = [readings_q(model, row) for row in rows]
@@ -273,3 +271,19 @@ def test_a_large_detector(tmp_path, only):
     assert b"((k < 31U) ? k : 31U)" in source
     assert faults(tmp_path, model, "c", only) == []
     assert faults(tmp_path / "python", model, "python", "CPython") == [] if only == "cc" else True
+
+
+@pytest.mark.needs("cc")
+def test_sensors_that_deliver_counts(tmp_path):
+    """q is the count less what the header names; the sections know counts alone."""
+    model = quantize(large(4, 2), to="int16", raw={"s0": (0.01, -5.0), "s2": (-0.02, 100.0)})
+    assert KEY in model.sections
+    subtract = model.sections["fixed_point/1"]["inputs"][2]["subtract"]
+    header = registry.render(model, "c", "fixed")["model.h"].decode()
+    assert (
+        f"s2: q = floor((x - {model.sections['fixed_point/1']['inputs'][2]['centre']!r}) * -50.0 + 0.5), or count - "
+        in header
+    )
+    assert readings_q(model, [20.0, 20.0, 100.0 - 0.02 * 4321, 20.0])[2] == 4321 - subtract
+    assert faults(tmp_path, model, "c", "cc") == []
+    assert faults(tmp_path / "python", model, "python", "CPython") == []

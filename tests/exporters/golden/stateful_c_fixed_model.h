@@ -93,7 +93,7 @@ size_t model_state_size(void);
      b: q = floor((x - -2.19921875) * 8192.0 + 0.5), -18029 to 18016
    cut to +-32767. Readings out of range count as at the edge for others, not for their own residual; what reads a
    missing integer says nothing (missing ones are not estimated here). Proven: for readings within their ranges a
-   residual is within 0.000639 of the model's, in units of its scale.
+   residual, as far as it is not cut, is within 0.000639 of the model's, in units of its scale.
    A score is result.score * MODEL_SCORE_UNIT / result.total; where no sensor has a say, total is 0. */
 #define MODEL_NONE (-32768)
 #define MODEL_SCORE_UNIT 7.62939453125e-06
