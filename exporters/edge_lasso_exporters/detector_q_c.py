@@ -150,7 +150,7 @@ class DetectorQC:
         p, upper = self.words["p"], self.words["P"]
         if not any(self._cell(name, column) == f"one.{column}" for column in self._columns(name)):
             return "", ""
-        return f"        {p}_{name}_q one;\n", f"        {upper}_LOAD(&one, &{p}_{name}s_q[k]);\n"
+        return f"        {p}_{name}_q one;\n", f"        {upper}_LOAD(&one, &{p}_{name}_rows[k]);\n"
 
     def _prefix(self) -> bool:
         return self.q.plan.readings == list(range(len(self.q.plan.readings)))

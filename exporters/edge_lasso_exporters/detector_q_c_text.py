@@ -51,7 +51,7 @@ typedef struct {{
 {members}
 }} {p}_{name}_q;
 
-static const {p}_{name}_q {p}_{name}s_q[] {P}_ROM = {{
+static const {p}_{name}_q {p}_{name}_rows[] {P}_ROM = {{
 {rows}
 }};
 """

@@ -39,7 +39,7 @@ DERIVED = """    for (i = 0; i < {count}U; i++) {{
         {p}_derived_q one;
         const int16_t *now;
         int32_t value = {P}_NONE;
-        {P}_LOAD(&one, &{p}_deriveds_q[i]);
+        {P}_LOAD(&one, &{p}_derived_rows[i]);
         now = state->memory + one.at;
 {inner}        state->memory[{held}U + i] = (int16_t)value;
     }}
@@ -47,7 +47,7 @@ DERIVED = """    for (i = 0; i < {count}U; i++) {{
 AVERAGES = """    for (i = 0; i < {count}U; i++) {{
         {p}_average_q one;
         int32_t value;
-        {P}_LOAD(&one, &{p}_averages_q[i]);
+        {P}_LOAD(&one, &{p}_average_rows[i]);
         value = state->memory[one.at];
         if (value != {P}_NONE) {{
             value = value * {scale};

@@ -424,7 +424,7 @@ typedef struct {
     uint8_t now;
 } model_sensor_q;
 
-static const model_sensor_q model_sensors_q[] MODEL_ROM = {
+static const model_sensor_q model_sensor_rows[] MODEL_ROM = {
     {-18016, 18029, 16384, 5, 0},
     {-18029, 18016, INT32_C(65535), 0, 3},
 };
@@ -438,7 +438,7 @@ typedef struct {
     uint8_t shift;
 } model_watch_q;
 
-static const model_watch_q model_watchs_q[] MODEL_ROM = {
+static const model_watch_q model_watch_rows[] MODEL_ROM = {
     {INT32_C(-108102336), 11872, 11305, 1, 2, 13},
     {INT32_C(-39076288), 11916, 11264, 0, 1, 14},
 };
@@ -471,7 +471,7 @@ static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READING
         const int32_t value = q[k];
         int32_t kept = value;
         uint8_t fault = MODEL_OK;
-        MODEL_LOAD(&one, &model_sensors_q[k]);
+        MODEL_LOAD(&one, &model_sensor_rows[k]);
         if (value == MODEL_NONE) {
             fault = MODEL_MISSING;
         } else {
@@ -522,7 +522,7 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
         int32_t y;
         uint_fast8_t known = 1;
         uint8_t n;
-        MODEL_LOAD(&one, &model_watchs_q[k]);
+        MODEL_LOAD(&one, &model_watch_rows[k]);
         r = q[one.reading];
         if (r == MODEL_NONE) {
             known = 0;
