@@ -1,8 +1,8 @@
 """What a detector takes on a board: bytes of its Python file, flash, RAM, stack and work of a step in emulation.
 
 Ten sensors, each predicted by two coefficients of the others and of five delayed readings; stuck and jump limits; with
-and without the numbers that estimate missing readings. RAM is state and result. Cores whose tools are missing are left
-out.
+and without the numbers that estimate missing readings. ``step_q`` is the detector from the sensors' integers on,
+without floating point and without estimates. RAM is state and result. Cores whose tools are missing are left out.
 """
 
 import random
@@ -32,6 +32,20 @@ int32_t run(const {T} *x, int32_t n)
     }}
     return (int32_t)status;
 }}
+"""
+INTEGERS = """#include "model.h"
+model_state_q state;
+model_result_q result;
+int32_t run(const int16_t *q, int32_t n);
+int32_t run(const int16_t *q, int32_t n)
+{
+    uint32_t status = 0;
+    model_start_q(&state);
+    for (; n > 0; n--) {
+        status |= model_step_q(&state, q, &result);
+    }
+    return (int32_t)status;
+}
 """
 
 
@@ -81,6 +95,15 @@ def on_core(core, model, variant):
     return image.flash_bytes, image.ram_bytes, two.instructions - one.instructions, two.stack_bytes
 
 
+def integers_on_core(core, model):
+    """The same of step_q."""
+    files = {name: data for name, data in registry.render(model, "c", "fixed").items() if name.startswith("model.")}
+    image = cross_build({**files, "run.c": INTEGERS.encode()}, core.target, ["run"])
+    q = struct.pack(f"<{SENSORS}h", *(-100 + 20 * i for i in range(SENSORS)))
+    one, two = (core.call(image, "run", [q, rows]) for rows in (3, 4))
+    return image.flash_bytes, image.ram_bytes, two.instructions - one.instructions, two.stack_bytes
+
+
 def main():
     """Print the table."""
     print(f"{SENSORS} sensors, {COEFS} coefficients, {LAGS} lags     flash  RAM  instructions  stack, emulated")
@@ -90,9 +113,12 @@ def main():
         for variant in ("double", "fixed"):
             print(f"  python:{variant:8} {len(registry.render(model, 'python', variant)['model.py']):6} bytes")
         for name in CORES:
-            for variant in ("float", "fixed", "double"):
+            for variant in ("float", "fixed", "double", "step_q"):
                 try:
-                    flash, ram, instructions, stack = on_core(open_core(name), model, variant)
+                    if variant == "step_q":
+                        flash, ram, instructions, stack = integers_on_core(open_core(name), model)
+                    else:
+                        flash, ram, instructions, stack = on_core(open_core(name), model, variant)
                 except BoardError as error:
                     print(f"  c:{variant} on {name}: {error}")
                     continue

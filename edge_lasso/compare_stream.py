@@ -16,6 +16,7 @@ from edge_lasso_runtime.step import Step
 from edge_lasso_runtime.step_session import Answer
 from edge_lasso_runtime.stream import readings
 
+from .compare_step_q import compare_steps_q
 from .stream_tolerance import Tolerance, rounded, single
 
 Sequences = Sequence[Sequence[Sequence[float]]]
@@ -23,7 +24,7 @@ LINK_ROUNDING = 2.0**-48
 PROMISES = {
     "double": "results of step bit for bit: values, faults, widths, score, parts, alarms",
     "float": "results of step within a bound carried along with the reference; alarms where no score is that near",
-    "fixed": "integers of step bit for bit; scores and estimates bit for bit where reals are binary64",
+    "fixed": "integers of step and step_q bit for bit; scores and estimates of step where reals are binary64",
 }
 
 
@@ -66,7 +67,7 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
                 wrong = "" if all(map(math.isfinite, answer.values)) else f"step gives {answer.values}"
             if wrong:
                 return at, [f"{wrong} (sequence {number}, row {t})"]
-    return at, []
+    return at, compare_steps_q(session, model, sequences) if fixed else []
 
 
 def _shortened(sequences: list[Any], count: int) -> list[Any]:

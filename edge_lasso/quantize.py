@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from edge_lasso_runtime.detector import KEY as DETECTOR
+from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.fixed_point import INT16, KEY, LARGEST_COEF, ROOM, reach, validate
 from edge_lasso_runtime.model import Input, Model
 
@@ -19,6 +21,7 @@ from .centred import Key, expand
 from .error_bound import HALF, ZERO, Grid, bound_output, grids_of, term_errors, to_float32, total_error
 from .errors import DataError
 from .logistic_table import logistic_link, multiplier_and_shift
+from .quantize_detector import with_fixed_detector
 from .ranges import MARGIN, with_ranges
 from .raw_counts import with_raw
 from .storage import FLOATS, round_coefficients
@@ -63,7 +66,8 @@ def quantize(
     -------
     Model
         With its final ranges as `Input.low` and `Input.high`; with section ``fixed_point/1`` (int8, int16), or with
-        rounded coefficients (float16, float32).
+        rounded coefficients (float16, float32). A detector in integers gets ``fixed_detector/1``, too, or its
+        provenance says why not (``left_out``).
 
     Raises
     ------
@@ -89,7 +93,8 @@ def quantize(
         what = "a raw scale" if raw else "an int16 result"
         raise DataError(f"{what} goes with fixed point (int16, int8), not with {to}")
     ranged = with_ranges(with_raw(model, raw), ranges, chosen)
-    ranged = ranged.replace(sections={key: value for key, value in model.sections.items() if key != KEY})
+    kept = {key: value for key, value in model.sections.items() if key not in (KEY, FIXED_DETECTOR)}
+    ranged = ranged.replace(sections=kept)
     note = {"margin": chosen, "declared": {name: list(ends) for name, ends in (ranges or {}).items()}}
     tried = (to,) if to else ("int16",) if max_error is None else ("int8", "int16")
     reached = {}
@@ -101,6 +106,9 @@ def quantize(
         if max_error is None or max(bounds) <= max_error:
             dropped = result.provenance.get("quantized", {}).get("dropped", [])
             record = {"to": precision, "bounds": bounds, **note, "dropped": dropped}
+            if KEY in result.sections and DETECTOR in result.sections:
+                result, why = with_fixed_detector(result, _output)
+                record.update({"left_out": why} if why else {})
             return _widened(result, bounds).replace(provenance={**model.provenance, "quantized": record})
         reached[precision] = max(bounds)
     best = ", ".join(f"{bound:.3g} with {precision}" for precision, bound in reached.items())

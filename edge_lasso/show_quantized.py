@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.counts import count_ranges
+from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.fixed_point import KEY
 
 from . import terminal
@@ -21,6 +22,8 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
     bounds = analyse(model) if section else []
     if as_json:
         data = {"model": str(file), "quantized": about, "fixed_point": section}
+        if FIXED_DETECTOR in model.sections:
+            data["fixed_detector"] = model.sections[FIXED_DETECTOR]
         if section:
             data["effective_bits"] = [one.effective_bits for one in bounds]
         terminal.say_json({**data, **({"saturation": asdict(cut)} if cut else {})})
@@ -43,6 +46,11 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         ]
         if counted:
             terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
+    if FIXED_DETECTOR in model.sections:
+        bound = max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"])
+        terminal.say(f"step_q, the detector in integers alone: residuals within {number(bound)} of their scale, proven")
+    if "left_out" in about:
+        terminal.note(f"note: {about['left_out']}")
     for name in about.get("dropped", ()):
         terminal.note(f"note: the coefficient of {name} rounds to 0 and is left out; the bound holds what that costs")
     if cut is not None:

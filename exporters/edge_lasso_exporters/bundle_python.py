@@ -9,10 +9,15 @@ from importlib.resources import files
 
 from edge_lasso_runtime import Model, dumps, model_hash
 
+from .detector_q import has_step_q
 from .vectors import self_test
 
 # What only artifacts of other targets need, and what runs artifacts.
-LEFT_OUT = ("bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "tflite_session.py")
+LEFT_OUT = (
+    "bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "step_session.py", "tflite_session.py",
+)  # fmt: skip
+INTEGER_DETECTOR = ("fixed_detector.py", "fixed_detector_section.py")
+"""For models that have its section alone."""
 SHEBANG = b"#!/usr/bin/env python3\n"
 MAIN = '''"""A model and all it needs to run: python3 {name}.pyz --help."""
 
@@ -41,8 +46,9 @@ def bundle(model: Model, name: str) -> bytes:
         "model.json": dumps(model),
         "selftest.json": json.dumps(self_test(model), separators=(",", ":"), allow_nan=False),
     }
+    left_out = LEFT_OUT if has_step_q(model) else (*LEFT_OUT, *INTEGER_DETECTOR)
     for one in sorted(files("edge_lasso_runtime").iterdir(), key=lambda one: one.name):
-        if one.name.endswith(".py") and one.name not in LEFT_OUT:
+        if one.name.endswith(".py") and one.name not in left_out:
             entries[f"edge_lasso_runtime/{one.name}"] = one.read_text(encoding="utf-8")
     stream = io.BytesIO()
     stream.write(SHEBANG)

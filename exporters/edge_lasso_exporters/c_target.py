@@ -2,7 +2,8 @@
 
 `c:double` repeats the reference operation by operation, so it is bit-equal where double is binary64 and the compiler
 does not fuse multiply-adds (``-ffp-contract=off``). `c:float` renders the form that `dense_bounds` proves. `c:fixed`
-(see `fixed_c.py`) renders the integers of ``fixed_point/1``. No libc, except ``exp`` where a float model has a link.
+(see `fixed_c.py`) renders the integers of ``fixed_point/1``, and of a detector `step_q`, from integers to the alarm
+(`detector_q_c.py`). No libc, except ``exp`` where a float model has a link.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
     return found
 
 
-def stream_facts(model: Model, steps: bool) -> dict[str, Any]:
+def stream_facts(model: Model, steps: bool, integers: bool = False) -> dict[str, Any]:
     """What `artifact.json` says of a model that takes in rows one after another; nothing of any other.
 
     Parameters
@@ -64,6 +64,8 @@ def stream_facts(model: Model, steps: bool) -> dict[str, Any]:
     steps : bool
         Whether the artifact has `start` and `step`; else the caller computes derived inputs and whatever the sections
         are for, as `edge_lasso_runtime.step` does.
+    integers : bool
+        Whether it has `start_q` and `step_q`, too.
     """
     if not keeps_state(model):
         return {}
@@ -77,6 +79,8 @@ def stream_facts(model: Model, steps: bool) -> dict[str, Any]:
         "estimate": "estimate/1" in model.sections,
         "detector": "detector/1" in model.sections,
     }
+    if integers:
+        found["step"]["integers"] = True
     return found
 
 

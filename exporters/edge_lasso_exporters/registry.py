@@ -18,6 +18,7 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 
 from . import GENERATOR
+from .detector_q import has_step_q
 from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
@@ -127,7 +128,8 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
-    described.update(stream_facts(model, variant in getattr(module, "STEPS", ())))
+    steps = variant in getattr(module, "STEPS", ())
+    described.update(stream_facts(model, steps, steps and variant == "fixed" and has_step_q(model)))
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding

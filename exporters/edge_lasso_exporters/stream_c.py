@@ -14,6 +14,7 @@ from edge_lasso_runtime.model import Model
 
 from . import detector_c
 from .c_layout import ROM, Names, c_double, c_float
+from .detector_q_c import replay_q_c, step_q_c
 from .names import c_comment, identifiers
 from .options import Options
 from .stateful import KINDS, SHORT, Stateful, sequence
@@ -449,12 +450,16 @@ def with_step(model: Model, options: Options, names: Names, files: dict[str, byt
     header, source = files[f"{p}.h"].decode(), files[f"{p}.c"].decode()
     header = header.replace("no heap, no state.", "no heap; rows one after another: the caller owns the state.", 1)
     before, mark, after = header.rpartition(f"#ifdef {upper}_SELFTEST\n")
-    header = f"{before}{made.header()}{mark}{after}"
+    declared, defined = step_q_c(model, names) if made.fixed else ("", "")
+    header = f"{before}{made.header()}{declared}{mark}{after}"
     before, mark, after = source.rpartition(f"\n#ifdef {upper}_SELFTEST\nint ")
     replays = made.selftest()
     if replays:
-        after = after.replace("    return 1;\n}\n#endif", f"    return {p}_replay();\n}}\n#endif")
+        more = replay_q_c(model, names) if made.fixed else ""
+        both = f"({p}_replay() && {p}_replay_q()) ? 1 : 0" if more else f"{p}_replay()"
+        after = after.replace("    return 1;\n}\n#endif", f"    return {both};\n}}\n#endif")
+        replays += f"\n{more}" if more else ""
         mark = f"\n#ifdef {upper}_SELFTEST\n{replays}\nint "
     before = re.sub(rf"\b{p}_step\b", f"{p}_grid", before)  # fixed point has a type of that name
-    source = f"{before}{made.source(before)}{mark}{after}"
+    source = f"{before}{made.source(before)}{defined}{mark}{after}"
     return {**files, f"{p}.h": header.encode(), f"{p}.c": source.encode()}

@@ -11,6 +11,7 @@ from edge_lasso_runtime.fixed_stream import FRACTION, NONE, rate_of
 from edge_lasso_runtime.model import Model
 
 from . import detector_python
+from .detector_q_python import step_q_python
 from .options import Options
 from .stateful import KINDS, SHORT, Stateful, sequence
 
@@ -209,7 +210,7 @@ class StreamPython:
         text += self._delays() if plan.streams else ""
         text += ESTIMATE if plan.estimate else ""
         text += detector_python.functions(plan) if plan.detector else ""
-        return text + self._step() + self._selftest()
+        return text + self._step() + (step_q_python(self.model) if self.fixed else "") + self._selftest()
 
     def _tables(self) -> list[str]:
         plan, places = self.plan, self.plan.places
@@ -463,7 +464,8 @@ def stream_text(model: Model, options: Options, text: str) -> str:
     more = StreamPython(model, options).text()
     if "def _replay" in more:
         before, _, after = text.rpartition("    return True\n")
-        text = f"{before}    return _replay()\n{after}"
+        both = " and _replay_q()" if "def _replay_q" in more else ""
+        text = f"{before}    return _replay(){both}\n{after}"
     return text + more
 
 

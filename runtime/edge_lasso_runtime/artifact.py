@@ -46,7 +46,7 @@ class Artifact(_Record):
         they stand for ``(x - offset) / scale`` of a reading and ``(y - offset) / scale`` of a linear predictor.
     step : dict or None
         Of an artifact that takes in rows one after another: ``readings`` (names), and whether a result has ``linear``,
-        ``estimate``, ``detector``; see `step_session`.
+        ``estimate``, ``detector``, and whether there is a `step_q` (``integers``); see `step_session`.
     """
 
     __slots__ = (
@@ -175,6 +175,9 @@ def _step(data: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(data.get(key), bool):
             raise ModelFormatError(f"step.{key} must be true or false")
         found[key] = data[key]
+    found["integers"] = data.get("integers", False)
+    if not isinstance(found["integers"], bool):
+        raise ModelFormatError("step.integers must be true or false")
     return found
 
 

@@ -183,6 +183,14 @@ class CSession(Session):
 
         return c_answers(self, sequences)
 
+    def steps_q(self, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]] | None:
+        """Sequences of integers through `start_q` and `step_q`."""
+        if self.artifact.step is None or not self.artifact.step["integers"]:
+            return None
+        from .step_session import c_answers_q
+
+        return c_answers_q(self, sequences)
+
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """The compiled `predict` with cached arrays."""
         self._check(rows)

@@ -20,10 +20,13 @@ SECTIONS = {
     "detector/1": "detector",
     "drift/1": "drift",
     "estimate/1": "estimate",
+    "fixed_detector/1": "fixed_detector_section",
     "fixed_point/1": "fixed_point",
     "health/1": "health",
     "interval/1": "interval",
 }
+LAST = ("fixed_detector/1",)
+"""Sections that are made from others: checked when these have been."""
 LONGEST_STREAM = 100_000
 
 
@@ -160,14 +163,15 @@ def from_dict(data: Any) -> Model:
     )
     _check_room(model)
     sections = _object(data.get("sections", {}), "sections")
-    for key, section in sections.items():
+    whole = model.replace(sections=sections)
+    for key, section in sorted(sections.items(), key=lambda one: one[0] in LAST):
         if key in SECTIONS:
             validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
-            validator.validate(section, model, f"sections[{key!r}]")
+            validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
         elif not key.startswith("x-"):
             known = ", ".join(sorted(SECTIONS))
             raise ModelFormatError(f"section {_show(key)} is unknown; this version reads {known} and ignores 'x-...'")
-    return model.replace(sections=sections)
+    return whole
 
 
 def to_dict(model: Model) -> dict[str, Any]:

@@ -262,6 +262,18 @@ class InterpreterSession(Session):
             found += step_session.answers(lines, self.artifact)
         return found
 
+    def steps_q(self, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]] | None:
+        """Sequences of integers through `start_q` and `step_q`, as long as MicroPython's script may hold."""
+        if self.artifact.step is None or not self.artifact.step["integers"]:
+            return None
+        found: list[list[int]] = []
+        for rows in sequences:
+            part = rows
+            if isinstance(self.run, MicroPython):
+                part = rows[: max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)]
+            found += _whole(self._ask(["step_q"], step_session.marked([part]))["step_q"])
+        return found
+
     def _answers(self, rows: Rows, op: str) -> list[list[float]]:
         if self.known[0] is not rows:
             self._check(rows)

@@ -90,6 +90,14 @@ class Session:
         """Sequences of rows of readings through `start` and `step`, one answer per row; None where there is no step."""
         return None
 
+    def steps_q(self, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]] | None:
+        """Sequences of integers through `start_q` and `step_q`; None where there is no step_q.
+
+        Per row score, total, alarm, onset, whether it warms up and no reading is at fault, parts, faults; see
+        `step_session`.
+        """
+        return None
+
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """What a caller with one row at hand does, for timing: a function, and what to call it with for each row."""
         raise SessionError(f"{self._title()} does not run inside this process; its latency cannot be measured here")

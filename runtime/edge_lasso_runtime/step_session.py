@@ -3,6 +3,8 @@
 An artifact that keeps state says so in `artifact.json`: ``step`` names its readings and which parts a result has. A
 result travels as one list of numbers: status, a fault per reading, values, then linear predictor and label (with a
 link), widths (with estimates), score, alarm, onset and parts (of a detector), and the shares that an alarm names.
+What ``step_q`` gives is a list of whole numbers: score, total, alarm, onset, whether it warms up and all is well,
+parts, a fault per reading.
 """
 
 from __future__ import annotations
@@ -42,6 +44,13 @@ def step(ns, x):
             y += [ns['WATCHED_NAMES'].index(name), share]
     return y
 OPS['step'] = step
+def step_q(ns, x):
+    if x[0] != 0.0:
+        MEMORY[:] = [ns['start_q']()]
+    found = ns['step_q'](MEMORY[0], [int(v) for v in x[1:]])
+    y = [found['score'], found['total'], found['alarm'], found['onset'], found['status'] == 'warming up']
+    return y + found['parts'] + [FAULTS.index(found['faults'].get(name, '')) for name in ns['READINGS']]
+OPS['step_q'] = step_q
 """
 
 
@@ -144,4 +153,27 @@ def c_answers(session: Any, sequences: Sequences) -> list[Answer]:
             line += list(result.widths) if about["estimate"] else []
             line += [result.score, result.alarm, result.onset, *result.parts] if about["detector"] else []
             found.append(Answer(line, about, outputs))
+    return found
+
+
+def c_answers_q(session: Any, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
+    """Sequences of integers through a shared library's ``NAME_start_q`` and ``NAME_step_q``."""
+    artifact, ct = session.artifact, session.ctypes
+    width, outputs = max(len(artifact.step["readings"]), 1), len(artifact.outputs)
+    fields = [("score", ct.c_int32), ("total", ct.c_int32), ("parts", ct.c_int32 * outputs), ("alarm", ct.c_uint8),
+              ("onset", ct.c_uint8), ("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * width)]  # fmt: skip
+    result = type("ResultQ", (ct.Structure,), {"_fields_": fields})()
+    state = ct.create_string_buffer(session.symbol("state_q_size", ct.c_size_t)() + 16)
+    at = ct.c_void_p(-(-ct.addressof(state) // 16) * 16)
+    start, step = session.symbol("start_q"), session.symbol("step_q", ct.c_uint32)
+    found = []
+    for rows in sequences:
+        start(at)
+        for row in rows:
+            status = step(at, (ct.c_int16 * width)(*row), ct.byref(result))
+            faults = list(result.faults)[: len(row)]
+            if status != sum({1 << min(k, 31) for k, fault in enumerate(faults) if fault}):
+                raise SessionError(f"step_q returns the status {status:#x} for the faults {faults}")
+            warms = int(result.warming_up and not status)
+            found.append([result.score, result.total, result.alarm, result.onset, warms, *result.parts, *faults])
     return found

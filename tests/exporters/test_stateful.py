@@ -174,6 +174,7 @@ def small(**changes):
 
 @pytest.mark.parametrize(("target", "variant", "file"), [
     ("python", "double", "model.py"), ("c", "double", "model.c"), ("c", "double", "model.h"), ("c", "fixed", "model.c"),
+    ("c", "fixed", "model.h"), ("python", "fixed", "model.py"),
 ])  # fmt: skip
 def test_golden(target, variant, file):
     model = quantize(small(), to="int16") if variant == "fixed" else small()

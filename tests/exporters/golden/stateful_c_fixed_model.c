@@ -412,6 +412,232 @@ size_t model_state_size(void)
     return sizeof(model_state);
 }
 
+/* From here on no floating point, but in model_readings_q. A shift of a negative number rounds down; where a compiler's
+   own does not, the second form of FLOOR does. */
+#define MODEL_FLOOR(value, bits) \
+    ((-1 >> 1 == -1) ? ((value) >> (bits)) : (((value) < 0) ? (-1 - ((-1 - (value)) >> (bits))) : ((value) >> (bits))))
+#ifdef __AVR__
+#define MODEL_BYTE(from) pgm_read_byte(from)
+#define MODEL_WORD(from) pgm_read_word(from)
+#else
+#define MODEL_BYTE(from) (*(from))
+#define MODEL_WORD(from) (*(from))
+#endif
+
+typedef struct {
+    int16_t low;
+    uint16_t high;
+    uint16_t jump;
+    uint8_t stuck;
+    uint8_t now;
+} model_sensor_q;
+
+static const model_sensor_q model_sensor_rows[] MODEL_ROM = {
+    {-18016, 18029, 16384, 5, 0},
+    {-18029, 18016, INT32_C(65535), 0, 3},
+};
+
+typedef struct {
+    int32_t bias;
+    uint16_t own;
+    uint16_t factor;
+    uint8_t reading;
+    uint8_t terms;
+    uint8_t shift;
+} model_watch_q;
+
+static const model_watch_q model_watch_rows[] MODEL_ROM = {
+    {INT32_C(-108102336), 11872, 11305, 1, 2, 13},
+    {INT32_C(-39076288), 11916, 11264, 0, 1, 14},
+};
+
+static const int16_t model_coefs_q[] MODEL_ROM = {
+    -1484, -742, 5958};
+
+static const uint8_t model_places_q[] MODEL_ROM = {
+    0, 2, 3};
+
+/* An average moved towards a value by rate / 2^15, rounded; between the two in any case. */
+static int32_t model_move_q(int32_t average, int32_t value, int32_t rate)
+{
+    const int32_t d = value - average;
+    const int32_t rest = (int32_t)((uint32_t)d & 32767U);
+    const int32_t moved = (rate * MODEL_FLOOR(d, 15)) + (((rate * rest) + 16384) >> 15);
+    return average + moved;
+}
+
+/* Note what is wrong with the integers; take over what others may read of them. */
+static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READINGS], uint8_t faults[MODEL_READINGS])
+{
+    uint32_t status = 0;
+    size_t k;
+    for (k = 3U; k > 0U; k--) {
+        state->memory[k] = state->memory[k - 1U];
+    }
+    for (k = 0; k < 2U; k++) {
+        model_sensor_q one;
+        const int32_t value = q[k];
+        int32_t kept = value;
+        uint8_t fault = MODEL_OK;
+        MODEL_LOAD(&one, &model_sensor_rows[k]);
+        if (value == MODEL_NONE) {
+            fault = MODEL_MISSING;
+        } else {
+            kept = (value < one.low) ? one.low : ((value > one.high) ? one.high : value);
+            if (kept != value) {
+                fault = MODEL_RANGE;
+            }
+            if (value != state->last[k]) {
+                const int32_t change = value - state->last[k];
+                if ((fault == MODEL_OK) && (state->last[k] != MODEL_NONE)
+                    && (((change < 0) ? -change : change) > one.jump)) {
+                    fault = MODEL_JUMP;
+                }
+                state->last[k] = (int16_t)value;
+                state->run[k] = 1U;
+            } else if (one.stuck > 0U) {
+                if (state->run[k] <= one.stuck) {
+                    state->run[k]++;
+                }
+                if (state->run[k] > one.stuck) {
+                    fault = MODEL_STUCK;
+                    kept = MODEL_NONE;
+                }
+            } else {
+                /* unchanged, and may be */
+            }
+        }
+        state->memory[one.now] = (int16_t)kept;
+        faults[k] = fault;
+        if (fault != MODEL_OK) {
+            status |= UINT32_C(1) << k;
+        }
+    }
+    return status;
+}
+
+static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
+{
+    const int16_t *coef = model_coefs_q;
+    const uint8_t *place = model_places_q;
+    int32_t score = 0;
+    int32_t total = 0;
+    size_t k;
+    for (k = 0; k < MODEL_OUTPUTS; k++) {
+        model_watch_q one;
+        int32_t r;
+        int32_t e;
+        int32_t y;
+        uint_fast8_t known = 1;
+        uint8_t n;
+        MODEL_LOAD(&one, &model_watch_rows[k]);
+        r = q[one.reading];
+        if (r == MODEL_NONE) {
+            known = 0;
+        }
+        r = one.bias + (one.own * r);
+        for (n = one.terms; n > 0U; n--) {
+            const int32_t x = state->memory[MODEL_BYTE(place)];
+            if (x == MODEL_NONE) {
+                known = 0;
+            } else {
+                r += (int32_t)(int16_t)MODEL_WORD(coef) * x;
+            }
+            coef++;
+            place++;
+        }
+        result->parts[k] = 0;
+        if (known == 0U) {
+            continue;
+        }
+        r = MODEL_FLOOR(r, one.shift);
+        r = (r > 65535) ? 65535 : ((r < -65535) ? -65535 : r);
+        r = MODEL_FLOOR((r * one.factor) + 8192, 14);
+        r = (r > 32767) ? 32767 : ((r < -32767) ? -32767 : r);
+        y = model_move_q(state->up[k], r * 8192, 4096);
+        state->up[k] = y;
+        y = MODEL_FLOOR((MODEL_FLOOR(y, 11) * 4096) + 16384, 15);
+        e = ((y * y) >> 1) + ((r * r) >> 7);
+        e = model_move_q(state->evidence[k], e, 8192);
+        state->evidence[k] = e;
+        e = (e + 1) >> 1;
+        result->parts[k] = e;
+        score += e;
+        total += 1;
+    }
+    result->score = score;
+    result->total = total;
+}
+
+uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
+{
+    const uint32_t status = model_look_q(state, q, result->faults);
+    model_detect_q(state, q, result);
+    result->alarm = 0U;
+    result->onset = 0U;
+    result->warming_up = (uint8_t)((state->rows < 10U) ? 1 : 0);
+    if (result->warming_up != 0U) {
+        state->rows++;
+        return status;
+    }
+    if (result->score > (524288 * result->total)) {
+        result->alarm = 1U;
+        result->onset = (uint8_t)((state->quiet > 3U) ? 1 : 0);
+        state->alarms++;
+        state->onsets += result->onset;
+        state->quiet = 0U;
+    } else if (state->quiet <= 3U) {
+        state->quiet++;
+    } else {
+        /* no alarm for long */
+    }
+    return status;
+}
+
+void model_start_q(model_state_q *state)
+{
+    size_t k;
+    for (k = 0; k < MODEL_OUTPUTS; k++) {
+        state->evidence[k] = 262144;
+        state->up[k] = 0;
+    }
+    for (k = 0; k < MODEL_READINGS; k++) {
+        state->last[k] = MODEL_NONE;
+        state->run[k] = 0U;
+    }
+    for (k = 0; k < 4U; k++) {
+        state->memory[k] = MODEL_NONE;
+    }
+    state->onsets = 0U;
+    state->alarms = 0U;
+    state->quiet = 4U;
+    state->rows = 0U;
+}
+
+void model_readings_q(const MODEL_REAL x[MODEL_READINGS], int16_t q[MODEL_READINGS])
+{
+    size_t k;
+    for (k = 0; k < 2U; k++) {
+        model_grid step;
+        MODEL_REAL value = x[k];
+        int32_t whole;
+        MODEL_LOAD(&step, &model_steps[k]);
+        q[k] = MODEL_NONE;
+        if ((value >= -(MODEL_REAL)1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30)) {
+            value = ((value - step.centre) * step.scale) + (MODEL_REAL)0.5;
+            value = (value < (MODEL_REAL)-32767) ? (MODEL_REAL)-32767 : value;
+            value = (value > (MODEL_REAL)32767) ? (MODEL_REAL)32767 : value;
+            whole = (int32_t)value;
+            q[k] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
+        }
+    }
+}
+
+size_t model_state_q_size(void)
+{
+    return sizeof(model_state_q);
+}
+
 #ifdef MODEL_SELFTEST
 static int model_replay(void)
 {
@@ -448,6 +674,25 @@ static int model_replay(void)
     return 1;
 }
 
+static int model_replay_q(void)
+{
+    static const int16_t rows[6][MODEL_READINGS] = {
+        {-14412, -3611},
+        {3611, -14424},
+        {-7203, 3598},
+        {-32768, -7215},
+        {6, 10807},
+        {-10807, -6}};
+    model_state_q state;
+    model_result_q result;
+    int i;
+    model_start_q(&state);
+    for (i = 0; i < 6; i++) {
+        (void)model_step_q(&state, rows[i], &result);
+    }
+    return ((result.score == INT32_C(277578)) && (result.total == 1)) ? 1 : 0;
+}
+
 int model_selftest(void)
 {
     static const int16_t rows[6][MODEL_INPUTS] = {
@@ -475,6 +720,6 @@ int model_selftest(void)
             }
         }
     }
-    return model_replay();
+    return (model_replay() && model_replay_q()) ? 1 : 0;
 }
 #endif

@@ -1,0 +1,182 @@
+"""Where everything lies in an artifact's `step_q`: one memory for readings and their histories, tables for sensors.
+
+`memory` holds, reading after reading, its integer of now and those of the rows before, as far back as a derived input
+looks; behind them the derived inputs that are not lags. A row shifts all of it by one place and then writes the
+integers of now over what came from the neighbour, so that a lag is a place and costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, readings_q, start_q, step_q
+from edge_lasso_runtime.fixed_point import INT16
+from edge_lasso_runtime.fixed_point import KEY as FIXED
+from edge_lasso_runtime.fixed_stream import FRACTION, rate_of
+from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.stream import ring_length
+
+from .options import Options
+from .stateful import Stateful, sequence
+
+
+def has_step_q(model: Model) -> bool:
+    """Whether artifacts of the variant ``fixed`` get `step_q`."""
+    return KEY in model.sections
+
+
+@dataclass(frozen=True)
+class DetectorQ:
+    """A detector in integers, laid out.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``fixed_detector/1``.
+    """
+
+    model: Model
+
+    @cached_property
+    def plan(self) -> Stateful:
+        """The same model as `step` has it."""
+        return Stateful(self.model, Options("fixed"))
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The integers."""
+        found: dict[str, Any] = self.model.sections[KEY]
+        return found
+
+    @property
+    def detector(self) -> dict[str, Any]:
+        """The choices that are no numbers: chart, aggregate, median, warm-up."""
+        found: dict[str, Any] = self.plan.detector or {}
+        return found
+
+    @property
+    def chart(self) -> str:
+        """Of `detector`."""
+        return str(self.detector["chart"])
+
+    @property
+    def largest(self) -> bool:
+        """Whether the score is the largest part."""
+        return bool(self.detector["aggregate"] == "max")
+
+    @property
+    def fixed(self) -> list[dict[str, Any]]:
+        """The inputs of ``fixed_point/1``."""
+        found: list[dict[str, Any]] = self.model.sections[FIXED]["inputs"]
+        return found
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where the integer of now of each reading lies."""
+        at, found = 0, []
+        for i in self.plan.readings:
+            found.append(at)
+            at += 1 + ring_length(self.model, self.model.inputs[i].name)
+        return found
+
+    @cached_property
+    def held(self) -> int:
+        """Places of readings and their histories."""
+        last = self.plan.readings[-1]
+        return self.starts[-1] + 1 + ring_length(self.model, self.model.inputs[last].name)
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where each of the model's inputs lies."""
+        start = dict(zip(self.plan.readings, self.starts, strict=True))
+        name = {self.model.inputs[i].name: at for i, at in start.items()}
+        kinds = [one.stream[0] for one in self.model.inputs if one.stream is not None]
+        behind = {"ewma": self.held + kinds.count("difference") + kinds.count("mean")}
+        found = []
+        for i, one in enumerate(self.model.inputs):
+            if one.stream is None:
+                found.append(start[i])
+            elif one.stream[0] == "lag":
+                found.append(name[one.stream[1]] + one.stream[2])
+            else:
+                kind = "ewma" if one.stream[0] == "ewma" else "others"
+                found.append(behind.setdefault(kind, self.held))
+                behind[kind] += 1
+        return found
+
+    @cached_property
+    def size(self) -> int:
+        """Places in all."""
+        return max(self.held, 1 + max(self.places))
+
+    @cached_property
+    def derived(self) -> list[tuple[int, str, int, int, int, int]]:
+        """Place, kind, place of the source now, length, smallest and largest integer of differences and means."""
+        name = {self.model.inputs[i].name: at for i, at in zip(self.plan.readings, self.starts, strict=True)}
+        return [
+            (place, one.stream[0], name[one.stream[1]], one.stream[2], self.fixed[i]["low"], self.fixed[i]["high"])
+            for i, (one, place) in enumerate(zip(self.model.inputs, self.places, strict=True))
+            if one.stream is not None and one.stream[0] in ("difference", "mean")
+        ]
+
+    @cached_property
+    def averages(self) -> list[tuple[int, int, int, int]]:
+        """Place, place of the source now, rate and shift of each moving average among the inputs."""
+        name = {self.model.inputs[i].name: at for i, at in zip(self.plan.readings, self.starts, strict=True)}
+        return [
+            (place, name[one.stream[1]], *rate_of(one.stream[2]))
+            for one, place in zip(self.model.inputs, self.places, strict=True)
+            if one.stream is not None and one.stream[0] == "ewma"
+        ]
+
+    @cached_property
+    def own(self) -> list[int]:
+        """Which reading each residual is of."""
+        which = {i: k for k, i in enumerate(self.plan.readings)}
+        return [which[at] for at, *_ in self.plan.watched]
+
+    @cached_property
+    def terms(self) -> list[list[tuple[int, int]]]:
+        """Per residual: coefficient and place of what it reads besides its own reading."""
+        return [[(coef, self.places[i]) for coef, i in one["terms"]] for one in self.section["watched"]]
+
+    @property
+    def stuck(self) -> int:
+        """The longest run of equal integers that any reading may have; 0 where none is limited."""
+        return max(int(one["stuck"]) for one in self.section["readings"])
+
+    @property
+    def jumps(self) -> bool:
+        """Whether a change of any reading is limited."""
+        return any(one["jump"] < ENDLESS for one in self.section["readings"])
+
+    @property
+    def slow_cut(self) -> bool:
+        """Whether the slow part can exceed what its square has room for."""
+        section = self.section
+        top = section["top"] if self.chart == "cusum" else section["clip"] << FRACTION
+        most = ((top >> section["first"]) + 1) * max(one["slow"] for one in section["watched"])
+        return bool((most + (1 << section["second"] >> 1)) >> section["second"] > INT16)
+
+
+def replayed(q: DetectorQ) -> tuple[list[list[int]], int, int]:
+    """A short sequence of integers for self-tests, and the score and the total that it ends in."""
+    state, score, total = start_q(q.model), 0, 0
+    rows = [readings_q(q.model, row) for row in sequence(q.plan)]
+    for row in rows:
+        result, state = step_q(q.model, state, row)
+        score, total = result.score, result.total
+    return rows, score, total
+
+
+def smallest(values: list[int]) -> str:
+    """The smallest C type that holds all of these."""
+    low, high = min(values), max(values)
+    for kind, least, most in (
+        ("uint8_t", 0, 255), ("int8_t", -128, 127), ("uint16_t", 0, 65535), ("int16_t", -32768, 32767)
+    ):  # fmt: skip
+        if least <= low and high <= most:
+            return kind
+    return "uint32_t" if low >= 0 else "int32_t"
