@@ -219,7 +219,7 @@ uint32_t {p}_step_q({p}_state_q *state, const int16_t q[{P}_READINGS], {p}_resul
     result->alarm = 0U;
     result->onset = 0U;
 {warm}
-    if (result->score > {limit}) {{
+    if ((result->total != 0) ? (result->score > {limit}) : (state->quiet == 0U)) {{ /* 0: as it was */
         result->alarm = 1U;
         result->onset = (uint8_t)((state->quiet > {hold}U) ? 1 : 0);
         state->alarms++;

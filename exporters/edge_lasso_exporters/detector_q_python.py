@@ -161,7 +161,7 @@ def step_q(state, q):
     warm = state["rows"] >= {warm_up}
     if not warm:
         state["rows"] += 1
-    elif score > {limit}:
+    elif score > {limit} if total else state["quiet"] == 0:  # nothing is known: as it was
         alarm, onset = True, state["quiet"] > {hold}
         state["alarms"] += 1
         state["onsets"] += onset

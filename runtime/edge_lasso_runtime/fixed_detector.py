@@ -22,7 +22,8 @@ in the steps of ``fixed_point/1`` (`readings_q`; of a sensor with a raw scale it
   ``(y y >> 1) + (r r >> 2 (fraction - slow_fraction) + 1)``; it is below 2^30, which caps what a single row can say.
 * Evidence moves by `move`, too, from 1. A part is ``((evidence + 2^cut / 2) >> cut) weight``; ``mean``: the score is
   the sum of the parts over the sum of their weights, alarm where ``sum > threshold * weights``; ``max``: the largest
-  part, alarm above ``threshold``. A score times ``unit`` is that of `detector`.
+  part, alarm above ``threshold``. A score times ``unit`` is that of `detector`. While no sensor has a say, an alarm
+  neither ends nor begins.
 
 Nothing reaches 2^30 in magnitude, so 32 bits and MicroPython's small integers do: `fixed_detector_section.validate`
 proves it. Not offered: estimates of missing readings (what reads them says nothing, as without ``estimate/1``), the
@@ -219,7 +220,8 @@ class FixedDetector:
     def decide(self, score: int, total: int) -> tuple[bool, bool]:
         """Whether a score is an alarm, and whether it begins one."""
         limit = self._section["threshold"]
-        if not score > (limit if self._largest else limit * total):
+        hit = score > (limit if self._largest else limit * total) if total else self.quiet == 0
+        if not hit:
             self.quiet = min(self.quiet, self._hold) + 1
             return False, False
         onset = self.quiet > self._hold

@@ -98,6 +98,7 @@ BREAKS = [
     ("python:fixed", b"run[k] > stuck:", b"run[k] > stuck + 1:", "step_q's"),
     ("python:fixed", b"-jump <= value - before <= jump", b"value - before <= jump", "step_q's fault of s"),
     ("python:fixed", b"rate * (d & 32767) + 16384", b"rate * (d & 32767)", "step_q's"),
+    ("python:fixed", b'if total else state["quiet"] == 0:', b"if total else False:", "step_q's alarm"),
     ("python:fixed", b"return sum(parts), total, parts", b"return sum(parts) + 1, total, parts", "step_q's score"),
     ("c:fixed", b"state->memory[k] = state->memory[k - 1U];", b"state->memory[k] = state->memory[k];", "step_q's"),
     ("c:fixed", b"(state->quiet > 2U)", b"(state->quiet > 1U)", "step_q's onset"),

@@ -143,7 +143,7 @@ def test_it_does_what_the_floating_point_detector_does(chart, aggregate, median)
     for row in calm(400):
         want, state = step(model, state, row)
         got, other = step_q(model, other, readings_q(model, row))
-        score = got.score / max(got.total, 1) * unit
+        score = got.score / got.total * unit if got.total else want.score  # nothing is known: it has no score
         assert score == pytest.approx(want.score, rel=0.01 if median else 0.004, abs=0.004)
         assert got.faults == want.faults
         assert got.warming_up == (want.status == "warming up" or (bool(want.faults) and state.rows <= 10))
@@ -201,6 +201,19 @@ def test_what_reads_a_missing_or_stuck_integer_says_nothing():
     result, state = step_q(model, state, [NONE] * 3)
     assert (result.score, result.total, result.alarm) == (0, 0, False)
     assert state.detector.evidence == before
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+def test_an_alarm_goes_on_while_nothing_is_known(aggregate):
+    model = plant(aggregate=aggregate, warm_up=0)
+    state = start_q(model)
+    for t in range(8):
+        result, state = step_q(model, state, [30_000 * (-1) ** t, t, -t])
+    assert result.alarm
+    for _ in range(20):
+        result, state = step_q(model, state, [NONE] * SENSORS)
+        assert (result.alarm, result.onset, result.total) == (True, False, 0)
+    assert state.detector.onsets == 1
 
 
 def changed(path, value):

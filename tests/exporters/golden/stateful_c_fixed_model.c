@@ -580,7 +580,7 @@ uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], mod
         state->rows++;
         return status;
     }
-    if (result->score > (524288 * result->total)) {
+    if ((result->total != 0) ? (result->score > (524288 * result->total)) : (state->quiet == 0U)) { /* 0: as it was */
         result->alarm = 1U;
         result->onset = (uint8_t)((state->quiet > 3U) ? 1 : 0);
         state->alarms++;

@@ -184,6 +184,10 @@ def _detect(state, raw, predicted, widths):
         evidence[k] = e
         parts.append(e * weight)
         total = total + weight
+    if not total > 0.0:  # nothing is known: the evidence that there is
+        for k, watched in enumerate(WATCHED):
+            parts[k] = evidence[k] * watched[4]
+            total = total + watched[4]
     score = 0.0
     if total > 0.0:
         for k, part in enumerate(parts):
@@ -392,7 +396,7 @@ def step_q(state, q):
     warm = state["rows"] >= 10
     if not warm:
         state["rows"] += 1
-    elif score > 524288 * total:
+    elif score > 524288 * total if total else state["quiet"] == 0:  # nothing is known: as it was
         alarm, onset = True, state["quiet"] > 3
         state["alarms"] += 1
         state["onsets"] += onset
