@@ -132,7 +132,7 @@ def agreement(name: str, fitted: Any, normal: Any, runs: Any, y: Any, margin: fl
     return (
         f"{name:26s} {margin:6g} {aucs[0]:9.4f} {aucs[1]:7.4f} {same:9.2f} % {off.max():9.3f} "
         f"{100.0 * (found[..., 4] == 0).mean():10.1f} % {100.0 * inside.mean():8.1f} % {off[inside].max():10.4f} "
-        f"{bounds[len(bounds) // 2]:9.4f} {bounds[-1]:7.4f}"
+        f"{bounds[len(bounds) // 2]:9.4f} {bounds[-1]:7.4f} {compiled(fixed, '_q') or 0:9,}"
     )
 
 
@@ -144,13 +144,13 @@ def counted(model: Model) -> int:
     return terms * 5 + len(model.outputs) * (1 + 3 * 4) + held * 4 + len(model.outputs) * 2 * 4
 
 
-def compiled(model: Model) -> int | None:
-    """Bytes of the C artifact on a Cortex-M0+: code, tables, soft float and the state."""
-    files = render(model, "c", "float")
+def compiled(model: Model, suffix: str = "") -> int | None:
+    """Bytes of the C artifact on a Cortex-M0+: code, tables, soft float and the state; of ``step_q`` with a suffix."""
+    files = render(model, "c", "fixed" if suffix else "float")
     sources = {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
-    sources["state.c"] = b'#include "model.h"\nmodel_state board_state;\n'
+    sources["state.c"] = f'#include "model.h"\nmodel_state{suffix} board_state;\n'.encode()
     try:
-        image = cross_build(sources, "cortex-m0plus", ["model_start", "model_step", "board_state"])
+        image = cross_build(sources, "cortex-m0plus", [f"model_start{suffix}", f"model_step{suffix}", "board_state"])
     except BoardError:
         return None
     return image.flash_bytes + image.ram_bytes
@@ -310,11 +310,12 @@ def main() -> None:
     y = np.r_[np.zeros(NORMAL), np.ones(len(runs[0]) - NORMAL)]
     if options.integers:
         print(
-            f"{'':33s} AUC step  step_q  same alarm    largest  out of range     calm    largest     bound largest\n"
+            f"{'':33s} AUC step  step_q  same alarm    largest  out of range     calm    largest     bound largest"
+            "  compiled\n"
             f"{'':26s} margin                             difference                  rows difference  (median)"
         )
-        for coefs, lags, margin in ((100, 1, 0.1), (100, 1, 1.0), (60, 1, 0.1), (60, 1, 1.0)):
-            name = f"{coefs} coefficients, {lags} earlier row"
+        for coefs, lags, margin in ((100, 1, 0.1), (100, 1, 1.0), (60, 1, 0.1), (60, 1, 1.0), (60, 0, 1.0)):
+            name = f"{coefs} coefficients, {lags or 'no'} earlier row{'' if lags == 1 else 's'}"
             print(agreement(name, fitted, normal, runs, y, margin, max_coefs=coefs, lags=lags), flush=True)
         print(INTEGER_NOTES)
         return

@@ -113,7 +113,7 @@ def main():
         for variant in ("double", "fixed"):
             print(f"  python:{variant:8} {len(registry.render(model, 'python', variant)['model.py']):6} bytes")
         for name in CORES:
-            for variant in ("float", "fixed", "double", "step_q"):
+            for variant in ("float", "fixed", "double", *(() if estimate else ("step_q",))):  # which estimates nothing
                 try:
                     if variant == "step_q":
                         flash, ram, instructions, stack = integers_on_core(open_core(name), model)
