@@ -7,7 +7,27 @@ from collections.abc import Callable
 from .stateful import Stateful
 
 ENDLESS = 1 << 30
-LEVEL = """
+KEEP = """    if (n == {median}U) {{
+        while (times[i] != now) {{
+            i++;
+        }}
+        n--;
+        for (; i < n; i++) {{
+            sorted[i] = sorted[i + 1U];
+            times[i] = times[i + 1U];
+        }}
+    }}
+    for (i = n; (i > 0U) && (sorted[i - 1U] > {r}); i--) {{
+        sorted[i] = sorted[i - 1U];
+        times[i] = times[i - 1U];
+    }}
+    sorted[i] = {r};
+    times[i] = ({I})now;
+    state->counts[k] = ({I})(n + 1U);
+    state->nexts[k] = ({I})((now + 1U < {median}U) ? (now + 1U) : 0U);
+"""
+LEVEL = (
+    """
 /* A residual without the median of those before it; they are kept in order, each with its place in time. */
 static {T} {p}_level({p}_state *state, size_t k, {T} r)
 {{
@@ -20,27 +40,12 @@ static {T} {p}_level({p}_state *state, size_t k, {T} r)
     if (n > 0U) {{
         level = ((n % 2U) != 0U) ? sorted[n / 2U] : ((sorted[(n / 2U) - 1U] + sorted[n / 2U]) * {half});
     }}
-    if (n == {median}U) {{
-        while (times[i] != now) {{
-            i++;
-        }}
-        n--;
-        for (; i < n; i++) {{
-            sorted[i] = sorted[i + 1U];
-            times[i] = times[i + 1U];
-        }}
-    }}
-    for (i = n; (i > 0U) && (sorted[i - 1U] > r); i--) {{
-        sorted[i] = sorted[i - 1U];
-        times[i] = times[i - 1U];
-    }}
-    sorted[i] = r;
-    times[i] = ({I})now;
-    state->counts[k] = ({I})(n + 1U);
-    state->nexts[k] = ({I})((now + 1U < {median}U) ? (now + 1U) : 0U);
-    return r - level;
+"""
+    + KEEP
+    + """    return r - level;
 }}
 """
+)
 DETECT = """
 typedef struct {{
     {T} centre;
@@ -237,7 +242,7 @@ def functions(plan: Stateful, words: dict[str, str], number: Callable[[float], s
         text = EWMA.format(alpha=number(float(section["alpha"])), q=q)
     level = ""
     if median:
-        level = LEVEL.format(**{**words, "I": _index(median)}, median=median, half=number(0.5))
+        level = LEVEL.format(**{**words, "I": _index(median), "r": "r"}, median=median, half=number(0.5))
     adjust = ""
     if plan.adjust:
         values = {key: number(value) if key != "freeze" else value for key, value in plan.adjust.items()}

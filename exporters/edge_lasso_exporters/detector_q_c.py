@@ -90,7 +90,7 @@ class DetectorQC:
         made += self._look() + derive(q, words, self.shifts)
         median = q.detector["median"]
         if median:
-            made += text.LEVEL.format(**words, I=smallest([median]), median=median, wide=WIDE)
+            made += text.LEVEL.format(**{**words, "I": smallest([median]), "r": "kept"}, median=median, wide=WIDE)
         return made + self._detect() + self._step()
 
     def _table(self, name: str, columns: dict[str, list[int]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .detector_c import KEEP
+
 HEADER = """
 /* The detector in integers alone, from the sensors' integers to the alarm: no floating point, no division, 32 bits
    suffice by construction. A row holds one integer per reading, NONE where it is missing:
@@ -116,7 +118,8 @@ static int32_t {p}_move_q(int32_t average, int32_t value, int32_t rate{parameter
     return average + {moved};
 }}
 """
-LEVEL = """
+LEVEL = (
+    """
 /* A residual without the median of those before it; they are kept in order, each with its place in time. */
 static int32_t {p}_level_q({p}_state_q *state, size_t k, int32_t r)
 {{
@@ -132,27 +135,12 @@ static int32_t {p}_level_q({p}_state_q *state, size_t k, int32_t r)
         level = sorted[n / 2U];
         level = ((n % 2U) != 0U) ? (level * 8) : ((level + sorted[(n / 2U) - 1U]) * 4);
     }}
-    if (n == {median}U) {{
-        while (times[i] != now) {{
-            i++;
-        }}
-        n--;
-        for (; i < n; i++) {{
-            sorted[i] = sorted[i + 1U];
-            times[i] = times[i + 1U];
-        }}
-    }}
-    for (i = n; (i > 0U) && (sorted[i - 1U] > kept); i--) {{
-        sorted[i] = sorted[i - 1U];
-        times[i] = times[i - 1U];
-    }}
-    sorted[i] = kept;
-    times[i] = ({I})now;
-    state->counts[k] = ({I})(n + 1U);
-    state->nexts[k] = ({I})((now + 1U < {median}U) ? (now + 1U) : 0U);
-    return cut - level;
+"""
+    + KEEP
+    + """    return cut - level;
 }}
 """
+)
 DETECT = """
 static void {p}_detect_q({p}_state_q *state, const int16_t q[{P}_READINGS], {p}_result_q *result)
 {{

@@ -13,7 +13,7 @@ from .errors import SessionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .artifact import Artifact
@@ -137,22 +137,13 @@ def c_answers(session: Any, sequences: Sequences) -> list[Answer]:
     fields += [("alarm", ct.c_uint8), ("onset", ct.c_uint8)] if about["detector"] else []
     fields += [("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * max(len(about["readings"]), 1))]
     result = type("Result", (ct.Structure,), {"_fields_": fields})()
-    state = ct.create_string_buffer(session.symbol("state_size", ct.c_size_t)() + 16)
-    at = ct.c_void_p(-(-ct.addressof(state) // 16) * 16)
-    start, step = session.symbol("start"), session.symbol("step", ct.c_uint32)
     found = []
-    for rows in sequences:
-        start(at)
-        for row in rows:
-            status = step(at, (session.real * max(len(row), 1))(*row), ct.byref(result))
-            faults = list(result.faults)[: len(row)]
-            if status != sum({1 << min(k, 31) for k, fault in enumerate(faults) if fault}):
-                raise SessionError(f"step returns the status {status:#x} for the faults {faults}")
-            line = [2.0 if status else float(result.warming_up), *faults, *result.values]
-            line += [*result.linear, result.label] if about["linear"] else []
-            line += list(result.widths) if about["estimate"] else []
-            line += [result.score, result.alarm, result.onset, *result.parts] if about["detector"] else []
-            found.append(Answer(line, about, outputs))
+    for status, faults in _stepped(session, sequences, "", session.real, result):
+        line = [2.0 if status else float(result.warming_up), *faults, *result.values]
+        line += [*result.linear, result.label] if about["linear"] else []
+        line += list(result.widths) if about["estimate"] else []
+        line += [result.score, result.alarm, result.onset, *result.parts] if about["detector"] else []
+        found.append(Answer(line, about, outputs))
     return found
 
 
@@ -163,17 +154,26 @@ def c_answers_q(session: Any, sequences: Sequence[Sequence[Sequence[int]]]) -> l
     fields = [("score", ct.c_int32), ("total", ct.c_int32), ("parts", ct.c_int32 * outputs), ("alarm", ct.c_uint8),
               ("onset", ct.c_uint8), ("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * width)]  # fmt: skip
     result = type("ResultQ", (ct.Structure,), {"_fields_": fields})()
-    state = ct.create_string_buffer(session.symbol("state_q_size", ct.c_size_t)() + 16)
-    at = ct.c_void_p(-(-ct.addressof(state) // 16) * 16)
-    start, step = session.symbol("start_q"), session.symbol("step_q", ct.c_uint32)
     found = []
+    for status, faults in _stepped(session, sequences, "_q", ct.c_int16, result):
+        warms = int(result.warming_up and not status)
+        found.append([result.score, result.total, result.alarm, result.onset, warms, *result.parts, *faults])
+    return found
+
+
+def _stepped(
+    session: Any, sequences: Sequence[Sequence[Sequence[float]]], suffix: str, kind: Any, result: Any
+) -> Iterator[tuple[int, list[int]]]:
+    """Take in rows of `kind`, each sequence from a start: status and faults after each; the rest is in `result`."""
+    ct = session.ctypes
+    state = ct.create_string_buffer(session.symbol(f"state{suffix}_size", ct.c_size_t)() + 16)
+    at = ct.c_void_p(-(-ct.addressof(state) // 16) * 16)
+    start, step = session.symbol(f"start{suffix}"), session.symbol(f"step{suffix}", ct.c_uint32)
     for rows in sequences:
         start(at)
         for row in rows:
-            status = step(at, (ct.c_int16 * width)(*row), ct.byref(result))
+            status = step(at, (kind * max(len(row), 1))(*row), ct.byref(result))
             faults = list(result.faults)[: len(row)]
             if status != sum({1 << min(k, 31) for k, fault in enumerate(faults) if fault}):
-                raise SessionError(f"step_q returns the status {status:#x} for the faults {faults}")
-            warms = int(result.warming_up and not status)
-            found.append([result.score, result.total, result.alarm, result.onset, warms, *result.parts, *faults])
-    return found
+                raise SessionError(f"step{suffix} returns the status {status:#x} for the faults {faults}")
+            yield status, faults
