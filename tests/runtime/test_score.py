@@ -255,8 +255,8 @@ def test_the_digest(model, file, tmp_path):
         (["--every", "0s"], "--every 0s is neither readings nor seconds"),
         (["--input", "none.csv"], "none.csv: No such file or directory"),
         (["--state", "none/state.json"], "No such file or directory"),
-        (["--explain", "-1"], "argument --explain: invalid"),
-        (["--step", "nan"], "argument --step: invalid"),
+        (["--explain", "-1"], "argument --explain: '-1' is not a whole number"),
+        (["--step", "nan"], "argument --step: 'nan' is not a number of seconds"),
     ],
 )
 def test_bad_usage(file, arguments, text):
