@@ -20,32 +20,18 @@ from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 SENSORS, COEFS, LAGS = 10, 20, 5
 CORES = ("cortex-m0plus", "avr")
 RUN = """#include "model.h"
-model_state state;
-model_result result;
+model_state{q} state;
+model_result{q} result;
 int32_t run(const {T} *x, int32_t n);
 int32_t run(const {T} *x, int32_t n)
 {{
     uint32_t status = 0;
-    model_start(&state);
+    model_start{q}(&state);
     for (; n > 0; n--) {{
-        status |= model_step(&state, x, &result);
+        status |= model_step{q}(&state, x, &result);
     }}
     return (int32_t)status;
 }}
-"""
-INTEGERS = """#include "model.h"
-model_state_q state;
-model_result_q result;
-int32_t run(const int16_t *q, int32_t n);
-int32_t run(const int16_t *q, int32_t n)
-{
-    uint32_t status = 0;
-    model_start_q(&state);
-    for (; n > 0; n--) {
-        status |= model_step_q(&state, q, &result);
-    }
-    return (int32_t)status;
-}
 """
 
 
@@ -85,22 +71,16 @@ def detector(estimate):
 
 def on_core(core, model, variant):
     """Flash, RAM, instructions of a step, stack."""
-    kind = "float" if variant == "fixed" else variant
-    files = {name: data for name, data in registry.render(model, "c", variant).items() if name.startswith("model.")}
-    defines = {"MODEL_REAL": "float"} if variant == "fixed" else {}
-    image = cross_build({**files, "run.c": RUN.format(T=kind).encode()}, core.target, ["run"], defines)
-    form = "f" if kind == "float" or core.target == "avr" else "d"
-    x = struct.pack(f"<{SENSORS}{form}", *(20.0 + i for i in range(SENSORS)))
+    integers = variant == "step_q"
+    files = registry.render(model, "c", "fixed" if integers else variant)
+    files = {name: data for name, data in files.items() if name.startswith("model.")}
+    kind = {"fixed": "float", "step_q": "int16_t"}.get(variant, variant)
+    files["run.c"] = RUN.format(T=kind, q="_q" if integers else "").encode()
+    image = cross_build(files, core.target, ["run"], {"MODEL_REAL": "float"} if variant == "fixed" else {})
+    letter = "h" if integers else "d" if kind == "double" and core.target != "avr" else "f"
+    row = [-100 + 20 * i if integers else 20.0 + i for i in range(SENSORS)]
+    x = struct.pack(f"<{SENSORS}{letter}", *row)
     one, two = (core.call(image, "run", [x, rows]) for rows in (3, 4))
-    return image.flash_bytes, image.ram_bytes, two.instructions - one.instructions, two.stack_bytes
-
-
-def integers_on_core(core, model):
-    """The same of step_q."""
-    files = {name: data for name, data in registry.render(model, "c", "fixed").items() if name.startswith("model.")}
-    image = cross_build({**files, "run.c": INTEGERS.encode()}, core.target, ["run"])
-    q = struct.pack(f"<{SENSORS}h", *(-100 + 20 * i for i in range(SENSORS)))
-    one, two = (core.call(image, "run", [q, rows]) for rows in (3, 4))
     return image.flash_bytes, image.ram_bytes, two.instructions - one.instructions, two.stack_bytes
 
 
@@ -115,10 +95,7 @@ def main():
         for name in CORES:
             for variant in ("float", "fixed", "double", *(() if estimate else ("step_q",))):  # which estimates nothing
                 try:
-                    if variant == "step_q":
-                        flash, ram, instructions, stack = integers_on_core(open_core(name), model)
-                    else:
-                        flash, ram, instructions, stack = on_core(open_core(name), model, variant)
+                    flash, ram, instructions, stack = on_core(open_core(name), model, variant)
                 except BoardError as error:
                     print(f"  c:{variant} on {name}: {error}")
                     continue

@@ -14,6 +14,8 @@ from edge_lasso_runtime.sessions import Session
 from edge_lasso_runtime.step_session import FAULTS
 from edge_lasso_runtime.stream import readings
 
+from .stream_trials import shortened
+
 FIELDS = ("score", "total", "alarm", "onset", "warming up")
 RANDOM_ROWS = 200
 REPEATED = 0.3
@@ -39,10 +41,7 @@ def compare_steps_q(session: Session, model: Model, sequences: Sequence[Sequence
         return []
     wanted = [replay_q(model, one) for one in rows]
     if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short
-        longest = max(map(len, wanted))
-        while len(found) < sum(map(len, wanted)):
-            longest -= 1
-            wanted = [one[:longest] for one in wanted]
+        wanted = shortened(wanted, len(found))
     if len(found) != sum(map(len, wanted)):
         return [f"step_q gives {len(found)} answers for {sum(map(len, wanted))} rows"]
     at = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.stateful_reference import replay
@@ -18,6 +17,7 @@ from edge_lasso_runtime.stream import readings
 
 from .compare_step_q import compare_steps_q
 from .stream_tolerance import Tolerance, rounded, single
+from .stream_trials import shortened
 
 Sequences = Sequence[Sequence[Sequence[float]]]
 LINK_ROUNDING = 2.0**-48
@@ -49,7 +49,7 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
     wanted = [replay(model, rows, fixed) for rows in sequences]
     given = [list(rows) for rows in sequences]
     if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short
-        wanted, given = _shortened(wanted, len(found)), _shortened(given, len(found))
+        wanted, given = shortened(wanted, len(found)), shortened(given, len(found))
     if len(found) != sum(map(len, wanted)):
         return 0, [f"step gives {len(found)} answers for {sum(map(len, wanted))} rows"]
     exact = not isinstance(session, InterpreterSession) or session.exact
@@ -68,16 +68,6 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
             if wrong:
                 return at, [f"{wrong} (sequence {number}, row {t})"]
     return at, compare_steps_q(session, model, sequences) if fixed else []
-
-
-def _shortened(sequences: list[Any], count: int) -> list[Any]:
-    """Each sequence cut to the same length, as many rows as there are answers."""
-    longest = max(map(len, sequences))
-    for length in range(longest, -1, -1):
-        cut = [one[:length] for one in sequences]
-        if sum(map(len, cut)) <= count:
-            return cut
-    return []
 
 
 def difference(model: Model, must: Step, answer: Answer, decoded: bool = False) -> str:

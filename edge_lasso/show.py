@@ -12,6 +12,7 @@ from edge_lasso.certificate import Certificate
 from edge_lasso.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
+from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.model import Input, Term
 from edge_lasso_runtime.stream import warm_up
@@ -316,6 +317,13 @@ def fixed_facts(model: Model) -> list[tuple[str, str]]:
     for output, fixed in zip(model.outputs, section["outputs"], strict=True):
         facts.append((f"{output.name}: proven error at most", f"{number(fixed['bound'])} {output.unit}".strip()))
     return facts
+
+
+def residual_bound(model: Model) -> str:
+    """How far a residual of `step_q` can be from the model's, in units of its scale; empty without `step_q`."""
+    if FIXED_DETECTOR not in model.sections:
+        return ""
+    return number(max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"]))
 
 
 def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:

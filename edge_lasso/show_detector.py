@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge_lasso import terminal
 from edge_lasso.detector_missing import Lost, missing_sensors
-from edge_lasso.show import fixed_facts, number, section_facts
+from edge_lasso.show import fixed_facts, number, residual_bound, section_facts
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.detector import KEY
-from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.stream import warm_up
 
@@ -63,9 +62,9 @@ def show_detector(model: Model, as_json: bool) -> None:
             ("threshold", f"adjusted on the board (step {change['eta']:g}), within a factor {change['cap']:g}")
         )
     facts += [*section_facts(model), *fixed_facts(model)]
-    if FIXED_DETECTOR in model.sections:
-        bound = max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"])
-        facts.append(("step_q", f"in integers alone; residuals within {number(bound)} of their scale, proven"))
+    residuals = residual_bound(model)
+    if residuals:
+        facts.append(("step_q", f"in integers alone; residuals within {residuals} of their scale, proven"))
     terminal.table("", ("", ""), facts, text_columns=2)
 
 

@@ -13,7 +13,7 @@ from edge_lasso_runtime.fixed_point import KEY
 from . import terminal
 from .error_bound import analyse
 from .ranges import Saturation
-from .show import number
+from .show import number, residual_bound
 
 
 def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | None = None) -> None:
@@ -46,9 +46,9 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         ]
         if counted:
             terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
-    if FIXED_DETECTOR in model.sections:
-        bound = max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"])
-        terminal.say(f"step_q, the detector in integers alone: residuals within {number(bound)} of their scale, proven")
+    residuals = residual_bound(model)
+    if residuals:
+        terminal.say(f"step_q, the detector in integers alone: residuals within {residuals} of their scale, proven")
     if "left_out" in about:
         terminal.note(f"note: {about['left_out']}")
     for name in about.get("dropped", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from edge_lasso_runtime.health import KEY as HEALTH
 from edge_lasso_runtime.model import Input, Model
@@ -38,6 +39,16 @@ def sequences(model: Model, real: Sequence[Sequence[float]] | None = None, seed:
         places = readings(model)
         found.append([[row[i] for i in places] for row in real[:LONGEST]])
     return found
+
+
+def shortened(sequences: list[Any], count: int) -> list[Any]:
+    """Each sequence cut to the same length, as many rows as there are answers."""
+    longest = max(map(len, sequences))
+    for length in range(longest, -1, -1):
+        cut = [one[:length] for one in sequences]
+        if sum(map(len, cut)) <= count:
+            return cut
+    return []
 
 
 def _walk(model: Model, source: random.Random, length: int, trouble: float) -> Rows:

@@ -82,6 +82,11 @@ class DetectorQ:
         return found
 
     @cached_property
+    def now(self) -> dict[str, int]:
+        """The same by name."""
+        return {self.model.inputs[i].name: at for i, at in zip(self.plan.readings, self.starts, strict=True)}
+
+    @cached_property
     def held(self) -> int:
         """Places of readings and their histories."""
         last = self.plan.readings[-1]
@@ -90,16 +95,14 @@ class DetectorQ:
     @cached_property
     def places(self) -> list[int]:
         """Where each of the model's inputs lies."""
-        start = dict(zip(self.plan.readings, self.starts, strict=True))
-        name = {self.model.inputs[i].name: at for i, at in start.items()}
         kinds = [one.stream[0] for one in self.model.inputs if one.stream is not None]
         behind = {"ewma": self.held + kinds.count("difference") + kinds.count("mean")}
         found = []
-        for i, one in enumerate(self.model.inputs):
+        for one in self.model.inputs:
             if one.stream is None:
-                found.append(start[i])
+                found.append(self.now[one.name])
             elif one.stream[0] == "lag":
-                found.append(name[one.stream[1]] + one.stream[2])
+                found.append(self.now[one.stream[1]] + one.stream[2])
             else:
                 kind = "ewma" if one.stream[0] == "ewma" else "others"
                 found.append(behind.setdefault(kind, self.held))
@@ -114,9 +117,8 @@ class DetectorQ:
     @cached_property
     def derived(self) -> list[tuple[int, str, int, int, int, int]]:
         """Place, kind, place of the source now, length, smallest and largest integer of differences and means."""
-        name = {self.model.inputs[i].name: at for i, at in zip(self.plan.readings, self.starts, strict=True)}
         return [
-            (place, one.stream[0], name[one.stream[1]], one.stream[2], self.fixed[i]["low"], self.fixed[i]["high"])
+            (place, one.stream[0], self.now[one.stream[1]], one.stream[2], self.fixed[i]["low"], self.fixed[i]["high"])
             for i, (one, place) in enumerate(zip(self.model.inputs, self.places, strict=True))
             if one.stream is not None and one.stream[0] in ("difference", "mean")
         ]
@@ -124,9 +126,8 @@ class DetectorQ:
     @cached_property
     def averages(self) -> list[tuple[int, int, int, int]]:
         """Place, place of the source now, rate and shift of each moving average among the inputs."""
-        name = {self.model.inputs[i].name: at for i, at in zip(self.plan.readings, self.starts, strict=True)}
         return [
-            (place, name[one.stream[1]], *rate_of(one.stream[2]))
+            (place, self.now[one.stream[1]], *rate_of(one.stream[2]))
             for one, place in zip(self.model.inputs, self.places, strict=True)
             if one.stream is not None and one.stream[0] == "ewma"
         ]

@@ -72,15 +72,14 @@ def _whole(model: Model, state: State, columns: list[list[float]], ordered: list
         if any(total != total for total in map(sum, columns)):  # a derived input lacks its history
             return [finish(model, state, row, list(row), {}) for row in rows]
     predicted = _sums(state.sums, columns)
-    rows, z = list(map(list, zip(*columns))), list(map(list, zip(*predicted)))
-    state.inputs = rows[-1]
+    state.inputs = [column[-1] for column in columns]
     if state.drift is not None:
         state.drift.add_columns(dict(zip(state.places, ordered)))
     scored: Any = ((None, []),) * count
     if state.detector is not None:
         scored = state.detector.step_columns(columns, predicted)
     found = []
-    for linear, (score, parts) in zip(z, scored):
+    for linear, (score, parts) in zip(map(list, zip(*predicted)), scored):
         warm, alarm, onset = state.count(linear[0], score, None)
         status = "ok" if warm else "warming up"
         found.append(

@@ -250,28 +250,26 @@ class InterpreterSession(Session):
         return [int(one[0]) for one in self._answers(rows, "label")] if "label" in self.ops else None
 
     def steps(self, sequences: Sequence[Rows]) -> list[step_session.Answer] | None:
-        """Sequences through `start` and `step`; MicroPython gets no more of each than its script may hold."""
+        """Sequences through `start` and `step`, as long as MicroPython's script may hold."""
         if self.artifact.step is None:
             return None
-        found: list[step_session.Answer] = []
-        for rows in sequences:
-            part = rows
-            if isinstance(self.run, MicroPython):
-                part = rows[: max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)]
-            lines = self._ask(["step"], step_session.marked([part]))["step"]
-            found += step_session.answers(lines, self.artifact)
-        return found
+        return step_session.answers(self._stepped("step", sequences), self.artifact)
 
     def steps_q(self, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]] | None:
         """Sequences of integers through `start_q` and `step_q`, as long as MicroPython's script may hold."""
         if self.artifact.step is None or not self.artifact.step["integers"]:
             return None
-        found: list[list[int]] = []
+        return _whole(self._stepped("step_q", sequences))
+
+    def _stepped(self, op: str, sequences: Sequence[Rows]) -> list[list[float]]:
+        """Sequences through an operation; MicroPython gets no more of each than its script may hold."""
+        assert self.artifact.step is not None
+        most = None
+        if isinstance(self.run, MicroPython):
+            most = max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)
+        found: list[list[float]] = []
         for rows in sequences:
-            part = rows
-            if isinstance(self.run, MicroPython):
-                part = rows[: max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)]
-            found += _whole(self._ask(["step_q"], step_session.marked([part]))["step_q"])
+            found += self._ask([op], step_session.marked([rows[:most]]))[op]
         return found
 
     def _answers(self, rows: Rows, op: str) -> list[list[float]]:

@@ -148,7 +148,7 @@ class State:
         self.health.forget()
         if self.delays is not None:
             self.delays.forget()
-            if rows >= self._memory:
+            if rows >= self._memory > 0:
                 self.history = 0
 
     def to_dict(self) -> dict[str, Any]:
