@@ -33,9 +33,9 @@ from sklearn.ensemble import IsolationForest  # noqa: E402
 from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: E402
 
 from edge_lasso import ResidualDetector  # noqa: E402
+from edge_lasso.compressing.quantize import quantize  # noqa: E402
+from edge_lasso.detecting.thresholds import correlation_time, episodes, limits  # noqa: E402
 from edge_lasso.errors import BoardError  # noqa: E402
-from edge_lasso.quantize import quantize  # noqa: E402
-from edge_lasso.thresholds import correlation_time, episodes, limits  # noqa: E402
 from edge_lasso_devices.cross import cross_build  # noqa: E402
 from edge_lasso_exporters.registry import render  # noqa: E402
 from edge_lasso_runtime.fixed_detector import KEY as INTEGERS  # noqa: E402

@@ -27,12 +27,12 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge_lasso import ResidualDetector
-from edge_lasso.detector import DetectorOptions, fit_detector
-from edge_lasso.detector_fit import ChartOptions, calibrated
-from edge_lasso.detector_scores import scores
-from edge_lasso.folds import blocked
-from edge_lasso.predict_table import linear_rows
-from edge_lasso.thresholds import Rate, found_rate
+from edge_lasso.detecting.calibrated import ChartOptions, calibrated
+from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.thresholds import Rate, found_rate
+from edge_lasso.predicting.predict_table import linear_rows
+from edge_lasso.predicting.scores import scores
+from edge_lasso.statistics.folds import blocked
 
 KINDS = ("stuck", "bias", "drift", "spike", "swap")
 LENGTH, BEFORE, EACH = 48, 200, 60

@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_devices.errors import BoardError

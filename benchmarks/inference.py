@@ -18,10 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from edge_lasso import terminal
-from edge_lasso.bench import Measurement, Subject, measure, rendered
-from edge_lasso.peers import peer_subjects, pipeline_of
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.measuring.bench import rendered
+from edge_lasso.measuring.measurement import Measurement, Subject, measure
+from edge_lasso.measuring.peers import peer_subjects, pipeline_of
+from edge_lasso.reporting import terminal
 from edge_lasso_devices.shells import LocalShell
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_lasso import terminal
-from edge_lasso.fit import TrainOptions
-from edge_lasso.predict_table import linear_rows
-from edge_lasso.survey import survey
-from edge_lasso.tables import model_rows, open_table
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.predict_table import linear_rows
+from edge_lasso.reporting import terminal
+from edge_lasso.tables.survey import survey
+from edge_lasso.tables.tables import model_rows, open_table
+from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.step import start, step
 

@@ -30,12 +30,12 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from edge_lasso import terminal
-from edge_lasso.column_kernel import ColumnKernel
 from edge_lasso.errors import BoardError
-from edge_lasso.linear_columns import linear_columns
-from edge_lasso.predict_table import predict_table
-from edge_lasso.tables import column_batches
+from edge_lasso.predicting.column_kernel import ColumnKernel
+from edge_lasso.predicting.linear_columns import linear_columns
+from edge_lasso.predicting.predict_table import predict_table
+from edge_lasso.reporting import terminal
+from edge_lasso.tables.tables import column_batches
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 
 TARGET = 1.3

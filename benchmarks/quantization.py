@@ -27,15 +27,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from edge_lasso import terminal
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError, ExportError, SessionError
-from edge_lasso.executions import opened, runtimes
-from edge_lasso.fit import TrainOptions
-from edge_lasso.linear_columns import linear_columns
-from edge_lasso.quantize import quantize
-from edge_lasso.tables import model_rows
-from edge_lasso.train_classes import train_classes
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.linear_columns import linear_columns
+from edge_lasso.reporting import terminal
+from edge_lasso.tables.tables import model_rows
+from edge_lasso.training.train_classes import train_classes
+from edge_lasso.training.train_table import train_table
+from edge_lasso.verifying.executions import opened, runtimes
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import Options
 from edge_lasso_runtime import Model

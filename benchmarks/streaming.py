@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from edge_lasso import terminal
+from edge_lasso.reporting import terminal
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 
 BLOCK = 2000

@@ -27,12 +27,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from edge_lasso import terminal
-from edge_lasso.bench import Subject, measure, rendered
-from edge_lasso.board_costs import Emulators
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import BoardError
-from edge_lasso.peers import peer_subjects, pipeline_of
-from edge_lasso.quantize import quantize
+from edge_lasso.measuring.bench import rendered
+from edge_lasso.measuring.board_costs import Emulators
+from edge_lasso.measuring.measurement import Subject, measure
+from edge_lasso.measuring.peers import peer_subjects, pipeline_of
+from edge_lasso.reporting import terminal
 from edge_lasso_devices.boards import load_board
 from edge_lasso_devices.cores import CORES, open_core
 from edge_lasso_devices.cross import Image, cross_build

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 from training_peers import data  # noqa: E402
 
-from edge_lasso.estimators import LassoRegressor  # noqa: E402
+from edge_lasso.estimators.regressor import LassoRegressor  # noqa: E402
 
 TALL = [(10_000, 50), (100_000, 50), (1_000_000, 50)]
 WIDE = [(20_000, 2000), (500, 5000), (60, 400)]

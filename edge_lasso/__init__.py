@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from edge_lasso.bench import bench
-from edge_lasso.prune import prune
-from edge_lasso.quantize import quantize
-from edge_lasso.statistics import Statistics
-from edge_lasso.verify import export, verify
+from edge_lasso.compressing.prune import prune
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.measuring.bench import bench
+from edge_lasso.statistics.statistics import Statistics
+from edge_lasso.verifying.verify import export, verify
 from edge_lasso_runtime import load
 
 if TYPE_CHECKING:
-    from edge_lasso.classifier import LassoClassifier
-    from edge_lasso.estimators import LassoRegressor
-    from edge_lasso.residual_detector import ResidualDetector
-    from edge_lasso.sklearn_models import from_sklearn
+    from edge_lasso.estimators.classifier import LassoClassifier
+    from edge_lasso.estimators.detector import ResidualDetector
+    from edge_lasso.estimators.from_sklearn import from_sklearn
+    from edge_lasso.estimators.regressor import LassoRegressor
 
 __version__ = "0.1.0"
 
@@ -32,10 +32,10 @@ __all__ = [
 ]
 
 _WITH_SKLEARN = {
-    "LassoClassifier": "edge_lasso.classifier",
-    "LassoRegressor": "edge_lasso.estimators",
-    "ResidualDetector": "edge_lasso.residual_detector",
-    "from_sklearn": "edge_lasso.sklearn_models",
+    "LassoClassifier": "edge_lasso.estimators.classifier",
+    "LassoRegressor": "edge_lasso.estimators.regressor",
+    "ResidualDetector": "edge_lasso.estimators.detector",
+    "from_sklearn": "edge_lasso.estimators.from_sklearn",
 }
 
 

@@ -1,1 +1,1 @@
-"""One module a command; `edge_lasso.cli` puts them together."""
+"""The command line: options in, one call, a table or JSON out."""

@@ -42,10 +42,10 @@ def bench(
 
     Before buying: edge-lasso bench model.json --board pi-zero-2w
     """
-    from edge_lasso.atomic import write_json
-    from edge_lasso.bench import bench as run
-    from edge_lasso.bench import check_budgets
-    from edge_lasso.show import show_budgets, show_measurements
+    from edge_lasso.measuring.bench import bench as run
+    from edge_lasso.measuring.bench import check_budgets
+    from edge_lasso.reporting.show import show_budgets, show_measurements
+    from edge_lasso.tables.atomic import write_json
 
     budgets = parse_budgets(budget)
     check_budgets([], budgets)
@@ -75,12 +75,19 @@ def _on_boards(
     json_file: Path | None,
     picture: Path | None,
 ) -> None:
-    from edge_lasso import terminal
-    from edge_lasso.atomic import write_json, write_text
-    from edge_lasso.bench import check_budgets
-    from edge_lasso.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of, together
-    from edge_lasso.show import show_budgets
-    from edge_lasso.show_boards import costs_picture, show_costs
+    from edge_lasso.measuring.bench import check_budgets
+    from edge_lasso.measuring.board_costs import (
+        calibrated,
+        default_budgets,
+        for_calibration,
+        on_boards,
+        subjects_of,
+        together,
+    )
+    from edge_lasso.reporting import terminal
+    from edge_lasso.reporting.show import show_budgets
+    from edge_lasso.reporting.show_boards import costs_picture, show_costs
+    from edge_lasso.tables.atomic import write_json, write_text
     from edge_lasso_devices.boards import boards, load_board
 
     chosen = boards() if board == "all" else [load_board(board)]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import Json
+from edge_lasso.reporting import terminal
 
 
 def boards(
@@ -20,7 +20,7 @@ def boards(
 
     Example: edge-lasso boards pi-zero-2w
     """
-    from edge_lasso.show_boards import board_json, show_board, show_boards
+    from edge_lasso.reporting.show_boards import board_json, show_board, show_boards
     from edge_lasso_devices.boards import boards as known
     from edge_lasso_devices.boards import load_board
 

@@ -17,6 +17,6 @@ def demo(
 
     Example: edge-lasso demo
     """
-    from edge_lasso.demo import demo as run
+    from edge_lasso.commands.demo_run import demo as run
 
     raise typer.Exit(run(out))

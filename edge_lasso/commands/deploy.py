@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import Json, ModelFile, check_folder
+from edge_lasso.reporting import terminal
 
 
 def deploy(
@@ -28,9 +28,9 @@ def deploy(
 
     Example: edge-lasso deploy model.json ssh://pi@raspberrypi.local
     """
-    from edge_lasso.atomic import write_text
-    from edge_lasso.deploy import deploy as run
-    from edge_lasso.deploy import service
+    from edge_lasso.tables.atomic import write_text
+    from edge_lasso.watching.deploy import deploy as run
+    from edge_lasso.watching.deploy import service
     from edge_lasso_devices.deploy import rollback as back
     from edge_lasso_runtime import load
 

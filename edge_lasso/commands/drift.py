@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import Json, ModelFile
+from edge_lasso.reporting import terminal
 
 
 def drift(
@@ -25,7 +25,7 @@ def drift(
 
     Example: edge-lasso drift model.json readings.csv
     """
-    from edge_lasso.drift import drift as compare
+    from edge_lasso.watching.drift import drift as compare
     from edge_lasso_runtime import load
     from edge_lasso_runtime.drift import MOVED
 

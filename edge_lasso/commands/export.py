@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import Json, ModelFile, parse_names
 from edge_lasso.errors import VerificationError
+from edge_lasso.reporting import terminal
 
 
 def export(
@@ -30,8 +30,8 @@ def export(
 
     Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
     """
-    from edge_lasso.show import show_certificate
-    from edge_lasso.verify import export as run
+    from edge_lasso.reporting.show import show_certificate
+    from edge_lasso.verifying.verify import export as run
     from edge_lasso_exporters.metadata import stream_facts
     from edge_lasso_runtime import load
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
+from edge_lasso.reporting import terminal
 
 
 def predict(
@@ -28,7 +28,7 @@ def predict(
 
     Example: edge-lasso predict model.json readings.csv --out predictions.parquet
     """
-    from edge_lasso.predict_table import predict_table
+    from edge_lasso.predicting.predict_table import predict_table
     from edge_lasso_runtime import load
 
     if out is not None:

@@ -22,8 +22,8 @@ def prune(
 
     Example: edge-lasso prune model.json --max-loss 2 --out small.json
     """
-    from edge_lasso.prune import prune as run
-    from edge_lasso.show import show_change
+    from edge_lasso.compressing.prune import prune as run
+    from edge_lasso.reporting.show import show_change
     from edge_lasso_runtime import load
 
     if (max_inputs is None) == (max_loss is None):

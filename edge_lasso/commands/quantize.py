@@ -40,12 +40,12 @@ def quantize(
 
     Example: edge-lasso quantize model.json --to int16 --max-error 0.05 --out int16.json
     """
+    from edge_lasso.compressing.quantize import quantize as run
+    from edge_lasso.compressing.ranges import parse_quantiles, parse_range, quantile_ranges, saturation
+    from edge_lasso.compressing.raw_counts import parse_raw
     from edge_lasso.errors import DataError
-    from edge_lasso.quantize import quantize as run
-    from edge_lasso.ranges import parse_quantiles, parse_range, quantile_ranges, saturation
-    from edge_lasso.raw_counts import parse_raw
-    from edge_lasso.show_quantized import show_quantized
-    from edge_lasso.tables import model_rows
+    from edge_lasso.reporting.show_quantized import show_quantized
+    from edge_lasso.tables.tables import model_rows
     from edge_lasso_runtime import load, save
 
     declared = _once("--range", [parse_range(one) for one in ranges or []])

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import ModelFile, check_folder
+from edge_lasso.reporting import terminal
 
 
 def report(
@@ -24,7 +24,7 @@ def report(
 
     A detector: edge-lasso report detector.json --data yesterday.csv --out alarms.html
     """
-    from edge_lasso.report import collect, write
+    from edge_lasso.reporting.page import collect, write
 
     target = out or model.with_suffix(".html")
     check_folder(target, model, data)

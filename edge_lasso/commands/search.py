@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, Json, parse_budgets, parse_names, save_both
 from edge_lasso.errors import DataError, VerificationError
+from edge_lasso.reporting import terminal
 
 
 def search(
@@ -42,11 +42,11 @@ def search(
 
     Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=200 --out pico
     """
-    from edge_lasso.atomic import write_json, write_text
-    from edge_lasso.search import search as run
-    from edge_lasso.show_search import front_json, front_picture, show_front
-    from edge_lasso.train_table import train_table
-    from edge_lasso.verify import export, others
+    from edge_lasso.measuring.search import search as run
+    from edge_lasso.reporting.show_search import front_json, front_picture, show_front
+    from edge_lasso.tables.atomic import write_json, write_text
+    from edge_lasso.training.train_table import train_table
+    from edge_lasso.verifying.verify import export, others
     from edge_lasso_devices.boards import load_board
 
     limits = parse_budgets(budget)

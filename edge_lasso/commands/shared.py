@@ -40,7 +40,7 @@ def statistics_file(model: Path) -> Path:
 
 def load_statistics(model: Path, missing_ok: bool = False) -> Any:
     """The training statistics beside a model file."""
-    from edge_lasso.folds import FoldStatistics
+    from edge_lasso.statistics.folds import FoldStatistics
 
     path = statistics_file(model)
     if not path.exists():
@@ -52,7 +52,7 @@ def load_statistics(model: Path, missing_ok: bool = False) -> Any:
 
 def save_both(model: Any, statistics: Any, path: Path) -> None:
     """Write a model and its statistics (None: it has none), or neither."""
-    from edge_lasso.atomic import staged
+    from edge_lasso.tables.atomic import staged
     from edge_lasso_runtime import save
 
     if statistics is None:

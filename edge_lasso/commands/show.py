@@ -10,7 +10,7 @@ def show(model: ModelFile, as_json: Json = False) -> None:
 
     Example: edge-lasso show model.json
     """
-    from edge_lasso.show import show_model
+    from edge_lasso.reporting.show import show_model
     from edge_lasso_runtime import load
 
     show_model(load(model), load_statistics(model, missing_ok=True), as_json)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_lasso import terminal
 from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names, save_both, statistics_file
 from edge_lasso.errors import DataError, VerificationError
+from edge_lasso.reporting import terminal
 
 if TYPE_CHECKING:
-    from edge_lasso.train_classes import ClassesResult
-    from edge_lasso.train_detector import DetectorResult
-    from edge_lasso.train_table import TrainResult
-    from edge_lasso.update_table import Comparison
+    from edge_lasso.detecting.train_detector import DetectorResult
+    from edge_lasso.training.train_classes import ClassesResult
+    from edge_lasso.training.train_table import TrainResult
+    from edge_lasso.training.update_table import Comparison
 
 CLASSIFICATION = {
     "data", "target", "task", "time", "inputs", "drop", "categorical", "degree", "lags", "difference", "mean", "ewma",
@@ -153,11 +153,11 @@ def train(
 
     New rows later: edge-lasso train new.csv --update air.stats.npz --max-worse 5 --out air.json
     """
-    from edge_lasso.fit import TrainOptions
-    from edge_lasso.sensors import parse_sensors
-    from edge_lasso.streams import parse_past
-    from edge_lasso.train_classes import train_classes
-    from edge_lasso.train_table import train_table
+    from edge_lasso.paths.options import TrainOptions
+    from edge_lasso.paths.sensors import parse_sensors
+    from edge_lasso.tables.series import parse_past
+    from edge_lasso.training.train_classes import train_classes
+    from edge_lasso.training.train_table import train_table
 
     if update is not None:
         _refuse(
@@ -177,8 +177,8 @@ def train(
         task = "anomaly"
     if task == "anomaly":
         _refuse(context, ANOMALY, "--task anomaly", "a detector predicts each sensor from the others")
-        from edge_lasso.detector import DetectorOptions
-        from edge_lasso.detector_fit import ChartOptions
+        from edge_lasso.detecting.calibrated import ChartOptions
+        from edge_lasso.detecting.fit_detector import DetectorOptions
 
         options = DetectorOptions(
             max_coefs, own_past, None, ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
@@ -250,9 +250,9 @@ def _given(context: typer.Context, names: Iterable[str]) -> list[str]:
 def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_json: bool, **what: Any) -> None:
     from dataclasses import replace
 
-    from edge_lasso.show_detector import show_trained
-    from edge_lasso.thresholds import parse_rate
-    from edge_lasso.train_detector import train_detector
+    from edge_lasso.detecting.thresholds import parse_rate
+    from edge_lasso.detecting.train_detector import train_detector
+    from edge_lasso.reporting.show_detector import show_trained
 
     if options.max_coefs is not None and options.max_coefs < 1:
         raise DataError(f"--max-coefs is {options.max_coefs}; it must be 1 or more")
@@ -265,9 +265,9 @@ def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_jso
 
 
 def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
-    from edge_lasso.folds import FoldStatistics
-    from edge_lasso.show import show_comparison
-    from edge_lasso.update_table import compare, update_table
+    from edge_lasso.reporting.show import show_comparison
+    from edge_lasso.statistics.folds import FoldStatistics
+    from edge_lasso.training.update_table import compare, update_table
     from edge_lasso_runtime import load
 
     check_folder(out, data)
@@ -288,14 +288,14 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
 
 
 def _finish_classes(result: ClassesResult, out: Path, as_json: bool) -> None:
-    from edge_lasso.show import show_classes
+    from edge_lasso.reporting.show import show_classes
 
     _keep(result, out)
     show_classes(result, out, as_json)
 
 
 def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None) -> None:
-    from edge_lasso.show import show_training
+    from edge_lasso.reporting.show import show_training
 
     _keep(result, out)
     show_training(result, out, statistics_file(out), as_json, comparison)
@@ -303,7 +303,7 @@ def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Compariso
 
 def _keep(result: TrainResult | ClassesResult | DetectorResult, out: Path) -> None:
     """Write the model and what statistics there are, and put it on record."""
-    from edge_lasso.audit import record
+    from edge_lasso.training.audit import record
 
     save_both(result.model, result.folds, out)
     record(result.model, out)

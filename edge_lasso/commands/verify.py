@@ -25,9 +25,9 @@ def verify(
 
     Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
     """
-    from edge_lasso.atomic import write_json
-    from edge_lasso.show import show_certificate
-    from edge_lasso.verify import verify as run
+    from edge_lasso.reporting.show import show_certificate
+    from edge_lasso.tables.atomic import write_json
+    from edge_lasso.verifying.verify import verify as run
     from edge_lasso_runtime import load
 
     certificate = run(load(model), artifacts or None, data)

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edge_lasso.bench import bench, rendered, runtime_files
-from edge_lasso.cli import main
-from edge_lasso.detector import DetectorOptions
-from edge_lasso.quantize import quantize
-from edge_lasso.train_detector import train_detector
-from edge_lasso.train_table import train_table
+from edge_lasso.commands.main import main
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.detecting.fit_detector import DetectorOptions
+from edge_lasso.detecting.train_detector import train_detector
+from edge_lasso.measuring.bench import bench, rendered
+from edge_lasso.measuring.measurement import runtime_files
+from edge_lasso.training.train_table import train_table
 from edge_lasso_devices.boards import boards, load_board
 from edge_lasso_devices.shells import open_link
 from edge_lasso_runtime import load, model_hash, save

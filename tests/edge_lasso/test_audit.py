@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from edge_lasso.audit import FILE, record
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
+from edge_lasso.training.audit import FILE, record
 from edge_lasso_runtime import load, model_hash
 
 
@@ -46,7 +46,7 @@ def test_every_training_leaves_a_line(here, monkeypatch):
 def test_trainings_at_the_same_time_do_not_mix(here):
     assert main(["train", "data.csv", "--target", "y", "--out", "one.json"]) == 0
     script = (
-        "import sys; from pathlib import Path; from edge_lasso.audit import record; from edge_lasso_runtime import load\n"
+        "import sys; from pathlib import Path; from edge_lasso.training.audit import record; from edge_lasso_runtime import load\n"
         "model = load('one.json')\nfor _ in range(50): record(model, Path('one.json'))"
     )
     running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]

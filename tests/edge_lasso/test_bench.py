@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from edge_lasso.bench import Measurement, bench, check_budgets, measure, rendered
 from edge_lasso.errors import BoardError, DataError, SessionError
-from edge_lasso.peers import peer_subjects, peers, pipeline_of
-from edge_lasso.verify import export
+from edge_lasso.measuring.bench import bench, check_budgets, rendered
+from edge_lasso.measuring.measurement import Measurement, measure
+from edge_lasso.measuring.peers import peer_subjects, peers, pipeline_of
+from edge_lasso.verifying.verify import export
 from edge_lasso_devices.shells import Completed, LocalShell
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, predict, save
 

@@ -11,12 +11,12 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edge_lasso import LassoRegressor, prune
-from edge_lasso import train_classes as module
-from edge_lasso.classifier import LassoClassifier
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.logistic import LogisticSolver, Rows
-from edge_lasso.train_classes import train_classes
+from edge_lasso.estimators.classifier import LassoClassifier
+from edge_lasso.paths.logistic import LogisticSolver, Rows
+from edge_lasso.training import train_classes as module
+from edge_lasso.training.train_classes import train_classes
 from edge_lasso_runtime import load, predict
 
 

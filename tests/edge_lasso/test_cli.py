@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_lasso.cli import app, main
+from edge_lasso.commands.main import app, main
 from edge_lasso_runtime import load
 
 COMMANDS = (

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from edge_lasso.cli import main
-from edge_lasso.folds import FoldStatistics
+from edge_lasso.commands.main import main
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso_runtime import load
 
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from edge_lasso import cluster as cluster_module
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.terms import model_term_names
-from edge_lasso.train_classes import train_classes
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.statistics import cluster as cluster_module
+from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.training.train_classes import train_classes
+from edge_lasso.training.train_table import train_table
 
 pytestmark = pytest.mark.needs("module:distributed")
 

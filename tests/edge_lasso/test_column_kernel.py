@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.column_kernel import ColumnKernel
 from edge_lasso.errors import BoardError
-from edge_lasso.linear_columns import linear_columns
-from edge_lasso.predict_table import FEW, predict_table
+from edge_lasso.predicting.column_kernel import ColumnKernel
+from edge_lasso.predicting.linear_columns import linear_columns
+from edge_lasso.predicting.predict_table import FEW, predict_table
 from edge_lasso_devices.build import build
 from edge_lasso_exporters.columns_c import MOST_TERMS, STREAMS, render_columns
 from edge_lasso_runtime import predict

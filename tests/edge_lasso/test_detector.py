@@ -8,10 +8,10 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edge_lasso import ResidualDetector
-from edge_lasso.detector_scores import ewma, without_median
+from edge_lasso.detecting.sensor_models import allocate
 from edge_lasso.errors import DataError
-from edge_lasso.folds import blocked
-from edge_lasso.sensor_models import allocate
+from edge_lasso.predicting.scores import ewma, without_median
+from edge_lasso.statistics.folds import blocked
 from edge_lasso_runtime import dumps, loads
 from edge_lasso_runtime.step import start, step
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2
 
-from edge_lasso.cli import main
-from edge_lasso.drift import count, drift
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
+from edge_lasso.watching.drift import count, drift
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads, model_hash, save, snapshot
 from edge_lasso_runtime.drift import digest
 from edge_lasso_runtime.step import start, step

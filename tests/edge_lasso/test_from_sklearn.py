@@ -26,7 +26,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from edge_lasso import LassoClassifier, LassoRegressor, from_sklearn
 from edge_lasso.errors import DataError
-from edge_lasso.predict_table import linear_rows, link_rows
+from edge_lasso.predicting.predict_table import linear_rows, link_rows
 from edge_lasso_runtime import dumps, loads, predict
 
 

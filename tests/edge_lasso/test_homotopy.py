@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import lasso_path
 
-from edge_lasso import row_path
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.homotopy import paths
-from edge_lasso.path import Problem, alpha_grid, gap
-from edge_lasso.row_path import Rows
+from edge_lasso.estimators.regressor import LassoRegressor
+from edge_lasso.paths import row_path
+from edge_lasso.paths.homotopy import paths
+from edge_lasso.paths.path import Problem, alpha_grid, gap
+from edge_lasso.paths.row_path import Rows
 
 
 def problem(X, y):

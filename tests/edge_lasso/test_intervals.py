@@ -11,9 +11,9 @@ import pandas
 import pytest
 
 from edge_lasso import quantize
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.intervals import conformal, rows_needed
+from edge_lasso.training.intervals import conformal, rows_needed
 from edge_lasso_runtime import load, predict, save
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.format import from_dict, to_dict

@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
-from edge_lasso.train_table import train_table
+from edge_lasso.training.train_table import train_table
 
 
 def table(n=3000, seed=0, **columns):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from edge_lasso import logistic
-from edge_lasso.logistic import LogisticSolver, Rows, duality_gap, losses
+from edge_lasso.paths import logistic
+from edge_lasso.paths.logistic import LogisticSolver, Rows, duality_gap, losses
 
 
 def random(seed, n=150, p=8, classes=2):

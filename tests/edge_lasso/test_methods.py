@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import orthogonal_mp_gram
 
-from edge_lasso.adaptive import reweighted, ridge
 from edge_lasso.errors import DataError
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.fit import TrainOptions
-from edge_lasso.greedy import GreedySolver
-from edge_lasso.group_path import GroupSolver, group_alpha_max, group_gap, norms
-from edge_lasso.path import PathSolver, alpha_grid, alpha_max, problems
-from edge_lasso.statistics import Statistics
+from edge_lasso.estimators.regressor import LassoRegressor
+from edge_lasso.paths.adaptive import reweighted, ridge
+from edge_lasso.paths.greedy import GreedySolver
+from edge_lasso.paths.group_path import GroupSolver, group_alpha_max, group_gap, norms
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.paths.path import PathSolver, alpha_grid, alpha_max, problems
+from edge_lasso.statistics.statistics import Statistics
 
 SEEDS = st.integers(0, 2**31)
 

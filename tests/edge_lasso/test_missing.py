@@ -5,13 +5,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from edge_lasso.compressing.prune import prune
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.missing import estimate_section, held_out_errors, missing_losses, with_estimate
-from edge_lasso.predict_table import predict_table
-from edge_lasso.prune import prune
-from edge_lasso.streams import lags
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.predict_table import predict_table
+from edge_lasso.tables.series import lags
+from edge_lasso.training.missing import estimate_section, held_out_errors, missing_losses, with_estimate
+from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, loads, predict
 from edge_lasso_runtime.step import interval, start, step
 

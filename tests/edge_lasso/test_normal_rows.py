@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from edge_lasso.compressing.prune import prune
 from edge_lasso.errors import DataError
-from edge_lasso.folds import FoldStatistics
-from edge_lasso.normal_rows import MOST_SAMPLES, bins, page_hinkley
-from edge_lasso.prune import prune
-from edge_lasso.streams import lags
-from edge_lasso.train_table import train_table
-from edge_lasso.update_table import update_table
+from edge_lasso.statistics.folds import FoldStatistics
+from edge_lasso.tables.series import lags
+from edge_lasso.training.normal_rows import MOST_SAMPLES, bins, page_hinkley
+from edge_lasso.training.train_table import train_table
+from edge_lasso.training.update_table import update_table
 from edge_lasso_runtime import dumps, loads
 from edge_lasso_runtime.drift import MOVED, STABLE, psi
 from edge_lasso_runtime.step import start, step

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import enet_path
 
 from edge_lasso.errors import DataError
-from edge_lasso.path import PathSolver, alpha_grid, alpha_max, gap, problems, pull
-from edge_lasso.refit import inverse, least_squares
-from edge_lasso.statistics import Statistics
+from edge_lasso.paths.path import PathSolver, alpha_grid, alpha_max, gap, problems, pull
+from edge_lasso.paths.refit import inverse, least_squares
+from edge_lasso.statistics.statistics import Statistics
 
 
 def rows(seed, n, p, correlation=0.3):
@@ -123,7 +123,7 @@ def test_screening_changes_nothing(monkeypatch):
     problem = problem_of(X, y)
     alphas = alpha_grid(problem, 40)
     plain = solve(problem, alphas)
-    monkeypatch.setattr("edge_lasso.path.SCREEN_FROM", 0)
+    monkeypatch.setattr("edge_lasso.paths.path.SCREEN_FROM", 0)
     assert np.abs(solve(problem, alphas) - plain).max() < 1e-10
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.errors import DataError
-from edge_lasso.predict_table import Predicted, linear_rows, link_rows, predict_table
-from edge_lasso.tables import model_rows
+from edge_lasso.predicting.predict_table import Predicted, linear_rows, link_rows, predict_table
+from edge_lasso.tables.tables import model_rows
 from edge_lasso_runtime import predict
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 

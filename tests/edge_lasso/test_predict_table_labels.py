@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from edge_lasso.predict_table import Predicted, linear_rows, link_rows, predict_table
+from edge_lasso.predicting.predict_table import Predicted, linear_rows, link_rows, predict_table
 from edge_lasso_runtime import predict, save
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 

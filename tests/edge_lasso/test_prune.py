@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lasso.compressing.prune import input_losses, prune
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics, collect, forward_chain, kfold
-from edge_lasso.prune import input_losses, prune
-from edge_lasso.quantize import quantize
-from edge_lasso.statistics import Statistics
-from edge_lasso.terms import numeric_inputs, provenance, term_names, to_model
-from edge_lasso.train import fit_statistics
+from edge_lasso.estimators.regressor import LassoRegressor
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, kfold
+from edge_lasso.statistics.inputs import numeric_inputs, term_names
+from edge_lasso.statistics.statistics import Statistics
+from edge_lasso.training.fit_regression import fit_statistics
+from edge_lasso.training.models import provenance, to_model
 from edge_lasso_runtime.format import dumps, loads
 from edge_lasso_runtime.model import Factor
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.error_bound import analyse, to_float32
+from edge_lasso.compressing.error_bound import analyse
+from edge_lasso.compressing.grid import to_float32
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError
-from edge_lasso.quantize import quantize
 from edge_lasso_runtime.fixed_point import KEY, ROOM, decode, encode, label_q, predict_q, probability_q, reach
 from edge_lasso_runtime.format import dumps, loads
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, load, save
 from edge_lasso_runtime.fixed_point import INT16, reach
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.quantize import quantize
-from edge_lasso.show_detector import show_detector
-from edge_lasso.show_quantized import show_quantized
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.reporting.show_detector import show_detector
+from edge_lasso.reporting.show_quantized import show_quantized
 from edge_lasso_runtime import Factor, Term, dumps
 from edge_lasso_runtime.fixed_detector import KEY, PRECISE, readings_q
 from edge_lasso_runtime.fixed_stream import NONE, FixedDelays

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.compressing.ranges import parse_range, quantile_ranges, saturation
 from edge_lasso.errors import DataError
-from edge_lasso.quantize import quantize
-from edge_lasso.ranges import parse_range, quantile_ranges, saturation
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.predict import predict
 

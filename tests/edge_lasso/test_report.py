@@ -8,20 +8,22 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from edge_lasso.certificate import Certificate, Execution
-from edge_lasso.detector import DetectorOptions
-from edge_lasso.detector_missing import missing_sensors
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.detecting.fit_detector import DetectorOptions
+from edge_lasso.detecting.missing_sensors import missing_sensors
+from edge_lasso.detecting.train_detector import train_detector
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.missing import missing_losses
-from edge_lasso.quantize import quantize
-from edge_lasso.report import ReportData, collect, render, shares, write
-from edge_lasso.report_classes import class_quality
-from edge_lasso.show import importance, number
-from edge_lasso.streams import lags
-from edge_lasso.train_classes import train_classes
-from edge_lasso.train_detector import train_detector
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.reporting.facts import number
+from edge_lasso.reporting.page import collect, render, shares, write
+from edge_lasso.reporting.page_classes import class_quality
+from edge_lasso.reporting.report_data import ReportData
+from edge_lasso.reporting.show import importance
+from edge_lasso.tables.series import lags
+from edge_lasso.training.missing import missing_losses
+from edge_lasso.training.train_classes import train_classes
+from edge_lasso.training.train_table import train_table
+from edge_lasso.verifying.certificate import Certificate, Execution
 from edge_lasso_runtime import load, model_hash, predict, save
 from edge_lasso_runtime.step import start, step
 
@@ -267,7 +269,7 @@ def test_a_detectors_page_is_whole_offline_small_and_escaped(detector, faulty):
 
 def test_a_million_rows_stay_a_small_page(detector, faulty):
     """As many marks as there are pixels, however many rows: here the picture alone, of ever more rows."""
-    from edge_lasso import charts_detector as charts
+    from edge_lasso.reporting import charts_detector as charts
 
     scores = np.random.default_rng(0).exponential(size=1_000_000)
     hits = scores > 6.0
@@ -280,7 +282,7 @@ def test_a_million_rows_stay_a_small_page(detector, faulty):
 
 
 def test_gaps_in_time_are_open(detector, faulty):
-    from edge_lasso import charts_detector as charts
+    from edge_lasso.reporting import charts_detector as charts
 
     x = np.concatenate([np.arange(50.0), np.arange(150.0, 200.0)])
     for breaks, pieces in ((np.zeros(0, dtype=int), 1), (np.array([50]), 2)):
@@ -304,7 +306,7 @@ def test_gaps_in_time_are_open(detector, faulty):
     ],
 )
 def test_ticks_of_time(low, high, first, last):
-    from edge_lasso.charts_detector import time_marks
+    from edge_lasso.reporting.charts_detector import time_marks
 
     ends = [float(np.datetime64(one, "s").astype(int)) for one in (low, high)]
     marks = time_marks(*ends)

@@ -4,13 +4,13 @@ import numpy as np
 import pandas
 import pytest
 
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics, collect, forward_chain, kfold, repeated_kfold
-from edge_lasso.resampling import blocks_of, bootstrap, noise_bound, refined, stability
-from edge_lasso.statistics import Statistics
-from edge_lasso.train import fit_statistics
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, kfold, repeated_kfold
+from edge_lasso.statistics.statistics import Statistics
+from edge_lasso.training.fit_regression import fit_statistics
+from edge_lasso.training.resampling import blocks_of, bootstrap, noise_bound, refined, stability
 from edge_lasso_runtime import load
 
 

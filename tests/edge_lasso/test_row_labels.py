@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from edge_lasso import row_labels
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.folds import forward_chain
-from edge_lasso.train_table import train_table
+from edge_lasso.statistics import group_folds as row_labels
+from edge_lasso.statistics.folds import forward_chain
+from edge_lasso.training.train_table import train_table
 
 
 def table(rows=400, groups=8, seed=0):

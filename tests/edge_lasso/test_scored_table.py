@@ -7,15 +7,15 @@ import numpy as np
 import pandas
 import pytest
 
-from edge_lasso import tables
-from edge_lasso.board_rows import BoardRows
-from edge_lasso.detector import DetectorOptions
-from edge_lasso.detector_fit import ChartOptions
-from edge_lasso.detector_scores import Scorer, scores
+from edge_lasso.detecting.calibrated import ChartOptions
+from edge_lasso.detecting.fit_detector import DetectorOptions
+from edge_lasso.detecting.scored_table import score_table
+from edge_lasso.detecting.train_detector import train_detector
 from edge_lasso.errors import DataError
-from edge_lasso.scored_table import score_table
-from edge_lasso.streams import lags
-from edge_lasso.train_detector import train_detector
+from edge_lasso.predicting.board_rows import BoardRows
+from edge_lasso.predicting.scores import Scorer, scores
+from edge_lasso.tables import tables
+from edge_lasso.tables.series import lags
 from edge_lasso_runtime.step import start, step
 
 NAMES = [f"s{j}" for j in range(6)]

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_lasso.bench import Measurement
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import BoardError, DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.search import COSTS, knee, search, sized_models
-from edge_lasso.show_search import show_front
-from edge_lasso.train_table import train_table
+from edge_lasso.measuring.measurement import Measurement
+from edge_lasso.measuring.search import COSTS, knee, search, sized_models
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.reporting.show_search import show_front
+from edge_lasso.training.train_table import train_table
 from edge_lasso_devices.boards import load_board
 from edge_lasso_runtime import load
 
@@ -135,8 +135,8 @@ LINUX = pytest.mark.needs("module:onnx", "module:flatbuffers")
 
 def two_of(board, statistics, monkeypatch, without):
     """A search of two sizes where an emulator or a runtime is not to be had; no C, which compiles for long."""
-    from edge_lasso import board_costs
-    from edge_lasso import search as module
+    from edge_lasso.measuring import board_costs
+    from edge_lasso.measuring import search as module
     from edge_lasso_devices.qemu import QemuShell
 
     def refuse(*_):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from edge_lasso import load
-from edge_lasso.cli import main
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.sensors import Sensors, parse_sensors
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.paths.sensors import Sensors, parse_sensors
 from edge_lasso_runtime.model import Factor
 
 COLUMNS = ["a", "b", "c", "d"]

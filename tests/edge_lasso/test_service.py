@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge_lasso.deploy import service
+from edge_lasso.watching.deploy import service
 from edge_lasso_devices.deploy import Deployed
 from edge_lasso_runtime import Factor, Input, Model, Output, Term
 

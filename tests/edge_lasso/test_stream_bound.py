@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.error_bound import analyse, grids_of
+from edge_lasso.compressing.error_bound import analyse
+from edge_lasso.compressing.grid import grids_of
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError
-from edge_lasso.quantize import quantize
 from edge_lasso_runtime import Factor, Input, Model, ModelFormatError, Output, Term, dumps, loads
 from edge_lasso_runtime.fixed_point import KEY
 from edge_lasso_runtime.fixed_stream import FRACTION, NONE, FixedDelays, rate_of, start_fixed, step_fixed

@@ -5,20 +5,20 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from edge_lasso.collect_table import Design, collect_table
+from edge_lasso.compressing.prune import prune
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics, forward_chain
-from edge_lasso.history import History, stream_name
-from edge_lasso.predict_table import linear_rows, predict_table
-from edge_lasso.prune import prune
-from edge_lasso.sensors import Sensors
-from edge_lasso.streams import Past, expand, lags, parse_past, series
-from edge_lasso.survey import survey
-from edge_lasso.tables import model_rows, open_table
-from edge_lasso.train_classes import train_classes
-from edge_lasso.train_table import train_table
-from edge_lasso.update_table import update_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.paths.sensors import Sensors
+from edge_lasso.predicting.predict_table import linear_rows, predict_table
+from edge_lasso.statistics.collect import Design, collect_table
+from edge_lasso.statistics.folds import FoldStatistics, forward_chain
+from edge_lasso.tables.derived_columns import History, stream_name
+from edge_lasso.tables.series import Past, expand, lags, parse_past, series
+from edge_lasso.tables.survey import survey
+from edge_lasso.tables.tables import model_rows, open_table
+from edge_lasso.training.train_classes import train_classes
+from edge_lasso.training.train_table import train_table
+from edge_lasso.training.update_table import update_table
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.stream import Delays

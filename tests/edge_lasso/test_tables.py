@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso import tables
 from edge_lasso.errors import DataError
-from edge_lasso.readers import NotANumber
-from edge_lasso.tables import category_codes, model_rows, open_table
+from edge_lasso.tables import tables
+from edge_lasso.tables.readers import NotANumber
+from edge_lasso.tables.tables import category_codes, model_rows, open_table
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 
 NAN = float("nan")
@@ -421,7 +421,7 @@ def test_memory_is_bounded(tmp_path):
     column = pa.array(np.tile(np.arange(1000.0), 1500))
     pa.parquet.write_table(pa.table({f"x{j}": column for j in range(20)}), path, row_group_size=300_000)
     program = (
-        "import sys, edge_lasso.tables as t\n"
+        "import sys, edge_lasso.tables.tables as t\n"
         "def peak(): return int(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))\n"
         "t.IN_MEMORY = 2**24\ntable = t.open_table(sys.argv[1])\nbefore = peak()\n"
         "rows = sum(len(x) for x, _ in table.batches(table.columns))\nprint(rows, (peak() - before) / 1024)"

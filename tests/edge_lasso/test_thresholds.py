@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from edge_lasso.detector import DetectorOptions, fit_detector
-from edge_lasso.detector_scores import scores as run
-from edge_lasso.errors import DataError
-from edge_lasso.predict_table import linear_rows
-from edge_lasso.thresholds import (
+from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.thresholds import (
     CONFIDENCE,
     SECONDS,
     Rate,
@@ -24,6 +21,9 @@ from edge_lasso.thresholds import (
     parse_rate,
     upper_limit,
 )
+from edge_lasso.errors import DataError
+from edge_lasso.predicting.predict_table import linear_rows
+from edge_lasso.predicting.scores import scores as run
 
 STEP = 180.0
 PER_DAY = 480  # rows

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.times import NOT_A_TIME, order_times, parse_times
+from edge_lasso.tables.times import NOT_A_TIME, order_times, parse_times
 
 MOMENT = datetime(2024, 5, 31, 13, 0, 30, tzinfo=UTC)
 MICROSECONDS = 1_717_160_430_000_000

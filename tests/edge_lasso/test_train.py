@@ -13,12 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edge_lasso.errors import DataError
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics, collect, forward_chain, kfold
-from edge_lasso.select import choose
-from edge_lasso.terms import numeric_inputs, term_names, to_model
-from edge_lasso.train import fit_statistics
+from edge_lasso.estimators.regressor import LassoRegressor
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.paths.select import choose
+from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, kfold
+from edge_lasso.statistics.inputs import numeric_inputs, term_names
+from edge_lasso.training.fit_regression import fit_statistics
+from edge_lasso.training.models import to_model
 from edge_lasso_runtime.model import Factor
 from edge_lasso_runtime.predict import predict
 
@@ -348,7 +349,7 @@ def test_more_columns_than_rows_are_solved_on_the_rows(time):
     budget = LassoRegressor(cv=cv, max_inputs=3).fit(X, y)
     assert {3, 77} <= set(np.flatnonzero(budget.coef_))
     assert len(budget.model_.inputs) <= 3
-    from edge_lasso.prune import prune
+    from edge_lasso.compressing.prune import prune
 
     assert [one.name for one in prune(budget.model_, budget.statistics_, max_inputs=1).inputs] in (["x3"], ["x77"])
     X[rng.random(X.shape) < 0.05] = np.nan

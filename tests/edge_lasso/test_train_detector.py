@@ -9,14 +9,14 @@ import pytest
 from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
-from edge_lasso.cli import main
-from edge_lasso.detector import DetectorOptions
-from edge_lasso.detector_fit import ChartOptions
-from edge_lasso.detector_scores import scores
+from edge_lasso.commands.main import main
+from edge_lasso.detecting.calibrated import ChartOptions
+from edge_lasso.detecting.fit_detector import DetectorOptions
+from edge_lasso.detecting.thresholds import episodes, parse_rate
+from edge_lasso.detecting.train_detector import score_quantiles, train_detector
 from edge_lasso.errors import DataError
-from edge_lasso.streams import lags
-from edge_lasso.thresholds import episodes, parse_rate
-from edge_lasso.train_detector import score_quantiles, train_detector
+from edge_lasso.predicting.scores import scores
+from edge_lasso.tables.series import lags
 from edge_lasso_runtime import load, model_hash
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.step import start, step

@@ -12,12 +12,12 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from edge_lasso import LassoRegressor
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics
-from edge_lasso.predict_table import linear_rows
-from edge_lasso.tables import model_rows
-from edge_lasso.terms import model_term_names
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.predict_table import linear_rows
+from edge_lasso.statistics.folds import FoldStatistics
+from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.tables.tables import model_rows
+from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, loads, model_hash, predict
 
 NOISELESS = TrainOptions(select="min")

@@ -12,9 +12,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 
 from edge_lasso import LassoRegressor
 from edge_lasso.errors import DataError
-from edge_lasso.fit import TrainOptions
-from edge_lasso.terms import model_term_names
-from edge_lasso.train_table import train_table
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, model_hash, predict
 
 OPTIONS = [TrainOptions(select=select) for select in ("1se", "min", "bic")]
@@ -143,7 +143,7 @@ def test_two_processes_write_the_same_bytes(tmp_path, monkeypatch):
     """Also with other hash seeds and worker counts."""
     frame(gaps=0.1).assign(kind=np.array(["x", "y", "z"])[np.arange(500) % 3]).to_csv(tmp_path / "t.csv", index=False)
     program = (
-        "import sys\nfrom edge_lasso.train_table import train_table\nfrom edge_lasso.fit import TrainOptions\n"
+        "import sys\nfrom edge_lasso.training.train_table import train_table\nfrom edge_lasso.paths.options import TrainOptions\n"
         "from edge_lasso_runtime import dumps\n"
         "result = train_table(sys.argv[1], 'y', time='time', categorical=['kind'], degree=2, holdout=0.2, "
         "options=TrainOptions(workers=int(sys.argv[2])))\nprint(dumps(result.model))"
@@ -176,7 +176,7 @@ def test_every_reader_and_cut_into_batches_gives_the_same_model(tmp_path, time):
 def test_the_number_of_blas_threads_leaves_no_trace(tmp_path):
     frame(3000).assign(on=np.arange(3000) % 7 < 3).to_csv(tmp_path / "t.csv", index=False)
     program = (
-        "import sys\nfrom edge_lasso.train_table import train_table\nfrom edge_lasso.train_classes import train_classes\n"
+        "import sys\nfrom edge_lasso.training.train_table import train_table\nfrom edge_lasso.training.train_classes import train_classes\n"
         "from edge_lasso_runtime import dumps\n"
         "print(dumps(train_table(sys.argv[1], 'y', time='time', drop=['on'], stability=5, bootstrap=20).model))\n"
         "print(dumps(train_classes(sys.argv[1], 'on', time='time').model))"

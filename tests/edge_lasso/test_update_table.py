@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from edge_lasso.errors import DataError
-from edge_lasso.estimators import LassoRegressor
-from edge_lasso.fit import TrainOptions
-from edge_lasso.folds import FoldStatistics
-from edge_lasso.terms import model_term_names
-from edge_lasso.train_table import train_table
-from edge_lasso.update_table import compare, update_table
+from edge_lasso.estimators.regressor import LassoRegressor
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.statistics.folds import FoldStatistics
+from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.training.train_table import train_table
+from edge_lasso.training.update_table import compare, update_table
 from edge_lasso_runtime import dumps, loads
 
 

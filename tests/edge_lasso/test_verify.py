@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_lasso.certificate import Certificate, Execution, from_json
-from edge_lasso.compare import differences
-from edge_lasso.compare_fixed import integer_rows
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError, ExportError, SessionError
-from edge_lasso.quantize import quantize
-from edge_lasso.trial_rows import VALUES, trial_rows
-from edge_lasso.verify import CERTIFICATE, export, verify
+from edge_lasso.verifying.certificate import Certificate, Execution, from_json
+from edge_lasso.verifying.compare_integers import integer_rows
+from edge_lasso.verifying.compare_rows import differences
+from edge_lasso.verifying.trial_rows import VALUES, trial_rows
+from edge_lasso.verifying.verify import CERTIFICATE, export, verify
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, format, model_hash, save
 
@@ -276,8 +276,8 @@ def test_a_later_export_keeps_the_earlier_entries_of_the_same_model(tmp_path):
 
 
 def test_without_a_compiler_c_is_not_executed(monkeypatch, tmp_path):
-    monkeypatch.setattr("edge_lasso.executions.find_compiler", lambda: None)
-    monkeypatch.setattr("edge_lasso.executions.shutil.which", lambda name: None)
+    monkeypatch.setattr("edge_lasso.verifying.executions.find_compiler", lambda: None)
+    monkeypatch.setattr("edge_lasso.verifying.executions.shutil.which", lambda name: None)
     certificate = export(model(), "c", tmp_path / "out")
     (one,) = certificate.artifacts
     assert (one.status, one.runtime, certificate.status) == ("not_executed", "C compiler", "not_executed")
@@ -288,7 +288,7 @@ def test_without_a_compiler_c_is_not_executed(monkeypatch, tmp_path):
 
 
 def test_without_micropython_the_python_artifact_is_still_verified(monkeypatch, tmp_path):
-    monkeypatch.setattr("edge_lasso.executions.find_micropython", lambda: None)
+    monkeypatch.setattr("edge_lasso.verifying.executions.find_micropython", lambda: None)
     certificate = export(model(), "python", tmp_path)
     assert [one.status for one in certificate.artifacts] == ["passed", "not_executed"]
     assert certificate.status == "passed"
@@ -304,7 +304,9 @@ def test_nothing_is_left_of_an_export_that_is_interrupted(monkeypatch, tmp_path)
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["edge_lasso.verify"], "compare", interrupt)  # the package's name is the function
+    monkeypatch.setattr(
+        sys.modules["edge_lasso.verifying.verify"], "compare", interrupt
+    )  # the package's name is the function
     with pytest.raises(KeyboardInterrupt):
         export(model(), "python", tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from edge_lasso.quantize import quantize
-from edge_lasso.stream_tolerance import Tolerance
-from edge_lasso.stream_trials import sequences
-from edge_lasso.verify import export
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.float_tolerance import Tolerance
+from edge_lasso.verifying.trial_sequences import sequences
+from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 
@@ -126,7 +126,7 @@ def test_what_step_does_wrong_is_noticed(monkeypatch, model, tmp_path, to, text,
         return {name: data.replace(text, instead) for name, data in files.items()}
 
     monkeypatch.setattr(module, "render", render)
-    monkeypatch.setattr("edge_lasso.executions.find_micropython", lambda: None)
+    monkeypatch.setattr("edge_lasso.verifying.executions.find_micropython", lambda: None)
     certificate = export(model, to, tmp_path)
     assert certificate.status == "failed"
     reasons = [one.reason for one in certificate.artifacts if one.reason]

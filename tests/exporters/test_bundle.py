@@ -9,9 +9,9 @@ import zipfile
 
 import pytest
 
-from edge_lasso.compare import compare
-from edge_lasso.quantize import quantize
-from edge_lasso.verify import export
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.compare_rows import compare
+from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.bundle_python import LEFT_OUT
 from edge_lasso_runtime import (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_devices.build import WARNINGS, build
 from edge_lasso_exporters import c_target, registry
 from edge_lasso_exporters.fixed_c_sums import LONGEST_LINE

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.compare_fixed import count_rows
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.compressing.raw_counts import parse_raw, with_raw
 from edge_lasso.errors import DataError
-from edge_lasso.quantize import quantize
-from edge_lasso.raw_counts import parse_raw, with_raw
-from edge_lasso.verify import export
+from edge_lasso.verifying.compare_integers import count_rows
+from edge_lasso.verifying.verify import export
 from edge_lasso_devices.build import WARNINGS
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term

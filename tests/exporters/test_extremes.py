@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_lasso.quantize import quantize
-from edge_lasso.trial_rows import trial_rows
-from edge_lasso.verify import export
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.trial_rows import trial_rows
+from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import GENERATOR, registry
 from edge_lasso_exporters.options import Options
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_devices.micropython import find_micropython
 from edge_lasso_exporters import registry
 from edge_lasso_runtime.fixed_point import encode, predict_q

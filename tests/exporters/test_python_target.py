@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.double_python import LONGEST_LINE, guards
 from edge_lasso_exporters.vectors import largest

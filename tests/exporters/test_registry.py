@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_exporters import GENERATOR, registry
 from edge_lasso_exporters import vectors as vectors_of
 from edge_lasso_exporters.options import ExportError, Options

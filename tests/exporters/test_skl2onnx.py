@@ -11,8 +11,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from edge_lasso.classifier import LassoClassifier
-from edge_lasso.estimators import LassoRegressor
+from edge_lasso.estimators.classifier import LassoClassifier
+from edge_lasso.estimators.regressor import LassoRegressor
 from edge_lasso_exporters import skl2onnx_converter
 from edge_lasso_exporters.options import ExportError
 from edge_lasso_runtime import predict

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.compare_stream import compare_steps
-from edge_lasso.executions import opened, runtimes
-from edge_lasso.quantize import quantize
-from edge_lasso.stream_trials import sequences
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.compare_steps import compare_steps
+from edge_lasso.verifying.executions import opened, runtimes
+from edge_lasso.verifying.trial_sequences import sequences
 from edge_lasso_devices.build import WARNINGS
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_lasso.quantize import quantize
-from edge_lasso.verify import export
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.verify import export
 from edge_lasso_devices.build import WARNINGS
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.names import c_comment, c_string, identifier, identifiers

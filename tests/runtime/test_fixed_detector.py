@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.fixed_detector import KEY, move, readings_q, start_q, step_q

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.logistic_table import knots, logistic_link, multiplier_and_shift, table_error
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.logistic_table import knots, logistic_link, multiplier_and_shift, table_error
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_runtime import fixed_point
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.fixed_point import KEY, decode, encode, predict_q, probability_q, reach, validate

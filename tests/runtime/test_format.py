@@ -216,7 +216,7 @@ def test_a_model_with_many_terms_loads_quickly():
 
 
 def test_quantized_models_survive_and_their_integers_are_part_of_the_hash():
-    from edge_lasso.quantize import quantize
+    from edge_lasso.compressing.quantize import quantize
 
     plain = model().replace(outputs=(Output("y", 0.5, (Term(2.0, (Factor(0),)), Term(1.0, (Factor(1, 1),)))),))
     fixed = quantize(plain, margin=0.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import edge_lasso_runtime
-from edge_lasso.quantize import quantize
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash, predict, save
 from edge_lasso_runtime.fixed_point import encode, predict_q
 

@@ -1,0 +1,1 @@
+"""Smaller models with a proven bound: prune, ranges, quantize."""

@@ -1,0 +1,84 @@
+"""Which steps derived inputs count in: those of the reading that they are computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from edge_lasso.errors import DataError
+from edge_lasso_runtime.fixed_point import INT16
+from edge_lasso_runtime.fixed_stream import LONGEST_MEAN
+from edge_lasso_runtime.model import Input, Model
+from edge_lasso_runtime.stream import keeps_state
+
+Start = tuple[Fraction, "int | None", list[float]]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What has to fit 16 bits besides a reading itself.
+
+    Parameters
+    ----------
+    low, high : float
+        Of differences of the reading.
+    spare : int
+        1 where the smallest integer means missing.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    spare: int = 0
+
+    def check(self, one: Input) -> None:
+        """Refuse a raw scale in whose counts the differences do not fit."""
+        assert one.raw is not None
+        if max(-self.low, self.high) / abs(one.raw[0]) > INT16:
+            raise DataError(
+                f"differences of input {one.name!r} from {self.low!r} to {self.high!r} do not fit 16 bits in its "
+                "counts; declare a narrower range for them"
+            )
+
+
+def spans(model: Model) -> list[Span]:
+    """For each input of a model, what else has to fit its steps.
+
+    Raises
+    ------
+    DataError
+        For a mean of too many readings.
+    """
+    spare = int(keeps_state(model))
+    found = {one.name: Span(spare=spare) for one in model.inputs}
+    for one in model.inputs:
+        if one.stream is None:
+            continue
+        kind, source, length = one.stream
+        if kind == "mean" and length > LONGEST_MEAN:
+            raise DataError(
+                f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
+            )
+        if kind == "difference":
+            assert one.low is not None
+            assert one.high is not None
+            before = found[source]
+            found[source] = Span(min(before.low, one.low), max(before.high, one.high), spare)
+    return [found[one.name] for one in model.inputs]
+
+
+def axis_of(model: Model) -> list[int]:
+    """For each input the one whose steps it counts in: itself, or its source."""
+    place = {one.name: i for i, one in enumerate(model.inputs)}
+    return [i if one.stream is None else place[one.stream[1]] for i, one in enumerate(model.inputs)]
+
+
+def stream_starts(model: Model, starts: list[Start]) -> list[Start]:
+    """Starts with those of derived inputs filled in: the source's centre and steps; a difference is around 0."""
+    result = []
+    for one, own, at in zip(model.inputs, starts, axis_of(model), strict=True):
+        centre, _, steps = starts[at]
+        if one.stream is None:
+            result.append(own)
+        else:
+            result.append((Fraction(0) if one.stream[0] == "difference" else centre, None, steps))
+    return result

@@ -1,0 +1,224 @@
+"""The worst case of a fixed-point model, proven: exact rational arithmetic over the whole box, nothing sampled.
+
+For a term of one input the error of rounding coefficient and reading is a sawtooth under linear envelopes, so its
+supremum and infimum are among at most six points (`_sawtooth`). Inputs vary independently, so for models whose terms
+are single inputs the sums of these are the exact extremes; products and their factors share readings, so there the sum
+is an upper bound. On top comes what binary64 (or binary32) loses in `encode` and `decode`, and in the reference itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from edge_lasso.compressing.centred import Key, expand
+from edge_lasso.compressing.derived_bound import grids_of
+from edge_lasso.compressing.grid import HALF, U32, U64, ZERO, Grid
+from edge_lasso_runtime.fixed_point import KEY, reach
+from edge_lasso_runtime.model import Model, Output
+
+Interval = tuple[Fraction, Fraction]
+
+
+@dataclass(frozen=True)
+class OutputBound:
+    """What is known about one output's error, in the unit of its linear predictor.
+
+    Parameters
+    ----------
+    bound : float
+        Largest |decoded - clamped reference| over the ranges, with `encode` and `decode` in binary64.
+    bound_float32 : float
+        The same with both in binary32.
+    span : float
+        Width of the output's range over the box.
+    shares : dict
+        Part of `bound` that each input (or product, as "a * b") and the "intercept" is responsible for; what is left
+        to 1 is floating-point rounding. (With categorical inputs they can sum to more: one category holds at a time.)
+    """
+
+    bound: float
+    bound_float32: float
+    span: float
+    shares: dict[str, float]
+
+    @property
+    def effective_bits(self) -> float:
+        """``log2(span / bound)``: how many bits of the output's range can be trusted."""
+        return math.log2(self.span / self.bound) if self.span > 0.0 and self.bound > 0.0 else 0.0
+
+
+def analyse(model: Model) -> list[OutputBound]:
+    """The proven error of each output of a model with a section ``fixed_point/1``.
+
+    Returns
+    -------
+    list of OutputBound
+        One per output.
+    """
+    return [bound_output(model, model.sections[KEY], m) for m in range(len(model.outputs))]
+
+
+def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
+    """The proven error of output `m` for a section (see the module's text)."""
+    grids = grids_of(model, section["inputs"])
+    output, fixed = model.outputs[m], section["outputs"][m]
+    exact = expand(model, output, [one.centre if one else ZERO for one in grids])
+    intervals = term_errors(exact, fixed, grids)
+    low, high = total_error(intervals)
+    unit, shift = Fraction(fixed["unit"]), fixed["shift"]
+    constant = exact[(), ()] - fixed["bias"] * unit / 2**shift - Fraction(fixed["offset"])
+    rounding = unit / 2 if shift else ZERO
+    worst = max(abs(low + constant), abs(high + constant)) + rounding
+    reference = _reference_rounding(output, grids)
+    largest = (reach(section["inputs"], fixed) >> shift) * unit
+    slips = [_slips(exact, grids, False), _slips(exact, grids, True)]
+    bound = worst + reference + slips[0] + _decode_rounding(fixed, largest, U64)
+    bound32 = worst + reference + slips[1] + _decode_rounding(fixed, largest, U32)
+    return OutputBound(
+        round_up(bound), round_up(bound32), float(_span(exact, grids)), _shares(model, intervals, abs(constant), bound)
+    )
+
+
+def term_errors(exact: dict[Key, Fraction], fixed: dict[str, Any], grids: list[Grid | None]) -> dict[Key, Interval]:
+    """Range of ``exact - integer`` for each monomial but the constant, over its own inputs."""
+    unit = Fraction(fixed["unit"]) / 2 ** fixed["shift"]
+    terms = {
+        (tuple((i, category) for i, category in term.get("when", ())), tuple(term["factors"])): term
+        for term in fixed["terms"]
+    }
+    assert len(terms) == len(fixed["terms"])
+    assert terms.keys() <= exact.keys()
+    result = {}
+    for key, coef in exact.items():
+        if key == ((), ()):
+            continue
+        term = terms.get(key, {"coef": 0, "shift": 0})
+        used = [one for one in (grids[i] for i in key[1]) if one is not None]
+        step = unit * term["coef"]
+        if not used:
+            interval = (coef - step, coef - step)
+        elif len(used) == 1:
+            interval = _sawtooth(coef * used[0].step, step, used[0])
+        else:
+            size = _product_error(coef, step, term["shift"], used[0], used[1])
+            interval = (-size, size)
+        result[key] = interval
+    return result
+
+
+def _sawtooth(weight: Fraction, step: Fraction, one: Grid) -> Interval:
+    """Extremes of ``weight * z - step * floor(z + 1/2)`` for z in the grid's range.
+
+    Within a cell (constant q) the error is linear in z; the values at the upper ends of the cells are linear in q, and
+    so are those at the lower ends. So the extremes are at both ends of the range, or at the inner edge of the first or
+    the last cell, seen from either side. Of a derived input only |z - q| <= loose is known: a band, linear in both.
+    """
+    first, last = one.q_low, one.q_high
+    if one.loose is not None:
+        values = [weight * (q + end) - step * q for q in (first, last) for end in (one.loose, -one.loose)]
+        return min(values), max(values)
+    points = [(one.low, first), (one.high, last)]
+    if first < last:
+        points += [(first + HALF, first), (first + HALF, first + 1), (last - HALF, last), (last - HALF, last - 1)]
+    values = [weight * z - step * q for z, q in points]
+    return min(values), max(values)
+
+
+def _product_error(coef: Fraction, step: Fraction, shift: int, a: Grid, b: Grid) -> Fraction:
+    """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= 1/2 (or `loose`)."""
+    weight = coef * a.step * b.step
+    step = step / 2**shift
+    off_a, off_b = (HALF if one.loose is None else one.loose for one in (a, b))
+    inputs = abs(weight) * (a.largest * off_b + b.largest * off_a + off_a * off_b)
+    rescale = abs(step) * 2**shift / 2 if shift else ZERO
+    return abs(weight - step) * a.largest * b.largest + inputs + rescale
+
+
+def total_error(intervals: dict[Key, Interval]) -> Interval:
+    """Sum over independent inputs; of one categorical input's categories, at most one holds."""
+    low = high = ZERO
+    exclusive: dict[int, dict[int, Interval]] = {}
+    for (when, _), (least, most) in intervals.items():
+        if len(when) == 1:
+            categories = exclusive.setdefault(when[0][0], {})
+            before = categories.get(when[0][1], (ZERO, ZERO))
+            categories[when[0][1]] = (before[0] + least, before[1] + most)
+        elif when:
+            low, high = low + min(least, ZERO), high + max(most, ZERO)
+        else:
+            low, high = low + least, high + most
+    for categories in exclusive.values():
+        low += min(ZERO, *(one[0] for one in categories.values()))
+        high += max(ZERO, *(one[1] for one in categories.values()))
+    return low, high
+
+
+def _slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -> Fraction:
+    """What it costs that floating-point arithmetic may pick the neighbouring q near the edge of a cell."""
+    total = ZERO
+    for (_, factors), coef in exact.items():
+        used = [one for one in (grids[i] for i in factors) if one is not None]
+        for k, one in enumerate(used):
+            slip = one.slip32 if single else one.slip
+            others = [other for j, other in enumerate(used) if j != k]
+            scale = abs(coef * one.step)
+            for other in others:
+                scale *= abs(other.step) * (other.largest + 1 + (other.loose or 0))
+            total += scale * slip
+    return total
+
+
+def _reference_rounding(output: Output, grids: list[Grid | None]) -> Fraction:
+    """How far the binary64 reference can be from its exact value on the box."""
+    total = abs(Fraction(output.intercept))
+    depth = len(output.terms)
+    for term in output.terms:
+        size = abs(Fraction(term.coef))
+        for factor in term.factors:
+            one = grids[factor.input]
+            if factor.category is None and one is not None:
+                size *= one.size
+        total += size
+    depth += max((len(term.factors) for term in output.terms), default=0)
+    return depth * U64 / (1 - depth * U64) * total + depth * Fraction(1, 2**1000)
+
+
+def _decode_rounding(fixed: dict[str, Any], largest: Fraction, unit: Fraction) -> Fraction:
+    """Rounding of ``r * unit + offset``; r * unit is exact in binary64 (r < 2^30, unit has 8 significant bits)."""
+    offset = abs(Fraction(fixed["offset"]))
+    significant = Fraction(fixed["unit"]).numerator.bit_length()
+    product = largest * (2 * unit + unit**2) if unit == U32 or significant > 22 else ZERO
+    return product + ((largest + product + offset) * 2 * unit if offset else ZERO)
+
+
+def _span(exact: dict[Key, Fraction], grids: list[Grid | None]) -> Fraction:
+    ranges: dict[Key, Interval] = {}
+    for (when, factors), coef in exact.items():
+        if (when, factors) == ((), ()):
+            continue
+        ends = [coef]
+        for one in (grids[i] for i in factors):
+            assert one is not None
+            ends = [end * z * one.step for end in ends for z in (one.low, one.high)]
+        ranges[when, factors] = (min(ends), max(ends))
+    low, high = total_error(ranges)
+    return high - low
+
+
+def _shares(model: Model, intervals: dict[Key, Interval], constant: Fraction, bound: Fraction) -> dict[str, float]:
+    if not bound:
+        return {}
+    shares: dict[str, Fraction] = {"intercept": constant}
+    for (when, factors), (low, high) in intervals.items():
+        name = " * ".join(model.inputs[i].name for i in sorted({*(i for i, _ in when), *factors}))
+        shares[name] = shares.get(name, ZERO) + (high - low) / 2
+    return {name: float(share / bound) for name, share in shares.items() if share}
+
+
+def round_up(value: Fraction) -> float:
+    """The smallest binary64 number that is at least `value`."""
+    result = float(value)
+    return result if Fraction(result) >= value else math.nextafter(result, math.inf)

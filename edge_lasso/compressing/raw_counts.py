@@ -1,0 +1,46 @@
+"""Sensors that deliver integer counts: ``value = scale * count + offset``, declared per input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from edge_lasso.errors import DataError
+from edge_lasso_runtime.model import Model
+
+
+def parse_raw(text: str) -> tuple[str, tuple[float, float]]:
+    """Read ``NAME=SCALE:OFFSET`` (an offset of 0 may be left out)."""
+    name, _, numbers = text.rpartition("=")
+    scale, _, offset = numbers.partition(":")
+    try:
+        if name:
+            return name, (float(scale), float(offset or "0"))
+    except ValueError:
+        pass
+    raise DataError(f"raw scale {text!r} is not NAME=SCALE:OFFSET, as in voltage=0.000806:0 for 0.000806 * count + 0")
+
+
+def with_raw(model: Model, raw: Mapping[str, tuple[float, float]] | None) -> Model:
+    """Give inputs their sensors' raw scale.
+
+    Raises
+    ------
+    DataError
+        For an unknown or categorical input, or a scale that is 0 or not finite.
+    """
+    raw = dict(raw or {})
+    known = {one.name: one for one in model.inputs}
+    for name, (scale, offset) in raw.items():
+        if name not in known:
+            near = get_close_matches(name, list(known), 1, 0.5)
+            hint = f"; the nearest is {near[0]!r}" if near else ""
+            raise DataError(f"a raw scale is declared for {name!r}, which is not an input of the model{hint}")
+        if known[name].categories is not None:
+            raise DataError(f"a raw scale is declared for {name!r}, which is categorical; categories have no counts")
+        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0.0:
+            raise DataError(
+                f"the raw scale of {name!r} is {scale!r}:{offset!r}; both must be finite, and SCALE other than 0"
+            )
+    return model.replace(inputs=tuple(one.replace(raw=raw.get(one.name, one.raw)) for one in model.inputs))

@@ -1,0 +1,1 @@
+"""Normal operation into a detector: sensors' models, charts, thresholds."""

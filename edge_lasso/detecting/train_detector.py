@@ -1,0 +1,236 @@
+"""Training a detector from a table: what `edge-lasso train --task anomaly` does. Labels are never looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.detecting.fit_detector import DetectorFit, DetectorOptions, fit_detector
+from edge_lasso.detecting.thresholds import Rate, found_rate
+from edge_lasso.errors import DataError
+from edge_lasso.predicting.board_rows import BoardRows
+from edge_lasso.predicting.scores import Scorer
+from edge_lasso.statistics.collect import Design, check_size
+from edge_lasso.statistics.folds import FoldStatistics, blocked
+from edge_lasso.tables.derived_columns import stream_name
+from edge_lasso.tables.readers import NotANumber
+from edge_lasso.tables.series import Past, expand, series
+from edge_lasso.tables.survey import Survey, count_kept, survey
+from edge_lasso.tables.tables import Table, model_columns, open_table
+from edge_lasso.tables.times import NOT_A_TIME
+from edge_lasso.training.missing import with_estimate
+from edge_lasso.training.model_sections import check_sections
+from edge_lasso.training.normal_rows import bins, drift_section, health_section, look, page_hinkley
+from edge_lasso.training.train_table import check_numbers, data_facts, readable_columns
+from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.estimate import numeric as numeric_inputs
+from edge_lasso_runtime.model import Model
+
+Array = npt.NDArray[Any]
+FEW = 24
+"""Inputs that are estimated by default when they are missing: k (k + 1) / 2 numbers more."""
+
+
+@dataclass(frozen=True)
+class DetectorResult:
+    """A trained detector and what was seen on the way.
+
+    Parameters
+    ----------
+    fit : DetectorFit
+    model : Model
+        With its provenance.
+    held : dict or None
+        With a `holdout`: rows, alarms (onsets), and the rate of false alarms found there with its interval.
+    notes : list of str
+    """
+
+    fit: DetectorFit
+    model: Model
+    held: dict[str, Any] | None
+    notes: list[str]
+
+    @property
+    def folds(self) -> FoldStatistics:
+        """The statistics of all columns."""
+        return self.fit.folds
+
+
+def train_detector(
+    data: Any,
+    watch: Sequence[str] = (),
+    *,
+    time: str | None = None,
+    inputs: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    past: Sequence[Past] = (),
+    holdout: float = 0.0,
+    seed: int = 0,
+    sections: Sequence[str] | None = None,
+    options: DetectorOptions | None = None,
+    progress: Callable[[float, float | None, str], None] | None = None,
+) -> DetectorResult:
+    """Train a detector from a table of normal operation.
+
+    Parameters
+    ----------
+    data : path or table
+        See `tables.open_table`.
+    watch : sequence of str
+        Columns (or patterns) to watch; empty or "all": all that are read.
+    time : str, optional
+        Column of times, in whose order the rows must be. It gives rates per time, and gaps that no history crosses.
+    inputs, drop : sequence of str, optional
+        Columns (or patterns) to read, and to leave out. Labels must be left out.
+    past : sequence of Past
+        Inputs from earlier rows.
+    holdout : float
+        Part of the rows (the last ones) that training does not see, on which false alarms are counted.
+    seed : int
+        Written into the model.
+    sections : sequence of {"estimate", "health", "drift"}, optional
+        What travels with the model for a board. Default: health and drift, and up to `FEW` inputs the estimate.
+    options : DetectorOptions, optional
+    progress : callable, optional
+        ``progress(done, all, text)``.
+
+    Raises
+    ------
+    DataError
+        Rows out of order, too few for the rate, nothing to watch or to predict from, text where numbers belong.
+    """
+    table = open_table(data)
+    check_sections(sections, None)
+    options = options or DetectorOptions()
+    check_numbers(1, holdout)
+    everything = not watch or list(watch) == ["all"]
+    chosen = [] if everything else table.expand(watch, "--watch")
+    if time in chosen:
+        raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
+    read = {*readable_columns(table, time, inputs, drop), *chosen}
+    columns = [name for name in table.columns if name in read]
+    watched = columns if everything else chosen
+    rows, notes = in_order(table, columns, time, holdout)
+    step = _step(rows)
+    if options.rate is not None and options.rate.per != "row" and step is None:
+        raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
+    design = Design(tuple(columns), (), {}, {}).deriving(expand(past, table, columns))
+    check_size(design, blocked(rows.kept, 2), 1)
+
+    def blocks(first: int, last: int) -> Iterator[Array]:
+        done = 0
+        for X, _ in design.blocks(table, rows.breaks):
+            here = X[max(first - done, 0) : max(last - done, 0)]
+            done += len(X)
+            if len(here):
+                yield here
+            if done >= last:
+                return
+
+    derived = {stream_name(one): one for one in design.streams}
+
+    def advance(done: int) -> None:
+        if progress is not None:
+            progress(done, len(watched), f"{done} of {len(watched)} sensors")
+
+    try:
+        fit = fit_detector(
+            lambda: blocks(0, rows.kept), rows.kept, design.columns, watched, derived,
+            replace(options, step_seconds=step), advance,
+        )  # fmt: skip
+    except NotANumber as error:
+        known = "" if time else ", or name it with --time if it holds times"
+        raise DataError(error.saying(f"a detector takes numbers; leave it out with --drop{known}")) from None
+    about = {
+        **fit.model.provenance,
+        "data": data_facts(table, rows),
+        "seed": seed,
+        "score_quantiles": score_quantiles(fit.scores),
+        "options": {
+            "time": time, "inputs": list(inputs), "drop": list(drop), "watch": list(watch), "holdout": holdout,
+            "sections": None if sections is None else list(sections),
+            "past": [[one.kind, one.length, list(one.columns)] for one in past],
+            "rate": None if options.rate is None else str(options.rate), "cv": options.cv, "gap": options.gap,
+        },
+    }  # fmt: skip
+    model = _with_sections(table, fit, rows, sections)
+    held = None
+    if rows.kept < rows.used:
+        held = _held(model, table, rows, step)
+        about["held_out"] = held
+    return DetectorResult(fit, model.replace(provenance=about), held, [*notes, *fit.notes])
+
+
+def _with_sections(table: Table, fit: DetectorFit, rows: Survey, sections: Sequence[str] | None) -> Model:
+    """The detector with what a board needs beside it: health, drift, and where they are few numbers, estimates."""
+    model = fit.model
+    seen = look(table, model, rows, truth=False)
+    made = {
+        "health/1": health_section(seen),
+        "drift/1": {**drift_section(seen), "score": bins(fit.scores), "page_hinkley": page_hinkley(fit.scores)},
+    }
+    wanted = ("health", "drift") if sections is None else sections
+    model = model.replace(sections={**model.sections, **{k: v for k, v in made.items() if k[:-2] in wanted}})
+    errors = [one.error for one in fit.sensors]
+    if sections is None and len(numeric_inputs(model)) <= FEW:
+        return with_estimate(model, fit.folds, errors)
+    return with_estimate(model, fit.folds, errors, strict=True) if "estimate" in (sections or ()) else model
+
+
+def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
+    """Scores that these parts of the rows reach, down to one row: what is kept of the rows held out."""
+    above = np.unique(np.round(np.geomspace(1.0 / len(scores), 1.0, count) * len(scores)))[::-1].astype(int)
+    ordered = np.sort(scores)
+    return {
+        "above": [float(f"{part:.4g}") for part in above / len(scores)],
+        "score": [float(f"{score:.5g}") for score in ordered[len(ordered) - above]],
+    }
+
+
+def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
+    """The rows of a table in the order of time, or as they come; and what to say of that."""
+    if time is not None:
+        found = survey(table, [], time, [], holdout)
+        rows, notes = series(found, time, "a detector needs")
+        timeless = np.flatnonzero(rows.rank < 0)
+        if len(timeless):
+            raise DataError(
+                f"{len(timeless)} row{'s have' if len(timeless) > 1 else ' has'} no time in '{time}', the first is row "
+                f"{timeless[0] + 1}; a detector needs one for each row: leave them out"
+            )
+        return rows, [*notes, *found.notes]
+    count = sum(len(texts[0]) for _, texts in table.batches([], columns[:1]))
+    kept = count_kept(table, count, holdout, "")
+    return Survey(np.arange(count), count, kept, 0, None, {}), [
+        "rows are taken in the order of the file, without gaps; --time would find gaps and allow rates per day"
+    ]
+
+
+def _step(rows: Survey) -> float | None:
+    """Typical time between rows, in seconds."""
+    if rows.times is None:
+        return None
+    times = rows.times.microseconds
+    steps = np.diff(times[times != NOT_A_TIME])
+    return float(np.median(steps)) / 1e6 if len(steps) else None
+
+
+def _held(model: Model, table: Table, rows: Survey, step: float | None) -> dict[str, Any]:
+    """False alarms on the rows held out, scored as on a board; the chart runs on from the rows before."""
+    section = model.sections[KEY]
+    numeric, text = model_columns(model)
+    watched = [numeric.index(one["reading"]) for one in section["watched"]]
+    board, scorer = BoardRows(model, rows.breaks), Scorer(section)
+    parts = []
+    for numbers, texts in table.batches(numeric, text):
+        readings, linear, widths = board.step(numbers, texts)
+        parts.append(scorer.step(readings[:, watched] - linear, widths)[0])
+    found = np.concatenate(parts)[rows.kept : rows.used]
+    limit = section["threshold"]
+    rate = Rate(limit["rate"], limit["per"])
+    value, low, high, events = found_rate(found, limit["score"], rate, limit["hold"], step)
+    return {"rows": len(found), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per}

@@ -1,0 +1,1 @@
+"""scikit-learn's contract over training, and its models taken over."""

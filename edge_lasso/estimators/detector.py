@@ -1,0 +1,197 @@
+"""`ResidualDetector`: anomaly detection by sparse models of each sensor, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from edge_lasso.detecting.calibrated import ChartOptions
+from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.thresholds import parse_rate
+from edge_lasso.errors import DataError
+from edge_lasso.predicting.predict_table import linear_rows
+from edge_lasso.predicting.scores import blind, scores
+from edge_lasso.statistics.folds import threads
+from edge_lasso.tables.derived_columns import History, Stream, stream_name
+from edge_lasso_runtime.model import Model
+
+Array = npt.NDArray[Any]
+
+
+class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Outlier detection: each sensor is predicted from the others by a sparse model, and the residuals are scored.
+
+    The defaults judge every row by itself. For a stream, rows in the order of time, allow history and smoothing:
+    ``ResidualDetector(lags=1, chart="both", smoothing=0.05)``. All thresholds come from normal rows, each scored by
+    models that have not seen it or its neighbours.
+
+    Parameters
+    ----------
+    max_coefs : int, default=None
+        Budget of coefficients over all sensors, spent where held-out error falls most. None: each sensor's sparsest
+        model within one standard error.
+    lags : int, default=0
+        Earlier rows whose readings may be used.
+    own_past : bool, default=False
+        Whether a sensor may be predicted from its own past, too.
+    chart : {"residual", "ewma", "both", "cusum"}, default="residual"
+        Evidence: the squared residual, the square of its moving average, both, or CUSUM.
+    alpha : float, default=0.05
+        Weight of the newest residual in the moving average.
+    smoothing : float, default=1.0
+        Weight of the newest evidence; 1: no smoothing.
+    allowance : float, default=0.5
+        Of CUSUM, in units of a residual's scale.
+    median : int, default=0
+        Rows whose median residual is taken off, for sensors whose level wanders.
+    aggregate : {"mean", "max"}, default="mean"
+        Over the sensors.
+    alarm_rate : float, default=None
+        Part of normal rows that may be called outliers. None: the threshold is the highest held-out score.
+    cv : int, default=5
+        Blocks of time that are held out in turn.
+    n_jobs : int, default=None
+
+    Attributes
+    ----------
+    model_ : edge_lasso_runtime.model.Model
+        What `quantize` and `export` take; `edge_lasso_runtime.step` runs it row by row.
+    threshold_ : edge_lasso.detecting.thresholds.Threshold
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    sensors_ : list of SensorModel
+    statistics_ : FoldStatistics
+    n_features_in_, feature_names_in_
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from edge_lasso import ResidualDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(500, 6))
+    >>> detector = ResidualDetector(max_coefs=12).fit(X)
+    >>> X[0, 3] += 5.0
+    >>> detector.predict(X[:2]).tolist()
+    [-1, 1]
+    """
+
+    model_: Model
+
+    def __init__(
+        self,
+        max_coefs: int | None = None,
+        lags: int = 0,
+        own_past: bool = False,
+        chart: str = "residual",
+        alpha: float = 0.05,
+        smoothing: float = 1.0,
+        allowance: float = 0.5,
+        median: int = 0,
+        aggregate: str = "mean",
+        alarm_rate: float | None = None,
+        cv: int = 5,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.max_coefs = max_coefs
+        self.lags = lags
+        self.own_past = own_past
+        self.chart = chart
+        self.alpha = alpha
+        self.smoothing = smoothing
+        self.allowance = allowance
+        self.median = median
+        self.aggregate = aggregate
+        self.alarm_rate = alarm_rate
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None) -> ResidualDetector:
+        """Fit on normal rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            In the order of time where history or smoothing is used. NaN: missing.
+        y : ignored
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=2)
+        if self.lags < 0 or (self.max_coefs is not None and self.max_coefs < 1):
+            raise DataError(
+                f"lags is {self.lags!r} and max_coefs {self.max_coefs!r}; they must not be negative, or 0 coefs"
+            )
+        names = self._columns()
+        streams: list[Stream] = [("lag", name, k) for name in names for k in range(1, self.lags + 1)]
+        rows = np.concatenate([X, History(streams, names).step(X)], axis=1) if streams else X
+        options = DetectorOptions(
+            max_coefs=self.max_coefs,
+            own_past=self.own_past,
+            rate=None if self.alarm_rate is None else parse_rate(self.alarm_rate),
+            chart=ChartOptions(
+                self.chart, self.alpha, self.smoothing, self.allowance, median=self.median, aggregate=self.aggregate
+            ),
+            cv=self.cv,
+            workers=threads(self.n_jobs),
+        )
+        derived = {stream_name(one): one for one in streams}
+        found = fit_detector(lambda: [rows], len(X), (*names, *derived), names, derived, options)
+        self.model_ = found.model
+        self.sensors_ = found.sensors
+        self.statistics_ = found.folds
+        self.threshold_ = found.threshold
+        self.offset_ = -found.threshold.score
+        return self
+
+    def score_samples(self, X: Any) -> Array:
+        """The negative score of each row: the lower, the more abnormal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Consecutive rows, where history or smoothing is used; what was before them is not known.
+        """
+        return -self._scores(X)[0]
+
+    def decision_function(self, X: Any) -> Array:
+        """`score_samples` above the threshold's: negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> Array:
+        """-1 for outliers, 1 for normal rows."""
+        return np.where(self.decision_function(X) < 0.0, -1, 1)
+
+    def attribute(self, X: Any) -> Array:
+        """What each watched sensor contributes to the score of each row; rows add up to the score.
+
+        Returns
+        -------
+        array of shape (n_samples, n_watched)
+            In the order of ``model_.outputs``.
+        """
+        return self._scores(X)[1]
+
+    def _scores(self, X: Any) -> tuple[Array, Array]:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        names = self._columns()
+        model = self.model_
+        streams = [one.stream for one in model.inputs if one.stream is not None]
+        rows = np.concatenate([X, History(streams, names).step(X)], axis=1) if streams else X
+        at = {name: i for i, name in enumerate((*names, *map(stream_name, streams)))}
+        block = rows[:, [at[one.name] for one in model.inputs]]
+        watched = X[:, [at[one.name] for one in model.outputs]]
+        with np.errstate(invalid="ignore"):
+            watched = np.where(np.abs(watched) <= model.limit, watched, np.nan)
+        return scores(watched - linear_rows(model, block)[0], model.sections["detector/1"], blind(model, block))
+
+    def _columns(self) -> tuple[str, ...]:
+        names = getattr(self, "feature_names_in_", None)
+        return tuple(f"x{j}" for j in range(self.n_features_in_)) if names is None else tuple(map(str, names))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,449 @@
+"""What an artifact costs on a board that is not here: counted in emulation, and times worked out from the counts.
+
+Two measurements an artifact: one ``emulated`` (instructions, cycles, stack, flash, RAM: the same on every run) and one
+``modelled`` (microseconds with a band). C is compiled and called on the board's emulated core; Python runs on real
+CPython for the board's architecture under QEMU.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edge_lasso.errors import BoardError, DataError
+from edge_lasso.measuring.bench import from_path, rendered
+from edge_lasso.measuring.measurement import Measurement, Subject, alone, measure, needs_state, runtime_files
+from edge_lasso.measuring.runtime_counts import kept_line
+from edge_lasso.measuring.step_costs import count_step
+from edge_lasso_devices.boards import Board, calibrate, targets
+from edge_lasso_devices.cores import Core, open_core
+from edge_lasso_devices.cross import Image, cross_build, linux_program
+from edge_lasso_devices.qemu import MARK, QemuShell
+from edge_lasso_devices.time_model import calibration, model_time
+from edge_lasso_runtime import load
+from edge_lasso_runtime.artifact import FILE
+
+CALLS = 2000
+RUNTIMES = ("onnx", "tflite")
+RUNTIME_CALLS = 100
+RUNTIME_TIMEOUT = 900.0
+MARKED = """
+import os, sys
+from edge_lasso_runtime.subject import subject
+def mark():
+    try:
+        os.getpgid(int(sys.argv[2]))
+    except ProcessLookupError:
+        pass
+def loop(function, argument):
+    for _ in calls:
+        function(argument)
+calls = range(int(sys.argv[1]))
+for path in sys.argv[3:]:
+    function, arguments = subject(path, None).open()
+    loop(function, arguments[0])
+    mark()
+    loop(function, arguments[0])
+    mark()
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    for name, module in list(sys.modules.items()):  # the next subject may have modules of the same names
+        if os.path.dirname(getattr(module, "__file__", None) or "") == folder:
+            del sys.modules[name]
+mark()
+for _ in calls:
+    pass
+mark()
+"""
+DEFAULT_BUDGETS = {
+    "linux": {"size_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
+    "microcontroller": {"flash_bytes": 1e6, "ram_bytes": 1e7, "p95_us": 2e5},
+}
+"""What the field asks of a model on the edge; a microcontroller's own memories are smaller limits."""
+LOOP = """
+import sys
+from edge_lasso_runtime.subject import subject
+def loop(function, argument, calls):
+    for _ in range(calls):
+        CALL
+function, arguments = subject(PATH, None).open()
+loop(function, arguments[0], int(sys.argv[1]))
+"""
+MAIN = """#include <stdlib.h>
+#include "NAME.h"
+static volatile KIND given[] = {ROW};
+static RESULT result[OUTPUTS];
+int main(int count, char **words)
+{
+    KIND row[sizeof given / sizeof given[0]];
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
+        row[i] = given[i];
+    for (long n = count > 1 ? atol(words[1]) : 1; n > 0; n--) {
+        CALL;
+        __asm__ volatile("" : : : "memory");
+    }
+    return 0;
+}
+"""
+
+
+def subjects_of(paths: Iterable[Path]) -> list[Subject]:
+    """Artifacts as they are; of a model file, Python and what C variants there are."""
+    found: list[Subject] = []
+    for path in paths:
+        if path.is_file() and path.name != FILE:
+            model = load(path)
+            wanted = ["python", "c:float", *(["c:fixed"] if "fixed_point/1" in model.sections else [])]
+            found += rendered(model, ",".join(wanted))
+        else:
+            found += from_path(path)
+    return found
+
+
+def on_boards(
+    boards: Sequence[Board], subjects: Sequence[Subject], progress: Callable[[str], None] | None = None
+) -> list[Measurement]:
+    """Count what subjects cost, and work out the times on boards.
+
+    Parameters
+    ----------
+    boards : sequence of Board
+    subjects : sequence of Subject
+        See `subjects_of`.
+    progress : callable, optional
+        Told what is counted next.
+
+    Returns
+    -------
+    list of Measurement
+        ``link`` is the board's name. What cannot run or be counted there carries a `reason`.
+    """
+    found = []
+    with Emulators() as emulators:
+        for board in boards:
+            for one in subjects:
+                if progress is not None:
+                    progress(f"{board.name} {one.name}")
+                found += emulators.costs(board, one)
+    return found
+
+
+def calibrated(board: Board, subject: Subject, link: str, seconds: float = 4.0) -> tuple[Path, float, float]:
+    """Measure one subject on a real board and store the speed that this means for the board's profile.
+
+    Returns
+    -------
+    path, cycles_per_instruction, band
+    """
+    emulated = on_boards([board], [subject])[0]
+    instructions = emulated.value("instructions")
+    if instructions is None:
+        raise BoardError(f"{board.name}: {emulated.reason or 'nothing was counted'}")
+    measured = measure([subject], link, seconds)[0]
+    figure = measured.figures.get("p50_us", {})
+    if figure.get("value") is None:
+        raise BoardError(f"{link}: {measured.reason or 'no latency was measured'}")
+    if measured.kind != "measured":
+        raise BoardError(f"{link} is {measured.kind}; a board is calibrated by what is measured on it")
+    middle = float(figure["value"])
+    low, high = float(figure.get("low", middle)), float(figure.get("high", middle))
+    band = max(high / middle, middle / low, 1.1)
+    speed = calibration(board, instructions, middle)
+    source = f"measured on {measured.machine}: {subject.name}, {instructions:,.0f} instructions in {middle:.4g} us"
+    return calibrate(board, speed, band, source), speed, band
+
+
+def default_budgets(board: Board) -> dict[str, float]:
+    """Budgets of a board's class, not above what the board has."""
+    budgets = dict(DEFAULT_BUDGETS[board.kind])
+    budgets["ram_bytes"] = min(budgets["ram_bytes"], float(board.ram_bytes.value))
+    if board.flash_bytes is not None:
+        budgets["flash_bytes"] = min(budgets["flash_bytes"], float(board.flash_bytes.value))
+    return budgets
+
+
+class _Files(dict[str, bytes]):
+    """Files by content: what is compiled once is not compiled again for the next board."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        super().__init__(files)
+        self._key = tuple(sorted(files.items()))
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self._key)
+
+
+class Emulators:
+    """Emulated systems and cores: each is opened once, and what is the same for two boards is counted once.
+
+    Parameters
+    ----------
+    calibrated : bool
+        Where onnx and tflite cannot be counted here, they have a kept count (see `runtime_counts`) instead of a
+        `reason`.
+    """
+
+    def __init__(self, calibrated: bool = False) -> None:
+        self._open: dict[str, QemuShell] = {}
+        self._counts: dict[tuple[str, str, _Files], int] = {}
+        self._call = cache(count_call)
+        self._calibrated = calibrated
+        self._refused: dict[tuple[str, str], str] = {}
+
+    def __enter__(self) -> Emulators:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for shell in self._open.values():
+            shell.close()
+
+    def costs(self, board: Board, one: Subject) -> list[Measurement]:
+        """What a subject costs on a board: counted, and worked out from that; or one that says why not."""
+        target, _, variant = one.name.partition(":")
+        why = targets(board).get("python" if target == "runtime" else target, f"no {target} there")
+        figures: Mapping[str, Any] = {}
+        if why is None:
+            try:
+                figures = self._system(board, one) if board.kind == "linux" else self._core(board, one, target, variant)
+            except BoardError as error:
+                why = str(error)
+        return _two(board, one, figures, why)
+
+    def _core(self, board: Board, one: Subject, target: str, variant: str) -> Mapping[str, Any]:
+        """Cost of one call of a C artifact on the board's core."""
+        if target != "c":
+            raise BoardError(f"{target} is not counted on a core; bench --link micropython times it")
+        if board.core is None:
+            raise BoardError("no emulated core stands for this board")
+        return self._call(board.core, _Files(one.files), variant)
+
+    def count_together(self, board: Board, subjects: Sequence[Subject]) -> None:
+        """Count artifacts that the same program runs in one process: starting it in emulation takes longer than all."""
+        for target in ("python", *RUNTIMES):
+            here = [one for one in subjects if one.name.partition(":")[0] == target]
+            if here and board.kind == "linux" and targets(board)[target] is None:
+                self._together(_system_of(board), target, here)
+
+    def _system(self, board: Board, one: Subject) -> Mapping[str, Any]:
+        """Instructions of one call, in the board's architecture."""
+        name, target = _system_of(board), one.name.partition(":")[0]
+        size = {"value": sum(len(data) for data in one.files.values()), "unit": "bytes", "kind": "measured"}
+        if target in RUNTIMES and (name, one.name, _Files(one.files)) not in self._counts:
+            self._together(name, target, [one])
+            refusal = self._refused.get((name, target), "")
+            line = kept_line(one.name) if self._calibrated else None
+            if refusal and line is None:
+                raise BoardError(refusal)
+            if refusal and line is not None:
+                value = line.at(int(one.figures["inputs"]["value"]))
+                figure = {**_figure(value, "instructions", f"{line.source}; {refusal}"), "kind": "modelled"}
+                return {"instructions": figure, "size_bytes": size, "by": line.source}
+        how = self._shell(name).describe()
+        return {"instructions": _figure(self._count(name, one), "instructions", how), "size_bytes": size, "by": how}
+
+    def _shell(self, name: str) -> QemuShell:
+        if name not in self._open:
+            self._open[name] = QemuShell(name)
+            self._open[name].put(runtime_files())
+        return self._open[name]
+
+    def _count(self, name: str, one: Subject) -> int:
+        """Instructions of one call, counted in an architecture's emulated system."""
+        target, _, variant = one.name.partition(":")
+        shell, key = self._shell(name), (name, one.name, _Files(one.files))
+        if key in self._counts:
+            return self._counts[key]
+        folder = f"subject{len(self._counts)}"
+        if target == "c":
+            program = linux_program(_called(one.files, variant), name)
+            shell.put({f"{folder}/program": program})
+            self._counts[key] = shell.count_per_call(lambda calls: [str(calls)], CALLS, 300.0, f"{folder}/program")
+        else:
+            shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+            path = f"{folder}/{one.entry}" if one.entry else folder
+            script = LOOP.replace("PATH", repr(path))
+            whole, empty = (
+                shell.count_per_call(_running(script.replace("CALL", line)), CALLS, 300.0)
+                for line in ("function(argument)", "pass")
+            )
+            self._counts[key] = whole - empty
+        return self._counts[key]
+
+    def _together(self, name: str, target: str, subjects: Sequence[Subject]) -> None:
+        """Count artifacts of one target in one process, or note why that cannot be."""
+        if (name, target) in self._refused:
+            return
+        try:
+            counts = self.instructions(name, target, subjects)
+        except BoardError as error:
+            self._refused[name, target] = str(error)
+            return
+        for one, count in zip(subjects, counts, strict=True):
+            self._counts[name, one.name, _Files(one.files)] = count
+
+    def instructions(self, system: str, target: str, subjects: Sequence[Subject]) -> list[int]:
+        """Instructions of one call of each subject, all in one process of an emulated system's Python.
+
+        Parameters
+        ----------
+        system : str
+            See `edge_lasso_devices.qemu.architectures`.
+        target : str
+            Whose runtime all of them need.
+        subjects : sequence of Subject
+            No C.
+
+        Raises
+        ------
+        BoardError
+            The system or the runtime cannot be had, or does not run them.
+        """
+        shell = self._shell(system)
+        shell.install(target)
+        folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
+        for folder, one in zip(folders, subjects, strict=True):
+            shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+        # whole paths: a peer's code changes the folder
+        paths = [str(Path(shell.folder, folder, one.entry)) for folder, one in zip(folders, subjects, strict=True)]
+        done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *paths], RUNTIME_TIMEOUT)
+        if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise BoardError(f"link 'qemu:{system}': {target} does not run there: {last}")
+        *pairs, empty = (b - a for a, b in zip(marks[::2], marks[1::2], strict=True))
+        return [round((count - empty) / RUNTIME_CALLS) for count in pairs]
+
+
+def _system_of(board: Board) -> str:
+    """The emulated system that stands for a board."""
+    name = {"local": "amd64"}.get(board.link or "", (board.link or "").removeprefix("qemu:"))
+    if not name:
+        raise BoardError("no emulated system stands for this board")
+    return name
+
+
+def _running(script: str) -> Callable[[int], list[str]]:
+    """The arguments of Python for a script and a number of calls."""
+    return lambda calls: ["-c", script, str(calls)]
+
+
+def _called(files: Mapping[str, bytes], variant: str) -> dict[str, bytes]:
+    """The sources of a C artifact, and a program that calls it as often as its argument says."""
+    about = json.loads(files[FILE])
+    kind, result = {"fixed": ("int16_t", "int32_t"), "double": ("double",) * 2}.get(variant, ("float",) * 2)
+    values = ", ".join(repr(value) for value in _row(about, variant))
+    outputs = len(about["outputs"])
+    call = f"{about['name']}_predict(row, result)" if outputs > 1 else f"result[0] = {about['name']}_predict(row)"
+    main = MAIN.replace("NAME", about["name"]).replace("ROW", values).replace("CALL", call)
+    main = main.replace("KIND", kind).replace("RESULT", result).replace("OUTPUTS", str(outputs))
+    return {**_sources(files), "main.c": main.encode()}
+
+
+def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
+
+
+def count_call(core_name: str, files: _Files, variant: str) -> Mapping[str, Any]:
+    """Cost of one call of a C artifact on an emulated core; of a row taken in where it keeps state."""
+    if variant == "double" and core_name == "avr":
+        raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
+    core = open_core(core_name)
+    about = json.loads(files[FILE])
+    if needs_state(about):
+        stepped, instructions, cycles, last = count_step(core, _sources(files), about, variant)
+        return _figures(core, stepped, instructions, cycles, last.stack_bytes)
+    symbol = f"{about['name']}_predict"
+    image = cross_build(_sources(files), core.target, [symbol])
+    argument, returns, result = _argument(about, variant)
+    several = len(about["outputs"]) > 1
+    call = core.call(image, symbol, [argument, bytes(result * len(about["outputs"]))] if several else [argument],
+                     "void" if several else returns)  # fmt: skip
+    return _figures(core, image, call.instructions, call.cycles, call.stack_bytes)
+
+
+def _figures(core: Core, image: Image, instructions: int, cycles: int | None, stack: int) -> dict[str, Any]:
+    how = f"{core.describe()}, {image.compiler}"
+    figures: dict[str, Any] = {
+        "instructions": _figure(instructions, "instructions", how),
+        "stack_bytes": _figure(stack, "bytes", how),
+        "flash_bytes": _figure(image.flash_bytes, "bytes", how),
+        "ram_bytes": _figure(image.ram_bytes + stack, "bytes", "variables and stack"),
+        "by": how,
+    }
+    if cycles is not None:
+        figures["cycles"] = _figure(cycles, "cycles", how)
+    return figures
+
+
+def _row(about: Mapping[str, Any], variant: str) -> list[float]:
+    """The first complete test vector; integers do the same work whatever they are."""
+    complete = [one["row"] for one in about["self_test"] if None not in one["row"]]
+    if not complete:
+        raise BoardError("the artifact carries no complete test vector; export it again")
+    return [0] * len(complete[0]) if variant == "fixed" else complete[0]
+
+
+def _argument(about: Mapping[str, Any], variant: str) -> tuple[bytes, Any, int]:
+    """A row as the C function takes it, its result's type, and that type's size."""
+    row = _row(about, variant)
+    letter, returns, size = {"fixed": ("h", "int32", 4), "double": ("d", "float64", 8)}.get(
+        variant, ("f", "float32", 4)
+    )
+    return struct.pack(f"<{len(row)}{letter}", *row), returns, size
+
+
+def _figure(value: float, unit: str, of: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "kind": "emulated", "of": of}
+
+
+def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None) -> list[Measurement]:
+    """The emulated measurement and, from it, the modelled one."""
+    if why is not None:
+        return [Measurement(one.name, board.name, "emulated", board.title, dict(one.figures), reason=why)]
+    found = {**figures, **one.figures}
+    by = str(found.pop("by"))
+    warnings = _too_large(board, one.name, found)
+    if board.kind == "linux":  # a core counts steps
+        warnings += alone(one)
+    cycles = found.get("cycles", {}).get("value")
+    time = model_time(board, found["instructions"]["value"], cycles)
+    us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}
+    modelled = {key: found.pop(key) for key in [*found] if found[key].get("kind") == "modelled" and key != "max_error"}
+    modelled |= {
+        "p50_us": {"value": time.us, **us},
+        "p95_us": {**us, "value": time.high, "of": "upper end of the band"},
+    }
+    return [
+        Measurement(one.name, board.name, "emulated", by, found, warnings),
+        Measurement(one.name, board.name, "modelled", board.title, modelled),
+    ]
+
+
+def _too_large(board: Board, name: str, figures: Mapping[str, Any]) -> list[str]:
+    warnings = []
+    for key, room in (("flash_bytes", board.flash_bytes), ("ram_bytes", board.ram_bytes)):
+        value = figures.get(key, {}).get("value")
+        if value is not None and room is not None and value > room.value:
+            what = key.removesuffix("_bytes")
+            warnings.append(f"{name} does not fit {board.title}: {value:,} bytes of {what}, {room.value:,} are there")
+    return warnings
+
+
+def for_calibration(subjects: Sequence[Subject]) -> Subject:
+    """The subject to calibrate with: the first that is Python."""
+    for one in subjects:
+        if one.name.partition(":")[0] in ("python", "runtime"):
+            return one
+    raise DataError("--calibrate needs a model or a python artifact: its instructions are counted under QEMU")
+
+
+def together(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """One measurement an artifact and board, with counted and modelled figures: what budgets are held against."""
+    joined: dict[tuple[str, str], Measurement] = {}
+    for one in measurements:
+        before = joined.get((one.link, one.name))
+        joined[one.link, one.name] = one if before is None else replace(one, figures={**before.figures, **one.figures})
+    return list(joined.values())

@@ -1,0 +1,58 @@
+"""Standardizing rows in memory; what is missing stands at the mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.paths.path import EPS
+from edge_lasso_runtime.model import READING_LIMIT
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """From raw columns to standardized ones.
+
+    Parameters
+    ----------
+    mean, scale : array, shape (p,)
+        Means of the readings that are there; deviations times penalty factors, 1 where a column does not vary.
+    constant : array of bool, shape (p,)
+    """
+
+    mean: Array
+    scale: Array
+    constant: Array
+
+    def apply(self, X: Array) -> Array:
+        """Standardized columns, shape (n, p); those that do not vary are 0."""
+        with np.errstate(invalid="ignore"):
+            Z = np.where(np.abs(X) <= READING_LIMIT, X - self.mean, 0.0)
+        Z /= self.scale
+        Z[:, self.constant] = 0.0
+        return np.asarray(Z)
+
+
+def scaling(X: Array, weight: Array, penalty: Array) -> Scaling:
+    """Means and deviations of weighted rows.
+
+    Parameters
+    ----------
+    X : array, shape (n, p)
+        NaN: missing.
+    weight : array, shape (n,)
+    penalty : array, shape (p,)
+        Factors of the scales, for weighted penalties.
+    """
+    with np.errstate(invalid="ignore"):
+        known = np.abs(X) <= READING_LIMIT
+    seen = np.where(known, weight[:, None], 0.0).sum(axis=0)
+    mean = np.divide(weight @ np.where(known, X, 0.0), seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
+    variance = weight @ np.where(known, X - mean, 0.0) ** 2 / float(weight.sum())
+    constant = variance <= (8 * EPS * mean) ** 2
+    return Scaling(mean, np.where(constant, 1.0, np.sqrt(variance)) * penalty, constant)

@@ -1,0 +1,147 @@
+"""What the commands print about a detector."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_lasso.detecting.missing_sensors import Lost, missing_sensors
+from edge_lasso.reporting import terminal
+from edge_lasso.reporting.facts import fixed_facts, number, residual_bound, section_facts
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.format import to_dict
+from edge_lasso_runtime.stream import warm_up
+
+if TYPE_CHECKING:
+    from edge_lasso.detecting.train_detector import DetectorResult
+
+
+def show_trained(result: DetectorResult, model_file: Path, statistics_file: Path, as_json: bool) -> None:
+    """Print what `train --task anomaly` found."""
+    model = result.model
+    if as_json:
+        terminal.say_json({
+            "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
+            "sensors": model.provenance["sensors"], "threshold": model.sections[KEY]["threshold"],
+            "held_out": result.held, "notes": result.notes,
+        })  # fmt: skip
+        return
+    for line in result.notes:
+        terminal.note(f"note: {line}")
+    _sensors(model)
+    for line in alarm_lines(model):
+        terminal.say(line)
+    terminal.say(f"wrote {model_file} and {statistics_file}")
+
+
+def show_detector(model: Model, as_json: bool) -> None:
+    """Print a detector."""
+    lost = missing_sensors(model)
+    if as_json:
+        terminal.say_json({**to_dict(model), "hash": model_hash(model), "if_missing": [asdict(one) for one in lost]})
+        return
+    _sensors(model)
+    _missing(model, lost)
+    section = model.sections[KEY]
+    about, data = model.provenance, model.provenance.get("data", {})
+    facts = [("hash", model_hash(model)[:16]), ("chart", chart_words(section))]
+    rows = max(section["warm_up"], warm_up(model))
+    facts.append(("warm-up", f"{_count(rows, 'row')}; no alarm before"))
+    if data:
+        facts.append(("trained on", f"{data.get('file')}, {data.get('rows'):,} rows"))
+    if "from" in data:
+        facts.append(("from, to", f"{data['from']}, {data['to']}"))
+    if about.get("rows"):
+        facts.append(("coefficients", f"{sum(len(one.terms) for one in model.outputs)}"))
+    facts += [("alarms", line) for line in alarm_lines(model)]
+    if "adjust" in section:
+        change = section["adjust"]
+        facts.append(
+            ("threshold", f"adjusted on the board (step {change['eta']:g}), within a factor {change['cap']:g}")
+        )
+    facts += [*section_facts(model), *fixed_facts(model)]
+    residuals = residual_bound(model)
+    if residuals:
+        facts.append(("step_q", f"in integers alone; residuals within {residuals} of their scale, proven"))
+    terminal.table("", ("", ""), facts, text_columns=2)
+
+
+def alarm_lines(model: Model) -> list[str]:
+    """What is known about the rate of false alarms."""
+    limit = model.sections[KEY]["threshold"]
+    if "kind" not in limit:
+        return [f"alarm above a score of {number(limit['score'])}"]
+    unit = "of normal rows" if limit["per"] == "row" else f"false alarms per {limit['per']}"
+    confidence = f"{100.0 * limit['confidence']:g} %"
+    base = f"{limit['rows']:,} rows held out, {limit['events']} alarm{'s' * (limit['events'] != 1)} among them"
+    if limit["kind"] == "limit":
+        promise = f"at most {number(limit['high'], 3)} {unit} at {confidence} confidence"
+    else:
+        promise = f"{number(limit['rate'], 3)} {unit}, {confidence} between {_between(limit)}"
+    lines = [f"alarm above a score of {number(limit['score'])}: {promise} ({base})"]
+    held = model.provenance.get("held_out")
+    if held:
+        lines.append(
+            f"on the last {held['rows']:,} rows, never seen: {held['alarms']} alarm{'s' * (held['alarms'] != 1)}, "
+            f"{number(held['rate'], 3)} {unit}, {confidence} between {_between(held)}"
+        )
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _between(one: dict[str, Any]) -> str:
+    return f"{number(one['low'], 3)} and {number(one['high'], 3)}"
+
+
+def chart_words(section: dict[str, Any]) -> str:
+    """How residuals become the score."""
+    parts = {
+        "residual": "squared residual",
+        "ewma": f"moving average of the residual (alpha {section['alpha']:g})",
+        "both": f"residual and its moving average (alpha {section['alpha']:g})",
+        "cusum": f"CUSUM of the residual (allowance {section['allowance']:g})",
+    }
+    text = f"{section['aggregate']} over the sensors of: {parts[section['chart']]}"
+    if section["median"]:
+        text += f", the median of {section['median']} taken off"
+    return text if section["smoothing"] == 1.0 else f"{text}; smoothed by {section['smoothing']:g}"
+
+
+def _missing(model: Model, lost: list[Lost]) -> None:
+    """The readings, and what it costs when one is missing."""
+    every, rows = len(model.outputs), []
+    for one in lost:
+        reading = next(given for given in model.inputs if given.name == one.name)
+        cost = "-"
+        if one.widths:
+            worst = max(one.widths, key=lambda name: (one.widths or {})[name])
+            cost = f"{number(one.widths[worst], 3)} x for {worst}"
+        elif one.readers and one.widths is None:
+            cost = "not known: not scored"
+        rows.append((
+            reading.name, f"{number(reading.low)} to {number(reading.high)}", f"{one.watched} of {every}", cost,
+        ))  # fmt: skip
+    columns = ("reading", "range", "still scored without it", "errors of others grow, at most")
+    terminal.table("if a reading is missing", columns, rows, text_columns=1)
+
+
+def _sensors(model: Model) -> None:
+    found = {one["name"]: one for one in model.provenance.get("sensors", [])}
+    rows = []
+    for output, one in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
+        quality = found.get(output.name)
+        known = quality and quality["cv_mse_constant"]
+        explained = f"{1.0 - quality['cv_mse'] / quality['cv_mse_constant']:.3f}" if quality and known else "-"
+        names = [model.inputs[term.factors[0].input].name for term in output.terms]
+        rows.append((output.name, ", ".join(names) or "(its mean)", explained, number(one["scale"])))
+    terminal.table(
+        f"{_count(len(rows), 'sensor')} watched, {_count(sum(len(one.terms) for one in model.outputs), 'coefficient')}",
+        ("sensor", "predicted from", "R2, held out", "residual's scale"),
+        rows,
+        text_columns=2,
+    )

@@ -1,0 +1,71 @@
+"""What `edge-lasso quantize` prints: bounds, counts of sensors, what saturation costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from edge_lasso.compressing.error_bound import analyse
+from edge_lasso.compressing.ranges import Saturation
+from edge_lasso.reporting import terminal
+from edge_lasso.reporting.facts import number, residual_bound
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.counts import count_ranges
+from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
+from edge_lasso_runtime.fixed_point import KEY
+
+
+def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | None = None) -> None:
+    """Print what `quantize` did, and what its ranges cut off of given data."""
+    about, section = model.provenance.get("quantized", {}), model.sections.get(KEY)
+    bounds = analyse(model) if section else []
+    if as_json:
+        data = {"model": str(file), "quantized": about, "fixed_point": section}
+        if FIXED_DETECTOR in model.sections:
+            data["fixed_detector"] = model.sections[FIXED_DETECTOR]
+        if section:
+            data["effective_bits"] = [one.effective_bits for one in bounds]
+        terminal.say_json({**data, **({"saturation": asdict(cut)} if cut else {})})
+        return
+    if section is None:
+        errors = ", ".join(number(bound) for bound in about.get("bounds", ()))
+        terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {errors}")
+    else:
+        rows = []
+        for output, bound in zip(model.outputs, bounds, strict=True):
+            rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
+        title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
+        terminal.table(title, ("output", "error at most", "effective bits"), rows)
+        counted = [
+            (one.name, f"{lowest} to {highest}", f"{fixed['subtract']}")
+            for one, fixed, (lowest, highest, _, _) in zip(
+                model.inputs, section["inputs"], count_ranges(model), strict=True
+            )
+            if one.raw is not None
+        ]
+        if counted:
+            terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
+    residuals = residual_bound(model)
+    if residuals:
+        terminal.say(f"step_q, the detector in integers alone: residuals within {residuals} of their scale, proven")
+    if "left_out" in about:
+        terminal.note(f"note: {about['left_out']}")
+    for name in about.get("dropped", ()):
+        terminal.note(f"note: the coefficient of {name} rounds to 0 and is left out; the bound holds what that costs")
+    if cut is not None:
+        _show_saturation(model, cut)
+    terminal.say(f"wrote {file}")
+
+
+def _show_saturation(model: Model, cut: Saturation) -> None:
+    rows = [
+        (one.name, f"{number(one.low)} to {number(one.high)}", 
+         *(f"{counts[one.name]:,}" for counts in (cut.below, cut.above, cut.missing)))
+        for one in model.inputs if one.name in cut.below
+    ]  # fmt: skip
+    terminal.table("what clamping to the ranges does", ("input", "range", "below", "above", "missing"), rows)
+    share = 100.0 * cut.rows_affected / max(cut.rows, 1)
+    terminal.say(f"of {cut.rows:,} rows {cut.rows_affected:,} ({share:.2g} %) have a reading outside its range")
+    for output, largest, rms in zip(model.outputs, cut.largest, cut.rms, strict=True):
+        unit = f" {output.unit}" if output.unit else ""
+        terminal.say(f"{output.name}: clamping changes it by up to {number(largest)}{unit}, rms {number(rms)}{unit}")

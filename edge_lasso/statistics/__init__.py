@@ -1,0 +1,1 @@
+"""Mergeable moments of the rows: collecting them, folds, the statistics file, many workers."""

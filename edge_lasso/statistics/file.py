@@ -1,0 +1,86 @@
+"""The ``.stats.npz`` file: statistics of one or several parts of the rows, names first, sealed with a SHA-256.
+
+The digest is the comment of the zip archive, so that any reader of ``.npz`` opens the file and any damage is seen
+before a byte of it is interpreted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_lasso.errors import DataError
+from edge_lasso.tables.atomic import write_bytes
+
+Array = npt.NDArray[Any]
+FORMAT = "edge-lasso-statistics/1"
+ARRAYS = ("gram", "gram_mask", "mask_mask", "gaps", "shift", "unset", "low", "high", "missing", "counts")
+
+
+def save(path: Path | str, header: dict[str, Any], parts: Sequence[Sequence[Array]]) -> None:
+    """Write the `ARRAYS` of parts that share their names, and a JSON-ready header: columns, targets, hash, about."""
+    header = {"format": FORMAT, **header, "parts": len(parts)}
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
+    for i, part in enumerate(parts):
+        arrays |= {f"{i}/{name}": value for name, value in zip(ARRAYS, part, strict=True)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    data = buffer.getvalue()
+    digest = hashlib.sha256(data).hexdigest().encode()
+    write_bytes(path, data[:-2] + len(digest).to_bytes(2, "little") + digest)
+
+
+def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
+    """Read what `save` wrote: the header, and the arrays of each part.
+
+    Raises
+    ------
+    DataError
+        Not such a file, or a damaged one.
+    OSError
+        The file cannot be read.
+    """
+    name = Path(path).name
+    data = Path(path).read_bytes()
+    body, digest = data[:-66] + b"\0\0", data[-64:]
+    if len(data) < 100 or hashlib.sha256(body).hexdigest().encode() != digest:
+        raise DataError(f"{name} is not a statistics file or is damaged; train again to make a new one")
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as archive:
+            header = json.loads(bytes(archive["header"]))
+            if header["format"] != FORMAT:
+                raise DataError(f"{name} has format {header['format']!r}; this version reads {FORMAT!r}")
+            parts = [[archive[f"{i}/{array}"] for array in ARRAYS] for i in range(int(header["parts"]))]
+            for part in parts:
+                _check(header, part)
+            header["about"] = dict(header["about"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} is not a statistics file ({error}); train again to make a new one") from None
+    if not parts or names_hash(header["columns"], header["targets"]) != header["hash"]:
+        raise DataError(f"{name} does not hold the columns it was sealed with; train again to make a new one")
+    return header, parts
+
+
+def names_hash(columns: Sequence[str], targets: Sequence[str]) -> str:
+    """SHA-256 (hex) of column and target names."""
+    return hashlib.sha256(json.dumps([list(columns), list(targets)]).encode()).hexdigest()
+
+
+def _check(header: dict[str, Any], arrays: Sequence[Array]) -> None:
+    gram, gram_mask, mask_mask, gaps, shift = arrays[:5]
+    p = len(header["columns"])
+    size, g = p + len(header["targets"]), len(gaps)
+    shapes = [(size + 1, size + 1), (size + 1, g), (g, g), (g,), (size,), (size,), (size,), (size,), (p,), (2,)]
+    if [array.shape for array in arrays] != shapes:
+        raise DataError("its arrays do not fit its columns")
+    if not all(np.isfinite(array).all() for array in (gram, gram_mask, mask_mask, shift)):
+        raise DataError("it holds values that are not finite")

@@ -1,0 +1,436 @@
+"""Mergeable training statistics: everything that training, pruning and refitting need to know of the rows.
+
+For rows ``[X y]``, shifted by one vector near their means, and a column of ones: the weighted Gram matrix, its products
+with the masks of missing readings, and ranges and counts. A missing reading adds nothing until a default is chosen,
+so that each training set can use its own mean, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.blas import dsyrk
+
+from edge_lasso.errors import DataError
+from edge_lasso.statistics import file
+from edge_lasso.statistics.moments import Moments
+from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, seen
+from edge_lasso_runtime.model import READING_LIMIT
+
+Array = npt.NDArray[Any]
+SHIFT_ROWS = 1000
+"""The shift is the mean of at most this many rows at the start."""
+
+
+class Statistics:
+    """Accumulated statistics of rows; `update` adds rows, `merge` adds statistics, ``-`` removes them.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names of the columns of X, which may be products or indicators of a table's columns.
+    targets : sequence of str
+        Names of the columns of y.
+    shift : array, optional
+        Subtracted from every row before anything is squared. Default: the mean of the first rows.
+
+    Attributes
+    ----------
+    rows, dropped : int
+        Rows used; rows left out because a target was missing.
+    low, high : array, shape (p + t,)
+        Range of the readings seen (infinite and reversed where there were none). ``-`` leaves it as it was.
+    missing : array of int, shape (p,)
+        Missing readings per column.
+    """
+
+    def __init__(self, columns: Sequence[str], targets: Sequence[str] = ("y",), shift: Array | None = None) -> None:
+        self.columns = tuple(columns)
+        self.targets = tuple(targets)
+        names = self.columns + self.targets
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(f"column {twice!r} stands twice; every column and target needs a name of its own")
+        p, size = len(self.columns), len(names)
+        self.rows = 0
+        self.dropped = 0
+        self.missing = np.zeros(p, dtype=np.int64)
+        self.low = np.full(size, np.inf)
+        self.high = np.full(size, -np.inf)
+        self._size = size
+        self._width = -(-(size + 1) // FOLD) * FOLD  # a multiple of 8 doubles: aligned rows
+        self._shift = np.zeros(size)
+        self._unset = np.ones(size, dtype=bool)
+        if shift is not None:
+            self._shift[:] = shift
+            self._unset[:] = False
+        self._gram = np.zeros((self._width, self._width), order="F")
+        self._gaps = np.zeros(0, dtype=np.intp)
+        self._gram_mask = np.zeros((self._width, 0))
+        self._mask_mask = np.zeros((0, 0))
+        self._block: Array | None = None
+        self._mask: Array | None = None
+        self._filled = 0
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the names: statistics with different hashes do not belong together."""
+        return file.names_hash(self.columns, self.targets)
+
+    @property
+    def weight(self) -> float:
+        """Sum of the sample weights of the rows used."""
+        self._flush()
+        return float(self._gram[self._size, self._size])
+
+    def update(self, X: Any, y: Any, sample_weight: Any = None) -> Statistics:
+        """Add rows.
+
+        Parameters
+        ----------
+        X : array, shape (n, p)
+            float64 or float32 is read in place. NaN, infinite or larger than 2^100: missing.
+        y : array, shape (n,) or (n, t)
+            A row whose target is missing is dropped and counted.
+        sample_weight : array, shape (n,), optional
+            Not negative. A row of weight 0 is ignored.
+
+        Returns
+        -------
+        Statistics
+            Itself.
+
+        Raises
+        ------
+        DataError
+            Shapes that do not fit; negative or non-finite weights.
+        """
+        X = numbers(X, "X")
+        y = numbers(y, "y")
+        y = y.reshape(-1, 1) if y.ndim == 1 else y
+        p, t = len(self.columns), len(self.targets)
+        if X.ndim != 2 or X.shape[1] != p or y.shape != (len(X), t):
+            raise DataError(f"X has shape {X.shape} and y {y.shape}; needed are (n, {p}) and (n, {t})")
+        weight = check_weight(sample_weight, len(X))
+        known = (np.abs(y) <= READING_LIMIT).all(axis=1)
+        self.dropped += int(len(known) - np.count_nonzero(known))
+        if weight is not None:
+            known &= weight > 0.0
+        step = self._rows_per_block()
+        start = 0
+        while start < len(X):
+            rows = slice(start, min(start + step - self._filled, len(X)))
+            start = rows.stop
+            if known[rows].all():
+                self._put(X[rows], y[rows], None if weight is None else weight[rows])
+            elif known[rows].any():
+                chosen = np.flatnonzero(known[rows]) + rows.start
+                self._put(X[chosen], y[chosen], None if weight is None else weight[chosen])
+        return self
+
+    def merge(self, other: Statistics) -> Statistics:
+        """Return the statistics of both sets of rows.
+
+        Raises
+        ------
+        DataError
+            The names differ.
+        """
+        return self._combine(other, 1.0)
+
+    __add__ = merge
+
+    def __sub__(self, other: Statistics) -> Statistics:
+        """Return the statistics without the rows of `other`, which must be part of these."""
+        if other.rows > self.rows:
+            raise DataError(f"cannot remove {other.rows} rows from statistics of {self.rows} rows")
+        return self._combine(other, -1.0)
+
+    def copy(self) -> Statistics:
+        """Return an independent copy."""
+        return self._combine(Statistics(self.columns, self.targets, self._shift), 1.0)
+
+    def scaled(self, factor: float) -> Statistics:
+        """Return the statistics with every weight multiplied by a factor larger than 0; rows count as before."""
+        result = self.copy()
+        for sums in (result._gram, result._gram_mask, result._mask_mask):
+            sums *= factor
+        return result
+
+    def check_names(self, columns: Sequence[str], targets: Sequence[str], who: str = "the statistics") -> None:
+        """Raise a `DataError` naming the first difference, if the names are not these."""
+        mine, wanted = (*self.columns, "|", *self.targets), (*columns, "|", *targets)
+        if mine != wanted:
+            differ = next((i for i, (a, b) in enumerate(zip(mine, wanted, strict=False)) if a != b), None)
+            what = (
+                f"{len(mine) - 1} columns and targets where {len(wanted) - 1} are needed"
+                if differ is None or len(mine) != len(wanted)
+                else f"{mine[differ]!r} where {wanted[differ]!r} is needed"
+            )
+            raise DataError(
+                f"{who} belong to other columns: {what}; train again, or give the file made with this model"
+            )
+
+    def moments(self, defaults: Moments | None = None) -> Moments:
+        """Means and covariances, with missing readings at their default.
+
+        Parameters
+        ----------
+        defaults : Moments, optional
+            Use the means of these (the training rows of a fold). Default: the own means of the observed readings.
+
+        Raises
+        ------
+        DataError
+            There are no rows.
+        """
+        self._flush()
+        size = self._size
+        if self.rows == 0 or self.weight <= 0.0:
+            raise DataError("there are no rows with a known target; check the target column and the weights")
+        gram = _mirrored(self._gram[:size, :size])
+        weight = self.weight
+        sums = self._gram[:size, size].copy()
+        gaps = self._gaps
+        if len(gaps):
+            lost = self._gram_mask[size]
+            seen = weight - lost
+            own = np.divide(sums[gaps], seen, out=np.zeros(len(gaps)), where=seen > 1e-12 * weight)
+            fill = own if defaults is None else (defaults.mean - self._shift)[gaps]
+            cross = self._gram_mask[:size] * fill
+            gram[:, gaps] += cross
+            gram[gaps] += cross.T
+            gram[np.ix_(gaps, gaps)] += np.outer(fill, fill) * self._mask_mask
+            sums[gaps] += fill * lost
+        delta = sums / weight
+        second = np.diagonal(gram) / weight
+        gram /= weight
+        gram -= np.outer(delta, delta)
+        diagonal = np.einsum("ii->i", gram)
+        np.maximum(diagonal, 0.0, out=diagonal)
+        return Moments(weight, self.rows, self._shift.copy(), delta, gram, second)
+
+    def means(self) -> Array:
+        """Means of the p columns over their observed readings, and of the targets."""
+        self._flush()
+        seen = np.full(self._size, self.weight)
+        seen[self._gaps] -= self._gram_mask[self._size]
+        sums = self._gram[: self._size, self._size]
+        own = np.divide(sums, seen, out=np.zeros(self._size), where=seen > 1e-12 * self.weight)
+        return np.asarray(self._shift + own)
+
+    def save(self, path: Path | str) -> None:
+        """Write one ``.npz`` file (no pickle), whole or not at all."""
+        file.save(path, {**self.names, "about": {}}, [self.to_arrays()])
+
+    @classmethod
+    def load(cls, path: Path | str) -> Statistics:
+        """Read a file that `save` wrote, of one or several folds, which are merged.
+
+        Raises
+        ------
+        DataError
+            Not such a file, or a damaged one.
+        """
+        header, parts = file.load(path)
+        total = cls.from_arrays(header, parts[0])
+        for part in parts[1:]:
+            total = total.merge(cls.from_arrays(header, part))
+        return total
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Columns, targets and their hash, as a statistics file begins."""
+        return {"columns": self.columns, "targets": self.targets, "hash": self.hash}
+
+    def to_arrays(self) -> list[Array]:
+        """Everything accumulated, in the order of `file.ARRAYS`."""
+        self._flush()
+        counts = np.array([self.rows, self.dropped], dtype=np.int64)
+        keep = slice(self._size + 1)
+        gram = np.ascontiguousarray(self._gram[keep, keep])
+        sums = [gram, self._gram_mask[keep], self._mask_mask, self._gaps]
+        return [*sums, self._shift, self._unset, self.low, self.high, self.missing, counts]
+
+    @classmethod
+    def from_arrays(cls, header: Mapping[str, Any], arrays: Sequence[Array]) -> Statistics:
+        """What `to_arrays` gave, under the names of a file's header."""
+        part = cls(header["columns"], header["targets"])
+        gram, gram_mask, mask_mask, gaps, shift, unset, low, high, missing, counts = arrays
+        keep = slice(part._size + 1)
+        part._gram[keep, keep] = gram
+        part._gaps = gaps.astype(np.intp)
+        part._gram_mask = np.zeros((part._width, len(gaps)))
+        part._gram_mask[keep] = gram_mask
+        part._mask_mask = mask_mask
+        part._shift, part._unset, part.low, part.high, part.missing = shift, unset, low, high, missing
+        part.rows, part.dropped = int(counts[0]), int(counts[1])
+        return part
+
+    def _rows_per_block(self) -> int:
+        return 2000 if self._width <= 512 else 1000
+
+    def _put(self, X: Array, y: Array, weight: Array | None) -> None:
+        """Shift rows into the block; note ranges and what is missing."""
+        if self._unset.any():
+            self._set_shift(X, y)
+        if self._block is None:
+            self._block = np.zeros((self._rows_per_block(), self._width))
+            self._block[:, self._size] = 1.0
+        p, size, n = len(self.columns), self._size, len(X)
+        z = self._block[self._filled : self._filled + n]
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.subtract(X, self._shift[:p], out=z[:, :p])
+            np.subtract(y, self._shift[p:], out=z[:, p:size])
+            low, high = extremes(z)
+        low, high = low[:size], high[:size]
+        bad = np.flatnonzero(~(np.maximum(-low, high)[:p] < READING_LIMIT / 4))
+        for j in bad:
+            self._put_gaps(z, X, int(j), low, high)
+        self._widen(low, high, X, y, z, not len(bad))
+        if weight is not None:
+            root = np.sqrt(weight)[:, None]
+            z[:, :size] *= root
+            z[:, size] = root[:, 0]
+        self.rows += n
+        self._filled += n
+        if self._filled == len(self._block):
+            self._flush()
+
+    def _set_shift(self, X: Array, y: Array) -> None:
+        """Take the shift of columns that have none yet; all that was added of them so far is gaps, that is zero."""
+        p = len(self.columns)
+        for j in np.flatnonzero(self._unset):
+            column = X[:, j] if j < p else y[:, j - p]
+            first = seen(column[:SHIFT_ROWS])
+            if not len(first):
+                first = seen(column)[:SHIFT_ROWS]
+            if len(first):
+                self._shift[j] = first[0] if (first == first[0]).all() else first.mean()
+                self._unset[j] = False
+
+    def _put_gaps(self, z: Array, X: Array, j: int, low: Array, high: Array) -> None:
+        raw = np.asarray(X[:, j], dtype=np.float64)
+        gap = ~(np.abs(raw) <= READING_LIMIT)
+        z[:, j] = np.where(gap, 0.0, raw - self._shift[j]) if not gap.all() else 0.0
+        seen = z[~gap, j]
+        low[j], high[j] = (seen.min(), seen.max()) if len(seen) else (np.inf, -np.inf)
+        if gap.any():
+            if self._mask is None:
+                assert self._block is not None
+                self._mask = np.zeros((len(self._block), len(self.columns)), dtype=bool)
+            self._mask[self._filled : self._filled + len(z), j] = gap
+            self.missing[j] += int(np.count_nonzero(gap))
+
+    def _widen(self, low: Array, high: Array, X: Array, y: Array, z: Array, complete: bool) -> None:
+        """Keep ranges of the raw readings: only columns with a new extreme are looked at again."""
+        p = len(self.columns)
+        new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
+        if complete and len(new) > p // 2:
+            self.low = np.minimum(self.low, np.concatenate([X.min(axis=0), y.min(axis=0)]))
+            self.high = np.maximum(self.high, np.concatenate([X.max(axis=0), y.max(axis=0)]))
+            return
+        if complete:
+            for j in new:
+                column, shifted = (X[:, j] if j < p else y[:, j - p]), z[:, j]
+                self.low[j] = min(self.low[j], column[shifted.argmin()])
+                self.high[j] = max(self.high[j], column[shifted.argmax()])
+            return
+        for j in new:
+            raw = seen(X[:, j] if j < p else y[:, j - p])
+            if len(raw):
+                self.low[j] = min(self.low[j], raw.min())
+                self.high[j] = max(self.high[j], raw.max())
+
+    def _flush(self) -> None:
+        """Add the block to the sums."""
+        if not self._filled:
+            return
+        assert self._block is not None
+        z = self._block[: self._filled]
+        self._gram = dsyrk(1.0, z.T, beta=1.0, c=self._gram, overwrite_c=1)
+        if self._mask is not None:
+            mask = self._mask[: self._filled]
+            gaps = np.flatnonzero(mask.any(axis=0))
+            m = mask[:, gaps] * z[:, self._size, None]
+            self._open_gaps(gaps)
+            at = np.searchsorted(self._gaps, gaps)
+            self._gram_mask[:, at] += z.T @ m
+            self._mask_mask[np.ix_(at, at)] += m.T @ m
+            self._mask = None
+        self._block[: self._filled, self._size] = 1.0
+        self._filled = 0
+
+    def _open_gaps(self, gaps: Array) -> None:
+        """Make room for columns that had no gaps so far."""
+        union = np.union1d(self._gaps, gaps)
+        if len(union) == len(self._gaps):
+            return
+        at = np.searchsorted(union, self._gaps)
+        gram_mask = np.zeros((self._width, len(union)))
+        gram_mask[:, at] = self._gram_mask
+        mask_mask = np.zeros((len(union), len(union)))
+        mask_mask[np.ix_(at, at)] = self._mask_mask
+        self._gaps, self._gram_mask, self._mask_mask = union, gram_mask, mask_mask
+
+    def _combine(self, other: Statistics, sign: float) -> Statistics:
+        other.check_names(self.columns, self.targets, "the statistics to combine")
+        self._flush()
+        other._flush()
+        shift = np.where(self._unset, other._shift, self._shift)
+        result = Statistics(self.columns, self.targets)
+        result._shift = shift
+        result._unset = self._unset & other._unset
+        for part, factor in ((self, 1.0), (other, sign)):
+            gram, gram_mask, mask_mask = part._about(shift)
+            result._gram += gram if factor == 1.0 else factor * gram
+            if len(part._gaps):
+                result._open_gaps(part._gaps)
+                at = np.searchsorted(result._gaps, part._gaps)
+                result._gram_mask[:, at] += factor * gram_mask
+                result._mask_mask[np.ix_(at, at)] += factor * mask_mask
+        plus = sign > 0
+        result.rows = self.rows + other.rows if plus else self.rows - other.rows
+        result.dropped = self.dropped + other.dropped if plus else self.dropped - other.dropped
+        result.missing = self.missing + other.missing if plus else self.missing - other.missing
+        result.low = np.minimum(self.low, other.low) if plus else self.low.copy()
+        result.high = np.maximum(self.high, other.high) if plus else self.high.copy()
+        return result
+
+    def _about(self, shift: Array) -> tuple[Array, Array, Array]:
+        """The sums around another shift (exact in exact arithmetic, gaps included)."""
+        d = np.where(self._unset, 0.0, self._shift - shift)
+        if not d.any():
+            return self._gram, self._gram_mask, self._mask_mask
+        size, gaps = self._size, self._gaps
+        gram = _mirrored(self._gram)
+        seen = np.full((size, size), gram[size, size])  # weight of the rows where both are known
+        lost = np.zeros(size)
+        mask = np.zeros((size, size))  # Z'M with a column for each of the p + t
+        if len(gaps):
+            lost[gaps] = self._gram_mask[size]
+            mask[:, gaps] = self._gram_mask[:size]
+            seen -= lost[:, None] + lost
+            seen[np.ix_(gaps, gaps)] += self._mask_mask
+        sums = gram[:size, size].copy()
+        cross = (sums[:, None] - mask) * d
+        gram[:size, :size] += cross + cross.T + np.outer(d, d) * seen
+        sums += d * (gram[size, size] - lost)
+        gram[:size, size] = gram[size, :size] = sums
+        gram_mask = self._gram_mask.copy()
+        if len(gaps):
+            both = np.zeros((size, len(gaps)))
+            both[gaps] = self._mask_mask
+            gram_mask[:size] += d[:, None] * (lost[gaps] - both)
+        return np.asfortranarray(np.triu(gram)), gram_mask, self._mask_mask
+
+
+def _mirrored(gram: Array) -> Array:
+    """A symmetric matrix from its upper triangle; the lower one is zero."""
+    full = np.ascontiguousarray(gram.T) + gram
+    np.einsum("ii->i", full)[:] = np.diagonal(gram)
+    return np.ascontiguousarray(full)

@@ -1,0 +1,1 @@
+"""From statistics to a model: regression, classes, resampling, intervals, what a model carries."""

@@ -1,0 +1,1 @@
+"""Artifacts against the reference: trials, comparisons, the certificate."""

@@ -1,0 +1,326 @@
+"""Render, execute, compare: no artifact leaves this module without having been run, or without saying so."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_lasso.errors import DataError
+from edge_lasso.tables.atomic import write_json
+from edge_lasso.tables.tables import model_rows
+from edge_lasso.verifying.certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
+from edge_lasso.verifying.compare_rows import Outcome, compare
+from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
+from edge_lasso.verifying.executions import Runtime, opened, runtimes
+from edge_lasso.verifying.trial_rows import full_rows, replaced, trial_rows
+from edge_lasso.verifying.trial_sequences import sequences
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.options import ExportError, Options
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.artifact import FILE, Artifact
+from edge_lasso_runtime.artifact import read as read_artifact
+from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
+from edge_lasso_runtime.python_session import InterpreterSession
+from edge_lasso_runtime.stream import keeps_state
+
+CERTIFICATE = "certificate.json"
+REAL_ROWS = 1000
+# What holds instead of bit-equality where MicroPython reads decimals inexactly, or has 32-bit floats.
+ULP_OFF = {"kind": "bound", "bound": None, "text": "each constant within an ulp: a bound per row"}
+
+Rows = Sequence[Sequence[float]]
+
+
+def export(
+    model: Model,
+    to: str | Sequence[str],
+    out: Path | str,
+    *,
+    inputs: str = "selected",
+    name: str = "model",
+    data: Any = None,
+    allow_unverified: bool = False,
+    seed: int = 0,
+) -> Certificate:
+    """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
+
+    Each artifact is rendered beside `out`, executed and compared with the reference, and moved into place only then.
+    One that failed is not written; one that could not be executed here only with `allow_unverified`.
+
+    Parameters
+    ----------
+    model : Model
+    to : str or sequence of str
+        Targets and variants, such as ``"python,c:float,onnx"``.
+    out : path
+        Made if need be. An artifact of the same target and variant in it is replaced.
+    inputs : {"selected", "all"}
+        Rows of the model's inputs alone, or whole training rows.
+    name : str
+        Prefix of files and C symbols.
+    data : table, array or path, optional
+        Real rows to try as well; see `verify`.
+    allow_unverified : bool
+        Write what this machine cannot execute, too.
+    seed : int
+        Of the random rows.
+
+    Returns
+    -------
+    Certificate
+        Its `status` says whether all was well; nothing is raised for an artifact that fails.
+
+    Raises
+    ------
+    ExportError
+        A target that is unknown, or that cannot express the model.
+    OSError
+        `out` cannot be written.
+    """
+    wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
+    if inputs not in ("selected", "all"):
+        raise ExportError(f"inputs is {inputs!r}; allowed are 'selected' and 'all'")
+    trials = _Trials(model, data, seed)
+    out = Path(out)
+    existed = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    executions: list[Execution] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix=".unverified-", dir=out) as away:
+            for target, variant in wanted:
+                folder = Path(away, f"{target}-{variant}")
+                options = Options(variant, inputs, name)
+                _write(folder, registry.render(model, target, variant, inputs=inputs, name=name))
+                executions += _execute(model, target, options, folder, trials)
+            certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+            allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
+            keep = [title for title, status in certificate.verdicts.items() if status in allowed]
+            if keep:
+                whole = _with_earlier(certificate, out, keep)
+                for title in keep:
+                    _move(Path(away, title.replace(":", "-")), out / title.replace(":", "-"), Path(away))
+                write_json(out / CERTIFICATE, whole.to_json())
+    except BaseException:
+        if not existed:
+            _remove_if_empty(out)
+        raise
+    if not existed:
+        _remove_if_empty(out)
+    return certificate
+
+
+def verify(
+    model: Model, artifacts: Path | str | Sequence[Path | str] | None = None, data: Any = None, *, seed: int = 0
+) -> Certificate:
+    """Execute existing artifacts, or all default targets freshly rendered, and compare them with the reference.
+
+    Parameters
+    ----------
+    model : Model
+    artifacts : path or sequence of path, optional
+        Artifact folders, or folders that hold some. None: render every target's default variant into a temporary
+        folder and verify that.
+    data : optional
+        Real rows: a path or table with the model's columns, or an array with the model's inputs in order.
+    seed : int
+        Of the random rows.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    SessionError
+        A folder holds no artifact.
+    """
+    trials = _Trials(model, data, seed)
+    executions: list[Execution] = []
+    if artifacts is None:
+        for target in registry.TARGETS:
+            executions += _rendered(model, target, trials)
+        return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+    for folder in _folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):
+        artifact = read_artifact(folder)
+        whole = artifact.inputs != [one.name for one in model.inputs]
+        options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
+        executions += _execute(model, artifact.target, options, folder, trials)
+    return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+
+
+def others(out: Path, model: Model) -> list[str]:
+    """Names of the artifacts in a folder that were made from another model."""
+    made = model_hash(model)
+    return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != made]
+
+
+def _rendered(model: Model, target: str, trials: _Trials) -> list[Execution]:
+    """A target's default variant, rendered into a temporary folder; what cannot be rendered is not executed."""
+    try:
+        ((_, variant),) = registry.parse(target, model)
+        with tempfile.TemporaryDirectory() as away:
+            _write(Path(away), registry.render(model, target, variant))
+            return _execute(model, target, Options(variant), Path(away), trials)
+    except ExportError as error:
+        return [Execution(target, "-", {}, NOT_EXECUTED, "", reason=str(error))]
+
+
+class _Trials:
+    """The rows to try, made once per call."""
+
+    def __init__(self, model: Model, data: Any, seed: int) -> None:
+        self.seed = seed
+        by_kind = trial_rows(model, None if data is None else real_rows(model, data), seed=seed)
+        self.counts = {kind: len(rows) for kind, rows in by_kind.items()}
+        self.sequences: list[list[list[float]]] = []
+        if keeps_state(model):
+            self.sequences = sequences(model, by_kind["real"], seed)
+            self.counts["sequences"] = sum(map(len, self.sequences))
+        self.rows = [row for rows in by_kind.values() for row in rows]
+
+
+def real_rows(model: Model, data: Any, limit: int = REAL_ROWS) -> Rows:
+    """At most `limit` rows of a table, spread evenly, in the order of the model's inputs."""
+    if isinstance(data, (np.ndarray, list, tuple)):
+        array = np.asarray(data, dtype=np.float64)
+        if array.ndim != 2 or array.shape[1] != len(model.inputs):
+            raise DataError(f"rows have the shape {array.shape}; the model has {len(model.inputs)} inputs")
+    else:
+        array = model_rows(data, model)
+    if len(array) > limit:
+        array = array[np.linspace(0, len(array) - 1, limit).astype(int)]
+    rows: Rows = array.tolist()
+    return rows
+
+
+def _execute(model: Model, target: str, options: Options, folder: Path, trials: _Trials) -> list[Execution]:
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    hashes = {name: sha256(data).hexdigest() for name, data in files.items()}
+    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": hashes}
+    artifact = read_artifact(folder)
+    if artifact.model_hash != model_hash(model) or not _names_its_model(files, artifact):
+        reason = f"made from another model ({artifact.model_hash[:12]}...), not from {model_hash(model)[:12]}..."
+        return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
+    module = registry.target(target)
+    facts["promised"] = module.promise(model, options)
+    if artifact.step is not None:
+        facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
+    plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
+    if hasattr(module, "exempt"):
+        plain = [row for row in plain if not module.exempt(model, options, row)]
+    rows = plain if options.inputs == "selected" else full_rows(model, plain, trials.seed)
+    if not artifact.handles_missing and options.inputs == "all":
+        rows = [[x if abs(x) <= model.limit else 0.0 for x in row] for row in rows]
+    values, tolerances = module.expected(model, options, rows)
+    table = (plain, rows, values, tolerances)
+    return [_run(one, model, options, facts, table, trials.sequences) for one in runtimes(target, folder, files)]
+
+
+def _run(
+    runtime: Runtime,
+    model: Model,
+    options: Options,
+    facts: dict[str, Any],
+    table: tuple[Rows, Rows, Rows, Rows],
+    streams: list[list[list[float]]],
+) -> Execution:
+    if runtime.values is not None and table[1]:
+        step = -(-len(table[1]) * len(table[1][0]) // runtime.values)
+        table = tuple(part[:: max(step, 1)] for part in table)  # type: ignore[assignment]
+    plain, rows, values, tolerances = table
+    stepped = 0
+    try:
+        with opened(runtime) as session:
+            outcome = compare(session, model, plain, rows, values, tolerances)
+            if streams and not outcome.faults:
+                stepped, outcome.faults = compare_steps(session, model, options, streams)
+            name = session.runtime
+            if (
+                isinstance(session, InterpreterSession)
+                and not session.exact
+                and facts["promised"]["kind"] == "bit-equal"
+            ):
+                facts = {**facts, "promised": ULP_OFF}
+    except MissingRuntimeError as error:
+        return Execution(**facts, status=NOT_EXECUTED, runtime=runtime.name, reason=str(error))
+    except SessionError as error:
+        return Execution(**facts, status=FAILED, runtime=runtime.name, reason=str(error))
+    return Execution(
+        **facts,
+        status=FAILED if outcome.faults else PASSED,
+        runtime=name,
+        rows=len(rows) + stepped,
+        largest_error=_finite(outcome.largest_error),
+        largest_ratio=_finite(outcome.largest_ratio),
+        reason="; ".join(outcome.faults),
+        worst_row=_worst(outcome, plain),
+    )
+
+
+def _names_its_model(files: Mapping[str, bytes], artifact: Artifact) -> bool:
+    # artifact.json travels beside the files; the files themselves must tell the same model.
+    return any(artifact.model_hash.encode() in data for name, data in files.items() if name != FILE)
+
+
+def _finite(value: float) -> float | None:
+    return value if value < float("inf") else None
+
+
+def _worst(outcome: Outcome, rows: Rows) -> list[float | None] | None:
+    if outcome.worst is None:
+        return None
+    return [None if x != x else max(min(x, 1.7e308), -1.7e308) for x in rows[outcome.worst]]
+
+
+def _folders(paths: Sequence[Path | str]) -> list[Path]:
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(one.parent for one in path.glob(f"*/{FILE}") if not one.parent.name.startswith("."))
+        folder = path.parent if path.is_file() else path
+        if (folder / FILE).exists() or not inside:
+            inside = [folder]
+        found += inside
+    return found
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _move(source: Path, target: Path, away: Path) -> None:
+    if target.exists():
+        os.rename(target, away / f"old-{target.name}")
+    os.rename(source, target)
+
+
+def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) -> Certificate:
+    """Entries of an earlier certificate of the same model whose artifacts stay where they are."""
+    try:
+        earlier = from_json(json.loads((out / CERTIFICATE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return certificate
+    if earlier.model_hash != certificate.model_hash:
+        return certificate
+    titles = {one.title for one in certificate.artifacts}
+    kept = tuple(
+        one for one in earlier.artifacts if one.title not in titles and (out / one.title.replace(":", "-")).is_dir()
+    )
+    return Certificate(certificate.model_hash, certificate.date, certificate.rows, kept + certificate.artifacts)
+
+
+def _remove_if_empty(out: Path) -> None:
+    if out.is_dir() and not any(out.iterdir()):
+        shutil.rmtree(out)

@@ -1,0 +1,1 @@
+"""After delivery: drift, boards in the field."""
