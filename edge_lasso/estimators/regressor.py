@@ -13,7 +13,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edge_lasso.errors import DataError
 from edge_lasso.estimators.onnx_methods import OnnxMethods
-from edge_lasso.paths.options import ROW_METHODS, Fit, Path, TrainOptions
+from edge_lasso.paths.methods import METHODS
+from edge_lasso.paths.options import Fit, Path, TrainOptions
 from edge_lasso.paths.path import SCREEN_FROM
 from edge_lasso.paths.row_path import row_paths
 from edge_lasso.statistics.folds import FoldStatistics, collect, plan_folds, threads
@@ -166,7 +167,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
         targets = _distinct(targets, columns)
         at, given = np.arange(len(columns)), None
-        if options.method in ROW_METHODS and len(columns) > max(len(X), SCREEN_FROM):
+        if METHODS[options.method].on_rows and len(columns) > max(len(X), SCREEN_FROM):
             given = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
             at = given[0].columns
         used = X if given is None else X[:, at]

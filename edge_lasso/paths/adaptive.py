@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from edge_lasso.paths.cross_validation import Lasso
+from edge_lasso.paths.method import Named
 from edge_lasso.paths.path import Array, Problem
 
 SMALLEST = 1e-4
@@ -60,3 +62,22 @@ def reweighted(problem: Problem) -> Problem:
         scale=problem.scale / np.where(out, 1.0, weight),
         constant=out,
     )
+
+
+class Adaptive(Named):
+    """The adaptive lasso."""
+
+    name = "adaptive lasso"
+
+    def weighted(self, lasso: Lasso) -> Lasso:
+        """With weights from ridge regressions, in each fold of its own training rows."""
+        own = [reweighted(problem) for problem in lasso.fold_problems]
+        folds = []
+        for fold, problem in zip(lasso.folds, own, strict=True):
+            every = list(fold.problems)
+            every[lasso.target] = problem
+            folds.append(replace(fold, problems=every))
+        return replace(lasso, problem=reweighted(lasso.problem), fold_problems=own, folds=folds)
+
+
+ADAPTIVE = Adaptive()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from edge_lasso.paths.cross_validation import GAMMAS, Lasso, Paths, solve_together
+from edge_lasso.paths.method import Named
+from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.path import Array, Problem, Solution
 from edge_lasso.paths.refit import least_squares
 
 SMALLEST_PULL = 1e-12
 """Relative to the first: nothing is left to explain."""
+MOST_STEPS = 100
 
 
 class GreedySolver:
@@ -71,3 +77,33 @@ class GreedySolver:
         self._support = wanted[~np.isin(wanted, dependent)]
         self._coef = np.zeros(len(self._coef))
         self._coef[wanted] = solved
+
+
+class Pursuit(Named):
+    """Orthogonal matching pursuit: a path of steps, and nothing to refit."""
+
+    name = "orthogonal matching pursuit"
+
+    def paths(self, lasso: Lasso, groups: Array, options: TrainOptions) -> Paths:
+        """The coefficients after each step; the alphas are the pulls."""
+        every = [*lasso.fold_problems, lasso.problem]
+        steps = min(len(np.unique(groups)), MOST_STEPS, min(problem.rows for problem in every) - 1)
+        solvers = [GreedySolver(problem, groups) for problem in every]
+        paths = solve_together(solvers, lasso.folds, lasso, np.zeros(max(steps, 0) + 1), options)
+        return replace(paths, alphas=np.array(solvers[-1].pulls))
+
+    def gap(self, problem: Problem, groups: Array, coef: Array, alpha: float, options: TrainOptions) -> float:
+        """What least squares on the support leaves."""
+        gradient = (problem.xy - problem.gram @ coef)[coef != 0.0]
+        return float(gradient @ gradient) / problem.yy
+
+    def exact(self, problem: Problem, coef: Array, alpha: float, options: TrainOptions) -> None:
+        """It is solved already."""
+        return
+
+    def gammas(self, options: TrainOptions) -> Array:
+        """It is least squares already."""
+        return GAMMAS[:1]
+
+
+PURSUIT = Pursuit()

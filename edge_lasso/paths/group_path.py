@@ -10,7 +10,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from edge_lasso.paths.path import Array, Problem, Solution
+from edge_lasso.paths.cross_validation import Lasso, Paths, solve_together
+from edge_lasso.paths.method import Named
+from edge_lasso.paths.options import TrainOptions
+from edge_lasso.paths.path import Array, Problem, Solution, alpha_grid
 
 OPTIMAL = 1e-9
 """Optimality conditions hold to this part of the target's deviation."""
@@ -123,3 +126,29 @@ class GroupSolver:
             if objective(w + part * step) <= now:
                 coef[active] = w + part * step
                 return
+
+
+class GroupLasso(Named):
+    """The group lasso: twins stay, each in its own group."""
+
+    name = "group lasso"
+    merges_twins = False
+
+    def paths(self, lasso: Lasso, groups: Array, options: TrainOptions) -> Paths:
+        """From the alpha at which the first group comes in."""
+        top = group_alpha_max(lasso.problem, groups, options.l1_ratio)
+        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.eps, top=top)
+        every = [*lasso.fold_problems, lasso.problem]
+        solvers = [GroupSolver(problem, groups, options.l1_ratio, options.max_iter) for problem in every]
+        return solve_together(solvers, lasso.folds, lasso, alphas, options)
+
+    def gap(self, problem: Problem, groups: Array, coef: Array, alpha: float, options: TrainOptions) -> float:
+        """Duality gap."""
+        return group_gap(problem, groups, coef, alpha, options.l1_ratio)
+
+    def exact(self, problem: Problem, coef: Array, alpha: float, options: TrainOptions) -> None:
+        """Within a group the penalty is not linear: there is no closed form."""
+        return
+
+
+GROUP = GroupLasso()

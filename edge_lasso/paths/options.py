@@ -11,11 +11,9 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.paths import select as selection
+from edge_lasso.paths.methods import METHODS, that
 
 Array = npt.NDArray[Any]
-METHODS = ("lasso", "relaxed", "adaptive", "omp", "group")
-ROW_METHODS = ("lasso", "relaxed")
-"""What is solved on the rows, or by a logistic path, too."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,13 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise DataError(f"method is {self.method!r}; allowed are {', '.join(METHODS)}")
-        if self.groups is not None and self.method not in ("group", "omp"):
-            raise DataError(f"groups need method 'group' or 'omp'; method is {self.method!r}")
-        if self.method == "omp" and (self.l1_ratio != 1.0 or not isinstance(self.alphas, int | np.integer)):
-            raise DataError("method 'omp' has no l1_ratio and no alphas; leave them out")
-        if (self.positive or self.signs is not None) and self.method not in ("lasso", "adaptive"):
-            raise DataError(f"positive and signs need method 'lasso' or 'adaptive'; method is {self.method!r}")
+        can = METHODS[self.method]
+        if self.groups is not None and not can.groups:
+            raise DataError(f"groups need method {_either('groups')}; method is {self.method!r}")
+        if not can.alphas and (self.l1_ratio != 1.0 or not isinstance(self.alphas, int | np.integer)):
+            raise DataError(f"method {self.method!r} has no l1_ratio and no alphas; leave them out")
+        if (self.positive or self.signs is not None) and not can.signs:
+            raise DataError(f"positive and signs need method {_either('signs')}; method is {self.method!r}")
         if self.positive and self.signs is not None:
             raise DataError("positive is a sign for every column; give positive or signs, not both")
         if self.method == "relaxed" and not self.refit:
@@ -206,6 +205,11 @@ class Fit:
     constant: tuple[str, ...]
     path: Path
     curve: tuple[Candidate, ...]
+
+
+def _either(ability: str) -> str:
+    """The methods with an ability, as a sentence names them."""
+    return " or ".join(map(repr, that(ability)))
 
 
 def penalty_factors(penalty: Sequence[float] | None, p: int) -> Array:

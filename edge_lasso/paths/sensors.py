@@ -10,6 +10,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from edge_lasso.errors import DataError
+from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.statistics.inputs import Terms
 
@@ -51,8 +52,10 @@ class Sensors:
                 if name in owner:
                     raise DataError(f"--sensor: column '{name}' belongs to '{owner[name]}' and '{sensor}'; choose one")
                 owner[name] = sensor
-        if self.members and method not in ("group", "omp"):
-            raise DataError(f"--sensor needs --method group or omp; with '{method}' inputs are chosen one by one")
+        if self.members and not METHODS[method].groups:
+            raise DataError(
+                f"--sensor needs --method {' or '.join(that('groups'))}; with '{method}' inputs are chosen one by one"
+            )
         for name, cost in self.costs.items():
             if name in owner:
                 raise DataError(
@@ -98,9 +101,10 @@ class Sensors:
                 if name not in alone:
                     raise DataError(f"--sign: '{name}' holds categories; a sign is for a column of numbers")
             options = replace(options, signs=[0 if name is None else self.signs.get(name, 0) for name in alone])
-        if options.method == "group" or (options.method == "omp" and self.members):
+        can = METHODS[options.method]
+        if can.by_group or (can.groups and self.members):
             keys = [
-                (name, -1) if options.method == "group" or (len(name) == 1 and name[0] in self.members) else (name, j)
+                (name, -1) if can.by_group or (len(name) == 1 and name[0] in self.members) else (name, j)
                 for j, name in enumerate(read)
             ]
             place = {key: i for i, key in enumerate(dict.fromkeys(keys))}

@@ -15,7 +15,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths import select as selection
 from edge_lasso.paths.cross_validation import RISEN, at_positions, budgets, curve
 from edge_lasso.paths.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
-from edge_lasso.paths.options import ROW_METHODS, Candidate, TrainOptions, penalty_factors
+from edge_lasso.paths.methods import METHODS, that
+from edge_lasso.paths.options import Candidate, TrainOptions, penalty_factors
 from edge_lasso.paths.path import EPS, alpha_values
 from edge_lasso.paths.scaling import Scaling, scaling
 from edge_lasso.statistics.folds import FoldPlan, one_blas_thread, run
@@ -119,8 +120,8 @@ def row_reliability(z: Array, codes: Array, classes: int) -> dict[str, float]:
 
 def check_options(options: TrainOptions) -> None:
     """Refuse what classifiers do not do."""
-    if options.method not in ROW_METHODS:
-        raise DataError(f"method is '{options.method}'; classification knows lasso and relaxed")
+    if not METHODS[options.method].on_rows:
+        raise DataError(f"method is '{options.method}'; classification knows {' and '.join(that('on_rows'))}")
     if options.positive or options.signs is not None:
         raise DataError("positive and signs are for regression; leave them out for classification")
 

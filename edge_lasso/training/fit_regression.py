@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,42 +11,32 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso.errors import DataError
-from edge_lasso.paths import homotopy
 from edge_lasso.paths import select as selection
-from edge_lasso.paths.adaptive import reweighted
 from edge_lasso.paths.cross_validation import (
-    GAMMAS,
     Fold,
     Lasso,
-    Paths,
     at_positions,
     budgets,
     curve,
     make_folds,
     relaxed,
-    solve_together,
 )
-from edge_lasso.paths.greedy import GreedySolver
-from edge_lasso.paths.group_path import GroupSolver, group_alpha_max, group_gap
+from edge_lasso.paths.method import Method, method
+from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import (
-    ROW_METHODS,
     Fit,
     Path,
     TrainOptions,
     group_labels,
     penalty_factors,
-    sign_constraints,
 )
-from edge_lasso.paths.path import SCREEN_FROM, PathSolver, active_solution, alpha_grid, deviations, gap, problems
+from edge_lasso.paths.path import deviations, problems
 from edge_lasso.paths.row_path import RowPaths
 from edge_lasso.statistics.folds import FoldStatistics, run
 from edge_lasso.statistics.inputs import Terms
 from edge_lasso.statistics.moments import Moments
 
 Array = npt.NDArray[Any]
-GREEDY_STEPS = 100
-SCREENED_LOOSER = 100.0
-"""Dense ends of long paths are slow; the chosen solution is made exact afterwards."""
 
 
 def fit_statistics(
@@ -79,9 +68,11 @@ def fit_statistics(
     """
     options = options or TrainOptions()
     p = len(folds.columns)
-    if given and options.method not in ROW_METHODS:
-        raise DataError(f"method {options.method!r} needs a Gram matrix; with paths from rows use lasso or relaxed")
-    groups = group_labels(options.groups, p)
+    if given and not METHODS[options.method].on_rows:
+        raise DataError(
+            f"method {options.method!r} needs a Gram matrix; with paths from rows use {' or '.join(that('on_rows'))}"
+        )
+    way, groups = method(options.method), group_labels(options.groups, p)
     owners = input_owners(p, terms)
     options.check_splits(folds.splits)
     total = folds.total
@@ -92,7 +83,7 @@ def fit_statistics(
     scale = deviation * penalty
     twins = (
         _twins(moments, deviation, constant, penalty)
-        if options.l1_ratio == 1.0 and options.method != "group" and not given
+        if options.l1_ratio == 1.0 and way.merges_twins and not given
         else constant & False
     )
     own = options.scale == "fold" or (options.scale == "auto" and folds.forward)
@@ -106,14 +97,25 @@ def fit_statistics(
         warnings.simplefilter("ignore", ConvergenceWarning)  # slow descent is finished by the active-set solve
         for t, problem in enumerate(problems(moments, p, scale, twins)):
             lasso = Lasso(problem, [fold.problems[t] for fold in parts], parts, t, owners, total.rows, folds.repeats)
-            if options.method == "adaptive":
-                lasso = _adaptive(lasso)
             names = (folds.columns, folds.targets[t])
-            fits.append(_fit(lasso, moments, options, names, constant, twins, groups, given[t] if given else None))
+            fits.append(
+                _fit(
+                    way,
+                    way.weighted(lasso),
+                    moments,
+                    options,
+                    names,
+                    constant,
+                    twins,
+                    groups,
+                    given[t] if given else None,
+                )
+            )
     return fits
 
 
 def _fit(
+    way: Method,
     lasso: Lasso,
     moments: Moments,
     options: TrainOptions,
@@ -124,29 +126,10 @@ def _fit(
     given: RowPaths | None,
 ) -> Fit:
     problem, p = lasso.problem, len(lasso.problem.xy)
-    signs = sign_constraints(options, p)
-    if options.method in ("omp", "group"):
-        paths = _grouped_paths(lasso, groups, options)
-    elif given is None:
-        finer = options.tol if p <= SCREEN_FROM else SCREENED_LOOSER * options.tol
-        solvers: list[Any] = [
-            PathSolver(one, options.l1_ratio, tol, options.max_iter, signs)
-            for one, tol in [
-                *((one, 100.0 * finer) for one in lasso.fold_problems),
-                (problem, finer * 1e-4),
-            ]
-        ]  # the folds' paths are only scored, the path on all rows is handed out
-        alphas = alpha_grid(problem, options.alphas, options.l1_ratio, options.eps, signs)
-        if p <= SCREEN_FROM and options.l1_ratio == 1.0 and signs is None:
-            known = homotopy.paths([*lasso.fold_problems, problem], alphas)
-            for solver, one_path in zip(solvers, known, strict=True):
-                solver.known = one_path
-        paths = solve_together(solvers, lasso.folds, lasso, alphas, options)
-    else:
-        paths = given.on(lasso)
+    paths = way.paths(lasso, groups, options) if given is None else given.on(lasso)
     alphas, coefs, fold_errors = paths.alphas, paths.coefs[-1], paths.fold_errors
     sizes = lasso.inputs(coefs)
-    gammas = _gammas(options)
+    gammas = way.gammas(options)
     if options.max_inputs is None:
         rows = np.arange(len(alphas))
         candidates = paths.coefs[:-1]
@@ -168,17 +151,10 @@ def _fit(
     def gap_of(coef: Array) -> float:
         if given is not None:
             return given.gap(coef / problem.scale, alpha)
-        if options.method == "group":
-            return group_gap(problem, groups, coef, alpha, options.l1_ratio)
-        if options.method == "omp":  # what least squares on the support leaves
-            gradient = (problem.xy - problem.gram @ coef)[coef != 0.0]
-            return float(gradient @ gradient) / problem.yy
-        return gap(problem, coef, alpha, options.l1_ratio, signs)
+        return way.gap(problem, groups, coef, alpha, options)
 
     optimality = gap_of(coefs[index])
-    exact = None
-    if options.method not in ("omp", "group"):
-        exact = active_solution(problem.gram, problem.xy, coefs[index], alpha, options.l1_ratio, signs)
+    exact = way.exact(problem, coefs[index], alpha, options)
     if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
         coefs[index], optimality = exact, gap_of(exact)
     gamma = float(gammas[choice.gamma])
@@ -212,7 +188,7 @@ def _fit(
         intercept=float(mean[t] - mean[:p] @ raw),
         alpha=alpha,
         gamma=gamma,
-        method=_method(gamma, options),
+        method=way.label(gamma, options),
         n_inputs=int(lasso.inputs(coef[None])[0]),
         n_iter=max(1, paths.n_iter),
         optimality_gap=optimality,
@@ -263,49 +239,6 @@ def _costs(lasso: Lasso, coefs: Array, options: TrainOptions) -> Array:
     of_group = np.zeros(labels.max() + 1)
     np.maximum.at(of_group, labels, factors)
     return np.array([of_group[np.unique(labels[coef != 0.0])].sum() for coef in coefs])
-
-
-def _gammas(options: TrainOptions) -> Array:
-    if options.method == "relaxed":
-        return GAMMAS[1:]
-    return (
-        GAMMAS
-        if options.refit and not options.positive and options.signs is None and options.method != "omp"
-        else GAMMAS[:1]
-    )
-
-
-def _method(gamma: float, options: TrainOptions) -> str:
-    name = {"adaptive": "adaptive lasso", "group": "group lasso", "omp": "orthogonal matching pursuit"}
-    if options.method in name:
-        return name[options.method] + {1.0: "", 0.5: ", relaxed", 0.0: ", refitted"}[gamma]
-    if gamma == 0.0:
-        return "refit"
-    return ("lasso" if options.l1_ratio == 1.0 else "elastic net") if gamma == 1.0 else "relaxed lasso"
-
-
-def _adaptive(lasso: Lasso) -> Lasso:
-    """The same with weights from ridge regressions, in each fold of its own training rows."""
-    own = [reweighted(problem) for problem in lasso.fold_problems]
-    folds = []
-    for fold, problem in zip(lasso.folds, own, strict=True):
-        every = list(fold.problems)
-        every[lasso.target] = problem
-        folds.append(replace(fold, problems=every))
-    return replace(lasso, problem=reweighted(lasso.problem), fold_problems=own, folds=folds)
-
-
-def _grouped_paths(lasso: Lasso, groups: Array, options: TrainOptions) -> Paths:
-    every = [*lasso.fold_problems, lasso.problem]
-    if options.method == "group":
-        top = group_alpha_max(lasso.problem, groups, options.l1_ratio)
-        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.eps, top=top)
-        solvers = [GroupSolver(problem, groups, options.l1_ratio, options.max_iter) for problem in every]
-        return solve_together(solvers, lasso.folds, lasso, alphas, options)
-    steps = min(len(np.unique(groups)), GREEDY_STEPS, min(problem.rows for problem in every) - 1)
-    greedy = [GreedySolver(problem, groups) for problem in every]
-    paths = solve_together(greedy, lasso.folds, lasso, np.zeros(max(steps, 0) + 1), options)
-    return replace(paths, alphas=np.array(greedy[-1].pulls))
 
 
 def input_owners(p: int, terms: Terms | None) -> list[tuple[int, ...]] | None:

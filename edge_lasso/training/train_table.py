@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.paths.options import ROW_METHODS, Fit, TrainOptions
+from edge_lasso.paths.methods import METHODS
+from edge_lasso.paths.options import Fit, TrainOptions
 from edge_lasso.paths.sensors import Sensors
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, collect_on, connect, survey_on
@@ -229,7 +230,7 @@ def train_table(
                 )
             if stability or bootstrap or repeat != 1:
                 raise DataError("--stability, --bootstrap and --repeat need more rows than columns; drop columns")
-            if sensors.costs or sensors.signs or options.method not in ROW_METHODS:
+            if sensors.costs or sensors.signs or not METHODS[options.method].on_rows:
                 raise DataError(
                     f"{design.width(degree):,} columns are more than the {rows.kept:,} rows; "
                     "--cost, --sign, and methods other than lasso and relaxed, need more rows than columns"

@@ -196,7 +196,7 @@ def test_real_readings(root, method):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "best"}, "method is 'best'; allowed are lasso, relaxed, adaptive, omp, group"),
+        ({"method": "best"}, "method is 'best'; allowed are lasso, relaxed, adaptive, group, omp"),
         ({"groups": [0, 1]}, "groups need method 'group' or 'omp'"),
         ({"method": "omp", "l1_ratio": 0.5}, "method 'omp' has no l1_ratio"),
         ({"method": "omp", "alphas": [0.1]}, "no alphas"),
