@@ -15,3 +15,7 @@ class MissingRuntimeError(SessionError):
 
 class SnapshotError(ValueError):
     """A snapshot that is not this model's, not of this version, or damaged; the message says what to do."""
+
+
+class UpdateError(RuntimeError):
+    """A bundle, signature or version that is refused; what was in use still is."""

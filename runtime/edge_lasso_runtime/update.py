@@ -1,0 +1,392 @@
+"""``python -m edge_lasso_runtime update``: another version on this board, or none of it.
+
+Verified before anything is unpacked; unpacked beside; tried by its own self-test; taken over rows that have been
+(`shadow`); switched to at once; watched; and left again when it leaves its limits. Whatever ends this process, whenever:
+the link `current` names one whole version, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from hashlib import sha256
+
+from . import versions
+from .archive import Reader
+from .atomic import LockedError, locked, replacing
+from .errors import UpdateError
+from .manifest import UPDATER, loads, moment
+from .model import _Record
+from .shadow import beyond
+from .sources import beside, bundles, opened, read_small, within
+from .trial import Trial, judged, restart, run_in
+from .trust import BUNDLES, FILE, dumps, replaced, verify
+from .trust import load as load_trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .manifest import Manifest
+    from .trust import Trust
+    from .versions import Standing
+
+DAY = 86400.0
+LARGEST_LEAP = 10_000
+"""Serials rise by at most this at once, so that one forged serial cannot use up all that are left."""
+MOST_ROTATIONS = 100
+
+
+class Outcome(_Record):
+    """What an update came to.
+
+    Parameters
+    ----------
+    version : str
+        In use now; empty when there is none.
+    changed : bool
+    text : str
+        What happened, in one line.
+    notes : list of str
+        Bundles that were left out, and why.
+    """
+
+    __slots__ = ("changed", "notes", "text", "version")
+
+    def __init__(self, version: str, changed: bool, text: str, notes: list[str] | None = None) -> None:
+        self.version = version
+        self.changed = changed
+        self.text = text
+        self.notes = notes or []
+
+
+def update(home: str, source: str, now: float, trial: Trial, keep: int = 3, limit: float = 600.0) -> Outcome:
+    """Bring a board to the newest version that its signers offer it.
+
+    Parameters
+    ----------
+    home : str
+        The board's folder.
+    source : str
+        A folder, a file, ``http(s)://`` or ``ssh://``.
+    now : float
+        Seconds since 1970: one time for all that is checked.
+    trial : Trial
+        How a version is tried.
+    keep : int
+        Versions that stay on the disk.
+    limit : float
+        Seconds for reading the source.
+
+    Raises
+    ------
+    UpdateError
+        Refused, or gone back; the version in use is the one from before.
+    OSError
+    """
+    with _held(home):
+        standing = versions.read_standing(home)
+        used = versions.current(home)
+        versions.clear(home, keep, used, standing.previous)
+        standing = _settled(home, standing, trial, now)
+        used = versions.current(home)
+        trust, standing = _rotated(home, source, standing, now, limit)
+        if now < standing.created - DAY:
+            raise UpdateError(
+                f"the clock says {moment(now)}, but this board has seen what was signed at {moment(standing.created)}; "
+                "set the clock, then try again"
+            )
+        notes: list[str] = []
+        for address in _newest_first(source, limit):
+            try:
+                return _take(home, address, trust, standing, used, now, trial, keep, limit, notes)
+            except _Passed as error:
+                notes.append(f"{os.path.basename(address)}: {error}")
+        if len(notes) == 1:
+            raise UpdateError(notes[0])
+        raise UpdateError(f"none of {len(notes)} bundles can be used: {notes[0]}")
+
+
+class _Passed(UpdateError):
+    """A bundle that is refused; another of the same source may still be good."""
+
+
+def _take(
+    home: str,
+    address: str,
+    trust: Trust,
+    standing: Standing,
+    used: str,
+    now: float,
+    trial: Trial,
+    keep: int,
+    limit: float,
+    notes: list[str],
+) -> Outcome:
+    with within(limit):
+        try:
+            with opened(address) as read:
+                reader = Reader(read)
+                manifest, version = _verified(reader, trust, standing, now)
+                used_now = _same(home, used, reader.manifest)
+                if used_now:
+                    return Outcome(used, False, f"version {used} is in use already", notes)
+                if _share(trust) >= manifest.rollout:
+                    text = f"serial {manifest.serial} goes to {manifest.rollout / 100:g}% of the boards, not to this one yet"
+                    return Outcome(used, False, text, notes)
+                staging = versions.unpack(home, reader, manifest)
+        except FileNotFoundError:
+            raise _Passed("it is not there") from None
+        except UpdateError as error:
+            raise _Passed(str(error)) from None
+    try:
+        run_in(versions.folder_of(home, staging), ["selftest", "model.json"], "the self-test failed")
+        _in_shadow(home, staging, used, manifest, trial)
+        version = versions.name_staged(home, staging, version)
+    except BaseException:
+        versions.remove(home, staging)
+        raise
+    # The serial first: cut between the two, the same bundle is taken again.
+    standing = standing.replace(
+        serial=manifest.serial,
+        digest=sha256(reader.manifest).hexdigest(),
+        created=max(standing.created, manifest.created),
+        previous=used if used else standing.previous,
+        trial=version,
+        history=standing.tell(now, f"switching to {version}"),
+    )
+    versions.write_standing(home, standing)
+    versions.switch(home, version)
+    standing = _settled(home, standing, trial, now)
+    if version in standing.bad:
+        raise UpdateError(f"went back from {version} to {standing.previous or used or 'nothing'}: {standing.bad[version]}")
+    versions.clear(home, keep, version, standing.previous)
+    return Outcome(version, True, f"version {version} is in use", notes)
+
+
+def _verified(reader: Reader, trust: Trust, standing: Standing, now: float) -> tuple[Manifest, str]:
+    """Everything that can be known before a file is unpacked."""
+    verify(trust, reader.manifest, reader.signatures, BUNDLES, now, "the bundle")
+    manifest = loads(reader.manifest)
+    version = versions.version_of(manifest, reader.manifest)
+    if manifest.fleet != trust.fleet:
+        raise UpdateError(f"the bundle is for {manifest.fleet!r}; this board is of {trust.fleet!r}")
+    if manifest.created > now + DAY:
+        raise UpdateError(f"it was signed at {moment(manifest.created)}, and now is {moment(now)}; is the clock right?")
+    if manifest.expires <= max(now, standing.created):
+        raise UpdateError(f"it expired at {moment(manifest.expires)}; does somebody hold newer ones back?")
+    if manifest.serial < standing.serial:
+        raise UpdateError(f"its serial is {manifest.serial}; this board has seen {standing.serial}, and serials never fall")
+    if manifest.serial == standing.serial and sha256(reader.manifest).hexdigest() != standing.digest and standing.digest:
+        raise UpdateError(f"it is another bundle with the serial {manifest.serial}; a new one needs a higher serial")
+    if manifest.serial > standing.serial + LARGEST_LEAP and standing.serial:
+        raise UpdateError(
+            f"its serial is {manifest.serial}, this board is at {standing.serial}; it rises by {LARGEST_LEAP} at most"
+        )
+    bad = standing.bad.get(version) or next((why for key, why in standing.bad.items() if key.startswith(version)), "")
+    if bad:
+        raise UpdateError(f"version {version} was tried here and left: {bad}")
+    if manifest.updater > UPDATER or manifest.python > sys.version_info[:2]:
+        wanted = ".".join(map(str, manifest.python))
+        raise UpdateError(f"it needs Python {wanted} and updater {manifest.updater}; here are "
+                          f"{sys.version_info[0]}.{sys.version_info[1]} and {UPDATER}")  # fmt: skip
+    if not any(name.startswith("edge_lasso_runtime/") for name, _, _ in manifest.files):
+        from .format import SECTIONS
+
+        unknown = [name for name in manifest.sections if name not in SECTIONS]
+        if unknown:
+            raise UpdateError(f"it needs a runtime that knows {', '.join(unknown)[:80]}; update the runtime first")
+    return manifest, version
+
+
+def _same(home: str, used: str, data: bytes) -> bool:
+    """Whether the version in use is this one, and whole."""
+    if not used:
+        return False
+    try:
+        if versions.read_version(home, used)[1] != data:
+            return False
+        versions.check(home, used)
+    except UpdateError:
+        return False
+    return True
+
+
+def _share(trust: Trust) -> int:
+    """Where a board stands in a roll-out: 0 to 9999, always the same."""
+    return int(sha256(f"{trust.fleet}\n{trust.board}".encode()).hexdigest()[:12], 16) % 10_000
+
+
+def _in_shadow(home: str, staging: str, used: str, manifest: Manifest, trial: Trial) -> None:
+    if not trial.rows:
+        return
+    new = trial.shadow(versions.folder_of(home, staging))
+    old = trial.shadow(versions.folder_of(home, used)) if used else None
+    faults = beyond(new, old, manifest.limits)
+    if faults:
+        raise UpdateError(f"serial {manifest.serial} is not used, in the shadow of the old one: {'; '.join(faults)}")
+
+
+def _settled(home: str, standing: Standing, trial: Trial, now: float) -> Standing:
+    """Bring a trial to its end, this run's or one that was cut: stay, or go back."""
+    version = standing.trial
+    if not version:
+        return standing
+    if versions.current(home) != version:  # cut before the switch
+        standing = standing.replace(trial="")
+        versions.write_standing(home, standing)
+        return standing
+    manifest = versions.check(home, version)
+    why = judged(versions.folder_of(home, version), manifest, trial)
+    if not why:
+        standing = standing.replace(trial="", history=standing.tell(now, f"{version} stays"))
+        versions.write_standing(home, standing)
+        return standing
+    back = standing.previous
+    if back:
+        versions.check(home, back)
+        versions.switch(home, back)
+    standing = standing.replace(
+        trial="", bad={**standing.bad, version: why}, history=standing.tell(now, f"back to {back or 'nothing'}: {why}")
+    )
+    versions.write_standing(home, standing)
+    if back:
+        restart(trial)
+    return standing
+
+
+def _rotated(home: str, source: str, standing: Standing, now: float, limit: float) -> tuple[Trust, Standing]:
+    """Take over new signers that the source offers, one version after another."""
+    trust = load_trust(home)
+    for _ in range(MOST_ROTATIONS):
+        address = beside(source, f"signers.{trust.version + 1}.json")
+        with within(limit):
+            data = read_small(address, 1 << 20)
+            signatures = read_small(f"{address}.sig", 1 << 16) if data is not None else None
+        if data is None:
+            break
+        trust, serial = replaced(trust, data, signatures or b"", now)
+        if serial is not None:
+            standing = standing.replace(serial=serial, digest="")
+        standing = standing.replace(history=standing.tell(now, f"signers are version {trust.version}"))
+        versions.write_standing(home, standing)
+        write_trust(home, trust)
+    return trust, standing
+
+
+def _newest_first(source: str, limit: float) -> list[str]:
+    """A source's bundles by the serial that each claims; what claims is verified later."""
+    addresses = bundles(source)
+    if len(addresses) == 1:
+        return addresses
+    claims = []
+    for address in addresses:
+        try:
+            with within(limit), opened(address) as read:
+                claims.append((loads(Reader(read).manifest).serial, address))
+        except (UpdateError, OSError):
+            claims.append((0, address))
+    return [address for _, address in sorted(claims, reverse=True)]
+
+
+def rollback(home: str, now: float, trial: Trial) -> Outcome:
+    """Switch to the version before, which is read again first; a second rollback switches forth.
+
+    Raises
+    ------
+    UpdateError
+    """
+    with _held(home):
+        standing = versions.read_standing(home)
+        used = versions.current(home)
+        back = standing.previous
+        if not back or back == used:
+            raise UpdateError(f"{home}: no earlier version is kept there")
+        versions.check(home, back)
+        bad = {key: why for key, why in standing.bad.items() if key != back}
+        standing = standing.replace(
+            previous=used, trial="", bad={**bad, used: "rolled back by hand"},
+            history=standing.tell(now, f"rolled back from {used} to {back}"),
+        )  # fmt: skip
+        versions.write_standing(home, standing)
+        versions.switch(home, back)
+        restart(trial)
+        why = trial.answer(versions.folder_of(home, back))
+        if why:
+            raise UpdateError(f"switched to {back}, but {why}")
+        return Outcome(back, True, f"version {back} is in use")
+
+
+def status(home: str, now: float) -> dict[str, Any]:
+    """Where a board stands: what `status --json` prints.
+
+    Raises
+    ------
+    UpdateError
+        The version in use is damaged.
+    """
+    trust = load_trust(home)
+    standing = versions.read_standing(home)
+    used = versions.current(home)
+    manifest = versions.check(home, used) if used else None
+    return {
+        "fleet": trust.fleet,
+        "board": trust.board,
+        "signers": sorted({line.split()[0] for line in trust.signers}),
+        "signers_version": trust.version,
+        "version": used or None,
+        "model_hash": manifest.model_hash if manifest else None,
+        "serial": manifest.serial if manifest else None,
+        "expires": moment(manifest.expires) if manifest else None,
+        "expired": bool(manifest and manifest.expires <= now),
+        "largest_serial": standing.serial,
+        "previous": standing.previous or None,
+        "trial": bool(standing.trial),
+        "bad": standing.bad,
+        "history": standing.history,
+    }
+
+
+def enroll(home: str, trust: Trust) -> None:
+    """Say whom a board believes, for the first time.
+
+    Raises
+    ------
+    UpdateError
+        It has been said: signers are replaced by a file that the old ones have signed.
+    """
+    os.makedirs(home, 0o755, exist_ok=True)
+    with _held(home):
+        if os.path.lexists(os.path.join(home, FILE)):
+            raise UpdateError(f"{home} believes somebody already; new signers come with the bundles, signed by the old")
+        write_trust(home, trust)
+
+
+def write_trust(home: str, trust: Trust) -> None:
+    """Put `trust.json` in its place."""
+    with replacing(os.path.join(home, FILE), 0o644) as file:
+        file.write(dumps(trust))
+
+
+def _held(home: str) -> Any:
+    """The lock of a board's folder."""
+    if not os.path.isdir(home):
+        raise UpdateError(f"{home} is no folder; enroll the board first: update --enroll FLEET --signers FILE")
+    try:
+        return _entered(locked(os.path.join(home, versions.LOCK)))
+    except LockedError as error:
+        raise UpdateError(f"another update is running: {error}") from None
+
+
+class _entered:
+    """A context that has been entered, so that its refusal is met where it was asked for."""
+
+    def __init__(self, context: Any) -> None:
+        context.__enter__()
+        self._context = context
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *why: Any) -> Any:
+        return self._context.__exit__(*why)
