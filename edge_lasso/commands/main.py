@@ -15,6 +15,7 @@ import typer
 from edge_lasso.commands import (
     bench,
     boards,
+    bundle,
     demo,
     deploy,
     drift,
@@ -56,6 +57,7 @@ for command in (
     verify.verify,
     bench.bench,
     boards.boards,
+    bundle.bundle,
     deploy.deploy,
     drift.drift,
     report.report,

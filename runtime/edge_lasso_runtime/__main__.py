@@ -1,11 +1,11 @@
-"""The command line on a board: ``python -m edge_lasso_runtime predict|score|mqtt|digest|probe|selftest``."""
+"""The command line on a board: ``python -m edge_lasso_runtime COMMAND``; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from .errors import ModelFormatError, SessionError, SnapshotError
+from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -36,6 +36,9 @@ def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
         return code
     except (ModelFormatError, SessionError, SnapshotError, RowError) as error:
         return _refuse(str(error))
+    except UpdateError as error:
+        _refuse(str(error))
+        return FAILED
     except BrokenPipeError:
         sys.stdout = None  # type: ignore[assignment]  # whoever read the output has left; nothing more to say
         return DONE
@@ -164,6 +167,11 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     )
     selftest.add_argument("subject", metavar="MODEL|ARTIFACT", help="model file, or an artifact's folder")
     selftest.set_defaults(run=_selftest)
+
+    if not bundle:
+        from .fleet_commands import add
+
+        add(commands, layout, _positive, _count)
     if bundle:
         for command in commands.choices.values():
             _without_model(command, parser.prog)

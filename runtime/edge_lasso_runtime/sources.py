@@ -158,7 +158,11 @@ def _over_ssh(address: str) -> Iterator[Callable[[int], bytes]]:
     user = parts.username or ""
     if not host or host.startswith("-") or user.startswith("-") or parts.password or parts.path in ("", "/"):
         raise UpdateError(f"--from {address[:80]!r} is not of the form ssh://user@host[:port]/path/bundle{ENDING}")
-    options = [*SSH_OPTIONS, *shlex.split(os.environ.get("EDGE_LASSO_SSH_OPTIONS", "")), *(["-p", str(port)] if port else [])]
+    options = [
+        *SSH_OPTIONS,
+        *shlex.split(os.environ.get("EDGE_LASSO_SSH_OPTIONS", "")),
+        *(["-p", str(port)] if port else []),
+    ]
     path = shlex.quote(parts.path)
     script = f"test -f {path} || exit 44; exec cat {path}"
     command = ["ssh", *options, "--", f"{user}@{host}" if user else host, script]

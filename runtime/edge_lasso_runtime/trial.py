@@ -1,7 +1,7 @@
 """How a version is tried: its own self-test, rows that have been, and the process that uses it.
 
-A version is *in use* once the running process has answered with its model's hash: the process writes ``--metrics`` every
-few seconds, and the answer is read from there.
+A version is *in use* once the running process has answered with its model's hash: the process writes ``--metrics``
+every few seconds, and the answer is read from there.
 """
 
 from __future__ import annotations
@@ -89,20 +89,23 @@ class Trial(_Record):
 
 def judged(folder: str, manifest: Manifest, trial: Trial) -> str:
     """Restart, wait for the answer, watch; returns why a version must be left, or nothing."""
+    earlier = read_figures(trial.metrics) if trial.metrics else None
     why = restart(trial) or trial.answer(folder)
     if why or not trial.metrics or not trial.watch:
         return why
     from time import sleep
 
-    before = read_figures(trial.metrics)
+    first = read_figures(trial.metrics)
     sleep(trial.watch)
-    after = read_figures(trial.metrics)
-    if before is None or after is None or after["model"] != manifest.model_hash:
+    last = read_figures(trial.metrics)
+    if first is None or last is None or last["model"] != manifest.model_hash:
         return "the process has stopped answering"
-    if after["written"] <= before["written"]:
+    if last["written"] <= first["written"]:
         return "the process has stopped writing its figures"
-    old = {"error": before["error_sum"] / before["error_rows"] if before["error_rows"] else None}
-    return "; ".join(beyond(_between(before, after), old, manifest.limits))
+    if earlier is not None and earlier["model"] == manifest.model_hash:
+        earlier = None
+    old = {"error": earlier["error_sum"] / earlier["error_rows"]} if earlier and earlier["error_rows"] else None
+    return "; ".join(beyond(_between(first, last), old, manifest.limits))
 
 
 def restart(trial: Trial) -> str:

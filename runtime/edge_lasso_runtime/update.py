@@ -1,39 +1,39 @@
 """``python -m edge_lasso_runtime update``: another version on this board, or none of it.
 
 Verified before anything is unpacked; unpacked beside; tried by its own self-test; taken over rows that have been
-(`shadow`); switched to at once; watched; and left again when it leaves its limits. Whatever ends this process, whenever:
-the link `current` names one whole version, and the next run goes on from there.
+(`shadow`); switched to at once; watched; and left again when it leaves its limits. Whatever ends this process,
+whenever: the link `current` names one whole version, and the next run goes on from there.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+from contextlib import contextmanager
 from hashlib import sha256
 
 from . import versions
+from .admission import DAY, admitted, share
 from .archive import Reader
+from .artifact import FILE as ARTIFACT
 from .atomic import LockedError, locked, replacing
 from .errors import UpdateError
-from .manifest import UPDATER, loads, moment
+from .manifest import loads, moment
 from .model import _Record
 from .shadow import beyond
 from .sources import beside, bundles, opened, read_small, within
 from .trial import Trial, judged, restart, run_in
-from .trust import BUNDLES, FILE, dumps, replaced, verify
+from .trust import FILE, dumps, replaced
 from .trust import load as load_trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from .manifest import Manifest
     from .trust import Trust
     from .versions import Standing
 
-DAY = 86400.0
-LARGEST_LEAP = 10_000
-"""Serials rise by at most this at once, so that one forged serial cannot use up all that are left."""
 MOST_ROTATIONS = 100
 
 
@@ -127,20 +127,20 @@ def _take(
         try:
             with opened(address) as read:
                 reader = Reader(read)
-                manifest, version = _verified(reader, trust, standing, now)
-                used_now = _same(home, used, reader.manifest)
-                if used_now:
+                manifest, version = admitted(reader, trust, standing, now)
+                if _same(home, used, reader.manifest):
                     return Outcome(used, False, f"version {used} is in use already", notes)
-                if _share(trust) >= manifest.rollout:
-                    text = f"serial {manifest.serial} goes to {manifest.rollout / 100:g}% of the boards, not to this one yet"
-                    return Outcome(used, False, text, notes)
+                if share(trust) >= manifest.rollout:
+                    part = f"{manifest.rollout / 100:g}% of the boards"
+                    return Outcome(used, False, f"serial {manifest.serial} goes to {part}, not to this one yet", notes)
                 staging = versions.unpack(home, reader, manifest)
         except FileNotFoundError:
             raise _Passed("it is not there") from None
         except UpdateError as error:
             raise _Passed(str(error)) from None
     try:
-        run_in(versions.folder_of(home, staging), ["selftest", "model.json"], "the self-test failed")
+        for subject in _self_tests(manifest):
+            run_in(versions.folder_of(home, staging), ["selftest", subject], "the self-test failed")
         _in_shadow(home, staging, used, manifest, trial)
         version = versions.name_staged(home, staging, version)
     except BaseException:
@@ -159,44 +159,11 @@ def _take(
     versions.switch(home, version)
     standing = _settled(home, standing, trial, now)
     if version in standing.bad:
-        raise UpdateError(f"went back from {version} to {standing.previous or used or 'nothing'}: {standing.bad[version]}")
+        raise UpdateError(
+            f"went back from {version} to {standing.previous or used or 'nothing'}: {standing.bad[version]}"
+        )
     versions.clear(home, keep, version, standing.previous)
     return Outcome(version, True, f"version {version} is in use", notes)
-
-
-def _verified(reader: Reader, trust: Trust, standing: Standing, now: float) -> tuple[Manifest, str]:
-    """Everything that can be known before a file is unpacked."""
-    verify(trust, reader.manifest, reader.signatures, BUNDLES, now, "the bundle")
-    manifest = loads(reader.manifest)
-    version = versions.version_of(manifest, reader.manifest)
-    if manifest.fleet != trust.fleet:
-        raise UpdateError(f"the bundle is for {manifest.fleet!r}; this board is of {trust.fleet!r}")
-    if manifest.created > now + DAY:
-        raise UpdateError(f"it was signed at {moment(manifest.created)}, and now is {moment(now)}; is the clock right?")
-    if manifest.expires <= max(now, standing.created):
-        raise UpdateError(f"it expired at {moment(manifest.expires)}; does somebody hold newer ones back?")
-    if manifest.serial < standing.serial:
-        raise UpdateError(f"its serial is {manifest.serial}; this board has seen {standing.serial}, and serials never fall")
-    if manifest.serial == standing.serial and sha256(reader.manifest).hexdigest() != standing.digest and standing.digest:
-        raise UpdateError(f"it is another bundle with the serial {manifest.serial}; a new one needs a higher serial")
-    if manifest.serial > standing.serial + LARGEST_LEAP and standing.serial:
-        raise UpdateError(
-            f"its serial is {manifest.serial}, this board is at {standing.serial}; it rises by {LARGEST_LEAP} at most"
-        )
-    bad = standing.bad.get(version) or next((why for key, why in standing.bad.items() if key.startswith(version)), "")
-    if bad:
-        raise UpdateError(f"version {version} was tried here and left: {bad}")
-    if manifest.updater > UPDATER or manifest.python > sys.version_info[:2]:
-        wanted = ".".join(map(str, manifest.python))
-        raise UpdateError(f"it needs Python {wanted} and updater {manifest.updater}; here are "
-                          f"{sys.version_info[0]}.{sys.version_info[1]} and {UPDATER}")  # fmt: skip
-    if not any(name.startswith("edge_lasso_runtime/") for name, _, _ in manifest.files):
-        from .format import SECTIONS
-
-        unknown = [name for name in manifest.sections if name not in SECTIONS]
-        if unknown:
-            raise UpdateError(f"it needs a runtime that knows {', '.join(unknown)[:80]}; update the runtime first")
-    return manifest, version
 
 
 def _same(home: str, used: str, data: bytes) -> bool:
@@ -212,9 +179,10 @@ def _same(home: str, used: str, data: bytes) -> bool:
     return True
 
 
-def _share(trust: Trust) -> int:
-    """Where a board stands in a roll-out: 0 to 9999, always the same."""
-    return int(sha256(f"{trust.fleet}\n{trust.board}".encode()).hexdigest()[:12], 16) % 10_000
+def _self_tests(manifest: Manifest) -> list[str]:
+    """What tests itself on a board: the model, and artifacts that need nothing but Python."""
+    artifacts = [name.rpartition("/")[0] for name, _, _ in manifest.files if name.endswith(f"/{ARTIFACT}")]
+    return ["model.json", *(folder for folder in artifacts if folder.rpartition("/")[2].startswith("python-"))]
 
 
 def _in_shadow(home: str, staging: str, used: str, manifest: Manifest, trial: Trial) -> None:
@@ -368,25 +336,13 @@ def write_trust(home: str, trust: Trust) -> None:
         file.write(dumps(trust))
 
 
-def _held(home: str) -> Any:
+@contextmanager
+def _held(home: str) -> Iterator[None]:
     """The lock of a board's folder."""
     if not os.path.isdir(home):
         raise UpdateError(f"{home} is no folder; enroll the board first: update --enroll FLEET --signers FILE")
     try:
-        return _entered(locked(os.path.join(home, versions.LOCK)))
+        with locked(os.path.join(home, versions.LOCK)):
+            yield
     except LockedError as error:
         raise UpdateError(f"another update is running: {error}") from None
-
-
-class _entered:
-    """A context that has been entered, so that its refusal is met where it was asked for."""
-
-    def __init__(self, context: Any) -> None:
-        context.__enter__()
-        self._context = context
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *why: Any) -> Any:
-        return self._context.__exit__(*why)

@@ -35,6 +35,7 @@ FORMAT = "edge-lasso-home/1"
 STATE, CURRENT, VERSIONS, LOCK = "state.json", "current", "versions", "lock"
 STAGING = ".new-"
 REMEMBERED = 20
+PLAIN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 SPARE = 1 << 20
 """Bytes that stay free on the disk."""
 
@@ -124,7 +125,7 @@ def write_standing(home: str, standing: Standing) -> None:
     """Remember."""
     data: dict[str, Any] = {"format": FORMAT, **{name: getattr(standing, name) for name in Standing.__slots__}}
     data["created"] = int(standing.created)
-    with replacing(os.path.join(home, STATE)) as file:
+    with replacing(os.path.join(home, STATE), 0o644) as file:
         file.write((json.dumps(data, indent=1) + "\n").encode())
 
 
@@ -205,12 +206,12 @@ def check(home: str, version: str) -> Manifest:
             relative = os.path.relpath(os.path.join(path, name), root).replace(os.sep, "/")
             if relative not in named:
                 raise UpdateError(f"version {version} is not whole: {relative[:80]} does not belong to it")
-    for name, size, digest in manifest.files:
+    for name, _, digest in manifest.files:
         path = os.path.join(root, *name.split("/"))
         found = sha256()
         try:
-            with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
-                for piece in iter(lambda: file.read(CHUNK), b""):  # noqa: B023
+            with open(os.open(path, PLAIN), "rb") as file:
+                for piece in iter(lambda: file.read(CHUNK), b""):
                     found.update(piece)
         except OSError as error:
             raise UpdateError(f"version {version} is not whole: {name}: {error.strerror}") from None

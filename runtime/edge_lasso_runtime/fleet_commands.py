@@ -1,0 +1,166 @@
+"""The commands of a board in a fleet: ``update``, ``status``, ``shadow``."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import UpdateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DONE, FAILED = 0, 1
+
+
+def add(commands: Any, layout: Any, positive: Callable[[str], float], count: Callable[[str], int]) -> None:
+    """Add the commands to the parser's."""
+    update = commands.add_parser(
+        "update",
+        help="bring this board to the newest signed bundle, or back to the version before",
+        description="Verify a bundle, unpack it beside the version in use, try it, switch at once, watch it, and go "
+        "back by itself when it leaves its limits. Needs ssh-keygen. Exit code 1: refused or gone back; the version "
+        "from before is in use.",
+        epilog="examples:\n  python -m edge_lasso_runtime update --enroll boilers --signers allowed_signers\n"
+        "  python -m edge_lasso_runtime update --from https://updates.example/boilers.elb \\\n"
+        "      --restart 'systemctl restart edge-lasso-boiler' --metrics /var/lib/edge-lasso/boiler.prom --watch 60\n"
+        "  python -m edge_lasso_runtime update --rollback",
+        formatter_class=layout,
+    )
+    what = update.add_mutually_exclusive_group(required=True)
+    what.add_argument("--from", dest="source", metavar="DIR|URL|ssh://", help="where bundles are: a folder, a file, "
+                      "http(s)://host/name.elb, ssh://user@host/path/name.elb")  # fmt: skip
+    what.add_argument("--rollback", action="store_true", help="switch to the version before")
+    what.add_argument(
+        "--enroll", metavar="FLEET", help="once: what this board is for, and whom it believes (--signers)"
+    )
+    _add_home(update)
+    update.add_argument("--signers", metavar="FILE", help="with --enroll: OpenSSH's allowed_signers, see ssh-keygen(1)")
+    update.add_argument("--threshold", type=count, default=1, metavar="N", help="with --enroll: so many must sign")
+    update.add_argument("--board", metavar="NAME", help="with --enroll: this board's name (default: the host's)")
+    update.add_argument("--rows", default="", metavar="FILE", help="readings that have been: the new version predicts "
+                        "them beside the old one first")  # fmt: skip
+    update.add_argument("--last", type=count, default=1000, metavar="M", help="so many of them (default 1000)")
+    update.add_argument("--restart", default="", metavar="COMMAND", help="makes the process take the version in use")
+    update.add_argument("--metrics", default="", metavar="FILE", help="where that process writes its figures: it has "
+                        "to answer there with the new hash")  # fmt: skip
+    update.add_argument("--within", type=positive, default=60.0, metavar="S", help="seconds to answer (default 60)")
+    update.add_argument("--watch", type=positive, default=0.0, metavar="S", help="then watch its figures so long")
+    update.add_argument(
+        "--keep", type=count, default=3, metavar="N", help="versions on the disk (default 3, at least 2)"
+    )
+    update.add_argument("--patience", type=positive, default=600.0, metavar="S", help="seconds for reading the source")
+    update.set_defaults(run=_update)
+
+    status = commands.add_parser(
+        "status",
+        help="which version is in use on this board, since when, and what happened",
+        description="Which version is in use, whole and not expired; exit code 1 when it is damaged or expired.",
+        epilog="example:\n  python -m edge_lasso_runtime status --json",
+        formatter_class=layout,
+    )
+    _add_home(status)
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.set_defaults(run=_status)
+
+    shadow = commands.add_parser(
+        "shadow",
+        help="what a model says of rows that have been, in figures",
+        description="Take a model through the last rows of a file; prints rows, degraded, alarms, error, latency.",
+        epilog="example:\n  python -m edge_lasso_runtime shadow model.json readings.csv --last 500",
+        formatter_class=layout,
+    )
+    shadow.add_argument("model", metavar="MODEL", help="model file")
+    shadow.add_argument(
+        "rows", metavar="ROWS", help="CSV with a header, or JSON lines; the output's column is the truth"
+    )
+    shadow.add_argument("--last", type=count, default=1000, metavar="M", help="so many of them (default 1000)")
+    shadow.set_defaults(run=_shadow)
+
+
+def _add_home(parser: Any) -> None:
+    home = os.environ.get("EDGE_LASSO_HOME", "~/edge-lasso")
+    parser.add_argument("--home", default=home, metavar="DIR", help=f"the board's folder (default {home})")
+
+
+def _update(options: Any) -> int:
+    from shlex import split
+    from sys import stderr
+    from time import time
+
+    from .trial import Trial
+    from .update import rollback, update
+
+    home = os.path.expanduser(options.home)
+    if options.enroll:
+        return _enroll(home, options)
+    trial = Trial(
+        options.rows, options.last, tuple(split(options.restart)), options.metrics, options.within, options.watch
+    )
+    now = time()
+    if options.rollback:
+        print(rollback(home, now, trial).text)
+        return DONE
+    outcome = update(home, options.source, now, trial, max(options.keep, 2), options.patience)
+    for note in outcome.notes:
+        print(f"edge_lasso_runtime: warning: left out {note}", file=stderr)
+    print(outcome.text)
+    return DONE
+
+
+def _enroll(home: str, options: Any) -> int:
+    from socket import gethostname
+
+    from .errors import ModelFormatError
+    from .manifest import name_of
+    from .trust import Trust, read_signers
+    from .update import enroll
+
+    if not options.signers:
+        raise UpdateError("--enroll goes with --signers FILE, OpenSSH's allowed_signers")
+    with open(options.signers, encoding="utf-8") as file:
+        signers = read_signers(file.read(1 << 20))
+    people = len({line.split()[0] for line in signers})
+    if not 1 <= options.threshold <= people:
+        raise UpdateError(f"--threshold {options.threshold}: the file names {people}; 1 to {people} are possible")
+    try:
+        fleet, board = name_of(options.enroll, "--enroll"), name_of(options.board or gethostname(), "--board")
+    except ModelFormatError as error:
+        raise UpdateError(str(error)) from None
+    enroll(home, Trust(fleet, board, 1, options.threshold, signers))
+    print(f"{home}: board {board} of {fleet} believes {', '.join(sorted({line.split()[0] for line in signers}))}")
+    return DONE
+
+
+def _status(options: Any) -> int:
+    from time import time
+
+    from .update import status
+
+    standing = status(os.path.expanduser(options.home), time())
+    if options.json:
+        import json
+
+        print(json.dumps(standing, indent=1))
+    else:
+        print(f"{standing['board']} of {standing['fleet']}: version {standing['version'] or 'none'}")
+        if standing["version"]:
+            end = "EXPIRED at" if standing["expired"] else "expires"
+            print(f"  serial {standing['serial']}, model {standing['model_hash'][:12]}, {end} {standing['expires']}")
+        print(f"  before it: {standing['previous'] or 'none'}; signers: {', '.join(standing['signers'])}")
+        for version, why in standing["bad"].items():
+            print(f"  not used again: {version}: {why}")
+        for line in standing["history"][-5:]:
+            print(f"  {line}")
+    return FAILED if standing["expired"] else DONE
+
+
+def _shadow(options: Any) -> int:
+    import json
+
+    from .format import load
+    from .shadow import shadow
+
+    print(json.dumps(shadow(load(options.model), options.rows, options.last)))
+    return DONE
