@@ -25,6 +25,7 @@ COMMANDS = (
     "verify",
     "bench",
     "boards",
+    "bundle",
     "deploy",
     "drift",
     "report",
