@@ -1,19 +1,31 @@
 # Everything runs in .venv, made on first use from constraints.txt. No root needed.
-#   make demo    set up, then the main job on real data
-#   make test    set up, then every test this machine can run
+#   make demo      set up, then the main job on real data
+#   make test      set up, then the tests that this machine can run, without the slow ones
+#   make test-all  the slow ones too
+#   make check     the fast inner loop: style, types, and the tests of less than a second
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# pip's own news (a newer pip, a warning about root) are not about edge-lasso.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all check lint bench clean
 
 demo: $(VENV)/.demo
-	$(BIN)/edge-lasso demo
+	@$(BIN)/edge-lasso demo
 
 test: $(VENV)/.all
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.all
+	@$(PYTEST)
+
+check: lint
+	@$(PYTEST) -q -m "not slow and not tool"
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
@@ -31,15 +43,15 @@ clean:
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: edge-lasso needs Python 3.11 or later; say: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) pip
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) pip
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.python $(SETUP)
-	@echo "setting up $(VENV) (once)"
-	$(PIP) --editable ./runtime --editable ".[onnx,tflite]"
+	@$(PIP) --editable ./runtime --editable ".[onnx,tflite]"
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.demo
-	$(PIP) --editable ./runtime --editable ".[all]" --group dev
+	@$(PIP) --editable ./runtime --editable ".[all]" --group dev
 	@touch $@

@@ -1,5 +1,6 @@
 """Shared fixtures, and `@pytest.mark.needs(...)`: a missing tool skips, or fails under EDGE_LASSO_REQUIRE=all."""
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -8,63 +9,140 @@ from pathlib import Path
 
 import pytest
 
+from edge_lasso_devices.avr_core import AvrCore
+from edge_lasso_devices.build import find_compiler, no_compiler
+from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.micropython import find_micropython, no_micropython
+from edge_lasso_devices.rp2040_core import Rp2040Core
+from edge_lasso_devices.tools import TOOLS, Tool, trouble
+
 ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ". tests/tools/install.sh .tools"
 # runtimes in an environment of their own (`tests/tools/tflite_runtime_venv.sh DIR`): the variable names its Python
 PYTHONS = {
-    "tflite-runtime": "EDGE_LASSO_TFLITE_RUNTIME_PYTHON",
-    "tflite-micro": "EDGE_LASSO_TFLITE_RUNTIME_PYTHON",
-    "onnxruntime-1.16": "EDGE_LASSO_OLD_ONNXRUNTIME_PYTHON",
+    "tflite-runtime": ("EDGE_LASSO_TFLITE_RUNTIME_PYTHON", "tflite_runtime"),
+    "tflite-micro": ("EDGE_LASSO_TFLITE_RUNTIME_PYTHON", "tflite_micro"),
+    "onnxruntime-1.16": ("EDGE_LASSO_OLD_ONNXRUNTIME_PYTHON", "onnxruntime"),
 }
+# what only tests use, beside the product's own `TOOLS`
+TEST_TOOLS = {
+    "chromium": Tool("apt-get install chromium", "^Chromium"),
+    "cmake": Tool("apt-get install cmake", "^cmake version"),
+    "g++": Tool("apt-get install g++"),
+    "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",)),
+    "mount": Tool("apt-get install mount", "^mount from"),
+    "nm": Tool("apt-get install binutils"),
+    "openssl": Tool("apt-get install openssl", "SSL", ("version",)),
+    "qemu-system-arm": Tool("apt-get install qemu-system-arm", "^QEMU"),
+    "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
+}
+MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
+PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "needs(*tools): executables on PATH, or module:NAME for a Python module")
+    config.addinivalue_line("markers", "needs(*tools): programs, or module:NAME for a Python module")
+    config.addinivalue_line("markers", "slow: left out of `make test`; `make test-all` runs it")
 
 
 def pytest_runtest_setup(item):
-    missing = [tool for mark in item.iter_markers("needs") for tool in mark.args if not available(tool)]
+    wanted = [tool for mark in item.iter_markers("needs") for tool in mark.args]
+    missing = {tool: reason for tool in wanted if (reason := lacking(tool)) is not None}
     if missing:
-        reason = f"needs {', '.join(missing)}"
+        reason = f"needs {', '.join(missing)} ({'; '.join(dict.fromkeys(text for text, _ in missing.values()))})"
         if os.environ.get("EDGE_LASSO_REQUIRE") == "all":
             pytest.fail(f"{reason}, and EDGE_LASSO_REQUIRE=all forbids skipping")
+        item.user_properties.append(("get", sorted({get for _, get in missing.values()})))
         pytest.skip(reason)
 
 
-def available(tool: str) -> bool:
-    """Whether a tool is here."""
+def pytest_terminal_summary(terminalreporter):
+    """The summary of what was skipped ends with how to get it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    commands = {get for report in skipped for name, value in report.user_properties if name == "get" for get in value}
+    if commands:
+        terminalreporter.section("to run what was skipped")
+        packages = sorted(line.removeprefix("apt-get install ") for line in commands if line.startswith("apt-get"))
+        others = sorted(line for line in commands if not line.startswith("apt-get"))
+        terminalreporter.write_line(
+            "\n".join([*([f"apt-get install {' '.join(packages)}"] if packages else []), *others])
+        )
+
+
+@functools.cache
+def lacking(tool: str) -> tuple[str, str] | None:
+    """None when a tool is here: it was started and said what it should. Else why it is not, and how to get it."""
     if tool.startswith("module:"):
-        return importlib.util.find_spec(tool.removeprefix("module:")) is not None
+        name = tool.removeprefix("module:")
+        return None if importlib.util.find_spec(name) else (f"no module {name}", "make test")
     if tool == "micropython":
-        from edge_lasso_devices.micropython import find_micropython
-
-        return find_micropython() is not None
-    if tool in ("sshd", "mosquitto"):
-        return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is not None
-    if tool == "simavr":
-        return Path("/usr/include/simavr/sim_avr.h").is_file()
-    if tool == "rp2040js":
-        from edge_lasso_devices.micropython import node_modules
-
-        return any((folder / "rp2040js" / "package.json").is_file() for folder in node_modules())
-    if tool == "microbit":
-        return shutil.which("qemu-system-arm") is not None and Path("/usr/share/firmware-microbit-micropython").is_dir()
-    if tool.startswith("python3.") or tool == "micropython-unix":
-        return find_python(tool) is not None
-    if tool in PYTHONS:
-        return shutil.which(os.environ.get(PYTHONS[tool], "")) is not None
+        return None if find_micropython() else (no_micropython().partition(";")[0], SCRIPTS)
     if tool == "cc":
-        from edge_lasso_devices.build import find_compiler
+        return None if find_compiler() else (no_compiler().partition(";")[0], TOOLS["cc"].get)
+    if tool in ("simavr", "rp2040js"):
+        return opened(
+            AvrCore if tool == "simavr" else Rp2040Core,
+            "apt-get install libsimavr-dev" if tool == "simavr" else SCRIPTS,
+        )
+    if tool == "microbit":
+        firmware = None if MICROBIT.is_file() else ("no firmware", "apt-get install firmware-microbit-micropython")
+        return lacking("qemu-system-arm") or firmware
+    if tool.startswith("python3.") or tool == "micropython-unix":
+        return None if find_python(tool) else (f"no {tool} that starts", SCRIPTS)
+    if tool in PYTHONS:
+        variable, module = PYTHONS[tool]
+        command = [os.environ.get(variable, ""), "-c", f"import {module}; print('here')"]
+        reason = trouble(command, Tool(SCRIPTS, "^here", ()), PATIENCE) if command[0] else f"{variable} is not set"
+        return (reason, SCRIPTS) if reason else None
+    known = {**TOOLS, **TEST_TOOLS}[tool]
+    reason = trouble([located(tool)], known, PATIENCE)
+    return (reason, known.get) if reason else None
 
-        return find_compiler() is not None
-    return shutil.which(tool) is not None
+
+def located(tool: str) -> str:
+    """A program on PATH, or among those of the system's administrator."""
+    return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") or tool
 
 
+def opened(core, get: str) -> tuple[str, str] | None:
+    """Whether an emulated core starts."""
+    try:
+        core()
+    except BoardError as error:
+        return str(error).partition(";")[0], get
+    return None
+
+
+@functools.cache
 def find_python(name: str) -> str | None:
     """A Python of a version (``python3.9``), or MicroPython's unix port: this one, or what `tools/pythons.sh` fetched."""
     if name == f"python3.{sys.version_info.minor}":
         return sys.executable
+    program = name.removesuffix("-unix")
     places = os.pathsep.join([os.environ.get("EDGE_LASSO_PYTHONS", ""), os.environ["PATH"]])
-    return shutil.which(name.removesuffix("-unix"), path=places)
+    path = shutil.which(program, path=places)
+    version = Tool(SCRIPTS, rf"^{program}$", ("-c", "import sys; print('python%d.%d' % sys.version_info[:2])"))
+    tool = TOOLS["micropython"] if program == "micropython" else version
+    return path if path and trouble([path], tool, PATIENCE) is None else None
+
+
+@pytest.fixture
+def programs(monkeypatch, tmp_path):
+    """Puts shell scripts, by name, into a folder that is all of PATH; an environment that names no tools."""
+    for name in ("CC", "EDGE_LASSO_MICROPYTHON", "EDGE_LASSO_NODE_MODULES"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("EDGE_LASSO_CACHE", str(tmp_path / "cache"))
+
+    def put(**scripts):
+        for name, script in scripts.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        return folder
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from .cache import compiled
 from .cores import LIMIT, Argument, CallResult, Returns, check_call, decode, place
 from .cross import AVR_DATA, Image
 from .errors import BoardError
-from .shells import execute
+from .processes import execute
 
 HARNESS = Path(__file__).with_name("avr_harness.c")
 MISSING = "core 'avr' needs simavr and a C compiler; install Debian's libsimavr-dev and gcc"

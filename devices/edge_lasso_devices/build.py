@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 import os
 import shlex
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from .errors import BoardError
-from .shells import relative
+from .folders import relative
+from .processes import execute
+from .tools import C_COMPILER, TOOLS, here, trouble, zig
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
+COMPILERS = ("cc", "gcc", "clang")
 WARNINGS = tuple(["-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Wshadow", "-Werror"])
 TIMEOUT = 300
 
 
 def find_compiler() -> list[str] | None:
-    """The command that compiles C for this machine: ``CC``, cc, gcc, clang or zig; None where there is none."""
+    """The command that compiles C for this machine: ``CC`` whatever it is, else a cc, gcc, clang or zig that works.
+
+    None where there is none.
+    """
     if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
-    for name in ("cc", "gcc", "clang"):
-        if shutil.which(name):
-            return [name]
-    if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
-    return None
+    return next(([name] for name in COMPILERS if here(name)), None) or zig()
+
+
+def no_compiler() -> str:
+    """Why there is no compiler, in one line, and how to get one."""
+    troubles = [trouble([name], TOOLS[name]) for name in COMPILERS]
+    broken = [wrong for name, wrong in zip(COMPILERS, troubles, strict=True) if wrong and wrong != f"no {name} here"]
+    said = f" ({broken[0]})" if broken else ""
+    return f"no C compiler here{said}; install gcc or clang, or: pip install ziglang"
+
+
+def refuses(compiler: Sequence[str]) -> str | None:
+    """Why a command is no C compiler, in one line; None when it is one."""
+    return trouble(compiler, C_COMPILER)
+
+
+@functools.cache
+def _version(*compiler: str) -> str:
+    lines = execute([*compiler, "--version"], timeout=TIMEOUT).stdout.strip().splitlines()
+    return lines[0].strip() if lines else " ".join(compiler)
 
 
 def compiler_version(compiler: Sequence[str]) -> str:
     """Name and version of a compiler, as it states them."""
-    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False, timeout=TIMEOUT)
-    return done.stdout.partition("\n")[0].strip() or " ".join(compiler)
+    return _version(*compiler)
 
 
 def build(
@@ -66,7 +82,7 @@ def build(
         raise BoardError(f"toolchain '{toolchain}' is unknown; there is host")
     compiler = list(compiler or find_compiler() or [])
     if not compiler:
-        raise BoardError("no C compiler here; install gcc or clang, or: pip install ziglang")
+        raise BoardError(no_compiler())
     sources = [name for name in files if name.endswith(".c")]
     if not sources:
         raise BoardError(f"no .c file to compile; given are {', '.join(files) or 'no files'}")
@@ -77,12 +93,7 @@ def build(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         command = [*compiler, *FLAGS, *WARNINGS, "-o", library, *sources, "-lm"]
-        try:
-            done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-        except OSError as error:
-            raise BoardError(f"cannot run {compiler[0]!r}: {error.strerror or error}; set CC to a compiler") from None
-        except subprocess.TimeoutExpired:
-            raise BoardError(f"{compiler[0]!r} did not finish within {TIMEOUT} s") from None
+        done = execute(command, timeout=TIMEOUT, cwd=away)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise BoardError(f"{compiler[0]}: {next((line for line in lines if 'error' in line), lines[0])}")

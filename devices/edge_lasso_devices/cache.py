@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,20 +10,10 @@ from pathlib import Path
 
 from .build import FLAGS, build, find_compiler
 from .errors import BoardError
-from .shells import execute
+from .folders import cache_folder
+from .processes import execute
 
 TIMEOUT = 120
-
-
-def cache_folder() -> Path:
-    """Where they are kept: ``EDGE_LASSO_CACHE``, or ``edge-lasso`` among the user's caches."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("EDGE_LASSO_CACHE") or Path(base, "edge-lasso"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BoardError(f"cannot make {folder}: {error.strerror}; set EDGE_LASSO_CACHE") from None
-    return folder
 
 
 def compiled(source: Path, flags: Sequence[str], missing: str) -> str:

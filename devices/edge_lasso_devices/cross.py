@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import io
-import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .build import compiler_version
 from .errors import BoardError
-from .shells import execute, relative
+from .folders import relative
+from .processes import execute
+from .tools import require, zig
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 FLAGS = ("-Os", "-g", "-std=c99", "-ffp-contract=off", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
@@ -130,25 +130,19 @@ def _linked(command: Sequence[str], files: Mapping[str, bytes], target: str) -> 
 
 
 def _zig(target: str) -> list[str]:
-    if not importlib.util.find_spec("ziglang"):
+    command = zig()
+    if command is None:
         raise BoardError(f"target '{target}' needs zig; install it with: pip install 'edge-lasso[boards]'")
-    return [sys.executable, "-m", "ziglang", "cc"]
+    return command
 
 
 def _compiler(target: str) -> tuple[list[str], str]:
     if target == "avr":
-        if not shutil.which("avr-gcc"):
-            raise BoardError("no avr-gcc here; install Debian's gcc-avr and avr-libc")
-        return ["avr-gcc", "-mmcu=atmega328p", "-nostartfiles"], _version("avr-gcc")
-    zig = _zig(target)
+        require("avr-gcc", "target 'avr'")
+        return ["avr-gcc", "-mmcu=atmega328p", "-nostartfiles"], compiler_version(["avr-gcc"])
+    command = _zig(target)
     triple, cpu = ZIG[target]
-    return [*zig, "-target", triple, cpu, *ZIG_FLAGS, f"-Wl,--image-base={BASE}"], _version(*zig)
-
-
-@functools.cache
-def _version(*command: str) -> str:
-    lines = execute([*command, "--version"], timeout=TIMEOUT).stdout.strip().splitlines()
-    return lines[0] if lines else " ".join(command)
+    return [*command, "-target", triple, cpu, *ZIG_FLAGS, f"-Wl,--image-base={BASE}"], compiler_version(command)
 
 
 def _read(elf: bytes, target: str, wanted: Sequence[str], compiler: str) -> Image:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import BoardError
-from .shells import relative
+from .folders import relative
 from .ssh import SshLink
 
 DEFAULT_FOLDER = "edge-lasso"

@@ -5,8 +5,8 @@ No root is needed: apt works on a state of its own, packages are unpacked into t
 
 from __future__ import annotations
 
+import fcntl
 import platform
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -14,9 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import cache_folder, compiled
+from .cache import compiled
 from .errors import BoardError
-from .shells import Completed, Kind, LocalShell, execute
+from .folders import cache_folder
+from .processes import Completed, execute
+from .shells import Kind, LocalShell
+from .tools import require
 
 PACKAGES = ("python3", "libstdc++6", "libgomp1")
 # Newer ones (onnxruntime 1.32 with numpy 2, ai-edge-litert) crash under user-mode QEMU.
@@ -71,8 +74,7 @@ class QemuShell(LocalShell):
     def __init__(self, name: str) -> None:
         self.name = name
         how = architectures()[name]
-        if not shutil.which(how.program):
-            raise BoardError(f"link 'qemu:{name}' needs {how.program}; install Debian's qemu-user")
+        require(how.program, f"link 'qemu:{name}'")
         root = None if how.native else sysroot(name)
         system = [] if root is None else ["-L", str(root)]
         self._emulator = [how.program, "-cpu", how.cpu, "-seed", "1", *system]
@@ -166,13 +168,18 @@ class QemuShell(LocalShell):
         root = sysroot(self.name)
         version = next((root / "usr" / "bin").glob("python3.*")).name
         packages = root / "usr" / "local" / "lib" / version / "dist-packages"
+        packages.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be unpacking the same wheels
+            self._unpack(target, packages, version)
+
+    def _unpack(self, target: str, packages: Path, version: str) -> None:
         done = packages / f".{target}-{'-'.join(WHEELS[target])}"
         if done.exists():
             return
-        packages.mkdir(parents=True, exist_ok=True)
         platforms = [part for one in PLATFORMS for part in ("--platform", f"{one}_aarch64")]
         kind = ["--only-binary=:all:", "--implementation", "cp", "--python-version", version.removeprefix("python")]
-        with tempfile.TemporaryDirectory(dir=root) as away:
+        with tempfile.TemporaryDirectory(dir=packages) as away:
             fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", away]
             fetched = execute([*fetch, *kind, *platforms, *WHEELS[target]], timeout=TIMEOUT)
             if fetched.returncode != 0:
@@ -202,8 +209,7 @@ def sysroot(name: str) -> Path:
     if folder.is_dir():
         return folder
     for tool in ("apt-get", "dpkg-deb"):
-        if not shutil.which(tool):
-            raise BoardError(f"link 'qemu:{name}' fetches Debian's packages with {tool}, which is not here; use Debian")
+        require(tool, f"link 'qemu:{name}'")
     with tempfile.TemporaryDirectory(prefix="making-", dir=folder.parent) as away:
         for part in ("state/lists/partial", "cache/archives/partial", "root"):
             Path(away, part).mkdir(parents=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from .cores import LIMIT, Argument, CallResult, Returns, check_call, decode, place
 from .cross import BASE, Image
 from .errors import BoardError
-from .micropython import node_modules
-from .shells import execute
+from .micropython import find_node, node_modules, npm_install
+from .processes import execute
 
 HARNESS = Path(__file__).with_name("rp2040_harness.mjs")
 PACKAGE = Path("rp2040js", "dist", "esm", "index.js")
@@ -28,12 +27,12 @@ class Rp2040Core:
     target = "cortex-m0plus"
 
     def __init__(self) -> None:
-        node = shutil.which("node") or shutil.which("nodejs")
-        found = [folder / PACKAGE for folder in node_modules() if (folder / PACKAGE).is_file()]
-        if node is None or not found:
-            raise BoardError("core 'rp2040' needs node 18 or later and rp2040js; install it with: npm install rp2040js")
-        self._command = [node, str(HARNESS), str(found[0])]
-        self._package = found[0].parents[2] / "package.json"
+        node = find_node()
+        package = next((folder / PACKAGE for folder in node_modules() if (folder / PACKAGE).is_file()), None)
+        if node is None or package is None:
+            raise BoardError(f"core 'rp2040' needs node 18 or later and rp2040js: {npm_install('rp2040js')}")
+        self._command = [node, str(HARNESS), str(package)]
+        self._package = package.parents[2] / "package.json"
 
     def describe(self) -> str:
         """The emulator's version."""

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import os
 import platform
-import signal
-import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from .errors import BoardError
-from .micropython import find_micropython
+from .folders import relative
+from .micropython import VERSION, find_micropython, no_micropython
+from .processes import Completed, execute
 
 LINKS = ("local", "ssh://user@host[:port][/folder]", "qemu:arm64", "qemu:armel", "micropython", "serial:/dev/ttyACM0")
 
 Kind = Literal["measured", "emulated"]
-
-
-@dataclass(frozen=True)
-class Completed:
-    """What a command answered: its exit status and what it printed."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 class Shell(ABC):
@@ -91,45 +80,6 @@ class Shell(ABC):
         self.close()
 
 
-def relative(name: str, folder: str = "working folder") -> PurePosixPath:
-    """A file's name as a path inside a folder; BoardError, naming that, when it would leave it."""
-    path = PurePosixPath(name)
-    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
-        raise BoardError(f"file name {name!r} leaves the {folder}; use a relative path without '..'")
-    return path
-
-
-def execute(
-    argv: Sequence[str],
-    stdin: str | bytes | None = None,
-    timeout: float | None = None,
-    cwd: str | None = None,
-    env: Mapping[str, str] | None = None,
-) -> Completed:
-    """Run a command of this machine in a process group of its own, so that a time-out ends all of it."""
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise BoardError(f"cannot run {argv[0]!r}: {error.strerror or error}") from None
-    with process:
-        try:
-            out, err = process.communicate(stdin.encode() if isinstance(stdin, str) else stdin, timeout)
-        except subprocess.TimeoutExpired:
-            raise BoardError(f"{argv[0]!r} did not finish within {timeout:g} s; it was ended") from None
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    return Completed(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
-
-
 class LocalShell(Shell):
     """A temporary folder on this machine."""
 
@@ -173,21 +123,18 @@ class MicroPythonShell(LocalShell):
     def __init__(self) -> None:
         command = find_micropython()
         if command is None:
-            raise BoardError(
-                "no MicroPython here; install Debian's 'micropython', or node and "
-                "npm install @micropython/micropython-webassembly-pyscript"
-            )
+            raise BoardError(no_micropython())
         super().__init__()
         self.python = tuple(command)
         self.kind = "emulated" if any(part.endswith(".mjs") for part in command) else "measured"
 
     def describe(self) -> str:
         """Port and version, as MicroPython states them."""
-        self.put({"version.py": b"import sys\nprint(sys.implementation[1], sys.platform)\n"})
+        self.put({"version.py": VERSION.read_bytes()})
         done = self.run([*self.python, "version.py"], timeout=30)
         if done.returncode != 0:
             raise BoardError(f"MicroPython does not start: {done.stderr.strip() or done.returncode}")
-        return f"MicroPython {done.stdout.strip()} on this machine"
+        return f"MicroPython {done.stdout.strip().removeprefix('micropython ')} on this machine"
 
 
 class SerialShell(MicroPythonShell):

@@ -19,7 +19,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from .errors import BoardError
-from .shells import Completed, Kind, Shell, execute, relative
+from .folders import relative
+from .processes import Completed, execute
+from .shells import Kind, Shell
+from .tools import require
 
 CONNECT_TIMEOUT = 15
 SCRIPT_TIMEOUT = 120
@@ -54,8 +57,7 @@ class SshLink:
     """
 
     def __init__(self, spec: str) -> None:
-        if not shutil.which("ssh"):
-            raise BoardError("no ssh here; install Debian's openssh-client")
+        require("ssh", spec)
         self.spec = spec
         self._destination, self.folder = _parse(spec)
         self._control = tempfile.mkdtemp(prefix="el-")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edge_lasso_devices.build import build, compiler_version, find_compiler
+from edge_lasso_devices.build import build, compiler_version, find_compiler, no_compiler, refuses
 from edge_lasso_devices.errors import BoardError
-from edge_lasso_devices.micropython import find_micropython
+from edge_lasso_devices.micropython import find_micropython, no_micropython
+from edge_lasso_devices.tools import here
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
 
@@ -67,7 +68,7 @@ def opened(runtime: Runtime) -> Iterator[Session]:
 def _micropython(folder: Path) -> Session:
     command = find_micropython()
     if command is None:
-        raise MissingRuntimeError("no MicroPython here (micropython on PATH, or its WebAssembly port and node)")
+        raise MissingRuntimeError(no_micropython())
     return load("micropython", folder, command=command)
 
 
@@ -78,7 +79,7 @@ def compilers() -> list[list[str]]:
     found = [usual]
     for name in ("gcc", "clang"):
         path = shutil.which(name)
-        if path and os.path.realpath(path) not in names:
+        if path and os.path.realpath(path) not in names and here(name):
             names.add(os.path.realpath(path))
             found.append([name])
     return found
@@ -86,7 +87,10 @@ def compilers() -> list[list[str]]:
 
 def _compiled(folder: Path, files: Mapping[str, bytes], compiler: Sequence[str]) -> Session:
     if not compiler:
-        raise MissingRuntimeError("no C compiler here; install gcc or clang, or: pip install ziglang")
+        raise MissingRuntimeError(no_compiler())
+    trouble = refuses(compiler)
+    if trouble is not None:
+        raise MissingRuntimeError(trouble)
     sources = {name: data for name, data in files.items() if name.endswith((".c", ".h"))}
     try:
         built = build(sources, compiler=compiler)

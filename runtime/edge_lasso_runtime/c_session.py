@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
 SUFFIXES = (".so", ".dylib", ".dll")
+TIMEOUT = 120
 NO_COUNT = -(2**31)
 
 
@@ -51,19 +52,27 @@ def library_here(artifact: Artifact, folder: str) -> str:
     for suffix in SUFFIXES:
         if os.path.isfile(artifact.path(artifact.name + suffix)):
             return os.path.abspath(artifact.path(artifact.name + suffix))
-    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    if compiler is None:
-        raise MissingRuntimeError(
-            f"no {artifact.name}.so in {artifact.folder} and no C compiler here; compile it with: {command(artifact)}"
-        )
     library = os.path.join(folder, f"{artifact.name}.so")
-    argv = [compiler, *FLAGS, "-o", library, artifact.path(f"{artifact.name}.c")]
-    done = subprocess.run(argv, capture_output=True, check=False)
-    if done.returncode != 0:
+    broken = ""
+    for compiler in filter(None, map(shutil.which, ("cc", "gcc", "clang"))):
+        argv = [compiler, *FLAGS, "-o", library, artifact.path(f"{artifact.name}.c")]
+        try:
+            done = subprocess.run(argv, capture_output=True, check=False, timeout=TIMEOUT)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            broken = f" ({error})"
+            continue
+        if done.returncode == 0 and os.path.isfile(library):
+            return library
         lines = done.stderr.decode("utf-8", "replace").splitlines()
-        text = next((line for line in lines if "error:" in line), lines[0] if lines else f"exit {done.returncode}")
-        raise SessionError(f"{compiler} refuses {artifact.name}.c: {text}")
-    return library
+        refused = next((line for line in lines if "error:" in line), None)
+        if refused:
+            raise SessionError(f"{compiler} refuses {artifact.name}.c: {refused}")
+        # a program of that name that is no compiler, such as a version manager's shim
+        broken = f" ({compiler}: {lines[0] if lines else f'exit {done.returncode}'})"
+    raise MissingRuntimeError(
+        f"no {artifact.name}.so in {artifact.folder} and no C compiler here{broken}; "
+        f"compile it with: {command(artifact)}"
+    )
 
 
 def command(artifact: Artifact) -> str:

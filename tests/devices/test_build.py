@@ -27,9 +27,8 @@ def test_each_compiler(name):
 
 
 @pytest.mark.needs("module:ziglang")
-def test_zig_is_a_compiler(monkeypatch):
-    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
-    monkeypatch.delenv("CC", raising=False)
+def test_zig_is_a_compiler(programs):
+    programs(cc="echo cc of another name", gcc="exit 127")
     assert find_compiler() == [sys.executable, "-m", "ziglang", "cc"]
 
 
@@ -55,7 +54,7 @@ def test_no_compiler(monkeypatch):
 def test_the_environment_names_the_compiler(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler 'my cc'")
     assert find_compiler() == ["no-such-compiler", "my cc"]
-    with pytest.raises(BoardError, match=r"cannot run 'no-such-compiler': .*; set CC to a compiler"):
+    with pytest.raises(BoardError, match="cannot run 'no-such-compiler'"):
         build(GOOD)
 
 

@@ -5,49 +5,61 @@ import subprocess
 import pytest
 
 from edge_lasso_devices import micropython
-from edge_lasso_devices.micropython import PACKAGE, find_micropython
+from edge_lasso_devices.micropython import PACKAGE, find_micropython, no_micropython
+
+ANSWERS = "echo micropython 1.25.0 linux"
 
 
-@pytest.fixture
-def nowhere(monkeypatch, tmp_path):
-    """A folder and an environment without it."""
-    monkeypatch.delenv("EDGE_LASSO_MICROPYTHON", raising=False)
-    monkeypatch.delenv("EDGE_LASSO_NODE_MODULES", raising=False)
-    monkeypatch.chdir(tmp_path)
-    tools = {"node": "/bin/node"}
-    monkeypatch.setattr(micropython.shutil, "which", tools.get)
-    return tmp_path, tools
-
-
-def test_not_here(nowhere):
+def test_not_here(programs):
+    programs()
     assert find_micropython() is None
+    assert no_micropython().startswith(
+        "no MicroPython here; install it with: apt-get install micropython, or, with node:"
+    )
 
 
-def test_a_command(nowhere, monkeypatch):
-    monkeypatch.setenv("EDGE_LASSO_MICROPYTHON", "ld.so --library-path 'my lib' micropython")
-    assert find_micropython() == ["ld.so", "--library-path", "my lib", "micropython"]
+def test_a_command(programs, monkeypatch):
+    folder = programs(loader=f'[ "$1 $2" = "--library-path my lib" ] && {ANSWERS}')
+    monkeypatch.setenv("EDGE_LASSO_MICROPYTHON", "loader --library-path 'my lib' micropython")
+    assert find_micropython() == ["loader", "--library-path", "my lib", "micropython"]
+    monkeypatch.setenv("EDGE_LASSO_MICROPYTHON", "loader elsewhere")
+    assert find_micropython() is None
+    assert no_micropython().startswith(f"EDGE_LASSO_MICROPYTHON: {folder}/loader elsewhere ends with 1")
 
 
-def test_on_the_path(nowhere):
-    nowhere[1]["micropython"] = "/bin/micropython"
+def test_on_the_path(programs):
+    programs(micropython=ANSWERS)
     assert find_micropython() == ["micropython"]
 
 
-@pytest.mark.parametrize("where", ["current folder", "above", "named"])
-def test_the_webassembly_port(nowhere, monkeypatch, where):
-    folder, tools = nowhere
-    port = folder / "node_modules" / PACKAGE
+def test_a_program_of_its_name_that_is_another(programs):
+    folder = programs(micropython="echo CPython 3.12")
+    assert find_micropython() is None
+    said = f"no MicroPython here ({folder}/micropython works, but says: CPython 3.12); install it with: apt-get"
+    assert no_micropython().startswith(said)
+
+
+def test_the_webassembly_port(programs, monkeypatch, tmp_path):
+    programs(node=f'[ "$1" = --version ] && echo v18.20.4 || {ANSWERS}')
+    port = tmp_path / "work" / "node_modules" / PACKAGE
     port.parent.mkdir(parents=True)
     port.write_text("")
-    away = folder / "a" / "b"
-    away.mkdir(parents=True)
-    if where == "above":
-        monkeypatch.chdir(away)
-    if where == "named":
-        monkeypatch.chdir("/")
-        monkeypatch.setenv("EDGE_LASSO_NODE_MODULES", str(folder / "node_modules"))
-    assert find_micropython() == ["/bin/node", str(micropython.RUNNER), str(port)]
-    tools.clear()
+    (tmp_path / "work" / "below").mkdir()
+    for folder in (tmp_path / "work", tmp_path / "work" / "below"):
+        monkeypatch.chdir(folder)
+        assert find_micropython() is None  # a folder that commands are given in names no programs
+    monkeypatch.setenv("EDGE_LASSO_NODE_MODULES", str(tmp_path / "work" / "node_modules"))
+    assert find_micropython() == ["node", str(micropython.RUNNER), str(port)]
+    monkeypatch.delenv("EDGE_LASSO_NODE_MODULES")
+    monkeypatch.setenv("EDGE_LASSO_CACHE", str(tmp_path / "work"))
+    assert find_micropython() == ["node", str(micropython.RUNNER), str(port)]
+
+
+def test_a_node_that_is_too_old(programs, monkeypatch, tmp_path):
+    programs(node="echo v16.20.2", nodejs="exit 127")
+    (tmp_path / PACKAGE).parent.mkdir(parents=True)
+    (tmp_path / PACKAGE).write_text("")
+    monkeypatch.setenv("EDGE_LASSO_NODE_MODULES", str(tmp_path))
     assert find_micropython() is None
 
 
