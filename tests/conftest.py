@@ -14,7 +14,7 @@ from edge_lasso_devices.build import find_compiler, no_compiler
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.micropython import find_micropython, no_micropython
 from edge_lasso_devices.rp2040_core import Rp2040Core
-from edge_lasso_devices.tools import TOOLS, Tool, trouble
+from edge_lasso_devices.tools import PATIENCE, TOOLS, Tool, trouble
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ". tests/tools/install.sh .tools"
@@ -29,7 +29,7 @@ TEST_TOOLS = {
     "chromium": Tool("apt-get install chromium", "^Chromium"),
     "cmake": Tool("apt-get install cmake", "^cmake version"),
     "g++": Tool("apt-get install g++"),
-    "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",)),
+    "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",), status=3),
     "mount": Tool("apt-get install mount", "^mount from"),
     "nm": Tool("apt-get install binutils"),
     "openssl": Tool("apt-get install openssl", "SSL", ("version",)),
@@ -37,12 +37,18 @@ TEST_TOOLS = {
     "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
 }
 MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
-PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
+WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*tools): programs, or module:NAME for a Python module")
     config.addinivalue_line("markers", "slow: left out of `make test`; `make test-all` runs it")
+    config.addinivalue_line("markers", "tool: needs a program, so `make check` leaves it out")
+
+
+def pytest_itemcollected(item):
+    if any(item.iter_markers("needs")):
+        item.add_marker("tool")
 
 
 def pytest_runtest_setup(item):
@@ -92,10 +98,10 @@ def lacking(tool: str) -> tuple[str, str] | None:
     if tool in PYTHONS:
         variable, module = PYTHONS[tool]
         command = [os.environ.get(variable, ""), "-c", f"import {module}; print('here')"]
-        reason = trouble(command, Tool(SCRIPTS, "^here", ()), PATIENCE) if command[0] else f"{variable} is not set"
+        reason = trouble(command, Tool(SCRIPTS, "^here", ()), WASM_PATIENCE) if command[0] else f"{variable} is not set"
         return (reason, SCRIPTS) if reason else None
     known = {**TOOLS, **TEST_TOOLS}[tool]
-    reason = trouble([located(tool)], known, PATIENCE)
+    reason = trouble([located(tool)], known)
     return (reason, known.get) if reason else None
 
 
@@ -123,7 +129,8 @@ def find_python(name: str) -> str | None:
     path = shutil.which(program, path=places)
     version = Tool(SCRIPTS, rf"^{program}$", ("-c", "import sys; print('python%d.%d' % sys.version_info[:2])"))
     tool = TOOLS["micropython"] if program == "micropython" else version
-    return path if path and trouble([path], tool, PATIENCE) is None else None
+    patience = PATIENCE if program == "micropython" else WASM_PATIENCE
+    return path if path and trouble([path], tool, patience) is None else None
 
 
 @pytest.fixture
@@ -145,10 +152,19 @@ def programs(monkeypatch, tmp_path):
     return put
 
 
-@pytest.fixture(scope="session")
-def python_named():
-    """`find_python`."""
-    return find_python
+CPYTHONS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in map("python3.{}".format, range(9, 14))]
+
+
+@pytest.fixture(params=CPYTHONS)
+def cpython(request):
+    """The path of each CPython that a board may have, 3.9 to 3.13."""
+    return find_python(request.param)
+
+
+@pytest.fixture
+def micropython_unix():
+    """The path of MicroPython's unix port."""
+    return find_python("micropython-unix")
 
 
 @pytest.fixture(scope="session")

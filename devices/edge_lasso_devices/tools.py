@@ -31,12 +31,15 @@ class Tool:
         The arguments of the question.
     stdin : str
         What the program reads.
+    status : int
+        The exit status of its answer.
     """
 
     get: str
     says: str = r"\d+\.\d+"
     asks: tuple[str, ...] = ("--version",)
     stdin: str = ""
+    status: int = 0
 
 
 # The preprocessor's answer proves a compiler of C99 with its headers, and costs some 10 ms.
@@ -107,10 +110,10 @@ def _asked(command: tuple[str, ...], tool: Tool, patience: float) -> str | None:
     except BoardError as error:
         return str(error)
     printed = f"{answer.stdout}\n{answer.stderr}".strip()
-    if answer.returncode == 0 and re.search(tool.says, printed, re.MULTILINE):
+    if answer.returncode == tool.status and re.search(tool.says, printed, re.MULTILINE):
         return None
     line = next((line.strip() for line in printed.splitlines() if line.strip()), "nothing")
-    failed = f"ends with {answer.returncode} and" if answer.returncode else "works, but"
+    failed = f"ends with {answer.returncode} and" if answer.returncode != tool.status else "works, but"
     return f"{name} {failed} says: {line[:120]}"
 
 

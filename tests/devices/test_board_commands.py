@@ -185,6 +185,7 @@ def test_a_model_too_large_for_the_board_is_said(capsys, tmp_path, models):
     assert "MISSED" in out
 
 
+@pytest.mark.slow
 @pytest.mark.needs("qemu-x86_64", "cc", "module:ziglang")
 def test_the_modelled_time_brackets_what_is_measured_here(capsys, tmp_path, models):
     model = models / "float.json"
@@ -198,6 +199,7 @@ def test_the_modelled_time_brackets_what_is_measured_here(capsys, tmp_path, mode
     assert times["python:double"]["low"] < found["value"] < times["python:double"]["high"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("qemu-aarch64", "apt-get", "module:onnx", "module:flatbuffers")
 @pytest.mark.parametrize("target", ["onnx", "tflite"])
 def test_artifacts_pass_on_arm64_in_their_own_runtime(models, target):
@@ -211,6 +213,7 @@ def test_artifacts_pass_on_arm64_in_their_own_runtime(models, target):
     assert {"onnx": "onnxruntime 1.23.2", "tflite": "tflite-runtime 2.14.0"}[target] in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.needs("qemu-x86_64", "cc")
 def test_calibrating_replaces_the_published_speed(capsys, tmp_path, models):
     before = load_board("gateway-x86-64").cycles_per_instruction
@@ -267,6 +270,7 @@ def test_nobody_answers(capsys, tmp_path, models, sshd):
         assert "nothing listens there" in err
 
 
+@pytest.mark.slow
 @pytest.mark.needs("qemu-arm", "apt-get", "module:onnx")
 def test_what_a_machine_cannot_run_leaves_the_rest(tmp_path, models):
     found = bench(load(models / "float.json"), "python,onnx", "qemu:armel", 0.5)

@@ -44,7 +44,8 @@ def test_the_compilers_first_error_is_quoted(source, message):
     assert "bad.c:1" in str(caught.value)
 
 
-def test_no_compiler(monkeypatch):
+def test_no_compiler(monkeypatch, programs):
+    programs()
     monkeypatch.setattr(toolchain, "find_compiler", lambda: None)
     with pytest.raises(BoardError) as caught:
         build(GOOD)

@@ -181,11 +181,13 @@ def test_missing_tools_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BoardError, match="install Debian's libsimavr-dev and gcc"):
         open_core("avr")
-    with pytest.raises(BoardError, match="npm install --prefix .* rp2040js"):
+    with pytest.raises(BoardError, match=r"npm install --prefix .* rp2040js"):
         open_core("rp2040")
     with pytest.raises(BoardError, match="needs Unicorn; install it with: pip install"):
         open_core("riscv32")
     with pytest.raises(BoardError, match="needs zig; install it with: pip install"):
         cross_build({"code.c": b""}, "riscv32", ["f"])
-    with pytest.raises(BoardError, match="target 'avr': no avr-gcc here; install it with: apt-get install gcc-avr avr-libc"):
+    with pytest.raises(
+        BoardError, match="target 'avr': no avr-gcc here; install it with: apt-get install gcc-avr avr-libc"
+    ):
         cross_build({"code.c": b""}, "avr", ["f"])

@@ -79,7 +79,9 @@ def test_marks_lie_where_the_guest_set_them():
 
 def test_missing_qemu_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BoardError, match="link 'qemu:arm64': no qemu-aarch64 here; install it with: apt-get install qemu-user"):
+    with pytest.raises(
+        BoardError, match="link 'qemu:arm64': no qemu-aarch64 here; install it with: apt-get install qemu-user"
+    ):
         open_link("qemu:arm64")
 
 

@@ -180,6 +180,7 @@ def test_peers_compute_the_same_model():
     assert found.item() == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_peers_are_measured_by_the_same_probe():
     import numpy as np
 

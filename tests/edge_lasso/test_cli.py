@@ -284,6 +284,7 @@ def training(here, *arguments):
 has_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="sees in /proc what a process has open")
 
 
+@pytest.mark.slow
 @has_proc
 @pytest.mark.parametrize(("delay", "how"), [(0.0, signal.SIGINT), (0.4, signal.SIGINT), (0.0, signal.SIGTERM)])
 def test_interrupted(here, delay, how):
@@ -298,6 +299,7 @@ def test_interrupted(here, delay, how):
     assert {one.name for one in here.iterdir()} == {"data.csv", "big.csv"}
 
 
+@pytest.mark.slow
 @has_proc
 def test_killed(here):
     """The model that was there before is still there, whole and with its statistics."""
@@ -327,6 +329,7 @@ def test_interrupted_while_writing(capsys, here, monkeypatch):
     assert content(here) == before
 
 
+@pytest.mark.slow
 def test_the_real_command_and_its_exit_codes(here):
     def real(*arguments):
         done = subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=100)

@@ -98,12 +98,8 @@ def test_every_odd_reading_beside_every_other(rows):
         assert kernel.agrees([pa.array(np.ascontiguousarray(x)) for x in block.T], len(rows))
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("gcc", "clang")])
 def test_compilers_take_it_without_a_warning(compiler):
-    import shutil
-
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}")
     for count in (1, 20):
         for policy in ("extrapolate", "clamp"):
             build(render_columns(wide(count, policy)), compiler=[compiler])

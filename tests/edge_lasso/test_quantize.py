@@ -336,6 +336,7 @@ def test_a_constant_model_and_a_zero_one():
         assert output["bound"] <= 1e-6 * max(1.0, abs(intercept))
 
 
+@pytest.mark.slow
 def test_many_terms():
     rng = random.Random(1)
     k = 5000

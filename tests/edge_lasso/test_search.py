@@ -97,6 +97,7 @@ def test_no_candidate_keeps_an_impossible_budget(statistics):
     assert "cycles" in found.missed
 
 
+@pytest.mark.slow
 def test_the_command(table, tmp_path, monkeypatch, capsys):
     import pyarrow.csv
 

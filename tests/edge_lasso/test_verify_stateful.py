@@ -49,6 +49,7 @@ def model():
     return quantize(loads(dumps(found)), to="int16")
 
 
+@pytest.mark.slow
 def test_every_variant_passes_and_rows_are_counted(model, tmp_path):
     real = [[math.nan if (t + i) % 9 == 0 else math.sin(t * (i + 1)) for i in range(7)] for t in range(60)]
     certificate = export(model, VARIANTS, tmp_path, data=real)

@@ -175,10 +175,10 @@ def test_named_inputs(simple, variant):
     assert status.value == 3
 
 
-@pytest.mark.needs("cc")
+@pytest.mark.needs("gcc")
 def test_status_of_many_inputs(many_terms):
     model = many_terms(40)
-    library = Library(model, "double", compiler="cc")
+    library = Library(model, "double")
     library.status.restype = ctypes.c_uint32
     row = [0.5] * 40
     assert library.status(library.row(row)) == 0
@@ -280,6 +280,7 @@ def test_golden(simple, variant, ending):
     assert text == golden.read_text(), f"if this change is meant, replace {golden.name}"
 
 
+@pytest.mark.slow
 @pytest.mark.needs("gcc")
 @pytest.mark.parametrize("count", [LONGEST_LINE, LONGEST_LINE + 1, 64, 65, 5000])
 def test_many_terms(many_terms, count):

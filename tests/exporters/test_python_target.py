@@ -246,6 +246,7 @@ def test_many_terms(many_terms, widened, count, products):
     assert scope["selftest"]()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [LONGEST_LINE + 1, 5000])
 def test_many_terms_in_fixed_point(many_terms, count):
     model = quantize(many_terms(count), to="int16")

@@ -14,7 +14,7 @@ from edge_lasso.compressing.quantize import quantize
 from edge_lasso.verifying.compare_steps_q import compare_steps_q, random_integers, replay_q
 from edge_lasso.verifying.executions import opened, runtimes
 from edge_lasso.verifying.trial_sequences import sequences
-from edge_lasso_devices.build import WARNINGS
+from edge_lasso_devices.build import WARNINGS, find_compiler
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_exporters import registry
@@ -193,7 +193,9 @@ def test_readings_become_the_reference_s_integers(tmp_path, stateful_model, targ
     for name, data in files.items():
         if name.startswith("model."):
             (tmp_path / name).write_bytes(data)
-    subprocess.run(["cc", "-std=c99", "-O2", "-fPIC", "-shared", "-o", "m.so", "model.c"], cwd=tmp_path, check=True)
+    subprocess.run(
+        [*find_compiler(), "-std=c99", "-O2", "-fPIC", "-shared", "-o", "m.so", "model.c"], cwd=tmp_path, check=True
+    )
     function = ctypes.CDLL(tmp_path / "m.so").model_readings_q
     q = (ctypes.c_int16 * len(rows[0]))()
     for row, must in zip(rows, wanted, strict=True):

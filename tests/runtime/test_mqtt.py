@@ -180,6 +180,7 @@ def check(found, results):
         assert one.get("faults", {}) == result.faults
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_broker_that_is_killed_and_restarted_loses_nothing_it_accepted(
     broker, model, tmp_path, reader, sensors, number

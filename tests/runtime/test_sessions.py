@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_lasso_devices.build import find_compiler
 from edge_lasso_runtime.artifact import read
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.selftest import selftest
@@ -117,11 +118,11 @@ def c_artifact(tmp_path):
     return make
 
 
-def compiled(folder, compiler="cc"):
+def compiled(folder):
     library = folder / "demo.so"
     source = str(folder / "demo.c")
     flags = ["-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared"]
-    subprocess.run([compiler, *flags, "-o", str(library), source], check=True)
+    subprocess.run([*find_compiler(), *flags, "-o", str(library), source], check=True)
     return library
 
 
