@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import re
 import shutil
 import sys
@@ -120,4 +121,5 @@ def _asked(command: tuple[str, ...], tool: Tool, patience: float) -> str | None:
 def zig() -> list[str] | None:
     """The command of zig's C compiler, which comes as a Python package; None where it is not here."""
     command = [sys.executable, "-m", "ziglang"]
-    return [*command, "cc"] if trouble(command, ZIG) is None else None
+    works = importlib.util.find_spec("ziglang") is not None and trouble(command, ZIG) is None
+    return [*command, "cc"] if works else None
