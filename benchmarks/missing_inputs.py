@@ -22,6 +22,7 @@ from edge_lasso.predicting.predict_table import linear_rows
 from edge_lasso.reporting import terminal
 from edge_lasso.tables.survey import survey
 from edge_lasso.tables.tables import model_rows, open_table
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.step import start, step
@@ -35,7 +36,7 @@ def trained(data: Path) -> tuple[Model, Any, Any]:
     """The model, and inputs and truth of the rows that it has not seen."""
     table = open_table(data)
     options = TrainOptions(select="min", max_inputs=6)
-    result = train_table(table, TARGET, time="time", drop=["Dongsi.*"], holdout=HOLDOUT, options=options)
+    result = train_table(table, TARGET, Training.of(time="time", drop=["Dongsi.*"], holdout=HOLDOUT, method=options))
     model = result.model
     model = model.replace(sections={"estimate/1": model.sections["estimate/1"]})  # no other reason to leave a row
     rows = survey(table, [TARGET], "time", [], HOLDOUT)

@@ -33,6 +33,7 @@ from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.linear_columns import linear_columns
 from edge_lasso.reporting import terminal
 from edge_lasso.tables.tables import model_rows
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso.training.train_table import train_table
 from edge_lasso.verifying.executions import opened, runtimes
@@ -71,7 +72,7 @@ def tasks(folder: Path) -> Iterator[tuple[str, Model, Any]]:
         yield _regression("Appliances T9, squares and products", table, "T9", 4, degree=2)
     path = folder / "occupancy" / "datatraining.txt"
     if path.is_file():
-        trained = train_classes(path, "Occupancy", drop=["date"], options=TrainOptions(select="min"))
+        trained = train_classes(path, "Occupancy", Training.of(drop=["date"], method=TrainOptions(select="min")))
         yield "Occupancy, logistic", trained.model, path
     path = folder / "tennessee_eastman" / "d00_te.dat.gz"
     if path.is_file():
@@ -82,7 +83,11 @@ def tasks(folder: Path) -> Iterator[tuple[str, Model, Any]]:
 
 
 def _regression(name: str, data: Any, target: str, most: int, **how: Any) -> tuple[str, Model, Any]:
-    return name, train_table(data, target, options=TrainOptions(max_inputs=most, select="min"), **how).model, data
+    return (
+        name,
+        train_table(data, target, Training.of(method=TrainOptions(max_inputs=most, select="min"), **how)).model,
+        data,
+    )
 
 
 def rows_inside(model: Model, data: Any, count: int, signs: Sequence[np.ndarray]) -> np.ndarray:

@@ -27,6 +27,7 @@ from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.show import importance, show_certificate, show_measurements, show_terms
 from edge_lasso.tables.atomic import write_json
 from edge_lasso.tables.tables import open_table
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import Held, TrainResult, train_table
 from edge_lasso.verifying.certificate import Certificate
 from edge_lasso.verifying.verify import export
@@ -109,7 +110,7 @@ def _train(source: Path) -> TrainResult:
     options = TrainOptions(select="min", max_inputs=MAX_INPUTS, workers=os.cpu_count() or 1)
     with terminal.progress("reading") as advance:
         result = train_table(
-            source, TARGET, time="time", drop=["Dongsi.*"], holdout=0.3, options=options, progress=advance
+            source, TARGET, Training.of(time="time", drop=["Dongsi.*"], holdout=0.3, method=options), progress=advance
         )
     model = result.model
     inputs = tuple(one.replace(unit=_unit(one.name)) for one in model.inputs)

@@ -45,6 +45,7 @@ def search(
     from edge_lasso.measuring.search import search as run
     from edge_lasso.reporting.show_search import front_json, front_picture, show_front
     from edge_lasso.tables.atomic import write_json, write_text
+    from edge_lasso.training.options import Training
     from edge_lasso.training.train_table import train_table
     from edge_lasso.verifying.verify import export, others
     from edge_lasso_devices.boards import load_board
@@ -61,10 +62,10 @@ def search(
         raise DataError(f"{out} cannot be a folder for results; choose another place with --out")
     workers = os.cpu_count() or 1
     with terminal.progress("reading") as advance:
-        result = train_table(
-            data, target, time=time, inputs=parse_names(inputs), drop=parse_names(drop),
-            categorical=parse_names(categorical), cv=cv, progress=advance,
-        )  # fmt: skip
+        training = Training.of(
+            time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical), cv=cv
+        )
+        result = train_table(data, target, training, progress=advance)
     with terminal.progress("counting") as advance:
         front = run(
             result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name), sections != "none"

@@ -156,6 +156,7 @@ def train(
     from edge_lasso.paths.options import TrainOptions
     from edge_lasso.paths.sensors import parse_sensors
     from edge_lasso.tables.series import parse_past
+    from edge_lasso.training.options import Training
     from edge_lasso.training.train_classes import train_classes
     from edge_lasso.training.train_table import train_table
 
@@ -180,16 +181,16 @@ def train(
         from edge_lasso.detecting.calibrated import ChartOptions
         from edge_lasso.detecting.fit_detector import DetectorOptions
 
-        options = DetectorOptions(
+        detector = DetectorOptions(
             max_coefs, own_past, None, ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
             cv, gap or None, workers=os.cpu_count() or 1,
         )  # fmt: skip
         if own_past and not any(one.kind == "lag" for one in past):
             raise DataError("--own-past needs --lags N: without it there is no past to predict from")
         return _anomaly(
-            data, options, alarm_rate, out, as_json,
-            watch=parse_names(watch), time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past,
-            holdout=holdout, seed=seed, sections=chosen,
+            data, detector, alarm_rate, out, as_json,
+            watch=parse_names(watch),
+            training=Training.of(time=time, inputs=parse_names(inputs), drop=parse_names(drop), past=past, holdout=holdout, seed=seed, sections=chosen),
         )  # fmt: skip
     if alone := _given(context, ANOMALY_ALONE):
         raise DataError(f"{', '.join(alone)}: only with --task anomaly, which watches sensors for faults")
@@ -199,30 +200,26 @@ def train(
         raise DataError(f"--task is '{task}'; allowed are regression, classification and anomaly")
     if class_weight is not None and task != "classification":
         raise DataError("--class-weight is for --task classification")
-    check_folder(out, data)
-    training = TrainOptions(
-        l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
-        workers=os.cpu_count() or 1,
-    )  # fmt: skip
     if task == "classification":
         _refuse(context, CLASSIFICATION, "--task classification", "it is for regression")
         if len(parse_names(target)) != 1:
             raise DataError("--task classification has one target; give one column with --target")
+    check_folder(out, data)
+    options = TrainOptions(
+        l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
+        workers=os.cpu_count() or 1,
+    )  # fmt: skip
+    training = Training.of(
+        time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical), degree=degree, holdout=holdout,
+        cv=cv, gap=gap, group=group, repeat=repeat, past=past, sections=chosen, method=options, sensors=parse_sensors(sensor, cost, sign),
+        segment=segment, interval=interval, stability=stability, bootstrap=bootstrap, seed=seed, cluster=cluster,
+    )  # fmt: skip
+    if task == "classification":
         with terminal.progress("reading") as advance:
-            found = train_classes(
-                data, parse_names(target)[0], time=time, inputs=parse_names(inputs), drop=parse_names(drop),
-                categorical=parse_names(categorical), degree=degree, cv=cv, gap=gap, group=group, holdout=holdout, seed=seed,
-                class_weight=class_weight, past=past, sections=chosen, options=training, sensors=parse_sensors(sensor, cost), cluster=cluster, progress=advance,
-            )  # fmt: skip
-        return _finish_classes(found, out, as_json)
+            classes = train_classes(data, parse_names(target)[0], training, class_weight=class_weight, progress=advance)
+        return _finish_classes(classes, out, as_json)
     with terminal.progress("reading") as advance:
-        result = train_table(
-            data, parse_names(target), time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-            degree=degree, cv=cv, gap=gap, group=group, segment=segment, holdout=holdout, interval=interval,
-            repeat=repeat, stability=stability, bootstrap=bootstrap, seed=seed, options=training,
-            past=past, sections=chosen,
-            sensors=parse_sensors(sensor, cost, sign), cluster=cluster, progress=advance,
-        )  # fmt: skip
+        result = train_table(data, parse_names(target), training, progress=advance)
     _finish(result, out, as_json)
 
 

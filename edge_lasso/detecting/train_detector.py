@@ -18,14 +18,14 @@ from edge_lasso.statistics.collect import Design, check_size
 from edge_lasso.statistics.folds import FoldStatistics, blocked
 from edge_lasso.tables.derived_columns import stream_name
 from edge_lasso.tables.readers import NotANumber
-from edge_lasso.tables.series import Past, expand, series
+from edge_lasso.tables.series import expand, series
 from edge_lasso.tables.survey import Survey, count_kept, survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
 from edge_lasso.tables.times import NOT_A_TIME
 from edge_lasso.training.missing import with_estimate
-from edge_lasso.training.model_sections import check_sections
 from edge_lasso.training.normal_rows import bins, drift_section, health_section, look, page_hinkley
-from edge_lasso.training.train_table import check_numbers, data_facts, readable_columns
+from edge_lasso.training.options import Training
+from edge_lasso.training.outline import data_facts, readable_columns
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
@@ -63,14 +63,8 @@ class DetectorResult:
 def train_detector(
     data: Any,
     watch: Sequence[str] = (),
+    training: Training | None = None,
     *,
-    time: str | None = None,
-    inputs: Sequence[str] = (),
-    drop: Sequence[str] = (),
-    past: Sequence[Past] = (),
-    holdout: float = 0.0,
-    seed: int = 0,
-    sections: Sequence[str] | None = None,
     options: DetectorOptions | None = None,
     progress: Callable[[float, float | None, str], None] | None = None,
 ) -> DetectorResult:
@@ -82,18 +76,10 @@ def train_detector(
         See `tables.open_table`.
     watch : sequence of str
         Columns (or patterns) to watch; empty or "all": all that are read.
-    time : str, optional
-        Column of times, in whose order the rows must be. It gives rates per time, and gaps that no history crosses.
-    inputs, drop : sequence of str, optional
-        Columns (or patterns) to read, and to leave out. Labels must be left out.
-    past : sequence of Past
-        Inputs from earlier rows.
-    holdout : float
-        Part of the rows (the last ones) that training does not see, on which false alarms are counted.
-    seed : int
-        Written into the model.
-    sections : sequence of {"estimate", "health", "drift"}, optional
-        What travels with the model for a board. Default: health and drift, and up to `FEW` inputs the estimate.
+    training : Training, optional
+        Rows, past, sections and seed count. With a column of times rows must be in its order: it gives rates per time,
+        and gaps that no history crosses. Labels must be left out. On `holdout` false alarms are counted. Sections are
+        by default health and drift, and up to `FEW` inputs the estimate.
     options : DetectorOptions, optional
     progress : callable, optional
         ``progress(done, all, text)``.
@@ -104,21 +90,21 @@ def train_detector(
         Rows out of order, too few for the rate, nothing to watch or to predict from, text where numbers belong.
     """
     table = open_table(data)
-    check_sections(sections, None)
+    training = training or Training()
     options = options or DetectorOptions()
-    check_numbers(1, holdout)
+    time = training.rows.time
     everything = not watch or list(watch) == ["all"]
     chosen = [] if everything else table.expand(watch, "--watch")
     if time in chosen:
         raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
-    read = {*readable_columns(table, time, inputs, drop), *chosen}
+    read = {*readable_columns(table, training), *chosen}
     columns = [name for name in table.columns if name in read]
     watched = columns if everything else chosen
-    rows, notes = in_order(table, columns, time, holdout)
+    rows, notes = in_order(table, columns, time, training.rows.holdout)
     step = _step(rows)
     if options.rate is not None and options.rate.per != "row" and step is None:
         raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
-    design = Design(tuple(columns), (), {}, {}).deriving(expand(past, table, columns))
+    design = Design(tuple(columns), (), {}, {}).deriving(expand(training.past, table, columns))
     check_size(design, blocked(rows.kept, 2), 1)
 
     def blocks(first: int, last: int) -> Iterator[Array]:
@@ -148,16 +134,14 @@ def train_detector(
     about = {
         **fit.model.provenance,
         "data": data_facts(table, rows),
-        "seed": seed,
+        "seed": training.seed,
         "score_quantiles": score_quantiles(fit.scores),
         "options": {
-            "time": time, "inputs": list(inputs), "drop": list(drop), "watch": list(watch), "holdout": holdout,
-            "sections": None if sections is None else list(sections),
-            "past": [[one.kind, one.length, list(one.columns)] for one in past],
-            "rate": None if options.rate is None else str(options.rate), "cv": options.cv, "gap": options.gap,
+            **training.to_json(), "watch": list(watch), "cv": options.cv, "gap": options.gap,
+            "rate": None if options.rate is None else str(options.rate),
         },
     }  # fmt: skip
-    model = _with_sections(table, fit, rows, sections)
+    model = _with_sections(table, fit, rows, training.sections)
     held = None
     if rows.kept < rows.used:
         held = _held(model, table, rows, step)

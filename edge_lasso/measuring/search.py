@@ -25,7 +25,7 @@ from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.missing import with_estimate
 from edge_lasso.training.models import provenance, to_model
-from edge_lasso.training.train_table import design_of
+from edge_lasso.training.outline import design_of
 from edge_lasso_devices.boards import Board, targets
 from edge_lasso_runtime.model import Model
 

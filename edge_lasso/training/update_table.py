@@ -27,7 +27,8 @@ from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.missing import errors_of
 from edge_lasso.training.model_sections import with_sections
 from edge_lasso.training.models import provenance, to_model
-from edge_lasso.training.train_table import TrainResult, design_of, training
+from edge_lasso.training.outline import design_of, update_facts
+from edge_lasso.training.train_table import TrainResult
 from edge_lasso_runtime.model import Model
 
 SMALL, LARGE = 0.5, 1.5
@@ -96,7 +97,7 @@ def update_table(
     made = provenance(fits, folds, options)
     made["seed"] = about["seed"]
     made["data"] = _together(about["data"], table, rows, forget)
-    folds.about = training(design, about["degree"], about["time"], options, made, about["seed"])
+    folds.about = update_facts(design, about["degree"], about["time"], options, made)
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
     model = to_model(fits, inputs, design.columns, design.terms, made)
     rows = with_breaks(rows)

@@ -16,6 +16,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.estimators.classifier import LassoClassifier
 from edge_lasso.paths.logistic import LogisticSolver, Rows
 from edge_lasso.training import train_classes as module
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso_runtime import load, predict
 
@@ -177,7 +178,7 @@ def test_three_classes_from_a_table(tmp_path, monkeypatch, capsys):
 def test_more_rows_than_memory_give_the_exact_solution_on_all(room):
     options = module.TrainOptions(refit=False)
     kept = pandas.concat([room] * 8, ignore_index=True)
-    found = train_classes(kept, "Occupancy", drop=["date", "day"], options=options, in_memory=5000)
+    found = train_classes(kept, "Occupancy", Training.of(drop=["date", "day"], method=options), in_memory=5000)
     assert found.model.provenance["data"]["rows_that_chose"] == 1000 < len(kept)
     names = list(found.model.columns)
     X = kept[names].to_numpy(dtype=float)

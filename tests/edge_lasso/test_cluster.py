@@ -13,6 +13,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.statistics import cluster as cluster_module
 from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso.training.train_table import train_table
 
@@ -80,10 +81,10 @@ def same(a, b):
 ], ids=["times and categories", "degree 2", "K-fold"])  # fmt: skip
 def test_the_same_model_as_on_one_machine(tmp_path, running, kind, options):
     path = kind(tmp_path / "d" if kind is folder else tmp_path, readings(offset=100.0).assign(empty=np.nan))
-    alone = train_table(path, "y", **options)
+    alone = train_table(path, "y", Training.of(**options))
     seen = []
     progress = lambda *what: seen.append(what)  # noqa: E731
-    together = train_table(path, "y", cluster=running.scheduler_address, progress=progress, **options)
+    together = train_table(path, "y", Training.of(cluster=running.scheduler_address, **options), progress=progress)
     same(together, alone)
     wanted = [note.split(" (first")[0] for note in alone.notes if "put in the order" not in note]
     assert [note.split(" (first")[0].replace("; all are used", "") for note in together.notes] == wanted
@@ -103,15 +104,17 @@ def test_a_killed_worker_costs_time_and_nothing_else(tmp_path, running):
             os.kill(killed[0], signal.SIGKILL)
 
     options = {"time": "time", "categorical": ["kind"]}
-    together = train_table(path, "y", cluster=running.scheduler_address, progress=kill, **options)
+    together = train_table(path, "y", Training.of(cluster=running.scheduler_address, **options), progress=kill)
     assert killed
-    same(together, train_table(path, "y", **options))
+    same(together, train_table(path, "y", Training.of(**options)))
 
 
 def test_a_cluster_of_its_own(tmp_path):
     path = folder(tmp_path, readings(3000), 2)
     options = {"drop": ["time", "kind"]}
-    same(train_table(path, "y", cluster="local", **options), train_table(path, "y", **options))
+    same(
+        train_table(path, "y", Training.of(cluster="local", **options)), train_table(path, "y", Training.of(**options))
+    )
 
 
 def test_what_a_cluster_cannot_do(tmp_path, running, monkeypatch):
@@ -121,24 +124,24 @@ def test_what_a_cluster_cannot_do(tmp_path, running, monkeypatch):
     path = folder(tmp_path / "d", table)
     for where in ("tcp://127.0.0.1:1", "nonsense://x"):
         with pytest.raises(DataError, match=f"^--cluster: no Dask scheduler answers at '{where}'; give an address"):
-            train_table(path, "y", drop=["time", "kind"], cluster=where)
+            train_table(path, "y", Training.of(drop=["time", "kind"], cluster=where))
     with pytest.raises(DataError, match=r"^--cluster reads files, which every worker can see; give a path$"):
-        train_table(table, "y", cluster=address)
+        train_table(table, "y", Training.of(cluster=address))
     with pytest.raises(DataError, match=r"^--cluster and --holdout do not go together"):
-        train_table(path, "y", cluster=address, holdout=0.2)
+        train_table(path, "y", Training.of(cluster=address, holdout=0.2))
     with pytest.raises(
         DataError, match=r"^column 'kind' holds '\w+' \(line \d+ of \d.csv\), which is not a number; declare it"
     ):
-        train_table(path, "y", drop=["time"], cluster=address)
+        train_table(path, "y", Training.of(drop=["time"], cluster=address))
     with pytest.raises(DataError, match=r"^column 'kind' holds .* a target of a regression must hold numbers$"):
-        train_table(path, "kind", drop=["time"], cluster=address)
+        train_table(path, "kind", Training.of(drop=["time"], cluster=address))
     backwards = folder(tmp_path / "b", table[::-1])
     with pytest.raises(DataError, match=r"^--cluster needs rows in the order of 'time'; sort them, or train without"):
-        train_table(backwards, "y", time="time", drop=["kind"], cluster=address)
+        train_table(backwards, "y", Training.of(time="time", drop=["kind"], cluster=address))
     with pytest.raises(DataError, match=r"^--time: no value of column 'kind' is a time, the first is"):
-        train_table(path, "y", time="kind", drop=["time"], cluster=address)
+        train_table(path, "y", Training.of(time="kind", drop=["time"], cluster=address))
     with pytest.raises(DataError, match=r"^target 'nothing' has no readings in the 15000 rows of n$"):
-        train_table(folder(tmp_path / "n", table.assign(nothing=np.nan)), "nothing", cluster=address)
+        train_table(folder(tmp_path / "n", table.assign(nothing=np.nan)), "nothing", Training.of(cluster=address))
 
 
 def test_dask_is_not_installed(tmp_path, monkeypatch):
@@ -146,7 +149,7 @@ def test_dask_is_not_installed(tmp_path, monkeypatch):
     with pytest.raises(
         DataError, match=r"^--cluster needs Dask; install it with: pip install 'edge-lasso\[cluster\]'$"
     ):
-        train_table(folder(tmp_path, readings(500)), "y", drop=["time", "kind"], cluster="local")
+        train_table(folder(tmp_path, readings(500)), "y", Training.of(drop=["time", "kind"], cluster="local"))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -156,11 +159,10 @@ def test_a_classifier_is_the_one_of_one_machine(tmp_path, running, classes):
     table.loc[::50, "on"] = None
     path = folder(tmp_path, table.drop(columns=["y", "time"]))
     options = TrainOptions(max_inputs=4, alphas=15)
-    here = train_classes(path, "on", categorical=["kind"], class_weight="balanced", options=options, in_memory=20_000)
-    there = train_classes(
-        path, "on", categorical=["kind"], class_weight="balanced", options=options, in_memory=20_000,
-        cluster=running.scheduler_address,
-    )  # fmt: skip
+    here = train_classes(
+        path, "on", Training.of(categorical=["kind"], method=options), class_weight="balanced", in_memory=20_000
+    )
+    there = train_classes(path, "on", Training.of(categorical=["kind"], method=options, cluster=running.scheduler_address), class_weight="balanced", in_memory=20_000)  # fmt: skip
     assert here.model.provenance["data"]["rows_that_chose"] < here.model.provenance["data"]["rows"] == 11_760
     assert [one.name for one in there.model.inputs] == [one.name for one in here.model.inputs]
     assert there.fit.alpha == here.fit.alpha

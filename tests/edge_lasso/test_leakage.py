@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 
 
@@ -24,7 +25,9 @@ def table(n=3000, seed=0, **columns):
 
 
 def notes(data, **options):
-    return [note for note in train_table(data, "y", time="time", **options).notes if "leave it out" in note]
+    return [
+        note for note in train_table(data, "y", Training.of(time="time", **options)).notes if "leave it out" in note
+    ]
 
 
 def test_honest_inputs_are_not_named():

@@ -11,6 +11,7 @@ from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import predict_table
 from edge_lasso.tables.series import lags
 from edge_lasso.training.missing import estimate_section, held_out_errors, missing_losses, with_estimate
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, loads, predict
 from edge_lasso_runtime.step import interval, start, step
@@ -42,7 +43,7 @@ def errors(x, y, lost):
 
 def test_the_cost_of_a_missing_input_is_that_of_refitting_without_it():
     table = plant()
-    result = train_table(table, "y", cv=0, options=PLAIN)
+    result = train_table(table, "y", Training.of(cv=0, method=PLAIN))
     section = result.model.sections["estimate/1"]
     x, y = np.column_stack([table[f"s{j}"] for j in range(5)]), table["y"].to_numpy()
     assert section["residual"][0] == pytest.approx(errors(x, y, [])[0], rel=1e-6)
@@ -58,7 +59,7 @@ def test_the_cost_of_a_missing_input_is_that_of_refitting_without_it():
 def test_a_board_with_a_missing_input_errs_as_predicted():
     whole = plant(6000)
     table, fresh = whole.slice(0, 3000), whole.slice(3000)
-    model = loads(dumps(train_table(table, "y", options=ALL).model))
+    model = loads(dumps(train_table(table, "y", Training.of(method=ALL)).model))
     x, y = np.column_stack([fresh[f"s{j}"] for j in range(5)]), fresh["y"].to_numpy()
     section = model.sections["estimate/1"]
     for j in range(5):
@@ -75,8 +76,8 @@ def test_a_board_with_a_missing_input_errs_as_predicted():
 
 
 def test_a_sensor_and_its_copy_replace_each_other():
-    model = loads(dumps(train_table(plant(twin=True), "y", cv=0, options=PLAIN).model))
-    folds = train_table(plant(twin=True), "y", cv=0, options=PLAIN).folds
+    model = loads(dumps(train_table(plant(twin=True), "y", Training.of(cv=0, method=PLAIN)).model))
+    folds = train_table(plant(twin=True), "y", Training.of(cv=0, method=PLAIN)).folds
     first = model.inputs[0]
     both = (first, first.replace(name="s0b", column=5), *model.inputs[1:])
     moved = tuple(
@@ -98,7 +99,7 @@ def test_a_lost_sensor_takes_what_is_computed_from_it_along():
     for t in range(1, 2000):
         u[t] = 0.8 * u[t - 1] + rng.normal()
     y = u + 2.0 * np.r_[0.0, u[:-1]] + 0.5 * v + 0.3 * rng.normal(size=2000)
-    model = train_table(pa.table({"u": u, "v": v, "y": y}), "y", past=lags(1, ["u"]), options=ALL).model
+    model = train_table(pa.table({"u": u, "v": v, "y": y}), "y", Training.of(past=lags(1, ["u"]), method=ALL)).model
     assert [one.name for one in model.inputs] == ["u", "v", "u.lag1"]
     losses = missing_losses(model)
     assert losses["u"][0] > 5.0 * losses["u.lag1"][0]
@@ -112,7 +113,7 @@ def test_the_output_does_not_estimate_its_own_inputs():
     y, v = np.zeros(2000), rng.normal(size=2000)
     for t in range(1, 2000):
         y[t] = 0.8 * y[t - 1] + v[t] + 0.3 * rng.normal()
-    model = train_table(pa.table({"v": v, "y": y}), "y", inputs=["v", "y"], past=lags(1), options=ALL).model
+    model = train_table(pa.table({"v": v, "y": y}), "y", Training.of(inputs=["v", "y"], past=lags(1), method=ALL)).model
     names = [one.name for one in model.inputs]
     at = names.index("y")
     section, k = model.sections["estimate/1"], len(names)
@@ -125,7 +126,7 @@ def test_the_output_does_not_estimate_its_own_inputs():
 
 def test_pruning_computes_the_section_anew():
     table = plant()
-    result = train_table(table, "y", options=ALL)
+    result = train_table(table, "y", Training.of(method=ALL))
     small = prune(result.model, result.folds, max_inputs=3)
     kept = [int(one.name[1:]) for one in small.inputs]
     assert len(kept) == 3
@@ -144,7 +145,7 @@ def test_several_outputs_have_each_their_own():
     table = table.append_column("z", pa.array(table["s1"].to_numpy() - table["s2"].to_numpy()))
     rng = np.random.default_rng(3)
     table = table.set_column(6, "z", pa.array(table["z"].to_numpy() + rng.normal(size=3000)))
-    result = train_table(table, ["y", "z"], options=ALL)
+    result = train_table(table, ["y", "z"], Training.of(method=ALL))
     section = result.model.sections["estimate/1"]
     assert section["residual"] == pytest.approx([0.16, 1.0], rel=0.1)
     assert section["loss"] == estimate_section(result.model, result.folds, section["residual"])["loss"]
@@ -158,21 +159,23 @@ def test_what_cannot_be_estimated_is_said():
         ({"degree": 2}, "it has products of inputs"),
         ({"inputs": ["s1"]}, "it has 1 input of numbers; 2 to 64 are possible"),
     ):
-        assert "estimate/1" not in train_table(plant(), "y", **options).model.sections
+        assert "estimate/1" not in train_table(plant(), "y", Training.of(**options)).model.sections
         with pytest.raises(DataError, match=message):
-            train_table(plant(), "y", sections=["estimate"], **options)
+            train_table(plant(), "y", Training.of(sections=["estimate"], **options))
     with pytest.raises(DataError, match="its 5 inputs were seen in 15 rows only"):
-        train_table(plant(15), "y", sections=["estimate"], cv=0, options=PLAIN)
+        train_table(plant(15), "y", Training.of(sections=["estimate"], cv=0, method=PLAIN))
     with pytest.raises(DataError, match="'status' is unknown; allowed are estimate, health, drift, or none"):
-        train_table(plant(), "y", sections=["status"])
-    assert train_table(plant(), "y", sections=[]).model.sections == {}
+        train_table(plant(), "y", Training.of(sections=["status"]))
+    assert train_table(plant(), "y", Training.of(sections=[])).model.sections == {}
 
 
 @pytest.mark.parametrize("past", [(), lags(1, ["s0", "s1"])], ids=["no past", "lags"])
 @pytest.mark.parametrize("policy", ["extrapolate", "clamp"])
 def test_a_table_is_predicted_as_a_board_would_row_by_row(tmp_path, policy, past):
     table = plant(2000)
-    model = train_table(table, "y", holdout=0.3, interval=0.9, past=past, sections=["estimate"], options=ALL)
+    model = train_table(
+        table, "y", Training.of(holdout=0.3, interval=0.9, past=past, sections=["estimate"], method=ALL)
+    )
     model = model.model.replace(policy=policy)
     x = np.column_stack([table[f"s{j}"] for j in range(5)])[:300] * 1.5
     x[np.random.default_rng(1).random(x.shape) < 0.4] = np.nan

@@ -9,6 +9,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.tables.series import lags
 from edge_lasso.training.normal_rows import MOST_SAMPLES, bins, page_hinkley
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso.training.update_table import update_table
 from edge_lasso_runtime import dumps, loads
@@ -39,7 +40,7 @@ def rows_of(table):
 
 def test_the_training_rows_are_in_order_and_their_parts_are_those_stated():
     table = plant()
-    model = loads(dumps(train_table(table, "y", time="time").model))
+    model = loads(dumps(train_table(table, "y", Training.of(time="time")).model))
     state = start(model)
     seen = set()
     for row in rows_of(table):
@@ -57,8 +58,8 @@ def test_the_training_rows_are_in_order_and_their_parts_are_those_stated():
 def test_longest_runs_and_largest_steps_skip_gaps_in_readings_but_not_in_time():
     minutes = np.concatenate([np.arange(110), np.arange(500, 2390)])
     table = plant(minutes=minutes)
-    whole = train_table(plant(), "y", time="time").model.sections["health/1"]["readings"]
-    cut = train_table(table, "y", time="time").model.sections["health/1"]["readings"]
+    whole = train_table(plant(), "y", Training.of(time="time")).model.sections["health/1"]["readings"]
+    cut = train_table(table, "y", Training.of(time="time")).model.sections["health/1"]["readings"]
     a = table["a"].to_numpy()
     known = a[~np.isnan(a)]
     edges = np.flatnonzero(np.diff(known, prepend=np.nan, append=np.nan))
@@ -70,7 +71,7 @@ def test_longest_runs_and_largest_steps_skip_gaps_in_readings_but_not_in_time():
 
 def test_a_stuck_sensor_a_jump_and_a_moved_world_are_noticed():
     table = plant()
-    model = loads(dumps(train_table(table, "y", time="time").model))
+    model = loads(dumps(train_table(table, "y", Training.of(time="time")).model))
     state, faults = start(model), []
     for row in rows_of(plant(600, seed=1)):
         moved = {**row, "b": row["b"] + 3.0}
@@ -92,8 +93,8 @@ def test_rows_held_out_are_not_looked_at():
     b[1700:] = 1e6
     late = table.set_column(2, "b", [b])
     for name in ("health/1", "drift/1"):
-        whole = train_table(table.slice(0, 1600), "y", time="time").model.sections[name]
-        part = train_table(late, "y", time="time", holdout=0.2).model.sections[name]
+        whole = train_table(table.slice(0, 1600), "y", Training.of(time="time")).model.sections[name]
+        part = train_table(late, "y", Training.of(time="time", holdout=0.2)).model.sections[name]
         assert part == whole
 
 
@@ -102,7 +103,7 @@ def test_large_tables_are_sampled_evenly():
     rows = 3 * MOST_SAMPLES + 5
     b = np.linspace(0.0, 1.0, rows)
     table = pa.table({"b": b, "c": rng.normal(size=rows), "y": b + 0.01 * rng.normal(size=rows)})
-    model = train_table(table, "y", sections=["drift"]).model
+    model = train_table(table, "y", Training.of(sections=["drift"])).model
     reading = model.sections["drift/1"]["readings"][0]
     assert reading["edges"] == pytest.approx(np.arange(1, 8) / 8, abs=1e-3)
     assert reading["parts"] == pytest.approx([1 / 8] * 8, abs=1e-3)
@@ -117,7 +118,7 @@ def test_bins_of_few_values():
 
 def test_sections_by_default_and_when_asked_for(tmp_path):
     table = plant()
-    names = lambda **options: list(train_table(table, "y", **options).model.sections)  # noqa: E731
+    names = lambda **options: list(train_table(table, "y", Training.of(**options)).model.sections)  # noqa: E731
     everything = ["health/1", "drift/1", "estimate/1"]
     assert names(drop=["time"]) == ["estimate/1"]
     assert names(time="time") == everything
@@ -125,15 +126,15 @@ def test_sections_by_default_and_when_asked_for(tmp_path):
     assert names(time="time", sections=["health"]) == ["health/1"]
     assert names(drop=["time"], sections=["drift"]) == ["drift/1"]
     mixed = table.take(np.random.default_rng(0).permutation(2000))
-    assert list(train_table(mixed, "y", time="time").model.sections) == ["drift/1", "estimate/1"]
+    assert list(train_table(mixed, "y", Training.of(time="time")).model.sections) == ["drift/1", "estimate/1"]
     with pytest.raises(
         DataError, match="health compares each reading with the one before, and the rows are not in the"
     ):
-        train_table(mixed, "y", time="time", sections=["health"])
+        train_table(mixed, "y", Training.of(time="time", sections=["health"]))
 
 
 def test_pruning_forgets_the_readings_that_are_gone():
-    result = train_table(plant(), "y", time="time")
+    result = train_table(plant(), "y", Training.of(time="time"))
     small = prune(result.model, result.folds, max_inputs=1)
     (name,) = [one.name for one in small.inputs]
     for key in ("health/1", "drift/1"):
@@ -145,7 +146,7 @@ def test_pruning_forgets_the_readings_that_are_gone():
 
 def test_an_update_describes_the_new_rows(tmp_path):
     table = plant()
-    first = train_table(table.slice(0, 1500), "y", time="time")
+    first = train_table(table.slice(0, 1500), "y", Training.of(time="time"))
     first.folds.save(tmp_path / "s.npz")
     second = update_table(FoldStatistics.load(tmp_path / "s.npz"), table.slice(1500))
     assert list(second.model.sections) == list(first.model.sections)
@@ -157,7 +158,7 @@ def test_a_model_without_inputs_has_nothing_to_watch():
     table = pa.table(
         {"time": START + np.arange(300) * np.timedelta64(60, "s"), "a": rng.normal(size=300), "y": rng.normal(size=300)}
     )
-    model = train_table(table, "y", time="time").model
+    model = train_table(table, "y", Training.of(time="time")).model
     assert not model.inputs
     assert model.sections["health/1"] == {"readings": []}
     result, _ = step(model, start(model), {"y": 1.0})

@@ -21,6 +21,7 @@ from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.show import importance
 from edge_lasso.tables.series import lags
 from edge_lasso.training.missing import missing_losses
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso.training.train_table import train_table
 from edge_lasso.verifying.certificate import Certificate, Execution
@@ -50,7 +51,7 @@ def result():
     X = rng.normal(10.0, 3.0, (400, 8))
     columns = {name: X[:, j] for j, name in enumerate([EVIL, "a_very_long_name.of_a_sensor.PM2.5", *"cdefgh"])}
     columns["y & z"] = X[:, 0] - 2.0 * X[:, 1] + rng.normal(0.0, 1.0, 400)
-    return train_table(pa.table(columns), "y & z", holdout=0.3)
+    return train_table(pa.table(columns), "y & z", Training.of(holdout=0.3))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_a_classifier_is_told_by_who_is_taken_for_whom(tmp_path, result):
     X = rng.normal(size=(600, 4))
     labels = np.array(["<low>", "middle", "high"])[np.digitize(X[:, 0] + 0.5 * rng.normal(size=600), [-0.5, 0.5])]
     table = pandas.DataFrame(X, columns=list("abcd")).assign(level=labels)
-    made = train_classes(table, "level", options=TrainOptions(alphas=10), holdout=0.2)
+    made = train_classes(table, "level", Training.of(method=TrainOptions(alphas=10), holdout=0.2))
     save(made.model, tmp_path / "m.json")
     page = render(collect(tmp_path / "m.json", table))
     assert "<h1>level from" in page
@@ -189,7 +190,7 @@ def test_how_firm_a_model_is(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 4))
     table = pandas.DataFrame(X, columns=list("abcd")).assign(y=X[:, 0] + 0.3 * rng.normal(size=800))
-    made = train_table(table, "y", holdout=0.4, interval=0.9, stability=10, bootstrap=50)
+    made = train_table(table, "y", Training.of(holdout=0.4, interval=0.9, stability=10, bootstrap=50))
     save(made.model, tmp_path / "m.json")
     page = render(collect(tmp_path / "m.json"))
     assert "How firm it is" in page
@@ -211,7 +212,11 @@ def stream(n, seed=0):
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory):
     folder = tmp_path_factory.mktemp("detector")
-    found = train_detector(stream(1500), time="time", holdout=0.2, past=lags(1), options=DetectorOptions(max_coefs=12))
+    found = train_detector(
+        stream(1500),
+        training=Training.of(time="time", holdout=0.2, past=lags(1)),
+        options=DetectorOptions(max_coefs=12),
+    )
     save(found.model, folder / "d.json")
     return folder / "d.json"
 

@@ -10,6 +10,7 @@ from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import group_folds as row_labels
 from edge_lasso.statistics.folds import forward_chain
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 
 
@@ -27,7 +28,7 @@ def table(rows=400, groups=8, seed=0):
 
 def test_every_fold_holds_whole_groups():
     data, at = table()
-    result = train_table(data, "y", group="site", drop=["spot"])
+    result = train_table(data, "y", Training.of(group="site", drop=["spot"]))
     assert len(result.folds.splits) == 8
     assert "site" not in result.folds.columns
     for train, test in result.folds.splits:
@@ -38,20 +39,20 @@ def test_every_fold_holds_whole_groups():
 
 def test_the_error_between_groups_is_larger_than_within():
     data, _ = table()
-    within = train_table(data, "y", drop=["spot", "site"]).fits[0].cv_error
-    between = train_table(data, "y", group="site", drop=["spot"]).fits[0].cv_error
+    within = train_table(data, "y", Training.of(drop=["spot", "site"])).fits[0].cv_error
+    between = train_table(data, "y", Training.of(group="site", drop=["spot"])).fits[0].cv_error
     assert between > within
 
 
 def test_many_groups_share_folds(monkeypatch):
     monkeypatch.setattr(row_labels, "ALONE_UP_TO", 5)
     data, _ = table()
-    assert len(train_table(data, "y", group="site", cv=3).folds.splits) == 3
+    assert len(train_table(data, "y", Training.of(group="site", cv=3)).folds.splits) == 3
 
 
 def test_segments_tell_where_the_model_is_wrong():
     data, _ = table(rows=600, groups=3)
-    result = train_table(data, "y", drop=["spot"], inputs=["x*"], holdout=0.5, segment="site")
+    result = train_table(data, "y", Training.of(drop=["spot"], inputs=["x*"], holdout=0.5, segment="site"))
     found = result.model.provenance["segments"]
     held = result.held
     error = (held.prediction - held.truth)[:, 0]
@@ -67,7 +68,7 @@ def test_a_gap_keeps_blocks_apart():
     data, _ = table()
     columns = {name: data[name] for name in data.column_names if name != "site"}
     timed = pa.table({**columns, "time": np.arange(400)})
-    folds = train_table(timed, "y", time="time", gap=10).folds
+    folds = train_table(timed, "y", Training.of(time="time", gap=10)).folds
     assert folds.splits == forward_chain(400, 5, 10).splits
     assert sum(part.rows for part in folds.parts) == 400
 
@@ -85,12 +86,12 @@ def test_a_gap_keeps_blocks_apart():
 )
 def test_bad_input(options, said):
     with pytest.raises(DataError, match=said):
-        train_table(table()[0], "y", **options)
+        train_table(table()[0], "y", Training.of(**options))
 
 
 def test_one_group_is_too_few():
     with pytest.raises(DataError, match="has 1 group in the rows trained on"):
-        train_table(table(groups=1)[0], "y", group="site")
+        train_table(table(groups=1)[0], "y", Training.of(group="site"))
 
 
 def test_the_command(tmp_path, monkeypatch, capsys):

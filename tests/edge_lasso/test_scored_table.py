@@ -16,6 +16,7 @@ from edge_lasso.predicting.board_rows import BoardRows
 from edge_lasso.predicting.scores import Scorer, scores
 from edge_lasso.tables import tables
 from edge_lasso.tables.series import lags
+from edge_lasso.training.options import Training
 from edge_lasso_runtime.step import start, step
 
 NAMES = [f"s{j}" for j in range(6)]
@@ -36,7 +37,9 @@ def plant(n, seed=0, holes=0.0):
 @functools.cache
 def trained(lag=1, chart="both", smoothing=0.2, own_past=False, **more):
     options = DetectorOptions(max_coefs=14, own_past=own_past, chart=ChartOptions(chart, 0.2, smoothing, **more))
-    return train_detector(plant(1200), time="time", past=lags(lag) if lag else [], options=options).model
+    return train_detector(
+        plant(1200), training=Training.of(time="time", past=lags(lag) if lag else []), options=options
+    ).model
 
 
 def with_estimate(model, table):

@@ -13,6 +13,7 @@ from edge_lasso.measuring.measurement import Measurement
 from edge_lasso.measuring.search import COSTS, knee, search, sized_models
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.reporting.show_search import show_front
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_devices.boards import load_board
 from edge_lasso_runtime import load
@@ -52,7 +53,7 @@ def test_models_of_growing_size_err_less(statistics):
 
 
 def test_missing_inputs_are_estimated_as_a_trained_model_does(table, statistics):
-    trained = train_table(table, "y", options=TrainOptions(select="min", max_inputs=4)).model
+    trained = train_table(table, "y", Training.of(method=TrainOptions(select="min", max_inputs=4))).model
     found = {len(model.inputs): model for model, _ in sized_models(statistics, 4)}
     assert found[4].sections["estimate/1"] == trained.sections["estimate/1"]
     assert not found[1].sections

@@ -16,6 +16,7 @@ from edge_lasso.tables.derived_columns import History, stream_name
 from edge_lasso.tables.series import Past, expand, lags, parse_past, series
 from edge_lasso.tables.survey import survey
 from edge_lasso.tables.tables import model_rows, open_table
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso.training.train_table import train_table
 from edge_lasso.training.update_table import update_table
@@ -86,7 +87,7 @@ def plant(rows=600, seed=0, minutes=None):
 
 
 def test_a_lag_is_found_and_its_source_is_kept():
-    result = train_table(plant(), "y", time="time", past=lags(3), holdout=0.2)
+    result = train_table(plant(), "y", Training.of(time="time", past=lags(3), holdout=0.2))
     model = result.model
     assert [one.name for one in model.inputs] == ["u", "u.lag2"]
     assert model.inputs[1].stream == ("lag", "u", 2)
@@ -123,16 +124,16 @@ def test_the_targets_own_past_is_used_when_it_is_named():
     for t in range(1, 800):
         y[t] = 0.9 * y[t - 1] + rng.normal()
     table = pa.table({"y": y, "noise": rng.normal(size=800)})
-    plain = train_table(table, "y", past=lags(2)).model
+    plain = train_table(table, "y", Training.of(past=lags(2))).model
     assert "y.lag1" not in plain.columns
     for given in ({"inputs": ["y", "noise"], "past": lags(2)}, {"past": lags(2, ["y"])}):
-        model = train_table(table, "y", **given).model
+        model = train_table(table, "y", Training.of(**given)).model
         assert model.inputs[0].name == "y"
         assert model.inputs[0].stream is None
         coefs = {model.inputs[term.factors[0].input].name: term.coef for term in model.outputs[0].terms}
         assert set(coefs) <= {"y.lag1", "y.lag2"}
         assert coefs["y.lag1"] == pytest.approx(0.9, abs=0.1)
-    alone = train_table(table, "y", inputs=["y"], past=lags(1)).model
+    alone = train_table(table, "y", Training.of(inputs=["y"], past=lags(1))).model
     assert alone.columns == ("y", "y.lag1")
 
 
@@ -141,7 +142,7 @@ def test_categories_and_the_past_go_together(tmp_path):
     mode = np.random.default_rng(1).choice(["off", "on"], table.num_rows)
     y = table["y"].to_numpy() + 3.0 * (mode == "on")
     table = pa.table({"mode": mode, **{name: table[name] for name in ("time", "u", "v")}, "y": y})
-    model = train_table(table, "y", time="time", categorical=["mode"], past=lags(2), cv=3).model
+    model = train_table(table, "y", Training.of(time="time", categorical=["mode"], past=lags(2), cv=3)).model
     assert [one.name for one in model.inputs] == ["mode", "u", "u.lag2"]
     predict_table(model, table, tmp_path / "p.csv")
     predicted = pyarrow.csv.read_csv(tmp_path / "p.csv")["y"].to_numpy()
@@ -151,7 +152,7 @@ def test_categories_and_the_past_go_together(tmp_path):
 def test_no_derived_input_reaches_across_a_gap():
     minutes = np.concatenate([np.arange(300), np.arange(320, 620)])
     table = plant(minutes=minutes)
-    result = train_table(table, "y", time="time", past=lags(2))
+    result = train_table(table, "y", Training.of(time="time", past=lags(2)))
     assert any("1 gap in 'time' longer than the typical step of 60 s" in note for note in result.notes)
     missing = dict(zip(result.folds.columns, result.folds.total.missing.tolist(), strict=True))
     assert missing == {"u": 0, "v": 0, "u.lag1": 2, "v.lag1": 2, "u.lag2": 4, "v.lag2": 4}
@@ -164,7 +165,7 @@ def test_a_row_without_a_time_or_a_target_still_has_its_place():
     y = table["y"].to_numpy().copy()
     y[50] = np.nan
     table = table.set_column(0, "time", [times]).set_column(3, "y", [y])
-    result = train_table(table, "y", time="time", past=lags(2))
+    result = train_table(table, "y", Training.of(time="time", past=lags(2)))
     missing = dict(zip(result.folds.columns, result.folds.total.missing.tolist(), strict=True))
     assert missing["u.lag2"] == 4  # two at the start, two after row 101; none after the row without a target
     assert result.folds.total.rows == 298
@@ -195,7 +196,7 @@ def without_order(table):
 )
 def test_what_is_no_series_is_refused(table, past, message):
     with pytest.raises(DataError, match=message):
-        train_table(table, "y", time="time", past=past)
+        train_table(table, "y", Training.of(time="time", past=past))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_what_is_no_series_is_refused(table, past, message):
 )
 def test_what_does_not_go_with_lags_is_refused(options, message):
     with pytest.raises(DataError, match=message):
-        train_table(plant(), "y", past=lags(2), **options)
+        train_table(plant(), "y", Training.of(past=lags(2), **options))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_options_as_typed():
 
 def test_new_rows_continue_with_the_same_derived_inputs(tmp_path):
     table = plant(900)
-    first = train_table(table.slice(0, 600), "y", time="time", past=lags(2))
+    first = train_table(table.slice(0, 600), "y", Training.of(time="time", past=lags(2)))
     first.folds.save(tmp_path / "s.npz")
     result = update_table(FoldStatistics.load(tmp_path / "s.npz"), table.slice(600))
     assert [one.name for one in result.model.inputs] == ["u", "u.lag2"]
@@ -246,7 +247,7 @@ def test_new_rows_continue_with_the_same_derived_inputs(tmp_path):
 
 def test_a_file_is_predicted_in_its_order(tmp_path):
     table = plant(300)
-    model = train_table(table, "y", time="time", past=lags(2)).model
+    model = train_table(table, "y", Training.of(time="time", past=lags(2))).model
     pa.csv.write_csv(table, tmp_path / "plant.csv")
     predict_table(model, tmp_path / "plant.csv", tmp_path / "out.csv")
     found = pa.csv.read_csv(tmp_path / "out.csv")
@@ -262,12 +263,12 @@ def test_what_is_computed_from_a_sensor_costs_what_it_costs():
         {"u": u, "v": u + 0.1 * rng.normal(size=800), "y": np.r_[0.0, u[:-1]] + 0.1 * rng.normal(size=800)}
     )
     options = {"past": lags(1), "drop": []}
-    assert [one.name for one in train_table(table, "y", **options).model.inputs] == ["u", "u.lag1"]
-    dear = train_table(table, "y", sensors=Sensors(costs={"u": 50.0}), **options).model
+    assert [one.name for one in train_table(table, "y", Training.of(**options)).model.inputs] == ["u", "u.lag1"]
+    dear = train_table(table, "y", Training.of(sensors=Sensors(costs={"u": 50.0}), **options)).model
     assert [one.name for one in dear.inputs] == ["v", "v.lag1"]
-    signed = train_table(table, "y", sensors=Sensors(signs={"u.lag1": -1, "v.lag1": -1}), **options).model
+    signed = train_table(table, "y", Training.of(sensors=Sensors(signs={"u.lag1": -1, "v.lag1": -1}), **options)).model
     assert all(term.coef < 0.0 for term in signed.outputs[0].terms)
-    grouped = train_table(table, "y", options=TrainOptions(method="group"), **options).model
+    grouped = train_table(table, "y", Training.of(method=TrainOptions(method="group"), **options)).model
     assert {one.name for one in grouped.inputs} <= {"u", "u.lag1", "v", "v.lag1"}
 
 
@@ -282,7 +283,7 @@ def classes(rows=900):
 def test_a_classifier_has_a_past_too(tmp_path):
     table = classes()
     past = [Past("difference", 2), *lags(1)]
-    result = train_classes(table, "state", time="time", past=past, holdout=0.2)
+    result = train_classes(table, "state", Training.of(time="time", past=past, holdout=0.2))
     model = loads(dumps(result.model))
     assert "p.difference2" in [one.name for one in model.inputs]
     assert set(model.sections) == {"health/1", "drift/1", "estimate/1"}
@@ -302,15 +303,17 @@ def test_a_classifier_has_a_past_too(tmp_path):
 def test_a_classifier_refuses_what_is_no_series():
     mixed = classes().take(np.random.default_rng(0).permutation(900))
     with pytest.raises(DataError, match="is earlier than the row before it"):
-        train_classes(mixed, "state", time="time", past=lags(1))
+        train_classes(mixed, "state", Training.of(time="time", past=lags(1)))
     with pytest.raises(DataError, match="--lags: 'state' is not among the inputs of numbers"):
-        train_classes(classes(), "state", time="time", past=lags(1, ["state"]))
-    assert "health/1" not in train_classes(mixed, "state", time="time").model.sections
+        train_classes(classes(), "state", Training.of(time="time", past=lags(1, ["state"])))
+    assert "health/1" not in train_classes(mixed, "state", Training.of(time="time")).model.sections
 
 
 def test_an_hour_ahead_of_beijing(beijing):
     options = {"time": "time", "inputs": ["Dongsi.PM2.5"], "holdout": 0.3}
-    result = train_table(beijing, "Dongsi.PM2.5", past=[*lags(3), Past("mean", 24), Past("ewma", 12)], **options)
+    result = train_table(
+        beijing, "Dongsi.PM2.5", Training.of(past=[*lags(3), Past("mean", 24), Past("ewma", 12)], **options)
+    )
     model = loads(dumps(result.model))
     assert "Dongsi.PM2.5.lag1" in [one.name for one in model.inputs]
     assert result.held.quality()["r2"] > 0.94
@@ -326,7 +329,7 @@ def test_an_hour_ahead_of_beijing(beijing):
 def test_a_long_gap_in_the_hours_of_beijing(beijing):
     table = pa.csv.read_csv(beijing).select(["time", "Dongsi.PM2.5", "Tiantan.PM2.5"]).slice(0, 2000)
     cut = pa.concat_tables([table.slice(0, 900), table.slice(930)])
-    result = train_table(cut, "Dongsi.PM2.5", time="time", past=lags(24))
+    result = train_table(cut, "Dongsi.PM2.5", Training.of(time="time", past=lags(24)))
     assert any("1 gap in 'time' longer than the typical step of 3600 s" in note for note in result.notes)
     missing = dict(zip(result.folds.columns, result.folds.total.missing.tolist(), strict=True))
     assert missing["Tiantan.PM2.5.lag24"] - missing["Tiantan.PM2.5"] >= 40

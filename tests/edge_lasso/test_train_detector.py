@@ -17,6 +17,7 @@ from edge_lasso.detecting.train_detector import score_quantiles, train_detector
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.scores import scores
 from edge_lasso.tables.series import lags
+from edge_lasso.training.options import Training
 from edge_lasso_runtime import load, model_hash
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.step import start, step
@@ -177,7 +178,7 @@ def timed(row, value):
 )  # fmt: skip
 def test_bad_tables(table, message):
     with pytest.raises(DataError) as error:
-        train_detector(table, time="time", past=lags(1))
+        train_detector(table, training=Training.of(time="time", past=lags(1)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -196,14 +197,16 @@ def test_text_is_dropped_when_asked_and_says_so_otherwise(here, capsys):
 
 def test_too_few_rows_say_how_many_it_takes():
     with pytest.raises(DataError) as error:
-        train_detector(plant(), time="time", options=quick(rate=parse_rate("1/week")))
+        train_detector(plant(), training=Training.of(time="time"), options=quick(rate=parse_rate("1/week")))
     few, many = (
         int(one.replace(",", ""))
         for one in re.findall(r"takes (?:about )?([\d,]+) rows.*1\.5 (?:about )?([\d,]+)", str(error.value))[0]
     )
     assert 25_000 < few < 40_000  # 3 weeks of minutes: an upper limit at 95 %
     assert many > 5 * few
-    assert train_detector(plant(), time="time", options=quick(rate=parse_rate(0.1))).fit.threshold.kind in (
+    assert train_detector(
+        plant(), training=Training.of(time="time"), options=quick(rate=parse_rate(0.1))
+    ).fit.threshold.kind in (
         "rate",
         "limit",
     )
@@ -211,7 +214,7 @@ def test_too_few_rows_say_how_many_it_takes():
 
 def test_constant_and_empty_sensors_are_said_and_left_out():
     early = np.where(np.arange(len(plant())) < 20, plant().s4, 3.0)
-    found = train_detector(changed(s1=3.0, s3=np.nan, late=early), time="time", options=quick())
+    found = train_detector(changed(s1=3.0, s3=np.nan, late=early), training=Training.of(time="time"), options=quick())
     assert [one.name for one in found.model.outputs] == ["s0", "s2", "s4"]
     assert "'late' is constant in part of the training rows and not watched" in found.notes
     assert "'s1' is constant in training and not watched" in found.notes
@@ -220,7 +223,7 @@ def test_constant_and_empty_sensors_are_said_and_left_out():
 
 def test_a_repeated_sensor_has_no_scale_of_rounding():
     """What a copy leaves is rounding: any other arithmetic would raise alarms at its scale."""
-    found = train_detector(changed(copy=2.0 * plant().s0 + 1.0), time="time", options=quick())
+    found = train_detector(changed(copy=2.0 * plant().s0 + 1.0), training=Training.of(time="time"), options=quick())
     scales = {one["reading"]: one["scale"] for one in found.model.sections[KEY]["watched"]}
     assert 1e-7 < scales["copy"] < 1e-4
     assert found.fit.scores.mean() == pytest.approx(1.0, rel=0.05)
@@ -232,11 +235,11 @@ def test_a_repeated_sensor_has_no_scale_of_rounding():
 def test_no_history_across_a_gap():
     rows = plant(600)
     cut = rows.iloc[[*range(300), *range(330, 600)]]
-    found = train_detector(cut, time="time", past=lags(2), options=quick(own_past=True))
+    found = train_detector(cut, training=Training.of(time="time", past=lags(2)), options=quick(own_past=True))
     assert any("1 gap in 'time' longer than the typical step of 60 s" in note for note in found.notes)
-    whole = train_detector(rows, time="time", past=lags(2), options=quick(own_past=True))
+    whole = train_detector(rows, training=Training.of(time="time", past=lags(2)), options=quick(own_past=True))
     assert not any("gap" in note for note in whole.notes)
-    untimed = train_detector(cut.drop(columns="time"), past=lags(2), options=quick(own_past=True))
+    untimed = train_detector(cut.drop(columns="time"), training=Training.of(past=lags(2)), options=quick(own_past=True))
     assert any("--time would find gaps" in note for note in untimed.notes)
     assert model_hash(untimed.model) != model_hash(found.model)
 
@@ -250,13 +253,13 @@ def test_without_estimates_show_says_what_is_not_scored_meanwhile(here, capsys):
 
 
 def test_some_are_watched_and_the_others_only_read():
-    found = train_detector(plant(), ["s0", "s3"], time="time", options=quick())
+    found = train_detector(plant(), ["s0", "s3"], Training.of(time="time"), options=quick())
     assert [one.name for one in found.model.outputs] == ["s0", "s3"]
     read = {found.model.inputs[f.input].name for o in found.model.outputs for t in o.terms for f in t.factors}
     assert read - {"s0", "s3"}
-    limited = train_detector(plant(), ["s0"], time="time", inputs=["s1", "s2"], options=quick())
+    limited = train_detector(plant(), ["s0"], Training.of(time="time", inputs=["s1", "s2"]), options=quick())
     assert {one.name for one in limited.model.inputs} <= {"s0", "s1", "s2"}
-    pattern = train_detector(plant(), ["s[01]"], time="time", options=quick())
+    pattern = train_detector(plant(), ["s[01]"], Training.of(time="time"), options=quick())
     assert [one.name for one in pattern.model.outputs] == ["s0", "s1"]
 
 
@@ -284,10 +287,10 @@ def test_a_detector_is_not_pruned_and_not_updated(here, capsys):
 def test_the_file_the_workers_and_the_threads_do_not_matter(here):
     plant().to_parquet("normal.parquet")
     past = lags(1)
-    found = train_detector("normal.csv", time="time", past=past, options=quick(workers=1))
+    found = train_detector("normal.csv", training=Training.of(time="time", past=past), options=quick(workers=1))
     for data, workers, threads in (("normal.parquet", 1, None), ("normal.csv", 3, None), ("normal.csv", 2, 1)):
         with threadpool_limits(threads):
-            again = train_detector(data, time="time", past=past, options=quick(workers=workers))
+            again = train_detector(data, training=Training.of(time="time", past=past), options=quick(workers=workers))
         assert model_hash(again.model) == model_hash(found.model)
         assert again.model.provenance["score_quantiles"] == found.model.provenance["score_quantiles"]
 
@@ -298,7 +301,7 @@ def test_held_out_alarms_are_those_of_the_board(chart, rate):
     for row in (950, 1000, 1060, 1061, 1130):
         table.loc[row : row + 6, "s2"] += 3.0
     options = DetectorOptions(chart=ChartOptions(chart, 0.2, 0.3), rate=parse_rate(rate))
-    found = train_detector(table, time="time", holdout=0.3, past=lags(1), options=options)
+    found = train_detector(table, training=Training.of(time="time", holdout=0.3, past=lags(1)), options=options)
     model = found.model
     state = start(model)
     hits, onsets = [], 0

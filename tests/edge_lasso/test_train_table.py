@@ -17,6 +17,7 @@ from edge_lasso.predicting.predict_table import linear_rows
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import model_term_names
 from edge_lasso.tables.tables import model_rows
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, loads, model_hash, predict
 
@@ -59,10 +60,12 @@ def test_the_same_bytes_from_every_source(tmp_path, monkeypatch):
     for i in range(2):
         table[2500 * i : 2500 * (i + 1)].to_csv(tmp_path / "folder" / f"{i}.csv", index=False)
     sources = [table, tmp_path / "t.csv", tmp_path / "t.parquet", tmp_path / "folder"]
-    made = [train_table(source, "y", time="time").model for source in sources]
+    made = [train_table(source, "y", Training.of(time="time")).model for source in sources]
     assert len({model_hash(one) for one in made}) == 1
     first = dumps(made[1])
-    assert first == dumps(train_table(tmp_path / "t.csv", "y", time="time", options=TrainOptions(workers=2)).model)
+    assert first == dumps(
+        train_table(tmp_path / "t.csv", "y", Training.of(time="time", method=TrainOptions(workers=2))).model
+    )
     about = json.loads(first)["provenance"]
     assert about["date"] == "2023-11-14T22:13:20Z"
     assert about["data"]["sha256"] == hashlib.sha256((tmp_path / "t.csv").read_bytes()).hexdigest()
@@ -72,8 +75,8 @@ def test_the_same_bytes_from_every_source(tmp_path, monkeypatch):
 
 def test_rows_in_any_order_give_the_same_folds_and_model():
     table = frame()
-    ordered = train_table(table, "y", time="time", holdout=0.25)
-    shuffled = train_table(table.sample(frac=1.0, random_state=1), "y", time="time", holdout=0.25)
+    ordered = train_table(table, "y", Training.of(time="time", holdout=0.25))
+    shuffled = train_table(table.sample(frac=1.0, random_state=1), "y", Training.of(time="time", holdout=0.25))
     assert coefficients(shuffled.model) == pytest.approx(coefficients(ordered.model), rel=1e-9)
     assert shuffled.model.provenance["data"] == ordered.model.provenance["data"]
     assert "rows put in the order of 'time'" in shuffled.notes
@@ -91,7 +94,7 @@ def test_rows_in_any_order_give_the_same_folds_and_model():
 def test_times_that_repeat_or_cannot_be_parsed_are_reported():
     table = frame()
     table.loc[[10, 11], "time"] = ["soon", table["time"][0]]
-    result = train_table(table, "y", time="time")
+    result = train_table(table, "y", Training.of(time="time"))
     assert result.notes == [
         "1 rows without a time in 'time' left out (first: row 11, 'soon')",
         "rows put in the order of 'time'",
@@ -103,11 +106,11 @@ def test_times_that_repeat_or_cannot_be_parsed_are_reported():
 def test_rows_without_a_target_are_dropped_and_counted():
     table = frame()
     table.loc[3:12, "y"] = [np.nan, np.inf] * 5
-    result = train_table(table, "y", drop=["time"])
+    result = train_table(table, "y", Training.of(drop=["time"]))
     assert "10 rows without a target left out" in result.notes
     assert result.model.provenance["data"]["rows_without_target"] == 10
     kept = table.drop(index=range(3, 13))
-    assert coefficients(result.model) == coefficients(train_table(kept, "y", drop=["time"]).model)
+    assert coefficients(result.model) == coefficients(train_table(kept, "y", Training.of(drop=["time"])).model)
 
 
 def residual_is_orthogonal(table, model, target="y"):
@@ -129,7 +132,7 @@ def test_training_fills_gaps_as_the_board_does(degree):
     if degree == 2:
         table["y"] += 0.02 * (table["a"].fillna(0.0) * table["b"].fillna(0.0))
     options = TrainOptions(select="bic")  # chooses a refit: least squares on its terms
-    result = train_table(table, "y", drop=["time"], categorical=["kind"], degree=degree, options=options)
+    result = train_table(table, "y", Training.of(drop=["time"], categorical=["kind"], degree=degree, method=options))
     assert result.fits[0].gamma == 0.0
     residual_is_orthogonal(table, result.model)
     assert "kind = red" in coefficients(result.model)
@@ -148,7 +151,7 @@ def test_categories_predict_their_means_and_a_missing_one_is_none_of_them():
     kind = rng.integers(0, 3, size=900)
     table = pd.DataFrame({"kind": np.array(["x", "y", "z"])[kind], "noise": rng.normal(size=900)})
     table["y"] = np.array([10.0, 20.0, -5.0])[kind] + rng.normal(size=900) * 0.01
-    model = train_table(table, "y", categorical=["kind"], options=NOISELESS).model
+    model = train_table(table, "y", Training.of(categorical=["kind"], method=NOISELESS)).model
     assert model.inputs[[one.name for one in model.inputs].index("kind")].categories == ("x", "y", "z")
     for name in "xyz":
         found = predict(model, {"kind": name, "noise": 0.0}).values[0]
@@ -169,9 +172,9 @@ def test_held_out_rows_are_not_trained_on():
                 "drop": ["time"] if time is None else [],
                 "cv": cv,
                 "holdout": 0.2,
-                "options": options,
+                "method": options,
             }
-            found = [train_table(one, "y", **kwargs) for one in (table, other)]
+            found = [train_table(one, "y", Training.of(**kwargs)) for one in (table, other)]
             assert model_hash(found[0].model) == model_hash(found[1].model)
             assert found[0].held.quality()["rows"] == 120
     held = found[0].held
@@ -184,14 +187,14 @@ def test_held_out_rows_are_not_trained_on():
 
 
 def test_a_single_held_out_row_has_a_quality():
-    result = train_table(frame(20), "y", time="time", holdout=0.05, cv=2)
+    result = train_table(frame(20), "y", Training.of(time="time", holdout=0.05, cv=2))
     assert result.held.quality()["rows"] == 1
     assert loads(dumps(result.model)).provenance["held_out"]["r2"] == 0.0
 
 
 def test_several_targets():
     table = frame().assign(z=lambda t: 2.0 * t["d"] + 1.0)
-    result = train_table(table, ["y", "z"], time="time", drop=["c"])
+    result = train_table(table, ["y", "z"], Training.of(time="time", drop=["c"]))
     assert [one.name for one in result.model.outputs] == ["y", "z"]
     assert set(coefficients(result.model, 1)) == {"d"}
     assert coefficients(result.model, 1)["d"] == pytest.approx(2.0, rel=1e-6)
@@ -200,12 +203,12 @@ def test_several_targets():
 def test_columns_that_say_nothing_are_left_out_and_named():
     table = frame().assign(empty=np.nan, still=7.0, twin=lambda t: 2.0 * t["a"] + 1.0, copy=lambda t: t["y"])
     for degree in (1, 2):
-        result = train_table(table.drop(columns="copy"), "y", time="time", degree=degree)
+        result = train_table(table.drop(columns="copy"), "y", Training.of(time="time", degree=degree))
         assert "1 column without a reading left out (first: 'empty')" in result.notes
         assert any("that do not vary left out (first: 'still')" in note for note in result.notes)
         assert any("that repeat others left out" in note for note in result.notes)
         assert {one.name for one in result.model.inputs} <= set("abcd")
-    notes = train_table(table, "y", time="time").notes
+    notes = train_table(table, "y", Training.of(time="time")).notes
     assert (
         "input 'copy' has a correlation of 1.00000 with target 'y'; leave it out with --drop if it is a copy" in notes
     )
@@ -213,20 +216,22 @@ def test_columns_that_say_nothing_are_left_out_and_named():
 
 def test_row_numbers_are_no_input(root):
     path = root / "tests" / "data" / "occupancy.txt"
-    result = train_table(path, "Temperature", time="date")
+    result = train_table(path, "Temperature", Training.of(time="date"))
     assert "row" not in result.model.columns
     assert result.notes[0].startswith("column 'row' has no name in the file; it seems to count the rows")
-    asked = train_table(path, "Temperature", time="date", inputs=["row", "Light"])
+    asked = train_table(path, "Temperature", Training.of(time="date", inputs=["row", "Light"]))
     assert asked.model.columns == ("row", "Light")
 
 
 def test_patterns_choose_and_drop_columns():
-    result = train_table(frame(), "y", inputs=["[a-d]"], drop=["b", "c*"])
+    result = train_table(frame(), "y", Training.of(inputs=["[a-d]"], drop=["b", "c*"]))
     assert result.model.columns == ("a", "d")
 
 
 def test_noise_is_not_chosen(root):
-    result = train_table(root / "tests" / "data" / "appliances.csv", "RH_1", time="date", drop=["Appliances", "lights"])
+    result = train_table(
+        root / "tests" / "data" / "appliances.csv", "RH_1", Training.of(time="date", drop=["Appliances", "lights"])
+    )
     assert {"rv1", "rv2"} <= set(result.model.columns)
     assert not {"rv1", "rv2"} & {one.name for one in result.model.inputs}
     assert result.fits[0].cv_error < 0.3 * result.fits[0].cv_null
@@ -234,7 +239,9 @@ def test_noise_is_not_chosen(root):
 
 def test_the_failed_sensor_is_rebuilt_from_six_inputs(beijing):
     options = TrainOptions(max_inputs=6, workers=2)
-    result = train_table(beijing, "Dongsi.PM2.5", time="time", drop=["Dongsi.*"], holdout=0.3, options=options)
+    result = train_table(
+        beijing, "Dongsi.PM2.5", Training.of(time="time", drop=["Dongsi.*"], holdout=0.3, method=options)
+    )
     assert result.held.quality()["rows"] == 10_295
     assert result.held.quality()["r2"] >= 0.961
     assert len(result.model.inputs) <= 6
@@ -242,7 +249,7 @@ def test_the_failed_sensor_is_rebuilt_from_six_inputs(beijing):
 
 
 def test_options_and_statistics_are_kept(tmp_path):
-    result = train_table(frame(), "y", time="time", drop=["c"], cv=3, seed=11)
+    result = train_table(frame(), "y", Training.of(time="time", drop=["c"], cv=3, seed=11))
     about = result.model.provenance
     assert about["seed"] == 11
     assert about["options"]["drop"] == ["c"]
@@ -254,7 +261,9 @@ def test_options_and_statistics_are_kept(tmp_path):
 
 def test_progress_is_told_of_every_row():
     seen = []
-    train_table(frame(), "y", time="time", progress=lambda done, total, text: seen.append((done, total, text)))
+    train_table(
+        frame(), "y", Training.of(time="time"), progress=lambda done, total, text: seen.append((done, total, text))
+    )
     assert seen[-1][:2] == (600, 600)
     assert seen[-1][2].startswith("600 rows, ")
 
@@ -294,14 +303,14 @@ BAD = [
 def test_what_cannot_be_trained_on(table, options, message):
     options = {"targets": "y", **options}
     with pytest.raises(DataError) as caught:
-        train_table(table, **options)
+        train_table(table, options.pop("targets"), Training.of(**options))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_degree_2_of_many_inputs_is_refused_with_its_size(beijing):
     with pytest.raises(DataError) as caught:
-        train_table(beijing, "Dongsi.PM2.5", time="time", degree=2)
+        train_table(beijing, "Dongsi.PM2.5", Training.of(time="time", degree=2))
     assert str(caught.value) == (
         "the statistics of 8,777 columns (131 inputs, degree 2) take 3.7 GB in 6 parts, allowed are 2.1 GB; "
         "choose fewer inputs with --inputs or --drop, fewer folds with --cv, or --degree 1"
@@ -316,7 +325,7 @@ def test_more_columns_than_rows(degree):
     table["y"] = 3.0 * table["s3"] * (table["s4"] if degree == 2 else 1.0) - table["s7"] + rng.normal(size=120) * 0.1
     table[rng.random(table.shape) < 0.02] = np.nan
     table["empty"] = np.nan
-    result = train_table(table, "y", degree=degree, options=TrainOptions(select="min", max_inputs=8))
+    result = train_table(table, "y", Training.of(degree=degree, method=TrainOptions(select="min", max_inputs=8)))
     assert "1 column without a reading left out (first: 'empty')" in result.notes
     assert result.model.columns == tuple(f"s{j}" for j in range(count))
     assert set(coefficients(result.model)) >= ({"s3 * s4"} if degree == 2 else {"s3", "s7"})
@@ -337,7 +346,7 @@ def test_ten_thousand_columns():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 10_000))
     table = pa.table({f"x{j}": X[:, j] for j in range(10_000)} | {"y": X[:, 77] + rng.normal(size=50) * 0.1})
-    model = train_table(table, "y", options=TrainOptions(max_inputs=3)).model
+    model = train_table(table, "y", Training.of(method=TrainOptions(max_inputs=3))).model
     assert "x77" in coefficients(model)
 
 

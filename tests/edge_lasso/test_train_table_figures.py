@@ -14,6 +14,7 @@ from edge_lasso import LassoRegressor
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.statistics.inputs import model_term_names
+from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, model_hash, predict
 
@@ -42,10 +43,10 @@ def figures(model):
 @pytest.mark.parametrize("gaps", [0.0, 0.1])
 def test_shuffled_rows_give_the_same_coefficients(options, gaps):
     table = frame(gaps=gaps)
-    wanted = figures(train_table(table, "y", time="time", options=options).model)
+    wanted = figures(train_table(table, "y", Training.of(time="time", method=options)).model)
     for seed in range(3):
         shuffled = table.sample(frac=1.0, random_state=seed)
-        found = figures(train_table(shuffled, "y", time="time", options=options).model)
+        found = figures(train_table(shuffled, "y", Training.of(time="time", method=options)).model)
         assert list(found) == list(wanted)
         assert list(found.values()) == pytest.approx(list(wanted.values()), rel=1e-12, abs=0)
 
@@ -54,7 +55,7 @@ def test_shuffled_rows_give_the_same_coefficients(options, gaps):
 @pytest.mark.parametrize("cv", [3, 5])
 def test_the_estimator_gives_the_same_on_the_same_rows(select, cv):
     table = frame(gaps=0.05)
-    result = train_table(table, "y", drop=["time"], cv=cv, options=TrainOptions(select=select))
+    result = train_table(table, "y", Training.of(drop=["time"], cv=cv, method=TrainOptions(select=select)))
     fitted = LassoRegressor(select=select, cv=cv).fit(table[list("abcdef")], table["y"])
     found, wanted = figures(result.model), figures(fitted.model_)
     assert list(found) == list(wanted)
@@ -63,7 +64,7 @@ def test_the_estimator_gives_the_same_on_the_same_rows(select, cv):
 
 def test_least_squares_on_the_chosen_inputs_is_scikit_learns():
     table = frame()
-    result = train_table(table, "y", time="time", options=TrainOptions(select="bic"))
+    result = train_table(table, "y", Training.of(time="time", method=TrainOptions(select="bic")))
     assert result.fits[0].gamma == 0.0
     found = figures(result.model)
     names = [name for name in found if name]
@@ -78,7 +79,7 @@ def test_least_squares_on_the_chosen_inputs_is_scikit_learns():
 def test_the_quality_on_held_out_rows_is_computed_from_their_predictions(holdout, shuffled):
     table = frame(gaps=0.05)
     given = table.sample(frac=1.0, random_state=1) if shuffled else table
-    result = train_table(given, "y", time="time", holdout=holdout)
+    result = train_table(given, "y", Training.of(time="time", holdout=holdout))
     quality = result.held.quality()
     rows = table[-int(quality["rows"]) :]
     assert len(rows) == pytest.approx(holdout * len(table), abs=1)
@@ -99,7 +100,7 @@ def test_defaults_are_the_means_of_the_training_readings_that_are_there():
     table.loc[20:29, "y"] = np.nan  # rows that are not trained on, with odd inputs
     table.loc[20:29, "b"] = 1e9
     table.loc[451:, "b"] = -1e9  # held out: the last 49 of the 490 rows with a target
-    result = train_table(table, "y", time="time", holdout=0.1)
+    result = train_table(table, "y", Training.of(time="time", holdout=0.1))
     kept = table[table["y"].notna()].replace([np.inf, -np.inf], np.nan)[:441]
     assert result.model.provenance["data"]["rows"] == len(kept)
     assert {"a", "b", "d"} <= {one.name for one in result.model.inputs}
@@ -111,7 +112,7 @@ def test_defaults_are_the_means_of_the_training_readings_that_are_there():
 def test_a_column_without_a_reading_in_the_training_rows_alone_is_left_out():
     table = frame()
     table.loc[:399, "f"] = np.nan
-    result = train_table(table, "y", time="time", holdout=0.2)
+    result = train_table(table, "y", Training.of(time="time", holdout=0.2))
     assert "1 column without a reading left out (first: 'f')" in result.notes
     assert "f" not in {one.name for one in result.model.inputs}
     assert "f" not in result.folds.columns
@@ -122,8 +123,8 @@ def test_products_and_squares_are_found():
     X = rng.normal(size=(800, 4)) + 2.0
     table = pd.DataFrame(X, columns=list("abcd"))
     table["y"] = 1.0 + 2.0 * X[:, 0] * X[:, 1] - 3.0 * X[:, 2] ** 2 + rng.normal(size=800) * 0.01
-    straight = train_table(table, "y", holdout=0.25)
-    bent = train_table(table, "y", holdout=0.25, degree=2, options=TrainOptions(select="bic"))
+    straight = train_table(table, "y", Training.of(holdout=0.25))
+    bent = train_table(table, "y", Training.of(holdout=0.25, degree=2, method=TrainOptions(select="bic")))
     found = figures(bent.model)
     assert found["a * b"] == pytest.approx(2.0, abs=0.01)
     assert found["c * c"] == pytest.approx(-3.0, abs=0.01)
@@ -132,7 +133,7 @@ def test_products_and_squares_are_found():
 
 def test_degree_2_of_the_demo_is_refused_with_its_size(beijing):
     with pytest.raises(DataError) as caught:
-        train_table(beijing, "Dongsi.PM2.5", time="time", drop=["Dongsi.*"], degree=2)
+        train_table(beijing, "Dongsi.PM2.5", Training.of(time="time", drop=["Dongsi.*"], degree=2))
     message = str(caught.value)
     assert message.startswith("the statistics of 7,502 columns (121 inputs, degree 2) take ")
     assert message.endswith("choose fewer inputs with --inputs or --drop, fewer folds with --cv, or --degree 1")
@@ -144,9 +145,9 @@ def test_two_processes_write_the_same_bytes(tmp_path, monkeypatch):
     frame(gaps=0.1).assign(kind=np.array(["x", "y", "z"])[np.arange(500) % 3]).to_csv(tmp_path / "t.csv", index=False)
     program = (
         "import sys\nfrom edge_lasso.training.train_table import train_table\nfrom edge_lasso.paths.options import TrainOptions\n"
-        "from edge_lasso_runtime import dumps\n"
-        "result = train_table(sys.argv[1], 'y', time='time', categorical=['kind'], degree=2, holdout=0.2, "
-        "options=TrainOptions(workers=int(sys.argv[2])))\nprint(dumps(result.model))"
+        "from edge_lasso.training.options import Training\nfrom edge_lasso_runtime import dumps\n"
+        "result = train_table(sys.argv[1], 'y', Training.of(time='time', categorical=['kind'], degree=2, holdout=0.2, "
+        "method=TrainOptions(workers=int(sys.argv[2]))))\nprint(dumps(result.model))"
     )
     made = []
     for seed in ("1", "2"):
@@ -155,10 +156,10 @@ def test_two_processes_write_the_same_bytes(tmp_path, monkeypatch):
         arguments = [sys.executable, "-c", program, str(tmp_path / "t.csv"), seed]
         made.append(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
     assert made[0] == made[1]
-    here = train_table(tmp_path / "t.csv", "y", time="time", categorical=["kind"], degree=2, holdout=0.2)
+    here = train_table(tmp_path / "t.csv", "y", Training.of(time="time", categorical=["kind"], degree=2, holdout=0.2))
     assert made[0] == dumps(here.model) + "\n"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000001")
-    later = train_table(tmp_path / "t.csv", "y", time="time", categorical=["kind"], degree=2, holdout=0.2)
+    later = train_table(tmp_path / "t.csv", "y", Training.of(time="time", categorical=["kind"], degree=2, holdout=0.2))
     assert dumps(later.model) != dumps(here.model)
 
 
@@ -169,7 +170,7 @@ def test_every_reader_and_cut_into_batches_gives_the_same_model(tmp_path, time):
     table.to_parquet(tmp_path / "small.parquet", row_group_size=777)
     table.to_parquet(tmp_path / "large.parquet", row_group_size=5000)
     sources = [table, *(tmp_path / name for name in ("t.csv", "small.parquet", "large.parquet"))]
-    made = [train_table(source, "y", time=time).model for source in sources]
+    made = [train_table(source, "y", Training.of(time=time)).model for source in sources]
     assert len({model_hash(model) for model in made}) == 1
 
 
@@ -177,9 +178,10 @@ def test_the_number_of_blas_threads_leaves_no_trace(tmp_path):
     frame(3000).assign(on=np.arange(3000) % 7 < 3).to_csv(tmp_path / "t.csv", index=False)
     program = (
         "import sys\nfrom edge_lasso.training.train_table import train_table\nfrom edge_lasso.training.train_classes import train_classes\n"
-        "from edge_lasso_runtime import dumps\n"
-        "print(dumps(train_table(sys.argv[1], 'y', time='time', drop=['on'], stability=5, bootstrap=20).model))\n"
-        "print(dumps(train_classes(sys.argv[1], 'on', time='time').model))"
+        "from edge_lasso.training.options import Training\nfrom edge_lasso_runtime import dumps\n"
+        "training = Training.of(time='time', drop=['on'], stability=5, bootstrap=20)\n"
+        "print(dumps(train_table(sys.argv[1], 'y', training).model))\n"
+        "print(dumps(train_classes(sys.argv[1], 'on', Training.of(time='time')).model))"
     )
     made = [
         subprocess.run(
@@ -196,7 +198,9 @@ def test_the_number_of_blas_threads_leaves_no_trace(tmp_path):
 
 def test_a_default_of_the_demo_is_the_mean_of_its_readings(beijing):
     result = train_table(
-        beijing, "Dongsi.PM2.5", time="time", drop=["Dongsi.*"], holdout=0.3, options=TrainOptions(max_inputs=6)
+        beijing,
+        "Dongsi.PM2.5",
+        Training.of(time="time", drop=["Dongsi.*"], holdout=0.3, method=TrainOptions(max_inputs=6)),
     )
     table = pd.read_csv(beijing).sort_values("time", kind="stable")
     table = table[table["Dongsi.PM2.5"].notna()]
@@ -228,12 +232,12 @@ FORMS = {
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_every_form_of_time_gives_the_same_order_and_the_same_notes(tmp_path, form, kind):
     table = frame()
-    wanted = train_table(table, "y", time="time", holdout=0.2)
+    wanted = train_table(table, "y", Training.of(time="time", holdout=0.2))
     when = pd.DatetimeIndex(pd.to_datetime(table["time"]))
     given = table.assign(time=FORMS[form](when)).sample(frac=1.0, random_state=2)
     path = tmp_path / f"t.{kind}"
     given.to_csv(path, index=False) if kind == "csv" else given.to_parquet(path, index=False)
-    result = train_table(path, "y", time="time", holdout=0.2)
+    result = train_table(path, "y", Training.of(time="time", holdout=0.2))
     assert list(figures(result.model).values()) == pytest.approx(list(figures(wanted.model).values()), rel=1e-12)
     assert result.notes == ["rows put in the order of 'time'"]
     assert (result.held.times == wanted.held.times).all()
@@ -245,11 +249,11 @@ def test_dates_that_repeat_and_words_that_are_no_dates(tmp_path):
     table["time"] = pd.date_range("2020-01-01", periods=500).strftime("%Y-%m-%d")
     table.loc[[7, 9], "time"] = ["2020-01-07", "yesterday"]
     table.to_csv(tmp_path / "t.csv", index=False)
-    result = train_table(tmp_path / "t.csv", "y", time="time")
+    result = train_table(tmp_path / "t.csv", "y", Training.of(time="time"))
     assert result.notes == [
         "1 rows without a time in 'time' left out (first: row 10, 'yesterday')",
         "1 rows repeat a time in 'time' (first: 2020-01-07T00:00:00); all are used",
     ]
     assert result.model.provenance["data"]["rows"] == 499
-    without = train_table(table.drop(index=9), "y", time="time")
+    without = train_table(table.drop(index=9), "y", Training.of(time="time"))
     assert figures(result.model) == figures(without.model)
