@@ -32,7 +32,7 @@ from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
 from edge_lasso.detecting.thresholds import Rate, found_rate
 from edge_lasso.predicting.predict_table import linear_rows
 from edge_lasso.predicting.scores import scores
-from edge_lasso.statistics.folds import blocked
+from edge_lasso.statistics.plans import blocked
 
 KINDS = ("stuck", "bias", "drift", "spike", "swap")
 LENGTH, BEFORE, EACH = 48, 200, 60

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.paths.refit import independent, inverse
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics, held_out_moments
+from edge_lasso.statistics.folds import FoldStatistics, held_out_moments
 from edge_lasso.statistics.inputs import model_term_names
 from edge_lasso.statistics.moments import Moments
+from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso.training.missing import held_out_errors, squared_error
 from edge_lasso.training.missing import without_inputs as keep_estimate

@@ -16,8 +16,9 @@ from edge_lasso.detecting.sensor_models import SensorModel, fit_sensors, predict
 from edge_lasso.detecting.thresholds import Rate, Threshold
 from edge_lasso.errors import DataError
 from edge_lasso.paths.path import deviations
-from edge_lasso.statistics.folds import LARGEST, FoldPlan, FoldStatistics, blocked
+from edge_lasso.statistics.folds import LARGEST, FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
+from edge_lasso.statistics.plans import FoldPlan, blocked
 from edge_lasso.training.models import date, versions
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model, Output, Term
 

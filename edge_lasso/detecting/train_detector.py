@@ -15,7 +15,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
 from edge_lasso.predicting.scores import Scorer
 from edge_lasso.statistics.collect import Design, check_size
-from edge_lasso.statistics.folds import FoldStatistics, blocked
+from edge_lasso.statistics.folds import FoldStatistics
+from edge_lasso.statistics.plans import blocked
 from edge_lasso.tables.derived_columns import stream_name
 from edge_lasso.tables.readers import NotANumber
 from edge_lasso.tables.series import expand, series

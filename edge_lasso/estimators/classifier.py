@@ -17,7 +17,7 @@ from edge_lasso.estimators.onnx_methods import OnnxMethods
 from edge_lasso.paths.logistic import linear, probabilities
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import class_codes
-from edge_lasso.statistics.folds import threads
+from edge_lasso.statistics.workers import threads
 from edge_lasso.training.class_models import class_folds, classifier_model, numeric_inputs, provenance
 from edge_lasso.training.fit_classes import fit_logistic
 from edge_lasso_runtime.model import READING_LIMIT, Model

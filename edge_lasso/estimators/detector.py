@@ -15,7 +15,7 @@ from edge_lasso.detecting.thresholds import parse_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.predict_table import linear_rows
 from edge_lasso.predicting.scores import blind, scores
-from edge_lasso.statistics.folds import threads
+from edge_lasso.statistics.workers import threads
 from edge_lasso.tables.derived_columns import History, Stream, stream_name
 from edge_lasso_runtime.model import Model
 

@@ -17,8 +17,10 @@ from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, Path, TrainOptions
 from edge_lasso.paths.path import SCREEN_FROM
 from edge_lasso.paths.row_path import row_paths
-from edge_lasso.statistics.folds import FoldStatistics, collect, plan_folds, threads
+from edge_lasso.statistics.folds import FoldStatistics, collect
 from edge_lasso.statistics.inputs import numeric_inputs
+from edge_lasso.statistics.plans import plan_folds
+from edge_lasso.statistics.workers import threads
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.models import provenance, to_model
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model

@@ -14,8 +14,9 @@ from edge_lasso.paths.options import Candidate, TrainOptions
 from edge_lasso.paths.path import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
 from edge_lasso.paths.refit import least_squares
 from edge_lasso.paths.select import mean_and_error
-from edge_lasso.statistics.folds import FoldStatistics, run
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.moments import Moments
+from edge_lasso.statistics.workers import run
 
 Array = npt.NDArray[Any]
 GAMMAS = np.array([1.0, 0.5, 0.0])

@@ -21,7 +21,8 @@ from edge_lasso.paths.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.paths.options import TrainOptions, penalty_factors, sign_constraints
 from edge_lasso.paths.path import PathSolver, Problem, alpha_grid, gap
 from edge_lasso.paths.scaling import scaling
-from edge_lasso.statistics.folds import FoldPlan, run
+from edge_lasso.statistics.plans import FoldPlan
+from edge_lasso.statistics.workers import run
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]

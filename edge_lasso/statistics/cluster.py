@@ -31,8 +31,9 @@ from edge_lasso.statistics.collect import (
     table_inputs,
     without,
 )
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
+from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.tables.survey import Scan, Survey, count_kept, no_times, scan, sorted_categories
 from edge_lasso.tables.tables import Table, split_table
 from edge_lasso.tables.times import NOT_A_TIME, time_text

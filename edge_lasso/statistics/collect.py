@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.folds import LARGEST, FoldPlan, FoldStatistics, run
+from edge_lasso.statistics.folds import LARGEST, FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs, term_names
+from edge_lasso.statistics.plans import FoldPlan
+from edge_lasso.statistics.workers import run
 from edge_lasso.tables.derived_columns import History, Stream, stream_name
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, category_codes

@@ -10,7 +10,7 @@ import pyarrow as pa
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.folds import FoldPlan, plan_folds
+from edge_lasso.statistics.plans import FoldPlan, plan_folds
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 

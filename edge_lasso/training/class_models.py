@@ -12,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.scaling import Scaling
-from edge_lasso.statistics.folds import FoldPlan, plan_folds
 from edge_lasso.statistics.inputs import numeric_input
+from edge_lasso.statistics.plans import FoldPlan, plan_folds
 from edge_lasso.training.fit_classes import LogisticFit
 from edge_lasso.training.models import date, to_model, versions
 from edge_lasso_runtime.model import READING_LIMIT, Input, Model

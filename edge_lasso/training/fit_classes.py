@@ -19,7 +19,8 @@ from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import Candidate, TrainOptions, penalty_factors
 from edge_lasso.paths.path import EPS, alpha_values
 from edge_lasso.paths.scaling import Scaling, scaling
-from edge_lasso.statistics.folds import FoldPlan, one_blas_thread, run
+from edge_lasso.statistics.plans import FoldPlan
+from edge_lasso.statistics.workers import one_blas_thread, run
 from edge_lasso.training.calibration import AS_THEY_ARE, calibrate, reliability
 
 Array = npt.NDArray[Any]

@@ -32,9 +32,10 @@ from edge_lasso.paths.options import (
 )
 from edge_lasso.paths.path import deviations, problems
 from edge_lasso.paths.row_path import RowPaths
-from edge_lasso.statistics.folds import FoldStatistics, run
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import Terms
 from edge_lasso.statistics.moments import Moments
+from edge_lasso.statistics.workers import run
 
 Array = npt.NDArray[Any]
 

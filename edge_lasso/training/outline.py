@@ -10,8 +10,9 @@ from typing import Any
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.cluster import Pieces, survey_on
 from edge_lasso.statistics.collect import Design, Progress
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics, forward_chain
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.group_folds import group_folds
+from edge_lasso.statistics.plans import FoldPlan, forward_chain
 from edge_lasso.tables.derived_columns import Stream, stream_name
 from edge_lasso.tables.series import expand, own_past, series, with_breaks
 from edge_lasso.tables.survey import Survey, survey

@@ -19,8 +19,10 @@ from edge_lasso.paths.scaling import Scaling
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, connect
 from edge_lasso.statistics.collect import Design, Progress, fill_gaps, table_inputs, without
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics, one_blas_thread
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_input
+from edge_lasso.statistics.plans import FoldPlan
+from edge_lasso.statistics.workers import one_blas_thread
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.class_models import class_folds, classifier_model, provenance

@@ -15,8 +15,9 @@ from edge_lasso.paths.options import Fit, TrainOptions
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, collect_on, connect
 from edge_lasso.statistics.collect import Collected, Design, Progress, collect_table
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics, plan_folds, repeated_kfold
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.group_folds import segment_errors
+from edge_lasso.statistics.plans import FoldPlan, plan_folds, repeated_kfold
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.fit_regression import fit_statistics

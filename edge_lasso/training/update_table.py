@@ -16,8 +16,9 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import linear_rows
 from edge_lasso.statistics.collect import Progress, collect_rows, table_inputs
-from edge_lasso.statistics.folds import FoldPlan, FoldStatistics, Splits, plan_folds
+from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import model_term_names, numeric_inputs
+from edge_lasso.statistics.plans import FoldPlan, Splits, plan_folds
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso.tables.derived_columns import ModelHistory
 from edge_lasso.tables.series import series, with_breaks

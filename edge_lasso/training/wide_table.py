@@ -14,8 +14,9 @@ from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.path import SCREEN_FROM
 from edge_lasso.paths.row_path import RowPaths, row_paths
 from edge_lasso.statistics.collect import Collected, Design, Progress, filled, kept_blocks, table_inputs, without
-from edge_lasso.statistics.folds import LARGEST, FoldPlan, collect
+from edge_lasso.statistics.folds import LARGEST, collect
 from edge_lasso.statistics.inputs import numeric_input
+from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso_runtime.model import READING_LIMIT, Input

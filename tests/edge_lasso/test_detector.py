@@ -11,7 +11,7 @@ from edge_lasso import ResidualDetector
 from edge_lasso.detecting.sensor_models import allocate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.scores import ewma, without_median
-from edge_lasso.statistics.folds import blocked
+from edge_lasso.statistics.plans import blocked
 from edge_lasso_runtime import dumps, loads
 from edge_lasso_runtime.step import start, step
 

@@ -7,7 +7,8 @@ import pytest
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, kfold, repeated_kfold
+from edge_lasso.statistics.folds import FoldStatistics, collect
+from edge_lasso.statistics.plans import forward_chain, kfold, repeated_kfold
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.resampling import blocks_of, bootstrap, noise_bound, refined, stability

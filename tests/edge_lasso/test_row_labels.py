@@ -9,7 +9,7 @@ import pytest
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import group_folds as row_labels
-from edge_lasso.statistics.folds import forward_chain
+from edge_lasso.statistics.plans import forward_chain
 from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 

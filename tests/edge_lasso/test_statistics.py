@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, held_out_moments, kfold, plan_folds
+from edge_lasso.statistics.folds import FoldStatistics, collect, held_out_moments
+from edge_lasso.statistics.plans import forward_chain, kfold, plan_folds
 from edge_lasso.statistics.statistics import Statistics
 
 

@@ -11,7 +11,8 @@ from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.sensors import Sensors
 from edge_lasso.predicting.predict_table import linear_rows, predict_table
 from edge_lasso.statistics.collect import Design, collect_table
-from edge_lasso.statistics.folds import FoldStatistics, forward_chain
+from edge_lasso.statistics.folds import FoldStatistics
+from edge_lasso.statistics.plans import forward_chain
 from edge_lasso.tables.derived_columns import History, stream_name
 from edge_lasso.tables.series import Past, expand, lags, parse_past, series
 from edge_lasso.tables.survey import survey

@@ -16,8 +16,9 @@ from edge_lasso.errors import DataError
 from edge_lasso.estimators.regressor import LassoRegressor
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.select import choose
-from edge_lasso.statistics.folds import FoldStatistics, collect, forward_chain, kfold
+from edge_lasso.statistics.folds import FoldStatistics, collect
 from edge_lasso.statistics.inputs import numeric_inputs, term_names
+from edge_lasso.statistics.plans import forward_chain, kfold
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.models import to_model
 from edge_lasso_runtime.model import Factor
