@@ -13,9 +13,9 @@ from edge_lasso.detecting.train_detector import in_order
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
 from edge_lasso.predicting.scores import Scorer
-from edge_lasso.tables.readers import NotANumber
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
+from edge_lasso.tables.unreadable import NotANumber
 from edge_lasso_runtime.detector import KEY, Detector
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.stream import warm_up

@@ -18,11 +18,11 @@ from edge_lasso.statistics.collect import Design, check_size
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.plans import blocked
 from edge_lasso.tables.derived_columns import stream_name
-from edge_lasso.tables.readers import NotANumber
 from edge_lasso.tables.series import expand, series
 from edge_lasso.tables.survey import Survey, count_kept, survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
 from edge_lasso.tables.times import NOT_A_TIME
+from edge_lasso.tables.unreadable import NotANumber
 from edge_lasso.training.missing import with_estimate
 from edge_lasso.training.normal_rows import bins, drift_section, health_section, look, page_hinkley
 from edge_lasso.training.options import Training

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.readers import NotANumber
 from edge_lasso.tables.tables import Table
 from edge_lasso.tables.times import NOT_A_TIME, Times, order_times, parse_times
+from edge_lasso.tables.unreadable import NotANumber
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]

@@ -20,8 +20,8 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.readers import NotANumber
 from edge_lasso.tables.tables import model_batches, open_table
+from edge_lasso.tables.unreadable import NotANumber
 from edge_lasso_runtime import Input, Model, model_hash, snapshot
 from edge_lasso_runtime import drift as counting
 from edge_lasso_runtime.detector import KEY as DETECTOR

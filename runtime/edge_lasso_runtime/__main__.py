@@ -83,6 +83,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict.add_argument("data", metavar="DATA", help="CSV or JSON lines; - is standard input")
     predict.add_argument("--interval", action="store_true", help="also the ends of the prediction interval")
     predict.add_argument("--explain", action="store_true", help="also what each input adds to each output")
+    predict.add_argument("--encoding", metavar="NAME", help="of the data (default: found out)")
+    _add_missing(predict)
     predict.set_defaults(run=_predict)
 
     score = commands.add_parser(
@@ -103,6 +105,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     score.add_argument("--explain", type=_count, metavar="N", help="name N sensors of an alarm (default 5), or N "
                        "contributions to a prediction (default none)")  # fmt: skip
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
+    _add_missing(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -187,6 +190,11 @@ def _without_model(command: Any, prog: str) -> None:
     command.epilog = "\n".join(line for line in text.split("\n") if "artifacts/" not in line)
 
 
+def _add_missing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--missing", type=lambda text: text.split(","), default=[], metavar="MARK,..",
+                        help="what else stands for a missing reading, such as -999")  # fmt: skip
+
+
 def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
     parser.add_argument("--state", metavar="FILE", help="snapshot: read at the start, saved as --every "
                         "says; in a folder: a file per model")  # fmt: skip
@@ -220,7 +228,7 @@ def _score(options: Any) -> int:
 
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
-        options.explain, options.values, options.digest,
+        options.explain, options.values, options.digest, options.missing,
     )  # fmt: skip
 
 
@@ -251,20 +259,17 @@ def _predict(options: Any) -> int:
     from .explain import explain
     from .format import load
     from .interval import interval
+    from .keeper import report
     from .predict import predict
-    from .rows import PlainEnds, explained_header, explained_row, read_rows, result_header, result_row
+    from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
 
     model = load(options.model)
     if options.interval and "interval/1" not in model.sections:
         return _refuse("the model has no interval; train it with --holdout 0.2 --interval 0.9")
     streaming = options.data == "-"
-    if streaming:
-        source = open(0, encoding="utf-8-sig", newline="", closefd=False)  # noqa: SIM115
-    else:
-        source = open(options.data, encoding="utf-8-sig", newline="")  # noqa: SIM115
-    with source:
+    with open_text(options.data, options.encoding) as source:
         out = writer(PlainEnds(sys.stdout))
-        for i, row in enumerate(read_rows(source, model)):
+        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming)):
             if i == 0:
                 out.writerow(
                     [*result_header(model, options.interval), *(explained_header(model) if options.explain else [])]

@@ -8,7 +8,9 @@ is the strict reader, for files.)
 
 from __future__ import annotations
 
-from .rows import RowError
+from .cells import decimal_mark, split_units
+from .dialect import DELIMITERS, NOTES
+from .rows import Cells, RowError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Readings:
         A field to hand on beside the readings.
     report : callable
         Takes one line of text about what is wrong.
+    missing : sequence of str
+        What stands for a missing reading in CSV, beside the usual marks.
 
     Attributes
     ----------
@@ -44,7 +48,9 @@ class Readings:
         Those among them that were left out.
     """
 
-    def __init__(self, model: Model, time: str | None, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, model: Model, time: str | None, report: Callable[[str], None], missing: Sequence[str] = ()
+    ) -> None:
         from .stream import readings
 
         inputs = [model.inputs[i] for i in readings(model)]
@@ -61,6 +67,9 @@ class Readings:
         self._reported: set[str] = set()
         self._usual = len(self._fields)
         self._ahead: list[dict[str, Any]] = []
+        self._delimiter, self._rows = ",", False
+        self._cells = Cells(".", missing, report)
+        self._plain = not missing
         self.lines = 0
         self.unreadable = 0
 
@@ -130,7 +139,10 @@ class Readings:
             self._fit(list(row))
             self._read = self._json
             return self._json_row(row)
-        header = [name.strip() for name in self._split(text) or []]
+        if text.lower().startswith(("sep=", *NOTES)):
+            return None
+        self._delimiter = max(DELIMITERS, key=lambda sign: len(_split(text, sign)))
+        header = split_units([name.strip() for name in _split(text, self._delimiter)])[0]
         self._fit(header)
         twice = [name for name in self._fields if header.count(name) > 1]
         if twice:
@@ -144,23 +156,29 @@ class Readings:
     def _csv(self, text: str) -> Found | None:
         if text == self._header:  # of a file that was appended
             return None
-        cells: Any = self._split(text)
+        cells: Any = _split(text, self._delimiter)
         if len(cells) != self._width:
-            self.leave_out(f"line {self.lines} has {some(len(cells), 'field')}; the header has {self._width}")
-            return None
+            if len(cells) != self._width + 1 or self._rows:
+                self.leave_out(f"line {self.lines} has {some(len(cells), 'field')}; the header has {self._width}")
+                return None
+            self._width += 1  # a program wrote row numbers along, without a name
+            self._places = [i + 1 for i in self._places]
+        self._rows = True
         cells.append(None)  # what a field that is not there reads
         values, time = self._found([cells[i] for i in self._places])
+        if self._delimiter != "," and self._cells.decimal == "." and "," in text:
+            self._cells.decimal = decimal_mark(cells[:-1], self._delimiter)
+        try:
+            if not self._plain or "_" in text or self._cells.decimal != ".":
+                raise ValueError
+            values = list(map(float, values))
+        except (TypeError, ValueError):
+            values = [self._value(k, cell) for k, cell in enumerate(values)]
         return values, _number(time) if self._time else None
 
-    def _split(self, text: str) -> list[str]:
-        if '"' not in text:
-            return text.rstrip("\r").split(",")
-        import csv
-
-        try:
-            return next(csv.reader([text]))
-        except csv.Error:
-            return []
+    def _value(self, k: int, cell: Any) -> Any:
+        """A cell of a column of numbers; codes of categories and fields that are not there stay what they are."""
+        return self._cells.number(self._names[k], cell, self.lines) if isinstance(cell, str) else cell
 
     def _json(self, text: str) -> Found | None:
         row = self._object(text)
@@ -219,6 +237,17 @@ class Readings:
 def some(count: int, what: str) -> str:
     """A number of things: "1 line", "2 lines"."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _split(text: str, delimiter: str) -> list[str]:
+    if '"' not in text:
+        return text.rstrip("\r").split(delimiter)
+    import csv
+
+    try:
+        return next(csv.reader([text], delimiter=delimiter))
+    except csv.Error:
+        return []
 
 
 def _is_noise(text: str) -> bool:

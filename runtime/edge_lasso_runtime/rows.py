@@ -4,19 +4,57 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import IO, Any
 
+    from .dialect import Dialect
     from .explain import Explanation
     from .model import Model
     from .predict import Prediction
+
+
+SAMPLE = 200
+"""Of a file, so many lines are looked at before the first row is given."""
 
 
 class RowError(ValueError):
     """A row or header that cannot be used; the message names the line."""
 
 
-def read_rows(lines: Iterable[str], model: Model) -> Iterator[dict[str, Any]]:
+def open_text(path: str, encoding: str | None = None) -> IO[str]:
+    """Open a file of rows (also .gz), or standard input (``-``), as text; its encoding is found out.
+
+    Raises
+    ------
+    RowError
+        It is no text, or of an encoding that nobody knows.
+    """
+    from .dialect import START, DialectError, find_encoding
+
+    try:
+        if path == "-":
+            return open(0, encoding=encoding or "utf-8-sig", newline="", closefd=False)
+        opened: Any = open
+        if path.endswith(".gz"):
+            from gzip import open as opened
+        if encoding is None:
+            with opened(path, "rb") as file:
+                encoding = find_encoding(file.read(START))
+        text: IO[str] = opened(path, "rt", encoding=encoding, newline="", errors="replace")  # noqa: SIM115
+        return text
+    except DialectError as error:
+        raise RowError(f"{path} {error}") from None
+    except LookupError:
+        raise RowError(f"--encoding: {encoding!r} is not known; examples are utf-8, utf-16 and cp1252") from None
+
+
+def read_rows(
+    lines: Iterable[str],
+    model: Model,
+    missing: Sequence[str] = (),
+    report: Callable[[str], None] | None = None,
+    streaming: bool = False,
+) -> Iterator[dict[str, Any]]:
     """Read rows as mappings from input name to reading; what is empty or not a number counts as missing.
 
     Parameters
@@ -24,11 +62,17 @@ def read_rows(lines: Iterable[str], model: Model) -> Iterator[dict[str, Any]]:
     lines : iterable of str
         CSV whose header names at least the model's inputs, or one JSON object per line.
     model : Model
+    missing : sequence of str
+        What stands for a missing reading, beside the usual marks.
+    report : callable, optional
+        Takes one line of text about what could not be read.
+    streaming : bool
+        Look at one row before the first is given, not at many.
 
     Raises
     ------
     RowError
-        A header that lacks an input, a line that does not fit the header, a line that is not JSON.
+        A header that lacks an input, a line that is not JSON.
     """
     source = iter(lines)
     first = next((line for line in source if line.strip()), "")
@@ -37,37 +81,123 @@ def read_rows(lines: Iterable[str], model: Model) -> Iterator[dict[str, Any]]:
     first = first.lstrip("\ufeff")
     if first.lstrip().startswith("{"):
         return _json_rows(first, source)
-    return _csv_rows(first, source, model)
+    return _csv_rows(first, source, model, missing, report or _silent, 1 if streaming else SAMPLE)
 
 
-def _csv_rows(first: str, source: Iterator[str], model: Model) -> Iterator[dict[str, Any]]:
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
+def _csv_rows(
+    first: str,
+    source: Iterator[str],
+    model: Model,
+    missing: Sequence[str],
+    report: Callable[[str], None],
+    sample: int,
+) -> Iterator[dict[str, Any]]:
     import csv
     from itertools import chain
 
-    reader = csv.reader(chain([first], source))
-    try:
-        header = next(reader)
-    except csv.Error as error:
-        raise RowError(f"the header is not CSV: {error}") from None
-    wanted = {}
-    for one in model.inputs:
-        if header.count(one.name) != 1:
-            problem = "has no" if one.name not in header else "has more than one"
-            more = "" if one.stream is None else "; score computes it from earlier rows"
-            raise RowError(f"the header {problem} column {one.name!r}, which the model reads{more}")
-        wanted[one.name] = (header.index(one.name), one.categories is None)
+    from .dialect import DialectError, NoRows, find_dialect
+
+    start = [first]
+    while len(start) < sample + 1 and (line := next(source, "")):
+        start.append(line)
+    while True:
+        try:
+            dialect, _ = find_dialect(start)
+            break
+        except DialectError as error:  # with a stream, of InfluxDB's, more than one line may stand above the rows
+            line = next(source, "")
+            if not line and isinstance(error, NoRows):
+                return
+            if not line:
+                raise RowError(f"the input {error}") from None
+            start.append(line)
+        except csv.Error as error:
+            raise RowError(f"the first lines are not CSV: {error}") from None
+    wanted = _columns(dialect, model)
+    reader = csv.reader(chain(start[dialect.lines :], source), delimiter=dialect.delimiter)
+    cells = Cells(dialect.decimal, missing, report)
     while True:
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise RowError(f"line {reader.line_num} is not CSV: {error}") from None
+            raise RowError(f"line {dialect.lines + reader.line_num} is not CSV: {error}") from None
         if not row:
             continue
-        if len(row) != len(header):
-            raise RowError(f"line {reader.line_num} has {len(row)} fields; the header has {len(header)}")
-        yield {name: _number(row[i]) if numeric else row[i] for name, (i, numeric) in wanted.items()}
+        line_number = dialect.lines + reader.line_num
+        if len(row) != len(dialect.names):
+            report(f"line {line_number} has {len(row)} cells and the header {len(dialect.names)}; left out")
+            continue
+        yield {
+            name: cells.number(name, row[i], line_number) if numeric else row[i]
+            for name, (i, numeric) in wanted.items()
+        }
+
+
+def _columns(dialect: Dialect, model: Model) -> dict[str, tuple[int, bool]]:
+    """Where each input stands, and whether it is a number."""
+    from .cells import split_unit
+
+    wanted = {}
+    for one in model.inputs:
+        short, unit = split_unit(one.name)
+        name = one.name
+        if name not in dialect.names and unit and (short, unit) in zip(dialect.names, dialect.units):
+            name = short
+        if dialect.names.count(name) != 1:
+            problem = "has no" if name not in dialect.names else "has more than one"
+            more = "" if one.stream is None else "; score computes it from earlier rows"
+            raise RowError(f"the header {problem} column {one.name!r}, which the model reads{more}")
+        wanted[one.name] = (dialect.names.index(name), one.categories is None)
+    return wanted
+
+
+class Cells:
+    """Reads cells of columns of numbers; what is none is reported once a column.
+
+    Parameters
+    ----------
+    decimal : {".", ","}
+    missing : sequence of str
+    report : callable
+    """
+
+    def __init__(self, decimal: str, missing: Sequence[str], report: Callable[[str], None]) -> None:
+        self.decimal = decimal
+        self._missing = frozenset(missing)
+        self._numbers = [value for value in map(_plain_number, missing) if value is not None]
+        self._report = report
+        self._reported: set[str] = set()
+
+    def number(self, name: str, text: str, line: int) -> float | None:
+        """A cell; None for a reading that is missing."""
+        from .cells import number
+
+        if text.strip() in self._missing:
+            return None
+        try:
+            value = number(text, self.decimal)
+        except ValueError:
+            if name not in self._reported:
+                self._reported.add(name)
+                self._report(
+                    f"line {line}: {text.strip()[:40]!r} of {name!r} is no number and counts as missing; "
+                    "so do others like it"
+                )
+            return None
+        return None if value in self._numbers else value
+
+
+def _plain_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _json_rows(first: str, source: Iterator[str]) -> Iterator[dict[str, Any]]:
@@ -85,13 +215,6 @@ def _json_rows(first: str, source: Iterator[str]) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise RowError(f"line {number} is not a JSON object: {line.strip()[:60]!r}")
         yield row
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 class PlainEnds:

@@ -22,6 +22,7 @@ from .times import missed, seconds, step_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .model import Model
@@ -42,7 +43,15 @@ class Scorer:
         The field of times; gaps are noticed where `apart`, the seconds between readings, is known.
     """
 
-    def __init__(self, model: Model, keeper: Keeper, results: Results, time: str | None, apart: float | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        keeper: Keeper,
+        results: Results,
+        time: str | None,
+        apart: float | None,
+        missing: Sequence[str] = (),
+    ) -> None:
         self._model = model
         self._keeper = keeper
         self._results = results
@@ -51,7 +60,7 @@ class Scorer:
         self._last: float | None = last if isinstance(last, float) else None
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
-        self.readings = Readings(model, time, report)
+        self.readings = Readings(model, time, report, missing)
         self.gaps = 0
 
     def take(self, lines: list[bytes]) -> str:
@@ -132,6 +141,7 @@ def score(
     explain: int | None = None,
     values: bool = False,
     digest: bool = False,
+    missing: Sequence[str] = (),
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -147,6 +157,8 @@ def score(
         See `Results`.
     digest : bool
         Print the digest of the drift counters to standard error at the end.
+    missing
+        See `Readings`.
 
     Raises
     ------
@@ -163,7 +175,7 @@ def score(
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
     keeper = Keeper(model, path, every, fresh)
-    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart)
+    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)

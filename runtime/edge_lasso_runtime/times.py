@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from .model import Model
@@ -13,11 +14,24 @@ UNITS = ((1e11, 1.0), (1e14, 1e-3), (1e17, 1e-6), (1e20, 1e-9))
 LATE = 1.5
 
 
-def seconds(value: Any) -> float | None:
-    """Seconds since 1970: of a number (also its thousandths, millionths, billionths) or of ISO 8601 text.
+class AmbiguousDates(ValueError):
+    """Dates that may begin with the day or with the month; the message is one of them."""
+
+
+def seconds(value: Any, form: str | None = None) -> float | None:
+    """Seconds since 1970: of a number (also its thousandths, millionths, billionths) or of text.
 
     A time without a zone is UTC; None for what is no time.
+
+    Parameters
+    ----------
+    value : number or str
+        Text is ISO 8601, or as `form` says, or a date with points, which begins with the day.
+    form : str, optional
+        As `datetime.strptime` takes it.
     """
+    if form is not None and isinstance(value, str):
+        return _formed(value.strip(), form)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -37,8 +51,63 @@ def _moment(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        try:
+            form = date_format((text,))
+        except AmbiguousDates:
+            return None
+        return None if form is None else _formed(text, form)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _formed(text: str, form: str) -> float | None:
+    from datetime import datetime, timezone
+
+    try:
+        moment = datetime.strptime(text, form)
+    except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def date_format(words: Iterable[str]) -> str | None:
+    """How times are written whose dates begin with the day or the month; None where they are not.
+
+    Points between the numbers mean that the day comes first (``31.05.2024 13:00``); with ``/`` and ``-`` some date of
+    those given has to show it, by a number above 12.
+
+    Raises
+    ------
+    AmbiguousDates
+        None shows it.
+    """
+    form = example = ""
+    day_first = month_first = False
+    for text in words:
+        date, blank, clock = text.partition(" ")
+        sign = next((one for one in "./-" if one in date), "")
+        parts = date.split(sign) if sign else []
+        if len(parts) != 3 or not all(part.isdigit() for part in parts) or len(parts[0]) > 2 or len(parts[1]) > 2:
+            continue
+        example = example or text
+        day_first = day_first or sign == "." or int(parts[0]) > 12
+        month_first = month_first or int(parts[1]) > 12
+        if not form:
+            year = "%Y" if len(parts[2]) == 4 else "%y"
+            form = f"%d{sign}%m{sign}{year}" + (f" {_clock(clock)}" if blank else "")
+    if not form:
+        return None
+    if month_first and not day_first:
+        return f"%m{form[2]}%d{form[5:]}"
+    if not day_first:
+        raise AmbiguousDates(example)
+    return form
+
+
+def _clock(text: str) -> str:
+    half = text.strip()[-2:].lower() in ("am", "pm")
+    digits = text.strip()[:-2].strip() if half else text.strip()
+    form = ("%I" if half else "%H") + ":%M" * (digits.count(":") > 0) + ":%S" * (digits.count(":") > 1)
+    return form + (" %p" if half and " " in text.strip() else "%p" if half else "")
 
 
 def step_seconds(model: Model) -> float | None:
