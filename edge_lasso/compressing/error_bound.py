@@ -72,11 +72,11 @@ def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
     constant = exact[(), ()] - fixed["bias"] * unit / 2**shift - Fraction(fixed["offset"])
     rounding = unit / 2 if shift else ZERO
     worst = max(abs(low + constant), abs(high + constant)) + rounding
-    reference = _reference_rounding(output, grids)
+    reference = reference_rounding(output, grids)
     largest = (reach(section["inputs"], fixed) >> shift) * unit
-    slips = [_slips(exact, grids, False), _slips(exact, grids, True)]
-    bound = worst + reference + slips[0] + _decode_rounding(fixed, largest, U64)
-    bound32 = worst + reference + slips[1] + _decode_rounding(fixed, largest, U32)
+    slip, slip32 = slips(exact, grids, False), slips(exact, grids, True)
+    bound = worst + reference + slip + _decode_rounding(fixed, largest, U64)
+    bound32 = worst + reference + slip32 + _decode_rounding(fixed, largest, U32)
     return OutputBound(
         round_up(bound), round_up(bound32), float(_span(exact, grids)), _shares(model, intervals, abs(constant), bound)
     )
@@ -156,7 +156,7 @@ def total_error(intervals: dict[Key, Interval]) -> Interval:
     return low, high
 
 
-def _slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -> Fraction:
+def slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -> Fraction:
     """What it costs that floating-point arithmetic may pick the neighbouring q near the edge of a cell."""
     total = ZERO
     for (_, factors), coef in exact.items():
@@ -171,7 +171,7 @@ def _slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -
     return total
 
 
-def _reference_rounding(output: Output, grids: list[Grid | None]) -> Fraction:
+def reference_rounding(output: Output, grids: list[Grid | None]) -> Fraction:
     """How far the binary64 reference can be from its exact value on the box."""
     total = abs(Fraction(output.intercept))
     depth = len(output.terms)

@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_lasso.compressing.centred import Key, expand
 from edge_lasso.compressing.derived_bound import grids_of
-from edge_lasso.compressing.error_bound import _reference_rounding, _slips, round_up, term_errors, total_error
+from edge_lasso.compressing.error_bound import reference_rounding, round_up, slips, term_errors, total_error
 from edge_lasso.compressing.grid import HALF, U64, ZERO, Grid
 from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of
@@ -239,8 +239,8 @@ def _bound(
         assert one is not None
         size += abs(Fraction(coef)) * one.size
     # the reference: a rounded prediction, two differences, a product with the rounded reciprocal of the scale
-    reference = (_reference_rounding(output, grids) + 5 * U64 * size) / Fraction(watch["scale"])
-    total: Fraction = worst + reference + _slips(exact, grids, False)
+    reference = (reference_rounding(output, grids) + 5 * U64 * size) / Fraction(watch["scale"])
+    total: Fraction = worst + reference + slips(exact, grids, False)
     return total
 
 

@@ -15,7 +15,7 @@ from edge_lasso.detecting.calibrated import ChartOptions, calibrated
 from edge_lasso.detecting.sensor_models import SensorModel, fit_sensors, predict_sensors
 from edge_lasso.detecting.thresholds import Rate, Threshold
 from edge_lasso.errors import DataError
-from edge_lasso.paths.path import deviations
+from edge_lasso.paths.problem import deviations
 from edge_lasso.statistics.folds import LARGEST, FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.statistics.plans import FoldPlan, blocked

@@ -18,7 +18,8 @@ from edge_lasso.paths import homotopy
 from edge_lasso.paths import select as selection
 from edge_lasso.paths.cross_validation import GAMMAS, Fold, Lasso, at_positions, budgets, relaxed, solve_together
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.paths.path import SCREEN_FROM, PathSolver, alpha_grid, deviations, problems
+from edge_lasso.paths.path import PathSolver
+from edge_lasso.paths.problem import SCREEN_FROM, alpha_grid, deviations, problems
 from edge_lasso.statistics.folds import FoldStatistics, held_out_moments
 from edge_lasso.statistics.moments import Moments
 from edge_lasso.statistics.workers import run

@@ -15,7 +15,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.estimators.onnx_methods import OnnxMethods
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, Path, TrainOptions
-from edge_lasso.paths.path import SCREEN_FROM
+from edge_lasso.paths.problem import SCREEN_FROM
 from edge_lasso.paths.row_path import row_paths
 from edge_lasso.statistics.folds import FoldStatistics, collect
 from edge_lasso.statistics.inputs import numeric_inputs

@@ -7,8 +7,6 @@ CPython for the board's architecture under QEMU.
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,12 +15,11 @@ from typing import Any
 
 from edge_lasso.errors import BoardError, DataError
 from edge_lasso.measuring.bench import from_path, rendered
-from edge_lasso.measuring.measurement import Measurement, Subject, alone, measure, needs_state, runtime_files
+from edge_lasso.measuring.core_calls import Files, calling_program, count_call, emulated_figure
+from edge_lasso.measuring.measurement import Measurement, Subject, alone, measure, runtime_files
 from edge_lasso.measuring.runtime_counts import kept_line
-from edge_lasso.measuring.step_costs import count_step
 from edge_lasso_devices.boards import Board, calibrate, targets
-from edge_lasso_devices.cores import Core, open_core
-from edge_lasso_devices.cross import Image, cross_build, linux_program
+from edge_lasso_devices.cross import linux_program
 from edge_lasso_devices.qemu import MARK, QemuShell
 from edge_lasso_devices.time_model import calibration, model_time
 from edge_lasso_runtime import load
@@ -72,22 +69,6 @@ def loop(function, argument, calls):
         CALL
 function, arguments = subject(PATH, None).open()
 loop(function, arguments[0], int(sys.argv[1]))
-"""
-MAIN = """#include <stdlib.h>
-#include "NAME.h"
-static volatile KIND given[] = {ROW};
-static RESULT result[OUTPUTS];
-int main(int count, char **words)
-{
-    KIND row[sizeof given / sizeof given[0]];
-    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
-        row[i] = given[i];
-    for (long n = count > 1 ? atol(words[1]) : 1; n > 0; n--) {
-        CALL;
-        __asm__ volatile("" : : : "memory");
-    }
-    return 0;
-}
 """
 
 
@@ -166,17 +147,6 @@ def default_budgets(board: Board) -> dict[str, float]:
     return budgets
 
 
-class _Files(dict[str, bytes]):
-    """Files by content: what is compiled once is not compiled again for the next board."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        super().__init__(files)
-        self._key = tuple(sorted(files.items()))
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(self._key)
-
-
 class Emulators:
     """Emulated systems and cores: each is opened once, and what is the same for two boards is counted once.
 
@@ -189,7 +159,7 @@ class Emulators:
 
     def __init__(self, calibrated: bool = False) -> None:
         self._open: dict[str, QemuShell] = {}
-        self._counts: dict[tuple[str, str, _Files], int] = {}
+        self._counts: dict[tuple[str, str, Files], int] = {}
         self._call = cache(count_call)
         self._calibrated = calibrated
         self._refused: dict[tuple[str, str], str] = {}
@@ -219,7 +189,7 @@ class Emulators:
             raise BoardError(f"{target} is not counted on a core; bench --link micropython times it")
         if board.core is None:
             raise BoardError("no emulated core stands for this board")
-        return self._call(board.core, _Files(one.files), variant)
+        return self._call(board.core, Files(one.files), variant)
 
     def count_together(self, board: Board, subjects: Sequence[Subject]) -> None:
         """Count artifacts that the same program runs in one process: starting it in emulation takes longer than all."""
@@ -232,7 +202,7 @@ class Emulators:
         """Instructions of one call, in the board's architecture."""
         name, target = _system_of(board), one.name.partition(":")[0]
         size = {"value": sum(len(data) for data in one.files.values()), "unit": "bytes", "kind": "measured"}
-        if target in RUNTIMES and (name, one.name, _Files(one.files)) not in self._counts:
+        if target in RUNTIMES and (name, one.name, Files(one.files)) not in self._counts:
             self._together(name, target, [one])
             refusal = self._refused.get((name, target), "")
             line = kept_line(one.name) if self._calibrated else None
@@ -240,10 +210,14 @@ class Emulators:
                 raise BoardError(refusal)
             if refusal and line is not None:
                 value = line.at(int(one.figures["inputs"]["value"]))
-                figure = {**_figure(value, "instructions", f"{line.source}; {refusal}"), "kind": "modelled"}
+                figure = {**emulated_figure(value, "instructions", f"{line.source}; {refusal}"), "kind": "modelled"}
                 return {"instructions": figure, "size_bytes": size, "by": line.source}
         how = self._shell(name).describe()
-        return {"instructions": _figure(self._count(name, one), "instructions", how), "size_bytes": size, "by": how}
+        return {
+            "instructions": emulated_figure(self._count(name, one), "instructions", how),
+            "size_bytes": size,
+            "by": how,
+        }
 
     def _shell(self, name: str) -> QemuShell:
         if name not in self._open:
@@ -254,12 +228,12 @@ class Emulators:
     def _count(self, name: str, one: Subject) -> int:
         """Instructions of one call, counted in an architecture's emulated system."""
         target, _, variant = one.name.partition(":")
-        shell, key = self._shell(name), (name, one.name, _Files(one.files))
+        shell, key = self._shell(name), (name, one.name, Files(one.files))
         if key in self._counts:
             return self._counts[key]
         folder = f"subject{len(self._counts)}"
         if target == "c":
-            program = linux_program(_called(one.files, variant), name)
+            program = linux_program(calling_program(one.files, variant), name)
             shell.put({f"{folder}/program": program})
             self._counts[key] = shell.count_per_call(lambda calls: [str(calls)], CALLS, 300.0, f"{folder}/program")
         else:
@@ -283,7 +257,7 @@ class Emulators:
             self._refused[name, target] = str(error)
             return
         for one, count in zip(subjects, counts, strict=True):
-            self._counts[name, one.name, _Files(one.files)] = count
+            self._counts[name, one.name, Files(one.files)] = count
 
     def instructions(self, system: str, target: str, subjects: Sequence[Subject]) -> list[int]:
         """Instructions of one call of each subject, all in one process of an emulated system's Python.
@@ -328,75 +302,6 @@ def _system_of(board: Board) -> str:
 def _running(script: str) -> Callable[[int], list[str]]:
     """The arguments of Python for a script and a number of calls."""
     return lambda calls: ["-c", script, str(calls)]
-
-
-def _called(files: Mapping[str, bytes], variant: str) -> dict[str, bytes]:
-    """The sources of a C artifact, and a program that calls it as often as its argument says."""
-    about = json.loads(files[FILE])
-    kind, result = {"fixed": ("int16_t", "int32_t"), "double": ("double",) * 2}.get(variant, ("float",) * 2)
-    values = ", ".join(repr(value) for value in _row(about, variant))
-    outputs = len(about["outputs"])
-    call = f"{about['name']}_predict(row, result)" if outputs > 1 else f"result[0] = {about['name']}_predict(row)"
-    main = MAIN.replace("NAME", about["name"]).replace("ROW", values).replace("CALL", call)
-    main = main.replace("KIND", kind).replace("RESULT", result).replace("OUTPUTS", str(outputs))
-    return {**_sources(files), "main.c": main.encode()}
-
-
-def _sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
-
-
-def count_call(core_name: str, files: _Files, variant: str) -> Mapping[str, Any]:
-    """Cost of one call of a C artifact on an emulated core; of a row taken in where it keeps state."""
-    if variant == "double" and core_name == "avr":
-        raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
-    core = open_core(core_name)
-    about = json.loads(files[FILE])
-    if needs_state(about):
-        stepped, instructions, cycles, last = count_step(core, _sources(files), about, variant)
-        return _figures(core, stepped, instructions, cycles, last.stack_bytes)
-    symbol = f"{about['name']}_predict"
-    image = cross_build(_sources(files), core.target, [symbol])
-    argument, returns, result = _argument(about, variant)
-    several = len(about["outputs"]) > 1
-    call = core.call(image, symbol, [argument, bytes(result * len(about["outputs"]))] if several else [argument],
-                     "void" if several else returns)  # fmt: skip
-    return _figures(core, image, call.instructions, call.cycles, call.stack_bytes)
-
-
-def _figures(core: Core, image: Image, instructions: int, cycles: int | None, stack: int) -> dict[str, Any]:
-    how = f"{core.describe()}, {image.compiler}"
-    figures: dict[str, Any] = {
-        "instructions": _figure(instructions, "instructions", how),
-        "stack_bytes": _figure(stack, "bytes", how),
-        "flash_bytes": _figure(image.flash_bytes, "bytes", how),
-        "ram_bytes": _figure(image.ram_bytes + stack, "bytes", "variables and stack"),
-        "by": how,
-    }
-    if cycles is not None:
-        figures["cycles"] = _figure(cycles, "cycles", how)
-    return figures
-
-
-def _row(about: Mapping[str, Any], variant: str) -> list[float]:
-    """The first complete test vector; integers do the same work whatever they are."""
-    complete = [one["row"] for one in about["self_test"] if None not in one["row"]]
-    if not complete:
-        raise BoardError("the artifact carries no complete test vector; export it again")
-    return [0] * len(complete[0]) if variant == "fixed" else complete[0]
-
-
-def _argument(about: Mapping[str, Any], variant: str) -> tuple[bytes, Any, int]:
-    """A row as the C function takes it, its result's type, and that type's size."""
-    row = _row(about, variant)
-    letter, returns, size = {"fixed": ("h", "int32", 4), "double": ("d", "float64", 8)}.get(
-        variant, ("f", "float32", 4)
-    )
-    return struct.pack(f"<{len(row)}{letter}", *row), returns, size
-
-
-def _figure(value: float, unit: str, of: str) -> dict[str, Any]:
-    return {"value": value, "unit": unit, "kind": "emulated", "of": of}
 
 
 def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None) -> list[Measurement]:

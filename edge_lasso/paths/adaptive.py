@@ -8,7 +8,8 @@ import numpy as np
 
 from edge_lasso.paths.cross_validation import Lasso
 from edge_lasso.paths.method import Named
-from edge_lasso.paths.path import Array, Problem
+from edge_lasso.paths.path import Array
+from edge_lasso.paths.problem import Problem
 
 SMALLEST = 1e-4
 """Columns whose first coefficient is a smaller part of the largest stay out."""

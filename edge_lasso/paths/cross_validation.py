@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import Candidate, TrainOptions
-from edge_lasso.paths.path import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
+from edge_lasso.paths.problem import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
 from edge_lasso.paths.refit import least_squares
 from edge_lasso.paths.select import mean_and_error
 from edge_lasso.statistics.folds import FoldStatistics

@@ -9,7 +9,8 @@ import numpy as np
 from edge_lasso.paths.cross_validation import GAMMAS, Lasso, Paths, solve_together
 from edge_lasso.paths.method import Named
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.paths.path import Array, Problem, Solution
+from edge_lasso.paths.path import Array
+from edge_lasso.paths.problem import Problem, Solution
 from edge_lasso.paths.refit import least_squares
 
 SMALLEST_PULL = 1e-12

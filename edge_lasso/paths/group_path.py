@@ -13,7 +13,8 @@ from scipy.linalg.lapack import dposv
 from edge_lasso.paths.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.paths.method import Named
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.paths.path import Array, Problem, Solution, alpha_grid
+from edge_lasso.paths.path import Array
+from edge_lasso.paths.problem import Problem, Solution, alpha_grid
 
 OPTIMAL = 1e-9
 """Optimality conditions hold to this part of the target's deviation."""

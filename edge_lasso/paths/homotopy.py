@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_lasso.paths.path import Array, Problem, alpha_max, gram_times
+from edge_lasso.paths.path import Array
+from edge_lasso.paths.problem import Problem, alpha_max, gram_times
 
 STEPS_PER_COLUMN = 4
 SMALLEST_PIVOT = 1e-9

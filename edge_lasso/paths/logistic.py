@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr, expit, logsumexp, softmax
 
-from edge_lasso.paths.path import EPS, PathSolver, Problem, active_solution
+from edge_lasso.paths.path import PathSolver, active_solution
+from edge_lasso.paths.problem import EPS, Problem
 
 Array = npt.NDArray[Any]
 Block = tuple[Array, Array, Array]

@@ -14,7 +14,8 @@ from edge_lasso.paths import homotopy
 from edge_lasso.paths.cross_validation import GAMMAS, Lasso, Paths, solve_together
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import TrainOptions, sign_constraints
-from edge_lasso.paths.path import SCREEN_FROM, Array, PathSolver, Problem, active_solution, alpha_grid, gap
+from edge_lasso.paths.path import Array, PathSolver, active_solution
+from edge_lasso.paths.problem import SCREEN_FROM, Problem, alpha_grid, gap
 
 SCREENED_LOOSER = 100.0
 """Dense ends of long paths are slow; the chosen solution is made exact afterwards."""

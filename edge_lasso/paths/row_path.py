@@ -19,7 +19,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths import homotopy
 from edge_lasso.paths.cross_validation import Lasso, Paths, solve_together
 from edge_lasso.paths.options import TrainOptions, penalty_factors, sign_constraints
-from edge_lasso.paths.path import PathSolver, Problem, alpha_grid, gap
+from edge_lasso.paths.path import PathSolver
+from edge_lasso.paths.problem import Problem, alpha_grid, gap
 from edge_lasso.paths.scaling import scaling
 from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.workers import run

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.paths.path import EPS
+from edge_lasso.paths.problem import EPS
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,7 @@ from edge_lasso.paths.cross_validation import RISEN, at_positions, budgets, curv
 from edge_lasso.paths.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
 from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import Candidate, TrainOptions, penalty_factors
-from edge_lasso.paths.path import EPS, alpha_values
+from edge_lasso.paths.problem import EPS, alpha_values
 from edge_lasso.paths.scaling import Scaling, scaling
 from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.workers import one_blas_thread, run

@@ -30,7 +30,7 @@ from edge_lasso.paths.options import (
     group_labels,
     penalty_factors,
 )
-from edge_lasso.paths.path import deviations, problems
+from edge_lasso.paths.problem import deviations, problems
 from edge_lasso.paths.row_path import RowPaths
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import Terms

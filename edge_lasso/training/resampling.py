@@ -18,7 +18,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths import homotopy
 from edge_lasso.paths.cross_validation import budgets
 from edge_lasso.paths.options import Fit, TrainOptions, penalty_factors, sign_constraints
-from edge_lasso.paths.path import SCREEN_FROM, PathSolver, Problem, alpha_grid, deviations, problems
+from edge_lasso.paths.path import PathSolver
+from edge_lasso.paths.problem import SCREEN_FROM, Problem, alpha_grid, deviations, problems
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.moments import Moments
 from edge_lasso.statistics.plans import FoldPlan

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.paths.path import SCREEN_FROM
+from edge_lasso.paths.problem import SCREEN_FROM
 from edge_lasso.paths.row_path import RowPaths, row_paths
 from edge_lasso.statistics.collect import Collected, Design, Progress, filled, kept_blocks, table_inputs, without
 from edge_lasso.statistics.folds import LARGEST, collect

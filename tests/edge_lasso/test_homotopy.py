@@ -11,7 +11,7 @@ from sklearn.linear_model import lasso_path
 from edge_lasso.estimators.regressor import LassoRegressor
 from edge_lasso.paths import row_path
 from edge_lasso.paths.homotopy import paths
-from edge_lasso.paths.path import Problem, alpha_grid, gap
+from edge_lasso.paths.problem import Problem, alpha_grid, gap
 from edge_lasso.paths.row_path import Rows
 
 

@@ -14,7 +14,8 @@ from edge_lasso.paths.adaptive import reweighted, ridge
 from edge_lasso.paths.greedy import GreedySolver
 from edge_lasso.paths.group_path import GroupSolver, group_alpha_max, group_gap, norms
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.paths.path import PathSolver, alpha_grid, alpha_max, problems
+from edge_lasso.paths.path import PathSolver
+from edge_lasso.paths.problem import alpha_grid, alpha_max, problems
 from edge_lasso.statistics.statistics import Statistics
 
 SEEDS = st.integers(0, 2**31)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import enet_path
 
 from edge_lasso.errors import DataError
-from edge_lasso.paths.path import PathSolver, alpha_grid, alpha_max, gap, problems, pull
+from edge_lasso.paths.path import PathSolver
+from edge_lasso.paths.problem import alpha_grid, alpha_max, gap, problems, pull
 from edge_lasso.paths.refit import inverse, least_squares
 from edge_lasso.statistics.statistics import Statistics
 
