@@ -208,6 +208,7 @@ def test_a_number_that_is_encoded_and_taken_as_it_is():
     close(from_sklearn(fitted, codes), fitted, codes)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_columns_of_one_word():
     words = np.array([f"device {k}" for k in range(100_000)], dtype=object)[:, None]
     target = np.random.default_rng(3).normal(size=len(words))
