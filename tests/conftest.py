@@ -40,6 +40,12 @@ MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--slow", action="store_true", help="whole enumerations instead of a part that fits a coffee break"
+    )
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*tools): programs, or module:NAME for a Python module")
     config.addinivalue_line("markers", "slow: left out of `make test`; `make test-all` runs it")

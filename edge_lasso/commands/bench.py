@@ -45,7 +45,7 @@ def bench(
     from edge_lasso.measuring.bench import bench as run
     from edge_lasso.measuring.bench import check_budgets
     from edge_lasso.reporting.show import show_budgets, show_measurements
-    from edge_lasso.tables.atomic import write_json
+    from edge_lasso_runtime.atomic import write_json
 
     budgets = parse_budgets(budget)
     check_budgets([], budgets)
@@ -87,8 +87,8 @@ def _on_boards(
     from edge_lasso.reporting import terminal
     from edge_lasso.reporting.show import show_budgets
     from edge_lasso.reporting.show_boards import costs_picture, show_costs
-    from edge_lasso.tables.atomic import write_json, write_text
     from edge_lasso_devices.boards import boards, load_board
+    from edge_lasso_runtime.atomic import write_json, write_text
 
     chosen = boards() if board == "all" else [load_board(board)]
     subjects = subjects_of(paths)

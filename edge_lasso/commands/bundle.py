@@ -42,9 +42,9 @@ def bundle(
 
     Example: edge-lasso bundle model.json artifacts/python-double --serial 7 --expires 2027-06-01 --for boilers --sign ~/.ssh/id_ed25519
     """
-    from edge_lasso.tables.atomic import write_bytes
     from edge_lasso.watching import bundle as making
     from edge_lasso_runtime import load
+    from edge_lasso_runtime.atomic import write_bytes
     from edge_lasso_runtime.trust import SIGNERS
 
     given = subjects or []

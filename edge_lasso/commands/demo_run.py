@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 from time import perf_counter
 
@@ -22,17 +21,18 @@ from edge_lasso.measuring.peers import peers
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.reporting import terminal
 from edge_lasso.reporting.facts import number
-from edge_lasso.reporting.page import shares, write
+from edge_lasso.reporting.page import render, shares
 from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.show import importance, show_certificate, show_measurements, show_terms
-from edge_lasso.tables.atomic import write_json
+from edge_lasso.statistics.beside import save_both
 from edge_lasso.tables.tables import open_table
 from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import Held, TrainResult, train_table
 from edge_lasso.verifying.certificate import Certificate
 from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
-from edge_lasso_runtime import Model, save
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.atomic import Together, json_bytes, together
 
 TARGET = "Dongsi.PM2.5"
 UNIT = "ug/m3"
@@ -59,33 +59,32 @@ def demo(out: Path) -> int:
     """
     started = perf_counter()
     _prepare(out)
-    source = Path(str(files("edge_lasso").joinpath("data/beijing_air.csv.gz")))
+    source = Path(str(resources("edge_lasso").joinpath("data/beijing_air.csv.gz")))
     terminal.say(STORY)
     with _step("train", "on the first 70 % of the hours, forward-chained folds, at most 6 of 121 inputs"):
         result = _train(source)
     model = prune(result.model, result.folds, max_loss=MAX_LOSS)
     fixed = quantize(model, "int16")
-    for one, name in ((model, "model"), (fixed, "model-int16")):
-        save(one, out / f"{name}.json")
-    result.folds.save(out / "model.stats.npz")
     assert result.held is not None
     held = _again(model, result, source)
     _say_quality(result, model, fixed, held)
     show_terms(model, importance(model, result.folds))
-    with _step("export and verify", "each artifact in its own runtime, against the reference"):
-        certificate = _export(model, fixed, source, out)
-    show_certificate(certificate, as_json=False)
-    with _step("measure", "on this machine, beside scikit-learn and skl2onnx with onnxruntime"):
-        measurements = _measure(result, source, out)
-    show_measurements(measurements)
-    write_json(out / "measurements.json", [one.to_json() for one in measurements])
-    write(
-        ReportData(
+    with together(out) as files:
+        save_both(model, result.folds, out / "model.json", files)
+        save_both(fixed, None, out / "model-int16.json", files)
+        with _step("export and verify", "each artifact in its own runtime, against the reference"):
+            certificate = _export(model, fixed, source, files)
+        show_certificate(certificate, as_json=False)
+        with _step("measure", "on this machine, beside scikit-learn and skl2onnx with onnxruntime"):
+            measurements = _measure(result, source, Path(files.path("artifacts")))
+        show_measurements(measurements)
+        figures = [one.to_json() for one in measurements]
+        files.write("measurements.json", json_bytes(figures))
+        page = ReportData(
             fixed, STORY, result.fits[0], importance(model, result.folds), shares(model, result.folds), held,
-            [certificate], [one.to_json() for one in measurements],
-        ),
-        out / "report.html",
-    )  # fmt: skip
+            [certificate], figures,
+        )  # fmt: skip
+        files.write("report.html", render(page).encode())
     terminal.say(f"{out}/ holds the models, artifacts/, certificate.json, measurements.json and report.html")
     terminal.say(f"done in {perf_counter() - started:.0f} s; open {out}/report.html")
     return 1 if certificate.status == "failed" else 0
@@ -155,7 +154,7 @@ def _say_quality(result: TrainResult, model: Model, fixed: Model, held: Held) ->
     terminal.say(f"as int16 it errs by at most {number(bound)} {UNIT} more, proven for every reading within its ranges")
 
 
-def _export(model: Model, fixed: Model, source: Path, out: Path) -> Certificate:
+def _export(model: Model, fixed: Model, source: Path, files: Together) -> Certificate:
     """Two exports, one for the float artifacts and one for the integer ones, and one certificate of both."""
     missing = []
     targets = []
@@ -165,9 +164,7 @@ def _export(model: Model, fixed: Model, source: Path, out: Path) -> Certificate:
             targets.append(name)
         except ExportError as error:
             missing.append(str(error))
-    folder = out / "artifacts"
-    if folder.exists():
-        shutil.rmtree(folder)
+    folder = Path(files.path("artifacts"))
     found = [
         export(one, some, folder, name="dongsi", data=source, allow_unverified=True)
         for one, some in ((model, targets), (fixed, FIXED_TARGETS))
@@ -177,12 +174,12 @@ def _export(model: Model, fixed: Model, source: Path, out: Path) -> Certificate:
     (folder / "certificate.json").unlink(missing_ok=True)
     whole = replace(found[0], artifacts=(*found[0].artifacts, *found[1].artifacts))
     certificates = [one.to_json() for one in found]
-    write_json(out / "certificate.json", certificates)
+    files.write("certificate.json", json_bytes(certificates))
     return whole
 
 
-def _measure(result: TrainResult, source: Path, out: Path) -> list[Measurement]:
-    artifacts = sorted((out / "artifacts").glob("*/artifact.json"))
+def _measure(result: TrainResult, source: Path, folder: Path) -> list[Measurement]:
+    artifacts = sorted(folder.glob("*/artifact.json"))
     found = bench([one.parent for one in artifacts], seconds=SECONDS)
     table = open_table(source)
     columns = list(result.model.columns)

@@ -28,11 +28,11 @@ def deploy(
 
     Example: edge-lasso deploy model.json ssh://pi@raspberrypi.local
     """
-    from edge_lasso.tables.atomic import write_text
     from edge_lasso.watching.deploy import deploy as run
     from edge_lasso.watching.deploy import service
     from edge_lasso_devices.deploy import rollback as back
     from edge_lasso_runtime import load
+    from edge_lasso_runtime.atomic import write_text
 
     if unit is not None:
         check_folder(unit)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso.commands.shared import Json, ModelFile, check_folder, load_statistics, save_both
+from edge_lasso.commands.shared import Json, ModelFile, check_folder
 from edge_lasso.errors import DataError
 
 
@@ -24,12 +24,14 @@ def prune(
     """
     from edge_lasso.compressing.prune import prune as run
     from edge_lasso.reporting.show import show_change
+    from edge_lasso.statistics.beside import load_statistics, save_both
     from edge_lasso_runtime import load
 
     if (max_inputs is None) == (max_loss is None):
         raise DataError("prune needs --max-inputs or --max-loss, one of the two; for example: --max-loss 2")
     before = load(model)
-    statistics = load_statistics(model)
+    statistics = load_statistics(model, before)
+    assert statistics is not None
     after = run(before, statistics, max_inputs=max_inputs, max_loss=max_loss)
     target = out or model
     check_folder(target)

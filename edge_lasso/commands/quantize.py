@@ -45,8 +45,9 @@ def quantize(
     from edge_lasso.compressing.raw_counts import parse_raw
     from edge_lasso.errors import DataError
     from edge_lasso.reporting.show_quantized import show_quantized
+    from edge_lasso.statistics.beside import load_statistics, save_both
     from edge_lasso.tables.tables import model_rows
-    from edge_lasso_runtime import load, save
+    from edge_lasso_runtime import load
 
     declared = _once("--range", [parse_range(one) for one in ranges or []])
     counts = _once("--raw", [parse_raw(one) for one in raw or []])
@@ -59,7 +60,7 @@ def quantize(
     if quantiles is not None and rows is not None:
         declared = {**quantile_ranges(before, rows, *parse_quantiles(quantiles)), **declared}
     after = run(before, to, declared, max_error, margin, result_bits, counts)
-    save(after, target)
+    save_both(after, load_statistics(model, before, missing_ok=True) if target == model else None, target)
     show_quantized(after, target, as_json, None if rows is None else saturation(after, rows))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso.commands.shared import DataFile, Json, parse_budgets, parse_names, save_both
+from edge_lasso.commands.shared import DataFile, Json, parse_budgets, parse_names
 from edge_lasso.errors import DataError, VerificationError
 from edge_lasso.reporting import terminal
 
@@ -44,11 +44,12 @@ def search(
     """
     from edge_lasso.measuring.search import search as run
     from edge_lasso.reporting.show_search import front_json, front_picture, show_front
-    from edge_lasso.tables.atomic import write_json, write_text
+    from edge_lasso.statistics.beside import save_both
     from edge_lasso.training.options import Training
     from edge_lasso.training.train_table import train_table
-    from edge_lasso.verifying.verify import export, others
+    from edge_lasso.verifying.verify import export_to, others
     from edge_lasso_devices.boards import load_board
+    from edge_lasso_runtime.atomic import json_bytes, together
 
     limits = parse_budgets(budget)
     if sections not in ("estimate", "none"):
@@ -74,10 +75,11 @@ def search(
         show_front(front, known, as_json)
         raise VerificationError(f"{front.missed}; allow more, or fewer inputs")
     out.mkdir(exist_ok=True)
-    certificate = export(front.choice.model, front.choice.artifact, out / "artifacts")
-    save_both(front.choice.model, result.folds, out / "model.json")
-    write_json(out / "front.json", front_json(front, known))
-    write_text(out / "front.svg", front_picture(front, known))
+    with together(out) as files:
+        certificate = export_to(files, "artifacts/", front.choice.model, front.choice.artifact)
+        save_both(front.choice.model, result.folds, out / "model.json", files)
+        files.write("front.json", json_bytes(front_json(front, known)))
+        files.write("front.svg", front_picture(front, known).encode())
     show_front(front, known, as_json)
     for name in others(out / "artifacts", front.choice.model):
         terminal.note(f"note: {out}/artifacts/{name} is of an earlier model; it is no part of this choice")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,35 +31,6 @@ def parse_budgets(values: list[str] | None) -> dict[str, float]:
         except ValueError:
             raise DataError(f"--budget {value!r} is not KEY=NUMBER; for example: --budget p95_us=200") from None
     return budgets
-
-
-def statistics_file(model: Path) -> Path:
-    """Where the statistics of a model file are: beside it."""
-    return model.with_name(f"{model.name.removesuffix('.json')}.stats.npz")
-
-
-def load_statistics(model: Path, missing_ok: bool = False) -> Any:
-    """The training statistics beside a model file."""
-    from edge_lasso.statistics.folds import FoldStatistics
-
-    path = statistics_file(model)
-    if not path.exists():
-        if missing_ok:
-            return None
-        raise DataError(f"{path.name} is not beside {model.name}; train writes both, keep them together")
-    return FoldStatistics.load(path)
-
-
-def save_both(model: Any, statistics: Any, path: Path) -> None:
-    """Write a model and its statistics (None: it has none), or neither."""
-    from edge_lasso.tables.atomic import staged
-    from edge_lasso_runtime import save
-
-    if statistics is None:
-        return save(model, path)
-    with staged(statistics_file(path)) as kept:
-        statistics.save(kept)
-        save(model, path)
 
 
 def check_folder(path: Path, *read: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_lasso.commands.shared import Json, ModelFile, load_statistics
+from edge_lasso.commands.shared import Json, ModelFile
 
 
 def show(model: ModelFile, as_json: Json = False) -> None:
@@ -11,6 +11,8 @@ def show(model: ModelFile, as_json: Json = False) -> None:
     Example: edge-lasso show model.json
     """
     from edge_lasso.reporting.show import show_model
+    from edge_lasso.statistics.beside import load_statistics
     from edge_lasso_runtime import load
 
-    show_model(load(model), load_statistics(model, missing_ok=True), as_json)
+    loaded = load(model)
+    show_model(loaded, load_statistics(model, loaded, missing_ok=True), as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names, save_both, statistics_file
+from edge_lasso.commands.shared import DataFile, Json, check_folder, parse_names
 from edge_lasso.errors import DataError, VerificationError
 from edge_lasso.reporting import terminal
 
@@ -129,6 +129,9 @@ def train(
         Path | None, typer.Option(metavar="STATS", help="Statistics of an earlier training; DATA holds new rows only.")
     ] = None,
     forget: Annotated[float, typer.Option(help="With --update: weight of the old rows; 1 forgets nothing.")] = 1.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --update: count DATA even if the statistics hold that file already.")
+    ] = False,
     max_worse: Annotated[
         float | None,
         typer.Option(
@@ -163,13 +166,13 @@ def train(
     if update is not None:
         _refuse(
             context,
-            {"data", "update", "forget", "max_worse", "out", "as_json"},
+            {"data", "update", "forget", "again", "max_worse", "out", "as_json"},
             "--update",
             "it takes them from the first training",
         )
-        return _update(data, update, forget, max_worse, out, as_json)
-    if forget != 1.0 or max_worse is not None:
-        raise DataError("--forget and --max-worse go with --update STATS; without it there is nothing older")
+        return _update(data, update, forget, again, max_worse, out, as_json)
+    if forget != 1.0 or max_worse is not None or again:
+        raise DataError("--forget, --again and --max-worse go with --update STATS; without it there is nothing older")
     past, chosen = (
         parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         parse_sections(sections),
@@ -250,6 +253,7 @@ def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_jso
     from edge_lasso.detecting.thresholds import parse_rate
     from edge_lasso.detecting.train_detector import train_detector
     from edge_lasso.reporting.show_detector import show_trained
+    from edge_lasso.statistics.beside import statistics_file
 
     if options.max_coefs is not None and options.max_coefs < 1:
         raise DataError(f"--max-coefs is {options.max_coefs}; it must be 1 or more")
@@ -261,19 +265,28 @@ def _anomaly(data: Path, options: Any, alarm_rate: str | None, out: Path, as_jso
     show_trained(result, out, statistics_file(out), as_json)
 
 
-def _update(data: Path, statistics: Path, forget: float, max_worse: float | None, out: Path, as_json: bool) -> None:
+def _update(
+    data: Path, statistics: Path, forget: float, again: bool, max_worse: float | None, out: Path, as_json: bool
+) -> None:
     from edge_lasso.reporting.show import show_comparison
+    from edge_lasso.statistics.beside import load_statistics, statistics_file
     from edge_lasso.statistics.folds import FoldStatistics
     from edge_lasso.training.update_table import compare, update_table
     from edge_lasso_runtime import load
+    from edge_lasso_runtime.atomic import digest_of
+    from edge_lasso_runtime.unfinished import settle
 
     check_folder(out, data)
+    settle(statistics)
+    replaced = statistics_file(out)
+    digest = digest_of(statistics) if replaced.exists() and replaced.samefile(statistics) else None
     old = statistics.with_name(statistics.name.removesuffix(".stats.npz") + ".json")
     if max_worse is not None and not old.exists():
         raise DataError(f"--max-worse needs the old model, and {old} is not there; keep model and statistics together")
     before = load(old) if old.exists() else None
+    kept = (load_statistics(old, before) if before else None) or FoldStatistics.load(statistics)
     with terminal.progress("reading") as advance:
-        result = update_table(FoldStatistics.load(statistics), data, forget=forget, progress=advance)
+        result = update_table(kept, data, forget=forget, again=again, progress=advance)
     comparison = None if before is None else compare(before, result.model, data)
     if comparison is not None and max_worse is not None and comparison.percent_worse > max_worse:
         show_comparison(comparison, as_json)
@@ -281,7 +294,7 @@ def _update(data: Path, statistics: Path, forget: float, max_worse: float | None
             f"squared error on the new rows is {comparison.percent_worse:+.1f} %, more than --max-worse {max_worse:g}; "
             f"{out} was not written"
         )
-    _finish(result, out, as_json, comparison)
+    _finish(result, out, as_json, comparison, digest)
 
 
 def _finish_classes(result: ClassesResult, out: Path, as_json: bool) -> None:
@@ -291,16 +304,24 @@ def _finish_classes(result: ClassesResult, out: Path, as_json: bool) -> None:
     show_classes(result, out, as_json)
 
 
-def _finish(result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None) -> None:
+def _finish(
+    result: TrainResult, out: Path, as_json: bool, comparison: Comparison | None = None, read: str | None = None
+) -> None:
     from edge_lasso.reporting.show import show_training
+    from edge_lasso.statistics.beside import statistics_file
 
-    _keep(result, out)
+    _keep(result, out, read)
     show_training(result, out, statistics_file(out), as_json, comparison)
 
 
-def _keep(result: TrainResult | ClassesResult | DetectorResult, out: Path) -> None:
-    """Write the model and what statistics there are, and put it on record."""
-    from edge_lasso.training.audit import record
+def _keep(result: TrainResult | ClassesResult | DetectorResult, out: Path, read: str | None = None) -> None:
+    """Write the model and what statistics there are, and put it on record; `read`: digest of those it was made from."""
+    from edge_lasso.statistics.beside import save_both, statistics_file
+    from edge_lasso.training import audit
+    from edge_lasso_runtime.atomic import together
 
-    save_both(result.model, result.folds, out)
-    record(result.model, out)
+    with together(out.parent) as files:
+        if read is not None:
+            files.read(statistics_file(out).name, read)
+        save_both(result.model, result.folds, out, files)
+        files.append(audit.FILE, audit.line(result.model, out))

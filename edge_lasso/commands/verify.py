@@ -26,9 +26,9 @@ def verify(
     Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
     """
     from edge_lasso.reporting.show import show_certificate
-    from edge_lasso.tables.atomic import write_json
     from edge_lasso.verifying.verify import verify as run
     from edge_lasso_runtime import load
+    from edge_lasso_runtime.atomic import write_json
 
     certificate = run(load(model), artifacts or None, data)
     if json_file is not None:

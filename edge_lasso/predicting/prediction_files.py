@@ -16,8 +16,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.atomic import replacing
 from edge_lasso.tables.readers import KINDS
+from edge_lasso_runtime.atomic import replacing
 from edge_lasso_runtime.rows import PlainEnds
 
 Encode = Callable[[pa.RecordBatch], Any]

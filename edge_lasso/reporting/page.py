@@ -19,11 +19,12 @@ from edge_lasso.reporting.page_detector import STORY, detector_sections, detecto
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
 from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.show import importance, interval_lines, quality_of, reliabilities, term_text, trust_rows
+from edge_lasso.statistics.beside import load_statistics
 from edge_lasso.statistics.folds import FoldStatistics
-from edge_lasso.tables.atomic import write_text
 from edge_lasso.training.train_table import Held
 from edge_lasso.verifying.certificate import Certificate, from_json
 from edge_lasso_runtime import Model, load, model_hash
+from edge_lasso_runtime.atomic import write_text
 from edge_lasso_runtime.detector import KEY as DETECTOR
 
 STRIP_HOURS = 14 * 24
@@ -44,15 +45,12 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
 
     model = load(model_file)
     folder = model_file.parent
-    stem = model_file.name.removesuffix(".json")
     measurements = _read(folder / "measurements.json") or []
     proven = _certificates(folder / "certificate.json", model)
     if DETECTOR in model.sections:
         view = look_at(model, data)
         return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
-    statistics = None
-    if (folder / f"{stem}.stats.npz").exists():
-        statistics = FoldStatistics.load(folder / f"{stem}.stats.npz")
+    statistics = load_statistics(model_file, model, missing_ok=True)
     fit = None
     plain = all(len(term.factors) == 1 for output in model.outputs for term in output.terms)
     if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):

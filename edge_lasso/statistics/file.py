@@ -17,15 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.atomic import write_bytes
+from edge_lasso_runtime.unfinished import settle
 
 Array = npt.NDArray[Any]
 FORMAT = "edge-lasso-statistics/1"
 ARRAYS = ("gram", "gram_mask", "mask_mask", "gaps", "shift", "unset", "low", "high", "missing", "counts")
 
 
-def save(path: Path | str, header: dict[str, Any], parts: Sequence[Sequence[Array]]) -> None:
-    """Write the `ARRAYS` of parts that share their names, and a JSON-ready header: columns, targets, hash, about."""
+def dumps(header: dict[str, Any], parts: Sequence[Sequence[Array]]) -> bytes:
+    """The file of the `ARRAYS` of parts that share their names, and a JSON-ready header.
+
+    The header has columns, targets, hash, about, and the hash of the model that they were written with, if any.
+    """
     header = {"format": FORMAT, **header, "parts": len(parts)}
     arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
     for i, part in enumerate(parts):
@@ -34,11 +37,11 @@ def save(path: Path | str, header: dict[str, Any], parts: Sequence[Sequence[Arra
     np.savez(buffer, **arrays)
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest().encode()
-    write_bytes(path, data[:-2] + len(digest).to_bytes(2, "little") + digest)
+    return data[:-2] + len(digest).to_bytes(2, "little") + digest
 
 
 def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
-    """Read what `save` wrote: the header, and the arrays of each part.
+    """Read what `dumps` gave: the header, and the arrays of each part.
 
     Raises
     ------
@@ -48,6 +51,7 @@ def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
         The file cannot be read.
     """
     name = Path(path).name
+    settle(path)
     data = Path(path).read_bytes()
     body, digest = data[:-66] + b"\0\0", data[-64:]
     if len(data) < 100 or hashlib.sha256(body).hexdigest().encode() != digest:
@@ -61,6 +65,7 @@ def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
             for part in parts:
                 _check(header, part)
             header["about"] = dict(header["about"])
+            header["model"] = str(header.get("model", ""))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, DataError):
             raise

@@ -16,6 +16,7 @@ from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.rows import check_weight
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso.statistics.workers import run
+from edge_lasso_runtime.atomic import write_bytes
 
 Array = npt.NDArray[Any]
 LARGEST = 2**31
@@ -34,6 +35,8 @@ class FoldStatistics:
     ----------
     about : dict
         JSON-ready data that is saved along: how they were trained.
+    model : str
+        The hash of the model that they were written with, in a file; else empty.
     """
 
     def __init__(self, columns: Sequence[str], targets: Sequence[str], plan: FoldPlan) -> None:
@@ -48,6 +51,7 @@ class FoldStatistics:
         self.repeats = plan.repeats
         self.parts = [Statistics(columns, targets) for _ in range(plan.parts)]
         self.about: dict[str, Any] = {}
+        self.model = ""
         self._total: Statistics | None = None
         self._total_rows: list[tuple[int, int]] = []
 
@@ -130,9 +134,14 @@ class FoldStatistics:
 
     def save(self, path: Path | str, about: dict[str, Any] | None = None) -> None:
         """Write one ``.npz`` file; `about` is JSON-ready data to keep with it (default: the attribute)."""
+        write_bytes(path, self.to_bytes("", about))
+
+    def to_bytes(self, model: str = "", about: dict[str, Any] | None = None) -> bytes:
+        """What `save` writes, sealed to the hash of the model it belongs to, if any."""
         extra = self.about if about is None else about
         about = {"splits": self.splits, "forward": self.forward, "repeats": self.repeats, "extra": extra}
-        file.save(path, {**self.parts[0].names, "about": about}, [part.to_arrays() for part in self.parts])
+        header = {**self.parts[0].names, "about": about, "model": model}
+        return file.dumps(header, [part.to_arrays() for part in self.parts])
 
     @classmethod
     def load(cls, path: Path | str) -> FoldStatistics:
@@ -155,6 +164,7 @@ class FoldStatistics:
         )
         result.parts = parts
         result.about = dict(about.get("extra", {}))
+        result.model = header["model"]
         return result
 
     def _outside(self, split: int) -> tuple[int, ...] | None:

@@ -19,6 +19,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.statistics import file
 from edge_lasso.statistics.moments import Moments
 from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, seen
+from edge_lasso_runtime.atomic import write_bytes
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
@@ -225,7 +226,7 @@ class Statistics:
 
     def save(self, path: Path | str) -> None:
         """Write one ``.npz`` file (no pickle), whole or not at all."""
-        file.save(path, {**self.names, "about": {}}, [self.to_arrays()])
+        write_bytes(path, file.dumps({**self.names, "about": {}}, [self.to_arrays()]))
 
     @classmethod
     def load(cls, path: Path | str) -> Statistics:

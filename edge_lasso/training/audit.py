@@ -1,8 +1,7 @@
-"""The record of trainings: one line of JSON each, appended to `trainings.jsonl` beside the model and never changed."""
+"""The record of trainings: one line of JSON each, at the end of `trainings.jsonl` beside the model."""
 
 from __future__ import annotations
 
-import errno
 import getpass
 import json
 import os
@@ -15,28 +14,18 @@ from edge_lasso_runtime import Model, model_hash
 FILE = "trainings.jsonl"
 
 
-def record(model: Model, file: Path) -> Path:
-    """Append what a training was, and what came out.
+def line(model: Model, file: Path) -> bytes:
+    """What a training was, and what came out.
 
     Parameters
     ----------
     model : Model
         With its provenance.
     file : Path
-        Where the model was written.
-
-    Returns
-    -------
-    Path
-        The record. A line is one write to a file opened for appending, so that trainings at the same time do not mix.
-
-    Raises
-    ------
-    OSError
-        The folder is not writable, or the disk is full.
+        What the model will be called.
     """
     about = model.provenance
-    line: dict[str, Any] = {
+    record: dict[str, Any] = {
         "when": about.get("date"),
         "who": f"{_user()}@{socket.gethostname()}",
         "model": file.name,
@@ -45,18 +34,7 @@ def record(model: Model, file: Path) -> Path:
         "inputs": [one.name for one in model.inputs],
         **{key: about[key] for key in ("data", "options", "seed", "fits", "held_out", "versions") if key in about},
     }
-    path = file.parent / FILE
-    data = (json.dumps(line, allow_nan=False) + "\n").encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        written = os.write(descriptor, data)
-        if written < len(data):  # the disk is full: no half a line stays
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return path
+    return (json.dumps(record, allow_nan=False) + "\n").encode()
 
 
 def _user() -> str:

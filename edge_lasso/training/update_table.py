@@ -41,6 +41,7 @@ def update_table(
     data: Any,
     *,
     forget: float = 1.0,
+    again: bool = False,
     options: TrainOptions | None = None,
     progress: Progress | None = None,
 ) -> TrainResult:
@@ -55,6 +56,8 @@ def update_table(
     forget : float
         Weight of the old rows, 1 for none forgotten; each update multiplies it. Below 1 the folds are made of the new
         rows, and the old ones only train.
+    again : bool
+        Count rows of a file that the statistics hold already.
     options : TrainOptions, optional
         Default: those of the first training.
     progress : callable, optional
@@ -83,6 +86,8 @@ def update_table(
     if not 0.0 < forget <= 1.0:
         raise DataError(f"forget is {forget}; it must be larger than 0 and at most 1 (1 forgets nothing)")
     table = open_table(data)
+    if not again:
+        _check_new(table, about["data"])
     design = design_of(statistics)
     statistics.parts[0].check_names(design.names, design.targets, "the statistics to update")
     rows = survey(table, design.targets, about["time"], list(design.categories), update=True)
@@ -148,6 +153,16 @@ def _assembled(statistics: FoldStatistics, parts: list[Statistics], splits: Spli
     folds = FoldStatistics(statistics.columns, statistics.targets, FoldPlan(splits, statistics.forward))
     folds.parts = parts
     return folds
+
+
+def _check_new(table: Table, old: dict[str, Any]) -> None:
+    """Refuse a file whose rows were counted: most often the update had worked, and is repeated."""
+    digest = table.hash
+    if digest and digest in [part.get("sha256") for part in (old, *old.get("updates", []))]:
+        raise DataError(
+            f"the rows of {table.title} are in these statistics already (a file with the same hash was counted); "
+            "give new rows, or say --again to count them again"
+        )
 
 
 def _check_newer(rows: Survey, old: dict[str, Any], time: str | None) -> None:

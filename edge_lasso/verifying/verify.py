@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.atomic import write_json
 from edge_lasso.tables.tables import model_rows
 from edge_lasso.verifying.certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
 from edge_lasso.verifying.compare_rows import Outcome, compare
@@ -27,6 +25,7 @@ from edge_lasso_exporters.options import ExportError, Options
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.artifact import FILE, Artifact
 from edge_lasso_runtime.artifact import read as read_artifact
+from edge_lasso_runtime.atomic import Together, json_bytes, together
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.python_session import InterpreterSession
 from edge_lasso_runtime.stream import keeps_state
@@ -52,7 +51,8 @@ def export(
 ) -> Certificate:
     """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
 
-    Each artifact is rendered beside `out`, executed and compared with the reference, and moved into place only then.
+    Each artifact is rendered, executed and compared with the reference; those that passed, and the certificate, take
+    their names together.
     One that failed is not written; one that could not be executed here only with `allow_unverified`.
 
     Parameters
@@ -85,35 +85,51 @@ def export(
     OSError
         `out` cannot be written.
     """
+    out = Path(out)
+    existed = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with together(out) as files:
+            return export_to(
+                files, "", model, to, inputs=inputs, name=name, data=data, allow_unverified=allow_unverified, seed=seed
+            )
+    finally:
+        if not existed:
+            _remove_if_empty(out)
+
+
+def export_to(
+    files: Together,
+    prefix: str,
+    model: Model,
+    to: str | Sequence[str],
+    *,
+    inputs: str = "selected",
+    name: str = "model",
+    data: Any = None,
+    allow_unverified: bool = False,
+    seed: int = 0,
+) -> Certificate:
+    """Do what `export` does, as part of a larger set of files whose names begin with `prefix` (empty, or ends in /)."""
     wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
     if inputs not in ("selected", "all"):
         raise ExportError(f"inputs is {inputs!r}; allowed are 'selected' and 'all'")
     trials = _Trials(model, data, seed)
-    out = Path(out)
-    existed = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
     executions: list[Execution] = []
-    try:
-        with tempfile.TemporaryDirectory(prefix=".unverified-", dir=out) as away:
-            for target, variant in wanted:
-                folder = Path(away, f"{target}-{variant}")
-                options = Options(variant, inputs, name)
-                _write(folder, registry.render(model, target, variant, inputs=inputs, name=name))
-                executions += _execute(model, target, options, folder, trials)
-            certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
-            allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
-            keep = [title for title, status in certificate.verdicts.items() if status in allowed]
-            if keep:
-                whole = _with_earlier(certificate, out, keep)
-                for title in keep:
-                    _move(Path(away, title.replace(":", "-")), out / title.replace(":", "-"), Path(away))
-                write_json(out / CERTIFICATE, whole.to_json())
-    except BaseException:
-        if not existed:
-            _remove_if_empty(out)
-        raise
-    if not existed:
-        _remove_if_empty(out)
+    rendered = {}
+    for target, variant in wanted:
+        artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs=inputs, name=name)
+        with tempfile.TemporaryDirectory() as away:
+            _write(Path(away), artifact)
+            executions += _execute(model, target, Options(variant, inputs, name), Path(away), trials)
+    certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+    allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
+    passed = [title for title, status in certificate.verdicts.items() if status in allowed]
+    for title in passed:
+        _write(Path(files.path(prefix + title.replace(":", "-"))), rendered[title])
+    if passed:
+        whole = _with_earlier(certificate, Path(files.folder, prefix), passed)
+        files.write(prefix + CERTIFICATE, json_bytes(whole.to_json()))
     return certificate
 
 
@@ -298,12 +314,6 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-
-
-def _move(source: Path, target: Path, away: Path) -> None:
-    if target.exists():
-        os.rename(target, away / f"old-{target.name}")
-    os.rename(source, target)
 
 
 def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) -> Certificate:

@@ -112,9 +112,12 @@ def read(folder: Any) -> Artifact:
     """
     import os
 
+    from .unfinished import settle
+
     path = os.fspath(folder)
     if os.path.isfile(path):
         path = os.path.dirname(path) or "."
+    settle(f"{path}/{FILE}")
     try:
         with open(f"{path}/{FILE}", encoding="utf-8") as file:
             text = file.read()

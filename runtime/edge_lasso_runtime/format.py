@@ -28,6 +28,8 @@ SECTIONS = {
 LAST = ("fixed_detector/1",)
 """Sections that are made from others: checked when these have been."""
 LONGEST_STREAM = 100_000
+SWITCH = ".edge-lasso.switch"
+"""What `unfinished` calls a set of files that is still being moved into place."""
 
 
 def load(path: Any) -> Model:
@@ -45,7 +47,13 @@ def load(path: Any) -> Model:
     OSError
         The file cannot be read.
     """
+    import os
+
     name = str(path).replace("\\", "/").rsplit("/", 1)[-1]
+    if os.path.lexists(os.path.join(os.path.dirname(path), SWITCH)):  # looked up here: most starts import no more
+        from .unfinished import settle
+
+        settle(path)
     if name.endswith(".pyz"):
         from .bundle import MODEL, member
 
@@ -200,21 +208,11 @@ def dumps(model: Model) -> str:
 
 
 def save(model: Model, path: Any) -> None:
-    """Write a model file under a temporary name and rename it, so that an interruption leaves no half file."""
-    import os
+    """Write a model file, whole or not at all."""
+    from .atomic import write_text
 
     from_dict(to_dict(model))
-    temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(dumps(model))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    write_text(path, dumps(model))
 
 
 def model_hash(model: Model) -> str:

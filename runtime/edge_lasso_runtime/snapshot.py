@@ -1,15 +1,15 @@
 """What a stream remembers, on disk: written so that neither a crash nor a power cut leaves anything but a whole file.
 
-A snapshot is JSON with its format, the hash of its model and a checksum. It is written under another name, forced to
-the disk and renamed over the one before: at every moment one of the two is there, whole.
+A snapshot is JSON with its format, the hash of its model and a checksum, written as `atomic` writes: at every moment
+one of the two is there, whole, the old or the new.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from hashlib import sha256
 
+from .atomic import replacing
 from .errors import SnapshotError
 
 TYPE_CHECKING = False
@@ -38,23 +38,8 @@ def save(path: str, model: str, content: Any) -> None:
     """
     text = _text(content)
     head = json.dumps({"format": FORMAT, "model": model, "checksum": _checksum(model, text)})
-    new = f"{path}.new"
-    try:
-        with open(new, "w", encoding="utf-8", newline="\n") as file:
-            file.write(f'{head[:-1]}, "content": {text}}}\n')
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError as error:  # a write that fails does not say where
-        if os.path.exists(new):
-            os.remove(new)
-        raise type(error)(error.errno, error.strerror, path) from None
-    if os.name == "posix":  # the new name, too, must be on the disk
-        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path) as file:
+        file.write(f'{head[:-1]}, "content": {text}}}\n'.encode())
 
 
 def load(path: str, model: str) -> Any:

@@ -15,8 +15,9 @@ from . import versions
 from .admission import DAY, admitted, share
 from .archive import Reader
 from .artifact import FILE as ARTIFACT
-from .atomic import LockedError, locked, replacing
+from .atomic import replacing
 from .errors import UpdateError
+from .locks import LockedError, locked
 from .manifest import loads, moment
 from .model import _Record
 from .shadow import beyond

@@ -18,11 +18,12 @@ import os
 from hashlib import sha256
 
 from .archive import CHUNK
-from .atomic import point, replacing, sync_folder, write_new
+from .atomic import point, replacing, write_new
 from .errors import ModelFormatError, UpdateError
 from .format import _constant, _keys, _list, _object, _text, _unique, parse
 from .manifest import LARGEST_SERIAL, MANIFEST, SIGNATURES, loads, whole
 from .model import _Record
+from .unfinished import sync_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_lasso.commands.main import main
-from edge_lasso.training.audit import FILE, record
+from edge_lasso.training.audit import FILE, line
 from edge_lasso_runtime import load, model_hash
 
 
@@ -46,8 +46,9 @@ def test_every_training_leaves_a_line(here, monkeypatch):
 def test_trainings_at_the_same_time_do_not_mix(here):
     assert main(["train", "data.csv", "--target", "y", "--out", "one.json"]) == 0
     script = (
-        "import sys; from pathlib import Path; from edge_lasso.training.audit import record; from edge_lasso_runtime import load\n"
-        "model = load('one.json')\nfor _ in range(50): record(model, Path('one.json'))"
+        "from pathlib import Path; from edge_lasso.training.audit import FILE, line; from edge_lasso_runtime import load\n"
+        "from edge_lasso_runtime.atomic import together\nmodel = load('one.json')\nfor _ in range(50):\n"
+        "    with together('.') as files: files.append(FILE, line(model, Path('one.json')))"
     )
     running = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
     assert [one.wait(120) for one in running] == [0, 0, 0]
@@ -55,7 +56,9 @@ def test_trainings_at_the_same_time_do_not_mix(here):
     assert len({json.dumps(one) for one in lines(here)}) == 1
 
 
-def test_a_folder_that_is_not_there(here):
+def test_half_a_line_that_a_power_cut_left_stays_alone(here):
+    (here / FILE).write_text('{"whole": 1}\n{"ha')
     assert main(["train", "data.csv", "--target", "y", "--out", "one.json"]) == 0
-    with pytest.raises(OSError, match="No such file"):
-        record(load("one.json"), here / "away" / "one.json")
+    first, torn, last = (here / FILE).read_text().splitlines()
+    assert (first, torn) == ('{"whole": 1}', '{"ha')
+    assert last.encode() + b"\n" == line(load("one.json"), here / "one.json")

@@ -65,9 +65,10 @@ def test_forgetting_follows_a_sensor_that_changed(trained, capsys):
     ("arguments", "said"),
     [
         ("train new.csv --update m.stats.npz --cv 3", "--cv: not with --update"),
-        ("train new.csv --target y --forget 0.5", "--forget and --max-worse go with --update"),
+        ("train new.csv --target y --forget 0.5", "--forget, --again and --max-worse go with --update"),
         ("train new.csv", "no target is given"),
-        ("train old.csv --update m.stats.npz", "updates need later rows"),
+        ("train old.csv --update m.stats.npz", "are in these statistics already"),
+        ("train old.csv --update m.stats.npz --again", "updates need later rows"),
         ("train new.csv --update nowhere.stats.npz", "nowhere.stats.npz"),
         ("train new.csv --update new.csv", "new.csv"),
         ("train new.csv --target y --cluster tcp://127.0.0.1:9", "no Dask scheduler answers"),

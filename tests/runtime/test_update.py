@@ -15,8 +15,8 @@ import pytest
 from fleets import NOW, Fleet, Keys, model
 
 from edge_lasso_runtime import dumps, trust
-from edge_lasso_runtime.atomic import locked
 from edge_lasso_runtime.errors import UpdateError
+from edge_lasso_runtime.locks import locked
 from edge_lasso_runtime.metrics import Metrics
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.trial import Trial

@@ -1,0 +1,213 @@
+"""Every command that writes, stopped or refused at every system call that changes a file: all old or all new.
+
+The calls are enumerated with strace, and so is what happens to each. By default a part of the points is tried, the same
+every day; ``--slow`` tries them all.
+"""
+
+import importlib.util
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_lasso.commands.main import main
+from edge_lasso_runtime.atomic import write_bytes
+from edge_lasso_runtime.format import SWITCH
+from edge_lasso_runtime.unfinished import START, settle
+
+pytestmark = pytest.mark.needs("strace")
+PART = 26
+"""How many points of a command are tried by default."""
+LIMITS = (0, 1, 100, 1000)
+"""Bytes after which a file grows no more: short writes, as on a full disk."""
+
+spec = importlib.util.spec_from_file_location("strace_commands", Path(__file__).parent / "tools" / "strace_commands.py")
+strace = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(strace)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that writes into OUT, what stands there before, and how many of its points are tried by default."""
+
+    name: str
+    argv: str
+    before: tuple[str, ...] = ()
+    program: str = "edge-lasso"
+    part: int = PART
+
+
+TRAIN = "train DATA/{0}.csv --target y --drop kind --cv 3 --out OUT/m.json"
+MODEL = TRAIN.format("one")
+CASES = [
+    Case("train", TRAIN.format("two"), (MODEL,)),
+    Case("train, nothing there", MODEL),
+    Case("train --update", "train DATA/two.csv --update OUT/m.stats.npz --out OUT/m.json", (MODEL,)),
+    Case("classify", "train DATA/two.csv --target kind --drop y --task classification --cv 3 --out OUT/m.json", (MODEL,), part=6),
+    Case("watch", "train DATA/two.csv --watch a,b,c --drop kind,y --out OUT/m.json", (MODEL,), part=8),
+    Case("prune", "prune OUT/m.json --max-inputs 1", (MODEL,)),
+    Case("quantize", "quantize OUT/m.json --to int16", (MODEL,)),
+    Case("export", "export OUT/m.json --to python,python:pyz --out OUT/artifacts",
+         (MODEL, "export OUT/m.json --to python,python:pyz --name old --out OUT/artifacts", TRAIN.format("two")), part=16),
+    Case("verify --json", "verify OUT/m.json OUT/artifacts --json OUT/certificate.json",
+         (MODEL, "export OUT/m.json --to python --out OUT/artifacts"), part=8),
+    Case("predict, csv", "predict OUT/m.json DATA/two.csv --out OUT/p.csv",
+         (MODEL, "predict OUT/m.json DATA/one.csv --out OUT/p.csv"), part=12),
+    Case("predict, parquet", "predict OUT/m.json DATA/two.csv --out OUT/p.parquet",
+         (MODEL, "predict OUT/m.json DATA/one.csv --out OUT/p.parquet"), part=12),
+    Case("predict, arrow", "predict OUT/m.json DATA/two.csv --out OUT/p.arrow", (MODEL,), part=12),
+    Case("report", "report OUT/m.json --out OUT/r.html", (MODEL, "report OUT/m.json --out OUT/r.html", TRAIN.format("two")), part=12),
+    Case("search", "search DATA/two.csv --target y --drop kind --board pico --max-inputs 1 --cv 2 --sections none --out OUT",
+         ("search DATA/one.csv --target y --drop kind --board pico --max-inputs 2 --cv 2 --sections none --out OUT",), part=6),
+    Case("score --state", "score OUT/m.json --input DATA/two.csv --state OUT/state.json --every 30",
+         (MODEL, "runtime score OUT/m.json --input DATA/one.csv --state OUT/state.json"), "runtime"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for name, rows in (("one", 60), ("two", 80)):
+        rng = np.random.default_rng(rows)
+        X = rng.normal(20.0, 5.0, (rows, 3))
+        y = X[:, 0] - 2.0 * X[:, 1] + 0.1 * X[:, 2] + rng.normal(0.0, 0.5, rows)
+        lines = [
+            ",".join([*map(repr, map(float, (*row, out))), "ab"[int(out > -20.0)]])
+            for row, out in zip(X, y, strict=True)
+        ]
+        (folder / f"{name}.csv").write_text("\n".join(["a,b,c,y,kind", *lines]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    process = strace.Warm(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def told():
+    counts = {}
+    yield counts
+    total = sum(counts.values())
+    print(f"\n{total:,} points of {len(counts)} commands: 0 sets that are neither old nor new")
+
+
+def tree(folder):
+    """What a reader sees: all files but those that are not finished."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(START) for part in path.relative_to(folder).parts)
+    }
+
+
+def refresh(folder, template):
+    shutil.rmtree(folder)
+    shutil.copytree(template, folder)
+
+
+def check(case, out, before, after, done, what):
+    """All old or all new after the next look; one line about a failure; and the next write clears what is left."""
+    assert "Traceback" not in done.err, (what, done.err)
+    raw = tree(out)
+    for path in [out / "m.json", *out.glob("*/*/artifact.json"), *out.glob("*/certificate.json")]:
+        settle(path)
+    found = tree(out)
+    assert found in (before, after), (case.name, what, done, sorted(raw), sorted(found))
+    if done.code == 0:
+        assert found == after, (case.name, what)
+    elif done.code > 0:
+        errors = [line for line in done.err.splitlines() if "error: " in line]
+        assert (done.code, len(errors)) == (2, 1), (what, done)
+    write_bytes(out / "zz", b"")
+    for folder in out.glob("*/"):
+        write_bytes(folder / "zz", b"")
+        (folder / "zz").unlink()
+    (out / "zz").unlink()
+    left = [path for path in out.rglob("*") if path.name.startswith(START)]
+    assert not left, (case.name, what, left)
+    return found == after
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_all_old_or_all_new(case, data, warm, tmp_path, request, told):
+    out, template = tmp_path / "out", tmp_path / "template"
+    out.mkdir()
+
+    def words(text):
+        return text.replace("OUT", str(out)).replace("DATA", str(data)).split()
+
+    for text in case.before:
+        program, text = ("runtime", text[8:]) if text.startswith("runtime ") else ("edge-lasso", text)
+        done = warm.run(words(text), program)
+        assert done.code == 0, done.err
+    shutil.copytree(out, template)
+    before = tree(out)
+    argv = words(case.argv)
+    points = warm.points(argv, out, case.program)
+    after = tree(out)
+    assert after != before
+    assert len(points) >= 6
+    tries = [(point, fault) for point in points for fault in strace.FAULTS]
+    tries += [(None, limit) for limit in LIMITS]
+    if not request.config.getoption("--slow"):
+        tries = random.Random(case.name).sample(tries, min(case.part, len(tries)))
+    seen = set()
+    for point, fault in tries:
+        refresh(out, template)
+        done = (
+            warm.run(argv, case.program, limit=fault)
+            if point is None
+            else warm.struck(argv, point, fault, case.program)
+        )
+        if point is not None and fault.startswith("signal"):
+            assert done.code == -9, (point, done)
+        if case.program == "runtime":
+            states = check_state(case, out, before, after, done, (point, fault))
+        else:
+            states = check(case, out, before, after, done, (point, fault))
+        seen.add(states)
+    told[case.name] = len(tries)
+    assert SWITCH not in {path.name for path in out.rglob("*")}
+
+
+def check_state(case, out, before, after, done, what):
+    """A stream saves its state several times: whatever stands there is a whole state."""
+    from edge_lasso_runtime import load, model_hash, snapshot
+
+    model = load(out / "m.json")
+    content = snapshot.load(str(out / "state.json"), model_hash(model))
+    assert content["state"]["rows"] in (60, 90, 120, 140), (what, content)
+    whole = {**before, "state.json": (out / "state.json").read_bytes()}
+    return check(case, out, whole, after, done, what)
+
+
+def test_two_updates_at_once_do_not_lose_rows(data, tmp_path, capsys):
+    """The second finds other statistics than it read, and says so."""
+    out = tmp_path / "m.json"
+    assert (
+        main(["train", str(data / "one.csv"), "--target", "y", "--drop", "kind", "--cv", "3", "--out", str(out)]) == 0
+    )
+    stats = tmp_path / "m.stats.npz"
+    from edge_lasso.training import update_table as module
+
+    first = stats.read_bytes()
+    update = module.update_table
+
+    def overtaken(*arguments, **options):
+        result = update(*arguments, **options)
+        if stats.read_bytes() == first:
+            assert main(["train", str(data / "two.csv"), "--update", str(stats), "--out", str(out)]) == 0
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        calls = iter([overtaken, update])
+        patch.setattr(module, "update_table", lambda *a, **o: next(calls)(*a, **o))
+        capsys.readouterr()
+        assert main(["train", str(data / "two.csv"), "--update", str(stats), "--out", str(out)]) == 2
+    assert "was changed by another command meanwhile" in capsys.readouterr().err
