@@ -34,16 +34,11 @@ TEST_TOOLS = {
     "nm": Tool("apt-get install binutils"),
     "openssl": Tool("apt-get install openssl", "SSL", ("version",)),
     "qemu-system-arm": Tool("apt-get install qemu-system-arm", "^QEMU"),
+    "strace": Tool("apt-get install strace", "^strace"),
     "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
 }
 MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--slow", action="store_true", help="whole enumerations instead of a part that fits a coffee break"
-    )
 
 
 def pytest_configure(config):

@@ -84,22 +84,26 @@ def opened(folder: str) -> int | None:
 
 
 def lock(descriptor: int) -> None:
+    """Wait for a descriptor's lock, where there are locks."""
     if fcntl is not None:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def name_aside(folder: str) -> str:
+    """A path in a folder that nobody can guess."""
     return os.path.join(folder, f"{START}{os.urandom(16).hex()}{END}")
 
 
 def is_aside(path: Any) -> bool:
+    """Whether a path is one that `name_aside` gives."""
     name = os.path.basename(str(path))
     digits = name[len(START) : -len(END)]
     return name.startswith(START) and name.endswith(END) and len(digits) == 32 and not digits.strip("0123456789abcdef")
 
 
 def checked(name: str) -> str:
+    """A name below a folder, or OSError."""
     if not name or any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name:
         raise OSError(errno.EINVAL, "is no name below the folder", str(name))
     return name
@@ -173,6 +177,7 @@ def _is_folder(path: str) -> bool:
 
 
 def remove(path: str) -> None:
+    """Remove a file, or a folder with what is in it; links are not followed."""
     if not _is_folder(path):
         return os.unlink(path)
     with os.scandir(path) as entries:
