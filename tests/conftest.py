@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_lasso_devices.avr_core import AvrCore
 from edge_lasso_devices.build import find_compiler, no_compiler
+from edge_lasso_devices.cores import open_core
+from edge_lasso_devices.cross import cross_build
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.micropython import find_micropython, no_micropython
-from edge_lasso_devices.rp2040_core import Rp2040Core
 from edge_lasso_devices.tools import PATIENCE, TOOLS, Tool, trouble
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,11 +86,8 @@ def lacking(tool: str) -> tuple[str, str] | None:
         return None if find_micropython() else (no_micropython().partition(";")[0], SCRIPTS)
     if tool == "cc":
         return None if find_compiler() else (no_compiler().partition(";")[0], TOOLS["cc"].get)
-    if tool in ("simavr", "rp2040js"):
-        return opened(
-            AvrCore if tool == "simavr" else Rp2040Core,
-            "apt-get install libsimavr-dev" if tool == "simavr" else SCRIPTS,
-        )
+    if tool.startswith("core:"):
+        return emulated(tool.removeprefix("core:"))
     if tool == "microbit":
         firmware = None if MICROBIT.is_file() else ("no firmware", "apt-get install firmware-microbit-micropython")
         return lacking("qemu-system-arm") or firmware
@@ -111,12 +108,15 @@ def located(tool: str) -> str:
     return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") or tool
 
 
-def opened(core, get: str) -> tuple[str, str] | None:
-    """Whether an emulated core starts."""
+def emulated(core: str) -> tuple[str, str] | None:
+    """Whether an emulated core runs what is compiled for it."""
     try:
-        core()
+        opened = open_core(core)
+        image = cross_build({"code.c": b"int seven(void);\nint seven(void) { return 7; }\n"}, opened.target, ["seven"])
+        opened.call(image, "seven", (), "int16")
     except BoardError as error:
-        return str(error).partition(";")[0], get
+        reason, _, get = str(error).partition("; install it with: ")
+        return reason, get or SCRIPTS
     return None
 
 

@@ -20,7 +20,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     pytest.param(
         ["targets.py", "--inputs", "3", "--cores", "riscv32", "--no-linux", "--seconds", "0.3"],
         ["hand loop", "onnx:float32", "m2cgen"],
-        marks=pytest.mark.needs("module:unicorn", "module:ziglang"),
+        marks=pytest.mark.needs("core:riscv32"),
     ),
     (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),

@@ -12,7 +12,7 @@ from .errors import BoardError
 from .processes import execute
 
 HARNESS = Path(__file__).with_name("avr_harness.c")
-MISSING = "core 'avr' needs simavr and a C compiler; install Debian's libsimavr-dev and gcc"
+MISSING = "core 'avr' needs simavr and a C compiler; install it with: apt-get install libsimavr-dev gcc"
 RAM_START, RAM_END = 0x100, 0x8FF
 FLASH = 32768
 STACK_RESERVE = 256
@@ -22,10 +22,8 @@ TIMEOUT = 120
 class AvrCore:
     """The ATmega328P of an Arduino Uno."""
 
-    name = "avr"
-    target = "avr"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = self.target = name
         self._harness = compiled(HARNESS, ["-lsimavr"], MISSING)
 
     def describe(self) -> str:
@@ -48,8 +46,8 @@ class AvrCore:
             lines.append(f"D {at - AVR_DATA} {data.hex()}" if at >= AVR_DATA else f"F {at} {data.hex()}")
         lines += [f"D {at} {data.hex()}" for at, data in buffers]
         register = 26
-        for one, number in zip(memory, arguments, strict=True):
-            size = 2 if isinstance(one, bytes) else 4
+        for argument, number in zip(memory, arguments, strict=True):
+            size = 2 if isinstance(argument, bytes) else 4
             register -= size
             lines.append(f"D {register} {(number & (1 << 8 * size) - 1).to_bytes(size, 'little').hex()}")
         result = 24 if returns == "int16" else 22

@@ -208,7 +208,7 @@ def _tflite(board: Board) -> str | None:
         )
     if board.isa.value == "armv6":
         return "neither LiteRT nor tflite-runtime has wheels for armv6; use python or c"
-    oldest = min(tuple(map(int, one.split("."))) for one in board.pythons.value) if board.pythons else (3, 0)
+    oldest = min(tuple(map(int, version.split("."))) for version in board.pythons.value) if board.pythons else (3, 0)
     if board.bits.value != 64 and oldest > (3, 11):
         return "LiteRT has no wheels for 32-bit ARM and tflite-runtime none for Python above 3.11; use python or c"
     return None

@@ -27,12 +27,12 @@ def compiled(source: Path, flags: Sequence[str], missing: str) -> str:
     if compiler is None:
         raise BoardError(missing)
     with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as away:
-        made = Path(away, "made")
-        done = execute([*compiler, "-O2", "-o", str(made), str(source), *flags], timeout=TIMEOUT)
+        helper = Path(away, "helper")
+        done = execute([*compiler, "-O2", "-o", str(helper), str(source), *flags], timeout=TIMEOUT)
         if done.returncode != 0:
             first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr[:200])
             raise BoardError(f"{missing} ({first.strip()})")
-        made.replace(path)
+        helper.replace(path)
     return str(path)
 
 
@@ -52,7 +52,7 @@ def library(files: Mapping[str, bytes]) -> str:
     if not path.is_file():
         [built] = build(files).values()
         with tempfile.TemporaryDirectory(prefix="making-", dir=folder) as away:
-            made = Path(away, "made")
-            made.write_bytes(built)
-            made.replace(path)
+            temporary = Path(away, "library")
+            temporary.write_bytes(built)
+            temporary.replace(path)
     return str(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,35 @@ from .errors import BoardError
 
 Argument = bytes | int
 Returns = Literal["int32", "int16", "float32", "float64", "void"]
-CORES = ("cortex-m0plus", "cortex-m33", "riscv32", "avr", "rp2040")
 FORMATS = {"int32": "<i", "int16": "<h", "float32": "<f", "float64": "<d"}
 LIMIT = 50_000_000
+STAND_IN = "in place of"
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Where a core is emulated.
+
+    Attributes
+    ----------
+    module, kind : str
+        The module beside this one, imported when the core is opened because emulators are optional, and its class.
+    stand_in : str or None
+        The core whose instructions stand for this one's where its emulator is missing.
+    """
+
+    module: str
+    kind: str
+    stand_in: str | None = None
+
+
+CORES = {
+    "cortex-m0plus": Emulator("unicorn_core", "UnicornCore"),
+    "cortex-m33": Emulator("unicorn_core", "UnicornCore"),
+    "riscv32": Emulator("unicorn_core", "UnicornCore"),
+    "avr": Emulator("avr_core", "AvrCore"),
+    "rp2040": Emulator("rp2040_core", "Rp2040Core", "cortex-m0plus"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,21 +106,35 @@ class Core(Protocol):
 
 def open_core(name: str) -> Core:
     """The emulated core of a name; BoardError, naming the package, when its emulator is not installed."""
-    if name in ("cortex-m0plus", "cortex-m33", "riscv32"):
-        from .unicorn_core import UnicornCore
+    if name not in CORES:
+        nearest = difflib.get_close_matches(name, CORES, 1, 0.4)
+        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+        raise BoardError(f"core '{name}' is unknown{hint}; there are {', '.join(CORES)}")
+    module = importlib.import_module(f".{CORES[name].module}", __package__)
+    core: Core = getattr(module, CORES[name].kind)(name)
+    return core
 
-        return UnicornCore(name)
-    if name == "avr":
-        from .avr_core import AvrCore
 
-        return AvrCore()
-    if name == "rp2040":
-        from .rp2040_core import Rp2040Core
+def open_nearest(name: str) -> tuple[Core, str]:
+    """The emulated core of a name, or the one that stands in for it where its emulator is missing, and who emulates.
 
-        return Rp2040Core()
-    nearest = difflib.get_close_matches(name, CORES, 1, 0.4)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-    raise BoardError(f"core '{name}' is unknown{hint}; there are {', '.join(CORES)}")
+    Raises
+    ------
+    BoardError
+        Neither is here; the text is about the core itself.
+    """
+    try:
+        core = open_core(name)
+    except BoardError as error:
+        stand_in = CORES[name].stand_in if name in CORES else None
+        if stand_in is None:
+            raise
+        try:
+            core = open_core(stand_in)
+        except BoardError:
+            raise error from None
+        return core, f"{core.describe()}, {STAND_IN} {name}"
+    return core, core.describe()
 
 
 def check_call(core: Core, image: Image, symbol: str, memory: Sequence[Argument]) -> int:
@@ -110,13 +151,13 @@ def check_call(core: Core, image: Image, symbol: str, memory: Sequence[Argument]
 def place(memory: Sequence[Argument], start: int) -> tuple[list[int], list[tuple[int, bytes]]]:
     """Where buffers go: the arguments as numbers, and (address, bytes) of each buffer, aligned to 16 bytes."""
     arguments, buffers = [], []
-    for one in memory:
-        if isinstance(one, bytes):
+    for argument in memory:
+        if isinstance(argument, bytes):
             arguments.append(start)
-            buffers.append((start, one))
-            start += -(-max(len(one), 1) // 16) * 16
+            buffers.append((start, argument))
+            start += -(-max(len(argument), 1) // 16) * 16
         else:
-            arguments.append(one)
+            arguments.append(argument)
     return arguments, buffers
 
 

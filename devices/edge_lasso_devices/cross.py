@@ -153,9 +153,9 @@ def _read(elf: bytes, target: str, wanted: Sequence[str], compiler: str) -> Imag
     file = ELFFile(io.BytesIO(elf))
     table = file.get_section_by_name(".symtab")
     symbols = {
-        one.name: one["st_value"]
-        for one in (table.iter_symbols() if table else ())
-        if one["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and one["st_shndx"] != "SHN_UNDEF"
+        symbol.name: symbol["st_value"]
+        for symbol in (table.iter_symbols() if table else ())
+        if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and symbol["st_shndx"] != "SHN_UNDEF"
     }
     for name in wanted:
         if name not in symbols:

@@ -131,9 +131,9 @@ def unit(description: str, folder: str, command: Sequence[str], user: str, state
         '"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
         for part in command
     )
-    kept = f"StateDirectory={state}\n" if state else ""
+    directory = f"StateDirectory={state}\n" if state else ""
     return (
-        f"[Unit]\nDescription={description}\n\n[Service]\nUser={user}\nWorkingDirectory={folder}/current\n{kept}"
+        f"[Unit]\nDescription={description}\n\n[Service]\nUser={user}\nWorkingDirectory={folder}/current\n{directory}"
         f"ExecStart={words}\nRestart=on-failure\nNoNewPrivileges=true\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 

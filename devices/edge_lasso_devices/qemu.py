@@ -177,7 +177,7 @@ class QemuShell(LocalShell):
         done = packages / f".{target}-{'-'.join(WHEELS[target])}"
         if done.exists():
             return
-        platforms = [part for one in PLATFORMS for part in ("--platform", f"{one}_aarch64")]
+        platforms = [part for platform_tag in PLATFORMS for part in ("--platform", f"{platform_tag}_aarch64")]
         kind = ["--only-binary=:all:", "--implementation", "cp", "--python-version", version.removeprefix("python")]
         with tempfile.TemporaryDirectory(dir=packages) as away:
             fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", away]

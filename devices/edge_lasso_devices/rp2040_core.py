@@ -23,14 +23,16 @@ TIMEOUT = 120
 class Rp2040Core:
     """The Cortex-M0+ of a Raspberry Pi Pico."""
 
-    name = "rp2040"
     target = "cortex-m0plus"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         node = find_node()
         package = next((folder / PACKAGE for folder in node_modules() if (folder / PACKAGE).is_file()), None)
         if node is None or package is None:
-            raise BoardError(f"core 'rp2040' needs node 18 or later and rp2040js: {npm_install('rp2040js')}")
+            raise BoardError(
+                f"core 'rp2040' needs node 18 or later and rp2040js; install it with: {npm_install('rp2040js')}"
+            )
         self._command = [node, str(HARNESS), str(package)]
         self._package = package.parents[2] / "package.json"
 
@@ -63,6 +65,6 @@ class Rp2040Core:
         answer = json.loads(done.stdout)
         if not answer["returned"]:
             raise BoardError(f"'{symbol}' did not return on the RP2040: {answer['fault'] or f'{LIMIT} instructions'}")
-        left = tuple(bytes.fromhex(one) for one in answer["buffers"])
+        left = tuple(bytes.fromhex(buffer) for buffer in answer["buffers"])
         value = decode(bytes.fromhex(answer["raw"]), returns)
         return CallResult(value, left, answer["instructions"], answer["cycles"], answer["stack"])

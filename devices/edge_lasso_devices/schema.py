@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .cores import CORES
 from .errors import BoardError
 
 CLASSES = ("linux", "microcontroller")
@@ -23,7 +24,6 @@ ISAS = (
     "avr",
 )
 FPUS = ("none", "single", "double")
-CORES = ("cortex-m0plus", "cortex-m33", "riscv32", "avr", "rp2040")
 LINKS = ("local", "qemu:arm64", "qemu:armel", "qemu:amd64")
 
 Check = Callable[[Any], str | None]
@@ -52,7 +52,7 @@ def _truth(value: Any) -> str | None:
 
 
 def _versions(value: Any) -> str | None:
-    good = isinstance(value, list) and value and all(_version(one) for one in value)
+    good = isinstance(value, list) and value and all(_version(version) for version in value)
     return None if good else 'must be a list of Python versions such as ["3.11"]'
 
 

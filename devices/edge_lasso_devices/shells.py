@@ -144,8 +144,8 @@ class SerialShell(MicroPythonShell):
         if not importlib.util.find_spec("mpremote"):
             raise BoardError("link 'serial:' needs mpremote; install it with: pip install 'edge-lasso[boards]'")
         if not Path(port).exists():
-            found = ", ".join(str(one) for one in sorted(Path("/dev").glob("tty[AU][CS][MB]*"))) or "no other"
-            raise BoardError(f"there is no port {port}; found: {found}; is the board plugged in?")
+            ports = ", ".join(map(str, sorted(Path("/dev").glob("tty[AU][CS][MB]*")))) or "no other"
+            raise BoardError(f"there is no port {port}; found: {ports}; is the board plugged in?")
         LocalShell.__init__(self)
         self.port = port
         self.python = (sys.executable, "-m", "mpremote", "connect", port, "run")

@@ -82,8 +82,8 @@ class SshLink:
         limit = SCRIPT_TIMEOUT if timeout is None else timeout + CONNECT_TIMEOUT
         done = execute([*self._ssh(), "-o", "ControlMaster=no", *self._destination, command], stdin, limit)
         _, _, rest = done.stdout.partition(f"\n{mark}\n")
-        out, found, tail = rest.rpartition(f"\n{mark} ")
-        if not found:
+        out, end, tail = rest.rpartition(f"\n{mark} ")
+        if not end:
             raise BoardError(f"{self.spec}: {self._reason(done.stderr, 'the connection was lost')}")
         err = done.stderr.partition(f"\n{mark}\n")[2].rpartition(f"\n{mark}\n")[0]
         answer = Completed(int(tail.split()[0]), out, err)
@@ -196,8 +196,8 @@ class SshShell(Shell):
         program = "import platform as p; print(p.machine() + ',', p.python_implementation(), p.python_version())"
         model = "tr -d '\\0' 2>/dev/null </proc/device-tree/model || uname -n"
         done = self._link.script(f"{model}; echo; python3 -c {shlex.quote(program)}", lines=True)
-        found = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        return f"{self._link.spec}: {', '.join(found)}"
+        answers = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        return f"{self._link.spec}: {', '.join(answers)}"
 
     def close(self) -> None:
         """Remove the working folder and close the connection."""

@@ -19,6 +19,7 @@ from edge_lasso.measuring.core_calls import Files, calling_program, count_call, 
 from edge_lasso.measuring.measurement import Measurement, Subject, alone, measure, runtime_files
 from edge_lasso.measuring.runtime_counts import kept_line
 from edge_lasso_devices.boards import Board, calibrate, targets
+from edge_lasso_devices.cores import STAND_IN
 from edge_lasso_devices.cross import linux_program
 from edge_lasso_devices.qemu import MARK, QemuShell
 from edge_lasso_devices.time_model import calibration, model_time
@@ -311,6 +312,8 @@ def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None
     found = {**figures, **one.figures}
     by = str(found.pop("by"))
     warnings = _too_large(board, one.name, found)
+    if STAND_IN in by:
+        warnings.append(f"{board.name} was counted by {by}: instructions, and times within the band of cycles for each")
     if board.kind == "linux":  # a core counts steps
         warnings += alone(one)
     cycles = found.get("cycles", {}).get("value")

@@ -10,7 +10,7 @@ from typing import Any
 from edge_lasso.errors import BoardError
 from edge_lasso.measuring.measurement import needs_state
 from edge_lasso.measuring.step_costs import count_step
-from edge_lasso_devices.cores import Core, open_core
+from edge_lasso_devices.cores import open_nearest
 from edge_lasso_devices.cross import Image, cross_build
 from edge_lasso_runtime.artifact import FILE
 
@@ -30,22 +30,22 @@ def count_call(core_name: str, files: Files, variant: str) -> Mapping[str, Any]:
     """Cost of one call of a C artifact on an emulated core; of a row taken in where it keeps state."""
     if variant == "double" and core_name == "avr":
         raise BoardError("double has 4 bytes on AVR; use c:float or c:fixed")
-    core = open_core(core_name)
+    core, emulator = open_nearest(core_name)
     about = json.loads(files[FILE])
     if needs_state(about):
         stepped, instructions, cycles, last = count_step(core, sources_of(files), about, variant)
-        return _figures(core, stepped, instructions, cycles, last.stack_bytes)
+        return _figures(emulator, stepped, instructions, cycles, last.stack_bytes)
     symbol = f"{about['name']}_predict"
     image = cross_build(sources_of(files), core.target, [symbol])
     argument, returns, result = _argument(about, variant)
     several = len(about["outputs"]) > 1
     call = core.call(image, symbol, [argument, bytes(result * len(about["outputs"]))] if several else [argument],
                      "void" if several else returns)  # fmt: skip
-    return _figures(core, image, call.instructions, call.cycles, call.stack_bytes)
+    return _figures(emulator, image, call.instructions, call.cycles, call.stack_bytes)
 
 
-def _figures(core: Core, image: Image, instructions: int, cycles: int | None, stack: int) -> dict[str, Any]:
-    how = f"{core.describe()}, {image.compiler}"
+def _figures(emulator: str, image: Image, instructions: int, cycles: int | None, stack: int) -> dict[str, Any]:
+    how = f"{emulator}, {image.compiler}"
     figures: dict[str, Any] = {
         "instructions": emulated_figure(instructions, "instructions", how),
         "stack_bytes": emulated_figure(stack, "bytes", how),

@@ -19,7 +19,7 @@ from edge_lasso_devices.boards import boards, load_board
 from edge_lasso_devices.shells import open_link
 from edge_lasso_runtime import load, model_hash, save
 
-EMULATORS = ("module:ziglang", "module:unicorn", "module:elftools")
+EMULATORS = ("core:cortex-m33",)
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +113,19 @@ def test_counts_are_the_same_on_every_run_and_kinds_never_mix(capsys, tmp_path, 
     )
 
 
-@pytest.mark.needs("avr-gcc", "cc", *EMULATORS)
-@pytest.mark.needs(*EMULATORS)
+@pytest.mark.needs("core:cortex-m0plus")
+def test_without_its_own_emulator_a_pico_is_counted_on_one_that_is_named(capsys, tmp_path, models, programs):
+    programs()
+    code, _, err, listed = costs(capsys, tmp_path, models / "int16.json", "--board", "pico")
+    counted = {(entry["name"], entry["kind"]): entry["figures"] for entry in listed if not entry["reason"]}
+    assert code == 0
+    assert "in place of rp2040" in counted["c:fixed", "emulated"]["instructions"]["of"]
+    assert "cycles" not in counted["c:fixed", "emulated"]
+    assert "note: pico was counted by cortex-m0plus in Unicorn" in " ".join(err.split())
+    assert " instructions x 1.4 / 125 MHz" in json.dumps(counted["c:fixed", "modelled"])
+
+
+@pytest.mark.needs("core:avr", *EMULATORS)
 def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path):
     """Its chart, health and state are most of what it takes; where a prediction is called, that is said."""
     rng = np.random.default_rng(0)

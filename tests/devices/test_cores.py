@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from edge_lasso_devices.cores import CORES, open_core
+from edge_lasso_devices.cores import CORES, open_core, open_nearest
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_devices.errors import BoardError
 
@@ -54,14 +54,7 @@ int32_t deep(int32_t n)
 int32_t forever(void) { for (volatile int i = 0;; i++) {} }
 int32_t wild(const int32_t *at) { return *(volatile const int32_t *)at; }
 """
-TOOLS = {
-    "cortex-m0plus": ("module:ziglang", "module:unicorn", "module:elftools"),
-    "cortex-m33": ("module:ziglang", "module:unicorn", "module:elftools"),
-    "riscv32": ("module:ziglang", "module:unicorn", "module:elftools"),
-    "avr": ("avr-gcc", "simavr", "cc", "module:elftools"),
-    "rp2040": ("module:ziglang", "module:elftools", "node", "rp2040js"),
-}
-EVERY = [pytest.param(name, marks=pytest.mark.needs(*TOOLS[name])) for name in CORES]
+EVERY = [pytest.param(name, marks=pytest.mark.needs(f"core:{name}")) for name in CORES]
 SYMBOLS = ("dot", "scaled", "wide", "twice", "count", "small", "deep", "forever", "wild")
 
 
@@ -142,7 +135,7 @@ def test_calls_that_cannot_be_made(name, monkeypatch):
             core.call(built, "wild", [0x70000000])
 
 
-@pytest.mark.needs("avr-gcc", "simavr", "cc", "module:elftools")
+@pytest.mark.needs("core:avr")
 def test_what_does_not_fit_into_an_arduino():
     with pytest.raises(BoardError, match="do not fit into the 2048 bytes of RAM"):
         open_core("avr").call(image("avr"), "dot", [bytes(1800)])
@@ -179,7 +172,7 @@ def test_missing_tools_are_named(monkeypatch, tmp_path):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(BoardError, match="install Debian's libsimavr-dev and gcc"):
+    with pytest.raises(BoardError, match="install it with: apt-get install libsimavr-dev gcc"):
         open_core("avr")
     with pytest.raises(BoardError, match=r"npm install --prefix .* rp2040js"):
         open_core("rp2040")
@@ -191,3 +184,15 @@ def test_missing_tools_are_named(monkeypatch, tmp_path):
         BoardError, match="target 'avr': no avr-gcc here; install it with: apt-get install gcc-avr avr-libc"
     ):
         cross_build({"code.c": b""}, "avr", ["f"])
+
+
+@pytest.mark.needs("module:unicorn")
+def test_a_core_whose_emulator_is_missing_has_a_stand_in_that_is_named(monkeypatch, programs):
+    programs()
+    core, by = open_nearest("rp2040")
+    assert (core.name, by) == ("cortex-m0plus", f"{core.describe()}, in place of rp2040")
+    with pytest.raises(BoardError, match="core 'rp2400' is unknown; did you mean 'rp2040'"):
+        open_nearest("rp2400")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BoardError, match="core 'rp2040' needs node 18 or later and rp2040js"):
+        open_nearest("rp2040")

@@ -12,11 +12,7 @@ from edge_lasso_exporters import fixed_c_sums, registry
 
 # core: what compiles for it, and the most cycles and bytes of flash for ten inputs from q
 BUDGETS = {"rp2040": ("cortex-m0plus", 120, 150), "avr": ("avr", 500, 400)}
-NEEDS = {
-    "rp2040": ("module:ziglang", "module:elftools", "node", "rp2040js"),
-    "avr": ("avr-gcc", "simavr", "cc", "module:elftools"),
-}
-CORES = [pytest.param(name, marks=pytest.mark.needs(*NEEDS[name])) for name in BUDGETS]
+CORES = [pytest.param(name, marks=pytest.mark.needs(f"core:{name}")) for name in BUDGETS]
 
 
 def cost(model, core):

@@ -163,7 +163,7 @@ def test_no_warning_and_nothing_undefined(tmp_path, compiler, case, inputs):
         assert status == sum(1 << i for i, one in enumerate(model.inputs) if one.name in faults)
 
 
-@pytest.mark.needs("avr-gcc", "simavr", "cc", "module:elftools")
+@pytest.mark.needs("core:avr")
 def test_on_avr():
     from edge_lasso_devices.cores import open_core
     from edge_lasso_devices.cross import cross_build

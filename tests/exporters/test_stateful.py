@@ -259,10 +259,7 @@ def test_tensor_formats_say_what_the_caller_has_to_do(target, inputs):
         assert [one.get("stream") for one in json.loads(facts["inputs"])] == [None, None, ABOUT["lag"]]
 
 
-CORES = {
-    "cortex-m0plus": ("module:ziglang", "module:unicorn", "module:elftools"),
-    "avr": ("avr-gcc", "simavr", "cc", "module:elftools"),
-}
+CORES = [pytest.param(name, marks=pytest.mark.needs(f"core:{name}")) for name in ("cortex-m0plus", "avr")]
 HARNESS = """
 #include "model.h"
 #define ROWS {rows}
@@ -283,7 +280,7 @@ int32_t run(const {real} *x, {out} *y)
 """
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.needs(*tools)) for name, tools in CORES.items()])
+@pytest.mark.parametrize("name", CORES)
 def test_fixed_point_is_bit_equal_on_a_microcontroller(name):
     """The integers of a stream, on an emulated board whose readings and limits are binary32 (AVR) or binary64."""
     inputs = (

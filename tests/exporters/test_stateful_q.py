@@ -98,10 +98,7 @@ def test_compiles_without_a_warning(tmp_path, stateful_model, compiler):
         assert done.returncode == 0, done.stderr
 
 
-CORES = {
-    "cortex-m0plus": ("module:ziglang", "module:unicorn", "module:elftools"),
-    "avr": ("avr-gcc", "simavr", "cc", "module:elftools"),
-}
+CORES = [pytest.param(name, marks=pytest.mark.needs(f"core:{name}")) for name in ("cortex-m0plus", "avr")]
 HARNESS = """
 #include "model.h"
 int32_t run(const int16_t *q, int32_t *y);
@@ -144,7 +141,7 @@ def functions(elf):
     }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.needs(*tools)) for name, tools in CORES.items()])
+@pytest.mark.parametrize("name", CORES)
 @pytest.mark.parametrize("seed", [4, 5])
 def test_on_a_microcontroller_it_is_equal_and_links_no_floating_point(stateful_model, name, seed):
     chart, median = (("both", 0), ("cusum", 5))[seed - 4]
