@@ -76,14 +76,8 @@ def _on_boards(
     picture: Path | None,
 ) -> None:
     from edge_lasso.measuring.bench import check_budgets
-    from edge_lasso.measuring.board_costs import (
-        calibrated,
-        default_budgets,
-        for_calibration,
-        on_boards,
-        subjects_of,
-        together,
-    )
+    from edge_lasso.measuring.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of
+    from edge_lasso.measuring.measurement import together
     from edge_lasso.reporting import terminal
     from edge_lasso.reporting.show import show_budgets
     from edge_lasso.reporting.show_boards import costs_picture, show_costs

@@ -120,10 +120,10 @@ def _integers(
     grids = grids_of(model, inputs)
     outputs: dict[int, dict[str, Any]] = {}
     for group, unit in zip(groups, units, strict=True):
-        made = [_output(exact[m], grids, unit, bits, outside) for m in group]
+        made = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
         while any(reach(inputs, one) >= ROOM for one in made):
             unit = _next_unit(unit)
-            made = [_output(exact[m], grids, unit, bits, outside) for m in group]
+            made = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
         if result_bits == 16:
             _shift_result(made, inputs)
         outputs.update(zip(group, made, strict=True))
@@ -177,7 +177,7 @@ def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool, 
     return Problem(linear, products, constants, owners[0] + owners[1], 1.0 / span if span > 0.0 else 1.0)
 
 
-def _output(
+def output_integers(
     exact: dict[Key, Fraction], grids: list[Grid | None], unit: float, bits: int, outside: bool
 ) -> dict[str, Any]:
     """One output's integers for a given unit; the bias centres the error that the terms leave."""

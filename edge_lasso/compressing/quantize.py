@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from edge_lasso.compressing.fixed_section import _output, fixed_section
+from edge_lasso.compressing.fixed_section import fixed_section, output_integers
 from edge_lasso.compressing.quantize_detector import with_fixed_detector
 from edge_lasso.compressing.ranges import MARGIN, with_ranges
 from edge_lasso.compressing.raw_counts import with_raw
@@ -98,7 +98,7 @@ def quantize(
             dropped = result.provenance.get("quantized", {}).get("dropped", [])
             record = {"to": precision, "bounds": bounds, **note, "dropped": dropped}
             if KEY in result.sections and DETECTOR in result.sections:
-                result, why = with_fixed_detector(result, _output)
+                result, why = with_fixed_detector(result, output_integers)
                 record.update({"left_out": why} if why else {})
             return _widened(result, bounds).replace(provenance={**model.provenance, "quantized": record})
         reached[precision] = max(bounds)

@@ -8,7 +8,6 @@ CPython for the board's architecture under QEMU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -346,12 +345,3 @@ def for_calibration(subjects: Sequence[Subject]) -> Subject:
         if one.name.partition(":")[0] in ("python", "runtime"):
             return one
     raise DataError("--calibrate needs a model or a python artifact: its instructions are counted under QEMU")
-
-
-def together(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """One measurement an artifact and board, with counted and modelled figures: what budgets are held against."""
-    joined: dict[tuple[str, str], Measurement] = {}
-    for one in measurements:
-        before = joined.get((one.link, one.name))
-        joined[one.link, one.name] = one if before is None else replace(one, figures={**before.figures, **one.figures})
-    return list(joined.values())

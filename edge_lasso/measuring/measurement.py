@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +192,12 @@ def emulated(name: str, figure: Figure) -> Figure:
     if name.startswith(MEMORY):
         return {**figure, "kind": "emulated", "value": None, "reason": "it would include the emulator's own memory"}
     return {**figure, "kind": "emulated"}
+
+
+def together(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """One measurement an artifact and board, with counted and modelled figures: what budgets are held against."""
+    joined: dict[tuple[str, str], Measurement] = {}
+    for one in measurements:
+        before = joined.get((one.link, one.name))
+        joined[one.link, one.name] = one if before is None else replace(one, figures={**before.figures, **one.figures})
+    return list(joined.values())

@@ -57,3 +57,29 @@ def extremes(z: Array) -> tuple[Array, Array]:
         low = np.minimum(low, wide.min(axis=0).reshape(FOLD, width).min(axis=0))
         high = np.maximum(high, wide.max(axis=0).reshape(FOLD, width).max(axis=0))
     return low, high
+
+
+def widen(low: Array, high: Array, new: Array, X: Array, y: Array, complete: Array | None) -> None:
+    """Widen the ranges of raw readings in place: only columns with a new extreme are looked at again.
+
+    Parameters
+    ----------
+    low, high : array, shape (p + t,)
+        Range of each column of X, then of y.
+    new : array of int
+        Columns that may reach beyond it.
+    X, y : array, shape (n, p) and (n, t)
+    complete : array, shape (n, at least p + t), optional
+        The same shifted, if no reading is missing: where the extremes are is known from it.
+    """
+    p = X.shape[1]
+    if complete is not None and len(new) > p // 2:
+        np.minimum(low, np.concatenate([X.min(axis=0), y.min(axis=0)]), out=low)
+        np.maximum(high, np.concatenate([X.max(axis=0), y.max(axis=0)]), out=high)
+        return
+    for j in new:
+        column = X[:, j] if j < p else y[:, j - p]
+        ends = seen(column) if complete is None else column[[complete[:, j].argmin(), complete[:, j].argmax()]]
+        if len(ends):
+            low[j] = min(low[j], ends.min())
+            high[j] = max(high[j], ends.max())

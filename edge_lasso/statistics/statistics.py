@@ -18,7 +18,8 @@ from scipy.linalg.blas import dsyrk
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import file
 from edge_lasso.statistics.moments import Moments
-from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, seen
+from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, seen, widen
+from edge_lasso.statistics.sums import Sums
 from edge_lasso_runtime.atomic import write_bytes
 from edge_lasso_runtime.model import READING_LIMIT
 
@@ -190,30 +191,10 @@ class Statistics:
             There are no rows.
         """
         self._flush()
-        size = self._size
         if self.rows == 0 or self.weight <= 0.0:
             raise DataError("there are no rows with a known target; check the target column and the weights")
-        gram = _mirrored(self._gram[:size, :size])
-        weight = self.weight
-        sums = self._gram[:size, size].copy()
-        gaps = self._gaps
-        if len(gaps):
-            lost = self._gram_mask[size]
-            seen = weight - lost
-            own = np.divide(sums[gaps], seen, out=np.zeros(len(gaps)), where=seen > 1e-12 * weight)
-            fill = own if defaults is None else (defaults.mean - self._shift)[gaps]
-            cross = self._gram_mask[:size] * fill
-            gram[:, gaps] += cross
-            gram[gaps] += cross.T
-            gram[np.ix_(gaps, gaps)] += np.outer(fill, fill) * self._mask_mask
-            sums[gaps] += fill * lost
-        delta = sums / weight
-        second = np.diagonal(gram) / weight
-        gram /= weight
-        gram -= np.outer(delta, delta)
-        diagonal = np.einsum("ii->i", gram)
-        np.maximum(diagonal, 0.0, out=diagonal)
-        return Moments(weight, self.rows, self._shift.copy(), delta, gram, second)
+        known = Sums(self._gram, self._gram_mask, self._mask_mask, self._gaps, self._shift)
+        return known.moments(self.weight, self.rows, defaults)
 
     def means(self) -> Array:
         """Means of the p columns over their observed readings, and of the targets."""
@@ -292,7 +273,8 @@ class Statistics:
         bad = np.flatnonzero(~(np.maximum(-low, high)[:p] < READING_LIMIT / 4))
         for j in bad:
             self._put_gaps(z, X, int(j), low, high)
-        self._widen(low, high, X, y, z, not len(bad))
+        new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
+        widen(self.low, self.high, new, X, y, None if len(bad) else z)
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             z[:, :size] *= root
@@ -326,26 +308,6 @@ class Statistics:
                 self._mask = np.zeros((len(self._block), len(self.columns)), dtype=bool)
             self._mask[self._filled : self._filled + len(z), j] = gap
             self.missing[j] += int(np.count_nonzero(gap))
-
-    def _widen(self, low: Array, high: Array, X: Array, y: Array, z: Array, complete: bool) -> None:
-        """Keep ranges of the raw readings: only columns with a new extreme are looked at again."""
-        p = len(self.columns)
-        new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
-        if complete and len(new) > p // 2:
-            self.low = np.minimum(self.low, np.concatenate([X.min(axis=0), y.min(axis=0)]))
-            self.high = np.maximum(self.high, np.concatenate([X.max(axis=0), y.max(axis=0)]))
-            return
-        if complete:
-            for j in new:
-                column, shifted = (X[:, j] if j < p else y[:, j - p]), z[:, j]
-                self.low[j] = min(self.low[j], column[shifted.argmin()])
-                self.high[j] = max(self.high[j], column[shifted.argmax()])
-            return
-        for j in new:
-            raw = seen(X[:, j] if j < p else y[:, j - p])
-            if len(raw):
-                self.low[j] = min(self.low[j], raw.min())
-                self.high[j] = max(self.high[j], raw.max())
 
     def _flush(self) -> None:
         """Add the block to the sums."""
@@ -403,35 +365,8 @@ class Statistics:
         return result
 
     def _about(self, shift: Array) -> tuple[Array, Array, Array]:
-        """The sums around another shift (exact in exact arithmetic, gaps included)."""
+        """The sums around another shift."""
         d = np.where(self._unset, 0.0, self._shift - shift)
         if not d.any():
             return self._gram, self._gram_mask, self._mask_mask
-        size, gaps = self._size, self._gaps
-        gram = _mirrored(self._gram)
-        seen = np.full((size, size), gram[size, size])  # weight of the rows where both are known
-        lost = np.zeros(size)
-        mask = np.zeros((size, size))  # Z'M with a column for each of the p + t
-        if len(gaps):
-            lost[gaps] = self._gram_mask[size]
-            mask[:, gaps] = self._gram_mask[:size]
-            seen -= lost[:, None] + lost
-            seen[np.ix_(gaps, gaps)] += self._mask_mask
-        sums = gram[:size, size].copy()
-        cross = (sums[:, None] - mask) * d
-        gram[:size, :size] += cross + cross.T + np.outer(d, d) * seen
-        sums += d * (gram[size, size] - lost)
-        gram[:size, size] = gram[size, :size] = sums
-        gram_mask = self._gram_mask.copy()
-        if len(gaps):
-            both = np.zeros((size, len(gaps)))
-            both[gaps] = self._mask_mask
-            gram_mask[:size] += d[:, None] * (lost[gaps] - both)
-        return np.asfortranarray(np.triu(gram)), gram_mask, self._mask_mask
-
-
-def _mirrored(gram: Array) -> Array:
-    """A symmetric matrix from its upper triangle; the lower one is zero."""
-    full = np.ascontiguousarray(gram.T) + gram
-    np.einsum("ii->i", full)[:] = np.diagonal(gram)
-    return np.ascontiguousarray(full)
+        return Sums(self._gram, self._gram_mask, self._mask_mask, self._gaps, self._shift).moved(d)

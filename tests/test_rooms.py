@@ -1,0 +1,87 @@
+"""The house: which room may import which, no circles, no long files, nothing private across files; CONTRIBUTING is true."""
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_spec = importlib.util.spec_from_file_location("rooms", ROOT / "docs" / "rooms.py")
+rooms = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(rooms)
+
+MAY_IMPORT = {
+    "tables": set(),
+    "statistics": {"tables"},
+    "paths": {"statistics"},
+    "predicting": {"tables"},
+    "training": {"tables", "statistics", "paths", "predicting"},
+    "detecting": {"tables", "statistics", "paths", "predicting", "training"},
+    "compressing": {"statistics", "paths", "training"},
+    "verifying": {"tables"},
+    "measuring": {"statistics", "paths", "training", "compressing"},
+    "watching": {"tables", "verifying", "measuring"},
+    "reporting": {
+        "tables", "statistics", "paths", "predicting", "training", "detecting", "compressing", "verifying", "measuring",
+    },
+    "estimators": {"tables", "statistics", "paths", "predicting", "training", "detecting"},
+    "commands": set(rooms.ROOMS) - {"commands", "estimators"},
+}  # fmt: skip
+LONGEST = 350
+SOURCES = [path for package in rooms.PACKAGES for path in rooms.modules(package).values()]
+
+
+def test_rooms_are_those_of_the_house():
+    folders = {path.parent.name for path in (ROOT / "edge_lasso").glob("*/__init__.py")}
+    assert folders == set(rooms.ROOMS)
+    assert {path.stem for path in (ROOT / "edge_lasso").glob("*.py")} == {"__init__", "__main__", "errors"}
+
+
+@pytest.mark.parametrize("room", rooms.ROOMS)
+def test_a_room_imports_from_rooms_before_it(room):
+    used = {other for (who, other) in rooms.arrows() if who == room}
+    assert used <= MAY_IMPORT[room]
+    earlier = set(rooms.ROOMS[: rooms.ROOMS.index(room)])
+    assert MAY_IMPORT[room] <= earlier
+
+
+@pytest.mark.parametrize("package", rooms.PACKAGES)
+def test_no_circles(package):
+    known = rooms.modules(package)
+    graph = {name: set(rooms.imports(path, known)) - {name, package} for name, path in known.items()}
+    done, walking = set(), []
+
+    def walk(name):
+        assert name not in walking, " -> ".join([*walking[walking.index(name) :], name])
+        if name in done:
+            return
+        walking.append(name)
+        for other in sorted(graph[name]):
+            walk(other)
+        done.add(walking.pop())
+
+    for name in graph:
+        walk(name)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_is_short_and_keeps_what_is_private(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edge_lasso"):
+            private = [alias.name for alias in node.names if alias.name.startswith("_")]
+            assert not private, f"{node.module} keeps {private[0]} to itself"
+
+
+def test_the_picture_shows_the_imports_of_today():
+    assert (ROOT / "docs" / "rooms.svg").read_text(encoding="utf-8") == rooms.picture(), "python docs/rooms.py"
+
+
+def test_contributing_names_places_that_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = [place for place in re.findall(r"`([\w./-]+)`", text) if "/" in place and "NAME" not in place]
+    assert len(places) > 8
+    assert [place for place in places if not (ROOT / place).exists()] == []
