@@ -80,6 +80,16 @@ def names_hash(columns: Sequence[str], targets: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([list(columns), list(targets)]).encode()).hexdigest()
 
 
+def name_difference(mine: Sequence[str], wanted: Sequence[str]) -> str:
+    """The first difference between two lists of names in words; empty: none."""
+    if tuple(mine) == tuple(wanted):
+        return ""
+    differ = next((i for i, (a, b) in enumerate(zip(mine, wanted, strict=False)) if a != b), None)
+    if differ is None or len(mine) != len(wanted):
+        return f"{len(mine) - 1} columns and targets where {len(wanted) - 1} are needed"
+    return f"{mine[differ]!r} where {wanted[differ]!r} is needed"
+
+
 def _check(header: dict[str, Any], arrays: Sequence[Array]) -> None:
     gram, gram_mask, mask_mask, gaps, shift = arrays[:5]
     p = len(header["columns"])

@@ -11,6 +11,8 @@ from edge_lasso.errors import DataError
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
+SHIFT_ROWS = 1000
+"""A shift is the mean of at most this many readings at the start."""
 FOLD = 8
 """Rows laid side by side for minimum and maximum, so that the inner loop of the reduction is long."""
 
@@ -57,6 +59,16 @@ def extremes(z: Array) -> tuple[Array, Array]:
         low = np.minimum(low, wide.min(axis=0).reshape(FOLD, width).min(axis=0))
         high = np.maximum(high, wide.max(axis=0).reshape(FOLD, width).max(axis=0))
     return low, high
+
+
+def shift_of(column: Array) -> float | None:
+    """A number near the mean of a column, exact where it is constant; None: it has no reading."""
+    first = seen(column[:SHIFT_ROWS])
+    if not len(first):
+        first = seen(column)[:SHIFT_ROWS]
+    if not len(first):
+        return None
+    return float(first[0] if (first == first[0]).all() else first.mean())
 
 
 def widen(low: Array, high: Array, new: Array, X: Array, y: Array, complete: Array | None) -> None:

@@ -18,14 +18,12 @@ from scipy.linalg.blas import dsyrk
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import file
 from edge_lasso.statistics.moments import Moments
-from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, seen, widen
+from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, shift_of, widen
 from edge_lasso.statistics.sums import Sums
 from edge_lasso_runtime.atomic import write_bytes
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
-SHIFT_ROWS = 1000
-"""The shift is the mean of at most this many rows at the start."""
 
 
 class Statistics:
@@ -165,14 +163,8 @@ class Statistics:
 
     def check_names(self, columns: Sequence[str], targets: Sequence[str], who: str = "the statistics") -> None:
         """Raise a `DataError` naming the first difference, if the names are not these."""
-        mine, wanted = (*self.columns, "|", *self.targets), (*columns, "|", *targets)
-        if mine != wanted:
-            differ = next((i for i, (a, b) in enumerate(zip(mine, wanted, strict=False)) if a != b), None)
-            what = (
-                f"{len(mine) - 1} columns and targets where {len(wanted) - 1} are needed"
-                if differ is None or len(mine) != len(wanted)
-                else f"{mine[differ]!r} where {wanted[differ]!r} is needed"
-            )
+        what = file.name_difference((*self.columns, "|", *self.targets), (*columns, "|", *targets))
+        if what:
             raise DataError(
                 f"{who} belong to other columns: {what}; train again, or give the file made with this model"
             )
@@ -193,17 +185,12 @@ class Statistics:
         self._flush()
         if self.rows == 0 or self.weight <= 0.0:
             raise DataError("there are no rows with a known target; check the target column and the weights")
-        known = Sums(self._gram, self._gram_mask, self._mask_mask, self._gaps, self._shift)
-        return known.moments(self.weight, self.rows, defaults)
+        return self._sums.moments(self.weight, self.rows, defaults)
 
     def means(self) -> Array:
         """Means of the p columns over their observed readings, and of the targets."""
         self._flush()
-        seen = np.full(self._size, self.weight)
-        seen[self._gaps] -= self._gram_mask[self._size]
-        sums = self._gram[: self._size, self._size]
-        own = np.divide(sums, seen, out=np.zeros(self._size), where=seen > 1e-12 * self.weight)
-        return np.asarray(self._shift + own)
+        return self._sums.means(self.weight)
 
     def save(self, path: Path | str) -> None:
         """Write one ``.npz`` file (no pickle), whole or not at all."""
@@ -253,6 +240,10 @@ class Statistics:
         part.rows, part.dropped = int(counts[0]), int(counts[1])
         return part
 
+    @property
+    def _sums(self) -> Sums:
+        return Sums(self._gram, self._gram_mask, self._mask_mask, self._gaps, self._shift)
+
     def _rows_per_block(self) -> int:
         return 2000 if self._width <= 512 else 1000
 
@@ -289,12 +280,9 @@ class Statistics:
         p = len(self.columns)
         for j in np.flatnonzero(self._unset):
             column = X[:, j] if j < p else y[:, j - p]
-            first = seen(column[:SHIFT_ROWS])
-            if not len(first):
-                first = seen(column)[:SHIFT_ROWS]
-            if len(first):
-                self._shift[j] = first[0] if (first == first[0]).all() else first.mean()
-                self._unset[j] = False
+            shift = shift_of(column)
+            if shift is not None:
+                self._shift[j], self._unset[j] = shift, False
 
     def _put_gaps(self, z: Array, X: Array, j: int, low: Array, high: Array) -> None:
         raw = np.asarray(X[:, j], dtype=np.float64)
@@ -369,4 +357,4 @@ class Statistics:
         d = np.where(self._unset, 0.0, self._shift - shift)
         if not d.any():
             return self._gram, self._gram_mask, self._mask_mask
-        return Sums(self._gram, self._gram_mask, self._mask_mask, self._gaps, self._shift).moved(d)
+        return self._sums.moved(d)

@@ -57,6 +57,14 @@ class Sums(NamedTuple):
         np.maximum(diagonal, 0.0, out=diagonal)
         return Moments(weight, rows, self.shift.copy(), delta, gram, second)
 
+    def means(self, weight: float) -> Array:
+        """Means of the columns over their observed readings."""
+        size = len(self.shift)
+        seen = np.full(size, weight)
+        seen[self.gaps] -= self.gram_mask[size]
+        own = np.divide(self.gram[:size, size], seen, out=np.zeros(size), where=seen > 1e-12 * weight)
+        return np.asarray(self.shift + own)
+
     def moved(self, d: Array) -> tuple[Array, Array, Array]:
         """The sums around ``shift - d`` (exact in exact arithmetic, gaps included)."""
         size, gaps = len(self.shift), self.gaps
