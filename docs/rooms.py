@@ -37,11 +37,13 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            here = next(iter(known)).split(".")[0] if node.level else ""
+            module = ".".join(part for part in (here, node.module) if part)
             for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                if inner in known or node.module in known:
-                    yield inner if inner in known else node.module
+                inner = f"{module}.{alias.name}"
+                if inner in known or module in known:
+                    yield inner if inner in known else module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         else:

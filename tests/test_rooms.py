@@ -71,7 +71,7 @@ def test_a_file_is_short_and_keeps_what_is_private(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edge_lasso"):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("edge_lasso")):
             private = [alias.name for alias in node.names if alias.name.startswith("_")]
             assert not private, f"{node.module} keeps {private[0]} to itself"
 
