@@ -83,7 +83,7 @@ def bench(
     to : str or sequence of str, optional
         Targets and variants of a model in memory; every target's default variant if left out.
     link : str or Shell
-        ``local``, or another that `edge_lasso_devices.shells.open_link` knows; or an open shell.
+        ``local``, or another that `edge_lasso_devices.links.open_link` knows; or an open shell.
     seconds : float
         Roughly how long each may take.
     peers : bool

@@ -13,7 +13,8 @@ import edge_lasso_runtime
 from edge_lasso.errors import BoardError
 from edge_lasso.measuring.bench_micropython import micropython_probe
 from edge_lasso_devices.build import build
-from edge_lasso_devices.shells import MicroPythonShell, Shell, open_link
+from edge_lasso_devices.links import open_link
+from edge_lasso_devices.shells import MicroPythonShell, Shell
 from edge_lasso_runtime import loads
 from edge_lasso_runtime.artifact import FILE
 

@@ -16,7 +16,7 @@ from edge_lasso.measuring.bench import bench, rendered
 from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso.training.train_table import train_table
 from edge_lasso_devices.boards import boards, load_board
-from edge_lasso_devices.shells import open_link
+from edge_lasso_devices.links import open_link
 from edge_lasso_runtime import load, model_hash, save
 
 EMULATORS = ("core:cortex-m33",)

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.links import open_link
 from edge_lasso_devices.qemu import MARK
-from edge_lasso_devices.shells import open_link
 
 SCRIPT = b"""
 import sys

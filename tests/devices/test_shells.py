@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_lasso_devices.errors import BoardError
-from edge_lasso_devices.shells import open_link
+from edge_lasso_devices.links import open_link
 
 
 def test_local_runs_in_its_own_folder_and_leaves_nothing():

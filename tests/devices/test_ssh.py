@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_lasso_devices.errors import BoardError
-from edge_lasso_devices.shells import open_link
+from edge_lasso_devices.links import open_link
 
 pytestmark = pytest.mark.needs("ssh", "sshd")
 
