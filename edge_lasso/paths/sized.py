@@ -1,0 +1,138 @@
+"""Models of 0, 1, 2, .. inputs that compete for a budget: from a path, and the best subsets of their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_lasso.paths.branch_and_bound import prove
+from edge_lasso.paths.cross_validation import Lasso, at_positions, budgets, relaxed
+from edge_lasso.paths.path import Array, Problem
+from edge_lasso.paths.refit import least_squares
+from edge_lasso.paths.subset import SubsetSearch
+from edge_lasso.statistics.folds import run
+
+SUBSET = -1.0
+"""Stands among the gammas for the best subset."""
+UNLIMITED = 30
+"""Sizes searched where no budget is given."""
+
+
+@dataclass(frozen=True)
+class Sized:
+    """The candidates.
+
+    Parameters
+    ----------
+    sizes : array of int, shape (m,)
+        Inputs of each candidate.
+    rows : array of int, shape (m,)
+        Where each is on the path; -1: the path has none of this size.
+    variants : array, shape (v,)
+        Gammas of the relaxed lasso; `SUBSET`: the best subset.
+    errors : array, shape (folds, m, v)
+        Held-out errors, each fold with its own inputs; infinite where there is no such candidate.
+    subsets : array, shape (m, p)
+        Least squares on the best subsets.
+    """
+
+    sizes: Array
+    rows: Array
+    variants: Array
+    errors: Array
+    subsets: Array
+
+    def coef(self, problem: Problem, path: Array, index: int, variant: int) -> tuple[Array, Array]:
+        """Standardized coefficients of a candidate, and the columns of it that depend on others."""
+        if self.variants[variant] == SUBSET:
+            return self.subsets[index].copy(), np.zeros(0, dtype=np.intp)
+        return relaxed(problem, at_positions(path, self.rows[[index]])[0], float(self.variants[variant]))
+
+    def exists(self, index: int, variant: int) -> bool:
+        """Whether there is such a candidate."""
+        if self.variants[variant] == SUBSET:
+            return bool(index == 0 or self.subsets[index].any())
+        return bool(self.rows[index] >= 0)
+
+
+def sized(
+    lasso: Lasso,
+    coefs: Sequence[Array],
+    gammas: Array,
+    searches: Sequence[SubsetSearch],
+    largest: int,
+    workers: int = 1,
+) -> Sized:
+    """The candidates of every size.
+
+    Parameters
+    ----------
+    lasso : Lasso
+    coefs : sequence of array, shape (alphas, p)
+        Paths of the folds and of all rows.
+    gammas : array
+        Of the relaxed lasso; none: the path only starts the searches.
+    searches : sequence of SubsetSearch
+        On the problems of the folds and of all rows; none: subsets do not compete.
+    largest : int
+    workers : int
+    """
+    p = len(lasso.problem.xy)
+    rows, errors = _scored(lasso, coefs, gammas, largest)
+    stacks = [np.zeros((1, p)) for _ in coefs]
+    at = np.full(largest + 1, -1)
+    if searches:
+        jobs = list(zip(searches, coefs, strict=True))
+        run(lambda job: job[0].run(largest, supports(job[1])), jobs, workers)
+        stacks = [np.array([found.best[size].full() for size in sorted(found.best)]) for found in searches]
+        at, more = _scored(lasso, stacks, np.ones(1), largest)
+        errors = np.concatenate([errors, more], axis=2)
+    variants = np.append(gammas, [SUBSET] * bool(searches))
+    subsets = at_positions(stacks[-1], at)
+    keep = (rows >= 0) & bool(len(gammas)) | (at >= 0)
+    return Sized(np.flatnonzero(keep), rows[keep], variants, errors[:, keep], subsets[keep])
+
+
+def _scored(lasso: Lasso, coefs: Sequence[Array], gammas: Array, largest: int) -> tuple[Array, Array]:
+    """Positions of the sizes (-1: there is none) and their held-out errors; of each fold, its own of no larger size."""
+    sizes = lasso.inputs(coefs[-1])
+    at = budgets(sizes, largest)
+    possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
+    errors = np.full((len(coefs) - 1, largest + 1, len(gammas)), np.inf)
+    if len(gammas):
+        found = [at_positions(one, budgets(lasso.inputs(one), largest)[possible]) for one in coefs[:-1]]
+        errors[:, possible] = lasso.relaxed_errors(found, int(possible.sum()), gammas)
+    return np.where(possible, at, -1), errors
+
+
+def supports(coefs: Array) -> list[Array]:
+    """The different supports along a path."""
+    return list({columns.tobytes(): columns for columns in map(np.flatnonzero, coefs)}.values())
+
+
+def proven(problem: Problem, coef: Array, free: bool, work: float) -> tuple[Array, float]:
+    """The best subset of the size of a model, and how much smaller a residual could be (part of the variance).
+
+    Parameters
+    ----------
+    problem : Problem
+    coef : array, shape (p,)
+        Least squares on the best subset known.
+    free : bool
+        Every column is a unit of its own, without sign and cost: subsets may be searched. Or else all columns
+        together say what is possible.
+    work : float
+        See `branch_and_bound.prove`.
+    """
+    columns = np.flatnonzero(coef)
+    residual = problem.yy - float(coef @ problem.xy)
+    if free:
+        proof = run(lambda _: prove(problem, columns, work), [None])[0]
+        better = np.zeros_like(coef)
+        better[proof.columns] = least_squares(problem.gram, problem.xy, proof.columns)[0]
+        return better, max(proof.residual - proof.bound, 0.0) / problem.yy
+    usable = np.flatnonzero(~problem.constant)
+    full, _ = least_squares(problem.gram, problem.xy, usable)
+    return coef, max(residual - max(problem.yy - float(full @ problem.xy[usable]), 0.0), 0.0) / problem.yy
