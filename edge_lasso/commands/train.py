@@ -112,7 +112,7 @@ def train(
         float | None,
         typer.Option(metavar="STEP", help="Anomaly: adjust the threshold on the board, within a factor 2."),
     ] = None,
-    select: Annotated[str, typer.Option(help="1se, min, knee, aic, bic or ebic.")] = "1se",
+    select: Annotated[str, typer.Option(help="auto, 1se, min, knee, aic, bic or ebic.")] = "auto",
     max_inputs: Annotated[int | None, typer.Option(help="Budget of inputs (each lag, mean, ... is one).")] = None,
     holdout: Annotated[float, typer.Option(help="Part of the rows, the last ones, kept for an honest test.")] = 0.0,
     interval: Annotated[

@@ -95,7 +95,7 @@ def fit_sensors(
 
     ladders: list[_Ladder] = run(one, range(len(watched)), workers)
     if max_coefs is None:
-        rungs = [selection.choose(each.errors, each.sizes, "1se", paired=True).index for each in ladders]
+        rungs = [selection.choose(each.errors, each.sizes, "1se", budget=True).index for each in ladders]
     else:
         rungs = allocate([each.best for each in ladders], [each.sizes for each in ladders], max_coefs)
     return [each.model(rung) for each, rung in zip(ladders, rungs, strict=True)]

@@ -80,7 +80,7 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
         alphas: Any = 100,
         eps: float = 1e-2,
         cv: Any = 5,
-        select: str = "1se",
+        select: str = "auto",
         max_inputs: int | None = None,
         refit: bool = True,
         penalty: Sequence[float] | None = None,

@@ -106,7 +106,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         alphas: Any = 100,
         eps: float = 1e-3,
         cv: Any = 5,
-        select: str = "1se",
+        select: str = "auto",
         max_inputs: int | None = None,
         refit: bool = True,
         positive: bool = False,

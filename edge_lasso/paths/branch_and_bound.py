@@ -1,9 +1,9 @@
-"""The best subset of a size, proven: leaps and bounds (Furnival and Wilson 1974) on a Gram matrix, the lowest bound first.
+"""The best subset of a size, proven: leaps and bounds (Furnival and Wilson 1974) on a Gram matrix.
 
 Least squares on all columns that a node leaves open bounds every subset in it from below; so does dropping the columns
-that have to go: ``d b^2`` summed over the least useful of them, where the Gram matrix exceeds ``diag(d)`` (the quadratic
-form behind the perspective relaxation; Xie and Deng 2020). A column whose loss alone lifts the bound over the best subset
-known stays in.
+that have to go: ``d b^2`` summed over the least useful of them, where the Gram matrix exceeds ``diag(d)`` (the form
+behind the perspective relaxation; Xie and Deng 2020). A column whose loss alone lifts the bound over the best subset
+known stays in. The node with the lowest bound comes first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri
 
-from edge_lasso.paths.path import Array, Problem
-from edge_lasso.paths.refit import independent, inverse, least_squares
+from edge_lasso.paths.problem import Array, Problem
+from edge_lasso.paths.refit import conditioned_inverse, independent, inverse, least_squares
 
 EQUAL = 1e-9
 """Residuals that differ by a smaller part count as equal."""
@@ -111,12 +110,9 @@ class _Search:
 
     def _children(self, at: Array, inside: int, bound: float) -> list[tuple[Array, int, float]]:
         """Nodes below this one that may hold something better; leaves are judged at once."""
-        factor, info = dpotrf(self.gram[at[:, None], at], lower=1)
-        if info:
-            return []
-        half, _ = dpotri(factor, lower=1)
-        lower = np.tril(half)
-        full = lower + np.tril(lower, -1).T
+        full = conditioned_inverse(self.gram[at[:, None], at])
+        if full is None:  # a part of a matrix that was well-conditioned: rounding at the limit
+            full = inverse(self.gram[at[:, None], at])
         coef = full @ self.xy[at]
         residual = max(self.yy - float(coef @ self.xy[at]), bound)
         cut = self.residual * (1.0 - EQUAL)
@@ -153,7 +149,7 @@ class _Search:
 
 
 def _below(gram: Array) -> Array:
-    """A diagonal matrix that the Gram matrix exceeds: the smallest eigenvalue after scaling, as one or by the inverse."""
+    """A diagonal matrix that the Gram matrix exceeds: its smallest eigenvalue, as it is or scaled by the inverse."""
     shape = 1.0 / np.diagonal(inverse(gram))
     root = np.sqrt(shape)
     least = float(np.linalg.eigvalsh(gram / root / root[:, None])[0])

@@ -16,6 +16,8 @@ from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import TrainOptions, sign_constraints
 from edge_lasso.paths.path import Array, PathSolver, active_solution
 from edge_lasso.paths.problem import SCREEN_FROM, Problem, alpha_grid, gap
+from edge_lasso.paths.sized import SUBSET, searches
+from edge_lasso.paths.subset import SubsetSearch
 
 SCREENED_LOOSER = 100.0
 """Dense ends of long paths are slow; the chosen solution is made exact afterwards."""
@@ -62,8 +64,18 @@ class Method:
         free = options.refit and not options.positive and options.signs is None
         return GAMMAS if free else GAMMAS[:1]
 
+    def searches(self, lasso: Lasso, options: TrainOptions) -> list[SubsetSearch]:
+        """Searches for best subsets, of the folds and of all rows, where these compete: within a budget."""
+        return searches(lasso, options) if options.refit and options.max_inputs is not None else []
+
+    def largest(self, lasso: Lasso, options: TrainOptions) -> int | None:
+        """The most inputs, where models compete by size; None: every point of the path does."""
+        return options.max_inputs
+
     def label(self, gamma: float, options: TrainOptions) -> str:
         """What the chosen mixture is called."""
+        if gamma == SUBSET:
+            return "best subset"
         if gamma == 0.0:
             return "refit"
         return ("lasso" if options.l1_ratio == 1.0 else "elastic net") if gamma == 1.0 else "relaxed lasso"
@@ -76,11 +88,19 @@ class Relaxed(Method):
         """Never the lasso itself."""
         return GAMMAS[1:]
 
+    def searches(self, lasso: Lasso, options: TrainOptions) -> list[SubsetSearch]:
+        """The inputs are the lasso's."""
+        return []
+
 
 class Named(Method):
-    """A method whose mixtures are called after it."""
+    """A method whose mixtures are called after it, and which competes with no other."""
 
     name = ""
+
+    def searches(self, lasso: Lasso, options: TrainOptions) -> list[SubsetSearch]:
+        """None: what was asked for is handed out."""
+        return []
 
     def label(self, gamma: float, options: TrainOptions) -> str:
         """The name, and how far it was refitted."""

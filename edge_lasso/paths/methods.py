@@ -38,6 +38,7 @@ METHODS = {
     "adaptive": Ability("adaptive", "ADAPTIVE", signs=True),
     "group": Ability("group_path", "GROUP", groups=True, by_group=True),
     "omp": Ability("greedy", "PURSUIT", groups=True, alphas=False),
+    "subset": Ability("best_subset", "SUBSET", signs=True, groups=True),
 }
 
 

@@ -59,7 +59,7 @@ class TrainOptions:
     l1_ratio: float = 1.0
     alphas: int | Sequence[float] = 100
     eps: float = 1e-3
-    select: str = "1se"
+    select: str = "auto"
     max_inputs: int | None = None
     refit: bool = True
     positive: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dposv, dpotri, dpstrf
+from scipy.linalg.lapack import dposv, dpotrf, dpotri, dpstrf
 
 Array = npt.NDArray[Any]
 RANK_TOLERANCE = 1e-9
@@ -66,6 +66,22 @@ def least_squares(gram: Array, xy: Array, support: Array) -> tuple[Array, Array]
         _, solved, info = dposv(unit, xy[support][keep] / root)
         coef[keep] = solved / root if info == 0 else 0.0
     return coef, np.delete(support, keep)
+
+
+def conditioned_inverse(gram: Array) -> Array | None:
+    """Inverse of a Gram matrix; None where columns depend on each other."""
+    diagonal = np.diagonal(gram)
+    if not len(gram):
+        return np.zeros((0, 0))
+    if not (diagonal > 0.0).all():
+        return None
+    factor, info = dpotrf(gram)
+    if info or not (np.diagonal(factor) ** 2 > RANK_TOLERANCE * diagonal).all():
+        return None
+    upper, _ = dpotri(factor)
+    full = upper + upper.T
+    np.einsum("ii->i", full)[:] *= 0.5
+    return np.asarray(full)
 
 
 def inverse(gram: Array) -> Array:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from edge_lasso.errors import DataError
 
 Array = npt.NDArray[Any]
-RULES = ("1se", "min", "knee", "aic", "bic", "ebic")
+RULES = ("auto", "1se", "min", "knee", "aic", "bic", "ebic")
 CRITERIA = ("aic", "bic", "ebic")
+WORTH = 1e-3
+"""An input of a budget that lowers the held-out error by a smaller part is not handed out."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def mean_and_error(errors: Array, repeats: int = 1) -> tuple[Array, Array]:
     return errors.mean(axis=0), spread / np.sqrt(folds / repeats)
 
 
-def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats: int = 1) -> Choice:
+def choose(errors: Array, sizes: Array, rule: str, budget: bool = False, repeats: int = 1) -> Choice:
     """Choose by held-out errors.
 
     Parameters
@@ -58,12 +60,14 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats
         Infinite: not a candidate.
     sizes : array, shape (candidates,)
         Inputs of each candidate, or what they cost; sparsest first.
-    rule : {"1se", "min", "knee"}
+    rule : {"auto", "1se", "min", "knee"}
+        "auto": within a budget the first candidate whose mean is within `WORTH` of the smallest: who sets a limit has
+        said already how much is too much. Without one "1se".
         "1se": the first candidate whose mean is within one standard error of the smallest, the error taken at the
         smallest. "knee": where leaving out further inputs begins to cost most, between no input and the smallest error.
-    paired : bool
-        "1se" takes the standard error of the *difference* to the smallest: folds differ more than models do, so this
-        keeps more inputs. For budgets, where the size is limited already.
+    budget : bool
+        The size is limited already: "1se" takes the standard error of the *difference* to the smallest, as folds differ
+        more than models do, which keeps more inputs.
     repeats : int
         How often the rows were divided into folds.
     """
@@ -71,9 +75,11 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats
     best = mean.min(axis=1)
     least = int(np.argmin(best))
     index = least
-    if rule == "1se":
+    if rule == "auto" and budget:
+        index = int(np.flatnonzero(best <= best[least] * (1.0 + WORTH))[0])
+    elif rule in ("auto", "1se"):
         slack = np.full(len(best), se[least, int(np.argmin(mean[least]))])
-        if paired:
+        if budget:
             of_best = errors[:, np.arange(len(best)), mean.argmin(axis=1)]
             slack = mean_and_error(of_best - of_best[:, least, None], repeats)[1]
         index = int(np.flatnonzero(best <= best[least] + np.where(np.isfinite(slack), slack, 0.0))[0])
@@ -87,10 +93,45 @@ def choose(errors: Array, sizes: Array, rule: str, paired: bool = False, repeats
     return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired_se)
 
 
+def filled(choice: Choice, errors: Array, value: Array, variant: int, repeats: int = 1) -> Choice:
+    """The budget used up, where that is safe: folds of rows that drift judge harshly what many rows support.
+
+    From the choice on, the subset with the best criterion of the training rows is taken, unless its held-out error is
+    above the smallest by more than the standard error of the difference.
+
+    Parameters
+    ----------
+    choice : Choice
+    errors : array, shape (folds, candidates, variants)
+    value : array, shape (candidates,)
+        EBIC of the best subset of each size; infinite where there is none.
+    variant : int
+        Position of the best subsets among the variants.
+    repeats : int
+    """
+    mean, se = mean_and_error(errors, repeats)
+    least = np.unravel_index(int(np.argmin(mean)), mean.shape)
+    behind, slack = mean_and_error(errors[:, :, variant] - errors[:, least[0], least[1]][:, None], repeats)
+    for index in np.argsort(value, kind="stable").tolist():
+        if index >= choice.index and value[index] < np.inf and behind[index] <= slack[index]:
+            held = float(mean[index, variant]), float(se[index, variant])
+            return Choice(index, variant, *held, float(slack[index]))
+    return choice
+
+
 def knee(x: Array, y: Array) -> int:
     """The point farthest below the line between the first and the last (Satopaa et al. 2011), whose ends differ."""
     run, rise = float(x[-1] - x[0]), float(y[-1] - y[0])
     return int(np.argmax((y[0] - y) / abs(rise) + np.copysign((x - x[0]) / run, rise)))
+
+
+def most_freedom(rows: int, columns: int) -> float:
+    """The largest model that a criterion may compare.
+
+    With as many columns as rows the largest models fit the rows exactly, and every criterion falls without end: the
+    residual must be left more rows than the model takes.
+    """
+    return rows / 2.0 if columns >= rows / 2.0 else float(rows - 2)
 
 
 def criterion(residual: Array, yy: float, freedom: Array, rows: int, columns: int, rule: str) -> Array:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge_lasso.paths.branch_and_bound import prove
 from edge_lasso.paths.cross_validation import Lasso, at_positions, budgets, relaxed
-from edge_lasso.paths.path import Array, Problem
+from edge_lasso.paths.options import TrainOptions, group_labels, penalty_factors, sign_constraints
+from edge_lasso.paths.problem import Array, Problem
 from edge_lasso.paths.refit import least_squares
 from edge_lasso.paths.subset import SubsetSearch
-from edge_lasso.statistics.folds import run
+from edge_lasso.statistics.workers import run
 
 SUBSET = -1.0
 """Stands among the gammas for the best subset."""
-UNLIMITED = 30
-"""Sizes searched where no budget is given."""
+WORK = 1.5e9
+"""Floating-point operations (about) that proving the best subset may take."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,38 @@ class Sized:
         if self.variants[variant] == SUBSET:
             return bool(index == 0 or self.subsets[index].any())
         return bool(self.rows[index] >= 0)
+
+
+def of_path(lasso: Lasso, coefs: Sequence[Array], gammas: Array) -> Sized:
+    """Every point of a path as a candidate."""
+    count = len(coefs[-1])
+    errors = lasso.relaxed_errors(coefs[:-1], count, gammas)
+    return Sized(lasso.inputs(coefs[-1]), np.arange(count), gammas, errors, np.zeros((count, 0)))
+
+
+def searches(lasso: Lasso, options: TrainOptions) -> list[SubsetSearch]:
+    """A search on the problem of each fold, and on that of all rows.
+
+    Units are groups where there are such, else inputs; a dearer one has to explain more.
+    """
+    p = len(lasso.problem.xy)
+    owners = lasso.owners
+    if options.groups is not None:
+        owners = [(int(group),) for group in group_labels(options.groups, p)]
+    costs = None
+    if options.penalty is not None:
+        factors = penalty_factors(options.penalty, p)
+        costs = factors if owners is None else _unit_costs(factors, owners)
+    signs = sign_constraints(options, p)
+    return [SubsetSearch(problem, owners, signs, costs) for problem in [*lasso.fold_problems, lasso.problem]]
+
+
+def _unit_costs(factors: Array, owners: Sequence[tuple[int, ...]]) -> Array:
+    """What a unit costs: its cheapest column (a product costs what its dearest input does)."""
+    costs = np.full(1 + max(unit for units in owners for unit in units), np.inf)
+    for factor, units in zip(factors.tolist(), owners, strict=True):
+        costs[list(units)] = np.minimum(costs[list(units)], factor)
+    return np.where(np.isfinite(costs), costs, 1.0)
 
 
 def sized(
@@ -112,27 +145,32 @@ def supports(coefs: Array) -> list[Array]:
     return list({columns.tobytes(): columns for columns in map(np.flatnonzero, coefs)}.values())
 
 
-def proven(problem: Problem, coef: Array, free: bool, work: float) -> tuple[Array, float]:
-    """The best subset of the size of a model, and how much smaller a residual could be (part of the variance).
+def on_support(lasso: Lasso, coefs: Sequence[Array]) -> Lasso:
+    """The same with the columns alone that each path ever uses, which is all that is known where rows are few."""
+    every = [*lasso.fold_problems, lasso.problem]
+    own = [replace(each, constant=each.constant | ~path.any(axis=0)) for each, path in zip(every, coefs, strict=True)]
+    return replace(lasso, problem=own[-1], fold_problems=own[:-1])
+
+
+def proven(search: SubsetSearch, coef: Array, work: float = WORK) -> tuple[Array, float]:
+    """The best subset of the size of a model, and how much smaller its residual could be (part of the variance).
 
     Parameters
     ----------
-    problem : Problem
+    search : SubsetSearch
+        Where each column is a unit, without sign and cost, subsets are searched until there is no better one. Or else
+        least squares on all columns says how much better one could be.
     coef : array, shape (p,)
         Least squares on the best subset known.
-    free : bool
-        Every column is a unit of its own, without sign and cost: subsets may be searched. Or else all columns
-        together say what is possible.
     work : float
         See `branch_and_bound.prove`.
     """
-    columns = np.flatnonzero(coef)
-    residual = problem.yy - float(coef @ problem.xy)
-    if free:
+    problem, columns = search.units.problem, np.flatnonzero(coef)
+    if search.units.alone and search.signs is None and search.costs is None:
         proof = run(lambda _: prove(problem, columns, work), [None])[0]
-        better = np.zeros_like(coef)
-        better[proof.columns] = least_squares(problem.gram, problem.xy, proof.columns)[0]
-        return better, max(proof.residual - proof.bound, 0.0) / problem.yy
+        best = np.zeros_like(coef)
+        best[proof.columns] = least_squares(problem.gram, problem.xy, proof.columns)[0]
+        return best, max(proof.residual - proof.bound, 0.0) / problem.yy
     usable = np.flatnonzero(~problem.constant)
     full, _ = least_squares(problem.gram, problem.xy, usable)
-    return coef, max(residual - max(problem.yy - float(full @ problem.xy[usable]), 0.0), 0.0) / problem.yy
+    return coef, max(float(full @ problem.xy[usable]) - float(coef @ problem.xy), 0.0) / problem.yy

@@ -1,4 +1,4 @@
-"""The best subset of each size on a Gram matrix: forward and backward steps and exchanges, until nothing lowers the residual.
+"""The best subset of each size on a Gram matrix: steps forward, backward and exchanges, until nothing helps.
 
 Every size starts from the lasso path's supports, from backward elimination and from its neighbours' best; each start is
 improved by exact exchanges of one unit for another (Hazimeh and Mazumder 2020; compare the splicing of Zhu et al. 2020,
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-from edge_lasso.paths.path import Array, Problem
+from edge_lasso.paths.problem import Array, Problem
 from edge_lasso.paths.units import SETTLED, Support, Units
 
 ELIMINATE_FROM = 120
@@ -65,9 +65,13 @@ class SubsetSearch:
             Columns that are promising together, such as supports of the lasso path.
         """
         largest = min(largest, len(self.units.usable), max(self.units.problem.rows - 2, 1))
-        sets = {units.tobytes(): units for units in (self.units.of(columns) for columns in starts)}
         if largest < 1:
             return
+        sets: dict[bytes, Array] = {}
+        last = {len(units): units for units in map(self.units.of, starts)}
+        for size in sorted(last):
+            if size <= largest + 1 or size in (2 * largest, max(last)):
+                sets[last[size].tobytes()] = last[size]
         usable = self.units.usable
         if len(usable) <= min(ELIMINATE_FROM, self.units.problem.rows // 2):
             sets.setdefault(usable.tobytes(), usable)
@@ -179,6 +183,8 @@ class SubsetSearch:
     def _support(self, chosen: Iterable[int] | Array) -> Support:
         """Least squares on units; where signs are given, on those whose signs allow it."""
         support = Support(self.units, np.sort(np.asarray(chosen, dtype=np.intp)))
+        if self.units.alone and len(support.columns) < len(support.chosen):  # some depend on the others
+            support = Support(self.units, support.columns)
         if self.signs is None or (support.coef * self.signs[support.columns] >= 0.0).all():
             return support
         return self._support(self.units.of(allowed(support, self.signs)))

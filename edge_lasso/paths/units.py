@@ -1,7 +1,7 @@
 """What is bought together: a column, a sensor with several columns, inputs whose products come with them.
 
-A set of units opens every column that reads nothing but them. `Support` is least squares on those columns, from the Gram
-matrix alone, and what every single change of the set would do to its residual, exactly.
+A set of units opens every column that reads nothing but them. `Support` is least squares on those columns, from the
+Gram matrix alone, and what every single change of the set would do to its residual, exactly.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from edge_lasso.paths.path import Array, Problem
-from edge_lasso.paths.refit import RANK_TOLERANCE, independent, inverse
+from edge_lasso.paths.problem import Array, Problem
+from edge_lasso.paths.refit import RANK_TOLERANCE, conditioned_inverse, independent, inverse
 
 SETTLED = 1e-12
 """Changes of the residual, relative to the target's variance, that are rounding."""
@@ -89,14 +89,16 @@ class Support:
     def __init__(self, units: Units, chosen: Array) -> None:
         problem = units.problem
         self.units, self.chosen = units, chosen
-        columns = units.columns(chosen)
-        if len(columns):
-            columns = columns[independent(problem.gram[columns[:, None], columns])]
-        self.columns = columns
-        self._rows = problem.gram[columns]
-        self.inverse = inverse(self._rows[:, columns]) if len(columns) else np.zeros((0, 0))
-        self.coef = self.inverse @ problem.xy[columns]
-        self.residual = max(problem.yy - float(self.coef @ problem.xy[columns]), 0.0)
+        self.columns = units.columns(chosen)
+        self._rows = problem.gram[self.columns]
+        found = conditioned_inverse(self._rows[:, self.columns])
+        if found is None:
+            self.columns = self.columns[independent(self._rows[:, self.columns])]
+            self._rows = problem.gram[self.columns]
+            found = inverse(self._rows[:, self.columns])
+        self.inverse = found
+        self.coef = self.inverse @ problem.xy[self.columns]
+        self.residual = max(problem.yy - float(self.coef @ problem.xy[self.columns]), 0.0)
 
     def full(self) -> Array:
         """Coefficients on all columns."""
@@ -106,6 +108,8 @@ class Support:
 
     def drops(self) -> Array:
         """Rise of the residual without each chosen unit, the others refitted."""
+        if self.units.alone and len(self.columns) == len(self.chosen):
+            return np.asarray(self.coef**2 / np.diagonal(self.inverse))
         if self.units.alone:
             at = np.searchsorted(self.columns, self.chosen)
             inside = np.isin(self.chosen, self.columns)
@@ -145,7 +149,8 @@ class Support:
         if units.alone and len(self.columns) == len(self.chosen):
             pivots = np.diagonal(self.inverse)
             moved = self.gradient + along * (self.coef / pivots)[:, None]
-            return self._single_gains(moved, self._spread + along**2 / pivots[:, None]) - (self.coef**2 / pivots)[:, None]
+            gains = self._single_gains(moved, self._spread + along**2 / pivots[:, None])
+            return np.asarray(gains - (self.coef**2 / pivots)[:, None])
         change = np.full((len(self.chosen), units.count), -np.inf)
         for i, unit in enumerate(self.chosen.tolist()):
             at = units.reading(self.columns, unit)

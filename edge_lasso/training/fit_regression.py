@@ -15,8 +15,6 @@ from edge_lasso.paths import select as selection
 from edge_lasso.paths.cross_validation import (
     Fold,
     Lasso,
-    at_positions,
-    budgets,
     curve,
     make_folds,
     relaxed,
@@ -32,6 +30,7 @@ from edge_lasso.paths.options import (
 )
 from edge_lasso.paths.problem import deviations, problems
 from edge_lasso.paths.row_path import RowPaths
+from edge_lasso.paths.sized import SUBSET, Sized, of_path, on_support, proven, sized
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import Terms
 from edge_lasso.statistics.moments import Moments
@@ -130,36 +129,34 @@ def _fit(
     paths = way.paths(lasso, groups, options) if given is None else given.on(lasso)
     alphas, coefs, fold_errors = paths.alphas, paths.coefs[-1], paths.fold_errors
     sizes = lasso.inputs(coefs)
-    gammas = way.gammas(options)
-    if options.max_inputs is None:
-        rows = np.arange(len(alphas))
-        candidates = paths.coefs[:-1]
+    gammas, largest = way.gammas(options), way.largest(lasso, options)
+    searches = way.searches(lasso if given is None else on_support(lasso, paths.coefs), options)
+    candidates = (
+        of_path(lasso, paths.coefs, gammas)
+        if largest is None
+        else sized(lasso, paths.coefs, gammas, searches, largest, options.workers)
+    )
+    if not len(candidates.sizes):
+        raise DataError(f"no alpha gives {largest} inputs or fewer; give larger alphas")
+    choice = _choose(lasso, coefs, candidates, options)
+    variant, row = float(candidates.variants[choice.gamma]), int(candidates.rows[choice.index])
+    if variant == SUBSET:
+        coef, optimality = proven(searches[-1], candidates.subsets[choice.index])
+        alpha = float(np.abs(problem.xy - coef @ problem.gram).max())
+        dependent = np.zeros(0, dtype=np.intp)
     else:
-        at = budgets(sizes, options.max_inputs)
-        possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
-        rows = at[possible]
-        if not len(rows):
-            raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
-        candidates = []
-        for fold_coefs in paths.coefs[:-1]:
-            found = budgets(lasso.inputs(fold_coefs), options.max_inputs)[possible]
-            candidates.append(at_positions(fold_coefs, found))
-    errors = lasso.relaxed_errors(candidates, len(rows), gammas)
-    choice = _choose(lasso, coefs, rows, errors, sizes, gammas, options)
-    index = int(rows[choice.index])
-    alpha = float(alphas[index])
+        alpha = float(alphas[row])
 
-    def gap_of(coef: Array) -> float:
-        if given is not None:
-            return given.gap(coef / problem.scale, alpha)
-        return way.gap(problem, groups, coef, alpha, options)
+        def gap_of(coef: Array) -> float:
+            if given is not None:
+                return given.gap(coef / problem.scale, alpha)
+            return way.gap(problem, groups, coef, alpha, options)
 
-    optimality = gap_of(coefs[index])
-    exact = way.exact(problem, coefs[index], alpha, options)
-    if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
-        coefs[index], optimality = exact, gap_of(exact)
-    gamma = float(gammas[choice.gamma])
-    coef, dependent = relaxed(problem, coefs[index], gamma)
+        optimality = gap_of(coefs[row])
+        exact = way.exact(problem, coefs[row], alpha, options)
+        if exact is not None and gap_of(exact) <= max(optimality, 1e-14):
+            coefs[row], optimality = exact, gap_of(exact)
+        coef, dependent = relaxed(problem, coefs[row], variant)
     raw = coef / problem.scale
     mean = moments.mean
     t = p + lasso.target
@@ -188,8 +185,8 @@ def _fit(
         coef=raw,
         intercept=float(mean[t] - mean[:p] @ raw),
         alpha=alpha,
-        gamma=gamma,
-        method=way.label(gamma, options),
+        gamma=max(variant, 0.0),
+        method=way.label(variant, options),
         n_inputs=int(lasso.inputs(coef[None])[0]),
         n_iter=max(1, paths.n_iter),
         optimality_gap=optimality,
@@ -197,35 +194,52 @@ def _fit(
         cv_se=choice.se,
         cv_paired_se=choice.paired_se,
         cv_null=float(np.mean(nulls)) if nulls else float("nan"),
-        fold_errors=errors[:, choice.index, choice.gamma],
+        fold_errors=candidates.errors[:, choice.index, choice.gamma],
         dependent=tuple(columns[i] for i in left_out),
         constant=tuple(columns[i] for i in np.flatnonzero(constant)),
         path=path,
-        curve=curve(errors, sizes[rows], alphas[rows], gammas, lasso.repeats),
+        curve=curve(candidates.errors, candidates.sizes, alphas[candidates.rows], candidates.variants, lasso.repeats),
     )
 
 
-def _choose(
-    lasso: Lasso, coefs: Array, rows: Array, errors: Array, sizes: Array, gammas: Array, options: TrainOptions
-) -> selection.Choice:
+def _choose(lasso: Lasso, coefs: Array, candidates: Sized, options: TrainOptions) -> selection.Choice:
+    errors, sizes = candidates.errors, candidates.sizes
     if options.select not in selection.CRITERIA:
-        price = _costs(lasso, coefs, options) if options.select == "knee" and options.penalty is not None else sizes
-        return selection.choose(errors, price[rows], options.select, options.max_inputs is not None, lasso.repeats)
-    gamma = len(gammas) - 1  # least squares on the support where that may compete
-    residual, freedom = np.zeros(len(rows)), np.zeros(len(rows))
-    for i, row in enumerate(rows):
-        coef, _ = relaxed(lasso.problem, coefs[row], float(gammas[gamma]))
-        active = np.flatnonzero(coef)
-        w = coef[active]
-        sub = lasso.problem.gram[active[:, None], active]
-        residual[i] = lasso.problem.yy - 2.0 * w @ lasso.problem.xy[active] + w @ sub @ w
-        freedom[i] = len(active)
+        if options.select == "knee" and options.penalty is not None:
+            best = errors.mean(axis=0).argmin(axis=1)
+            priced = [candidates.coef(lasso.problem, coefs, i, int(v))[0] for i, v in enumerate(best)]
+            sizes = _costs(lasso, np.array(priced), options)
+        choice = selection.choose(errors, sizes, options.select, options.max_inputs is not None, lasso.repeats)
+        if options.select == "auto" and options.max_inputs is not None and SUBSET in candidates.variants:
+            value = _criteria(lasso, coefs, candidates, "ebic")[:, -1]
+            choice = selection.filled(choice, errors, value, len(candidates.variants) - 1, lasso.repeats)
+        return choice
+    value = _criteria(lasso, coefs, candidates, options.select)
+    index, variant = (int(i) for i in np.unravel_index(int(np.argmin(value)), value.shape))
+    mean, se = selection.mean_and_error(errors[:, index, variant], lasso.repeats) if len(errors) else (np.nan, np.nan)
+    return selection.Choice(index, variant, float(mean), float(se), float("nan"))
+
+
+def _criteria(lasso: Lasso, coefs: Array, candidates: Sized, rule: str) -> Array:
+    """An information criterion of the candidates that are least squares (where none is, the lasso), else infinite."""
+    sizes = candidates.sizes
+    free = np.flatnonzero(candidates.variants == candidates.variants.min(initial=1.0, where=candidates.variants >= 0.0))
+    free = np.union1d(free, np.flatnonzero(candidates.variants == SUBSET))  # least squares, where that may compete
+    residual, freedom = np.full((2, len(sizes), len(candidates.variants)), np.inf)
+    for i in range(len(sizes)):
+        for v in free.tolist():
+            if candidates.exists(i, v):
+                coef, _ = candidates.coef(lasso.problem, coefs, i, v)
+                active = np.flatnonzero(coef)
+                w = coef[active]
+                sub = lasso.problem.gram[active[:, None], active]
+                residual[i, v] = lasso.problem.yy - 2.0 * w @ lasso.problem.xy[active] + w @ sub @ w
+                freedom[i, v] = len(active)
     columns = int(np.count_nonzero(~lasso.problem.constant))
-    fits = freedom < lasso.rows - 1
-    value = selection.criterion(residual, lasso.problem.yy, freedom, lasso.rows, columns, options.select)
-    index = int(np.argmin(np.where(fits, value, np.inf)))
-    mean, se = selection.mean_and_error(errors[:, index, gamma], lasso.repeats) if len(errors) else (np.nan, np.nan)
-    return selection.Choice(index, gamma, float(mean), float(se), float("nan"))
+    value = np.full(freedom.shape, np.inf)
+    fits = freedom <= selection.most_freedom(lasso.rows, columns)
+    value[fits] = selection.criterion(residual[fits], lasso.problem.yy, freedom[fits], lasso.rows, columns, rule)
+    return value
 
 
 def _costs(lasso: Lasso, coefs: Array, options: TrainOptions) -> Array:

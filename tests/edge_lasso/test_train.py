@@ -192,7 +192,7 @@ def test_choose_by_hand():
     assert (one.index, one.mean) == (3, pytest.approx(3.1))
     assert one.se == pytest.approx(0.1)
     assert choose(errors + np.array([0.0, 2.0])[:, None, None], sizes, "1se").index == 2
-    assert choose(errors + np.array([0.0, 2.0])[:, None, None], sizes, "1se", paired=True).index == 3
+    assert choose(errors + np.array([0.0, 2.0])[:, None, None], sizes, "1se", budget=True).index == 3
     assert choose(errors, sizes, "knee").index == 1
 
 
@@ -296,7 +296,7 @@ X, Y = rows(16, n=60)
         ({}, {"sample_weight": (np.arange(60) >= 12) * 1.0}, "fold 1 has no held-out rows"),
         ({}, {"y": np.where(np.arange(60) == 1, np.nan, Y)}, "NaN|missing"),
         ({"l1_ratio": 0.0}, {}, "l1_ratio is 0.0"),
-        ({"select": "best"}, {}, "select is 'best'; allowed are 1se, min"),
+        ({"select": "best"}, {}, "select is 'best'; allowed are auto, 1se"),
         ({"max_inputs": 0}, {}, "max_inputs is 0"),
         ({"alphas": 0}, {}, "alphas is 0"),
         ({"penalty": [1.0]}, {}, "penalty must be 10"),

