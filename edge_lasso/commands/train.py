@@ -73,7 +73,10 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="lasso, relaxed, adaptive, omp (matching pursuit) or group (sensors as a whole).")
+        str,
+        typer.Option(
+            help="lasso, relaxed, adaptive, omp (matching pursuit), group (sensors as a whole) or subset (the best there is)."
+        ),
     ] = "lasso",
     cost: Annotated[
         list[str] | None, typer.Option(metavar="NAME=NUMBER", help="What a column or sensor costs; 1 if not given.")

@@ -36,9 +36,10 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
 
     Parameters
     ----------
-    method : {"lasso", "relaxed", "adaptive", "omp", "group"}, default="lasso"
+    method : {"lasso", "relaxed", "adaptive", "omp", "group", "subset"}, default="lasso"
         "relaxed": always least squares on the inputs of the lasso, whole or halfway. "adaptive": the lasso with weights
         from a ridge regression. "omp": orthogonal matching pursuit. "group": inputs of one sensor come together.
+        "subset": the best subset of each size, which competes with the lasso where there is a budget.
     l1_ratio : float, default=1.0
         1: lasso; between 0 and 1: elastic net.
     alphas : int or array-like, default=100
@@ -48,7 +49,8 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
     cv : int, "time", splitter or iterable, default=5
         A number: contiguous folds as scikit-learn's ``KFold``. "time": five forward-chained blocks (rows in
         the order of time). 0: none, for `select` "aic", "bic", "ebic".
-    select : {"1se", "min", "knee", "aic", "bic", "ebic"}, default="1se"
+    select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}, default="auto"
+        "auto": "1se"; with `max_inputs` as many inputs as are worth it.
         "1se": the sparsest within one standard error of the smallest held-out error (with `max_inputs`: of the paired
         difference).
     max_inputs : int, default=None

@@ -22,25 +22,27 @@ class TrainOptions:
 
     Parameters
     ----------
-    method : {"lasso", "relaxed", "adaptive", "omp", "group"}
+    method : {"lasso", "relaxed", "adaptive", "omp", "group", "subset"}
         "lasso": the relaxed lasso competes with it (see `refit`). "relaxed": least squares on its inputs, whole or
         halfway, always. "adaptive": weights from a ridge regression of the same rows. "omp": orthogonal matching
-        pursuit. "group": columns of one group are chosen together.
+        pursuit. "group": columns of one group are chosen together. "subset": least squares on the best subset of each
+        size; within a budget it competes with "lasso", too.
     l1_ratio : float
         1: lasso; between 0 and 1: elastic net.
     alphas : int or sequence of float
         Number of alphas, or the alphas.
     eps : float
         Smallest alpha as a part of the largest.
-    select : {"1se", "min", "knee", "aic", "bic", "ebic"}
+    select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}
+        "auto": "1se"; with a budget as many inputs as are worth it (see `select.choose` and `select.filled`).
     max_inputs : int, optional
         Budget: tune the number of inputs up to this, instead of alpha.
     refit : bool
         Let the relaxed lasso (gamma 0 and 0.5) compete with the lasso (gamma 1).
     positive : bool
-        No negative coefficients; nothing is refitted.
+        No negative coefficients; nothing is refitted, best subsets obey it.
     signs : sequence of int, optional
-        For each column 1 (no negative coefficient), -1 (no positive one) or 0; nothing is refitted.
+        For each column 1 (no negative coefficient), -1 (no positive one) or 0; the same.
     penalty : sequence of float, optional
         Penalty factor of each column, larger than 0 (a sensor that costs more is penalized more).
     groups : sequence of int, optional
