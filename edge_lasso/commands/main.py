@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ from edge_lasso.commands import (
     bench,
     boards,
     bundle,
+    check,
+    classify,
     demo,
     deploy,
     drift,
@@ -28,7 +30,9 @@ from edge_lasso.commands import (
     show,
     train,
     verify,
+    watch,
 )
+from edge_lasso.commands.panels import Command
 from edge_lasso.errors import BoardError, DataError, ExportError, ModelFormatError, SessionError, VerificationError
 from edge_lasso.reporting import terminal
 
@@ -36,10 +40,28 @@ app = typer.Typer(
     name="edge-lasso",
     help="Sparse linear models for small boards: train, prune, quantize with a proven bound, export, verify, measure.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        from edge_lasso import __version__
+
+        terminal.say(f"edge-lasso {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Sparse linear models for small boards: train, prune, quantize with a proven bound, export, verify, measure."""
+
 
 BAD_INPUT = (BoardError, DataError, ExportError, ModelFormatError, SessionError, OSError, MemoryError)
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # older Typers import click, newer ones carry it
@@ -47,7 +69,10 @@ CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # older Typers import click, n
 # In the order of `edge-lasso --help`: a new command is a module in `edge_lasso.commands` and a line here.
 for command in (
     demo.demo,
+    check.check,
     train.train,
+    classify.classify,
+    watch.watch,
     show.show,
     predict.predict,
     prune.prune,
@@ -62,7 +87,7 @@ for command in (
     drift.drift,
     report.report,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,7 +131,8 @@ def main(argv: list[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             terminal.say(message)
             return 2
-        return _fail(f"{message.rstrip('.')}; see 'edge-lasso --help'", 2)
+        command = getattr(getattr(error, "ctx", None), "command_path", None) or "edge-lasso"
+        return _fail(f"{message.rstrip('.')}; see '{command} --help'", 2)
 
 
 def _reader_left() -> int:

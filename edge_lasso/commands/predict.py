@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
 from edge_lasso.reporting import terminal
 
@@ -14,6 +15,7 @@ from edge_lasso.reporting import terminal
 def predict(
     model: ModelFile,
     data: DataFile,
+    time: table.Time = None,
     out: Annotated[
         Path | None, typer.Option(help=".csv, .parquet or .arrow; CSV on standard output by default.")
     ] = None,
@@ -21,6 +23,13 @@ def predict(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Estimate missing inputs from the others, as a board does.")
     ] = False,
+    time_format: table.TimeFormat = None,
+    zone: table.Zone = None,
+    missing: table.Missing = None,
+    encoding: table.Encoding = None,
+    long: table.Long = None,
+    every: table.Every = None,
+    hold: table.Hold = None,
 ) -> None:
     """Predict every row of a table; only the model's columns are read.
 
@@ -33,8 +42,14 @@ def predict(
 
     if out is not None:
         check_folder(out, data, model)
+    rows, _ = table.open_data(
+        data, time, time_format=time_format, zone=zone, missing=missing, encoding=encoding, long=long, every=every,
+        hold=hold,
+    )  # fmt: skip
     with terminal.progress("predicting") as advance:
-        done = predict_table(load(model), data, out, advance, interval, estimate)
+        done = predict_table(load(model), rows, out, advance, interval, estimate)
+    for line in rows.notes:
+        terminal.note(f"note: {line}")
     terminal.note(
         f"{done.rows:,} rows, {done.degraded:,} degraded (a reading missing or out of range); computed by {done.by}"
     )

@@ -11,7 +11,8 @@ from edge_lasso.errors import DataError
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file (JSON) that edge-lasso wrote.")]
 DataFile = Annotated[
-    Path, typer.Argument(metavar="DATA", help="CSV, .csv.gz, Parquet or Arrow IPC; a file or a folder.")
+    str,
+    typer.Argument(metavar="DATA", help="CSV, JSON lines, Parquet, Arrow, .xlsx; a file, a folder, or sqlite:///."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -33,11 +34,12 @@ def parse_budgets(values: list[str] | None) -> dict[str, float]:
     return budgets
 
 
-def check_folder(path: Path, *read: Path | None) -> None:
+def check_folder(path: Path, *read: str | Path | None) -> None:
     """Refuse a file that cannot be written there, or replaces what is `read`, before the work begins."""
     if not path.parent.is_dir():
         raise DataError(f"folder {path.parent} does not exist; make it, or choose another place with --out")
     if path.is_dir():
         raise DataError(f"{path} is a folder; --out wants a file")
-    if path.exists() and any(path.samefile(one) for one in read if one is not None and one.exists()):
+    sources = [Path(source) for source in read if source is not None]
+    if path.exists() and any(path.samefile(source) for source in sources if source.exists()):
         raise DataError(f"--out {path} is what is read; the result would replace it: choose another file")

@@ -1,4 +1,4 @@
-"""Training a detector from a table: what `edge-lasso train --task anomaly` does. Labels are never looked at."""
+"""Training a detector from a table: what `edge-lasso watch` does. Labels are never looked at."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from edge_lasso.training.missing import with_estimate
 from edge_lasso.training.normal_rows import bins, drift_section, health_section, look, page_hinkley
 from edge_lasso.training.options import Training
 from edge_lasso.training.outline import data_facts, readable_columns
+from edge_lasso.training.results import Shown
 from edge_lasso_runtime.detector import KEY
 from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
@@ -36,8 +37,8 @@ FEW = 24
 """Inputs that are estimated by default when they are missing: k (k + 1) / 2 numbers more."""
 
 
-@dataclass(frozen=True)
-class DetectorResult:
+@dataclass(frozen=True, repr=False)
+class DetectorResult(Shown):
     """A trained detector and what was seen on the way.
 
     Parameters
@@ -54,6 +55,9 @@ class DetectorResult:
     model: Model
     held: dict[str, Any] | None
     notes: list[str]
+
+    def _facts(self) -> str:
+        return f"{len(self.fit.sensors)} sensors watched; alarms from a score of {self.fit.threshold.score:.4g} on"
 
     @property
     def folds(self) -> FoldStatistics:
@@ -95,9 +99,9 @@ def train_detector(
     options = options or DetectorOptions()
     time = training.rows.time
     everything = not watch or list(watch) == ["all"]
-    chosen = [] if everything else table.expand(watch, "--watch")
+    chosen = [] if everything else table.expand(watch, "--sensors")
     if time in chosen:
-        raise DataError(f"--watch: '{time}' is the column of times; watch sensors")
+        raise DataError(f"--sensors: '{time}' is the column of times; watch sensors")
     read = {*readable_columns(table, training), *chosen}
     columns = [name for name in table.columns if name in read]
     watched = columns if everything else chosen
@@ -147,7 +151,7 @@ def train_detector(
     if rows.kept < rows.used:
         held = _held(model, table, rows, step)
         about["held_out"] = held
-    return DetectorResult(fit, model.replace(provenance=about), held, [*notes, *fit.notes])
+    return DetectorResult(fit, model.replace(provenance=about), held, [*notes, *fit.notes, *table.notes])
 
 
 def _with_sections(table: Table, fit: DetectorFit, rows: Survey, sections: Sequence[str] | None) -> Model:

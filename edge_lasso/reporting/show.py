@@ -98,7 +98,7 @@ def show_training(
 
 
 def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None:
-    """Print what `train --task classification` found."""
+    """Print what `classify` found."""
     model, fit = result.model, result.fit
     held = model.provenance.get("held_out")
     if as_json:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_trained(result: DetectorResult, model_file: Path, statistics_file: Path, as_json: bool) -> None:
-    """Print what `train --task anomaly` found."""
+    """Print what `watch` found."""
     model = result.model
     if as_json:
         terminal.say_json({

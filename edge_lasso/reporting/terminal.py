@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
-
 PIPE_WIDTH = 118
 
 
-def _console(stderr: bool) -> Console:
+def _console(stderr: bool) -> Any:
+    from rich.console import Console  # takes as long as all the rest of a command that prints a line
+
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_WIDTH)
 
 
 def say(text: str = "") -> None:
     """Print a line of results."""
-    _console(stderr=False).print(Text(text), soft_wrap=True)
+    print(text)
 
 
 def note(text: str) -> None:
     """Print a line of log."""
-    _console(stderr=True).print(Text(text), soft_wrap=True)
+    print(text, file=sys.stderr)
 
 
 def say_json(data: Any) -> None:
@@ -38,6 +35,10 @@ def say_json(data: Any) -> None:
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], text_columns: int = 1) -> None:
     """Print a table; the first `text_columns` are left-aligned, the others right-aligned."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     view = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for i, column in enumerate(columns):
         view.add_column(column, justify="left" if i < text_columns else "right", overflow="fold")
@@ -55,6 +56,8 @@ def progress(title: str) -> Iterator[Any]:
     callable
         ``advance(done, total, text="")``; a `total` of None means unknown.
     """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     console = _console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -123,7 +123,7 @@ def scan(
                 if name == label and len(values[name]) > MOST_CLASSES:
                     raise DataError(
                         f"target '{name}' has more than {MOST_CLASSES} different values; a classifier tells apart 2 to "
-                        f"{MOST_CLASSES} classes; for numbers use --task regression"
+                        f"{MOST_CLASSES} classes; for numbers there is train"
                     )
                 if len(values[name]) > MOST_CATEGORIES:
                     raise _categories(name, f"more than {MOST_CATEGORIES}")

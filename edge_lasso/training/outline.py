@@ -47,11 +47,12 @@ class Columns:
         categories = {name: rows.categories[name] for name in self.texts}
         return Design(self.inputs, tuple(targets), categories, {}).deriving(self.streams)
 
-    def row_numbers(self, training: Training) -> list[str]:
-        """What to say of columns without a name, which count rows."""
+    def notes(self, training: Training) -> list[str]:
+        """What to say of how the table was read, and of columns without a name, which count rows."""
         named = {*training.rows.inputs, *self.targets, *training.rows.drop, training.rows.time}
         counts = "has no name in the file; it seems to count the rows and is no input unless --inputs names it"
-        return [f"column '{name}' {counts}" for name in self.table.row_numbers if name not in named]
+        counting = [f"column '{name}' {counts}" for name in self.table.row_numbers if name not in named]
+        return [*counting, *self.table.notes]
 
 
 def choose_columns(data: Any, targets: Sequence[str], training: Training, labels: bool = False) -> Columns:
@@ -75,8 +76,7 @@ def choose_columns(data: Any, targets: Sequence[str], training: Training, labels
     own = [] if labels else own_past(targets, chosen.inputs, training.past)
     if not targets:
         raise DataError("no target is given; name the column to predict with --target")
-    for name in targets:
-        table.check(name)
+    targets = [table.check(name) for name in targets]
     if chosen.time is not None and table.check(chosen.time, "--time") in targets:
         raise DataError(f"--time: '{chosen.time}' is a target; the column of times must be another one")
     inputs = readable_columns(table, training, bool(own), targets)

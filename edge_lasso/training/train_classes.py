@@ -39,6 +39,7 @@ from edge_lasso.training.outline import (
     survey_pieces,
     survey_rows,
 )
+from edge_lasso.training.results import Shown
 from edge_lasso_runtime.model import READING_LIMIT, Input, Model
 
 Array = npt.NDArray[Any]
@@ -47,8 +48,8 @@ IN_MEMORY = 2**24
 FEWEST_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class ClassesResult:
+@dataclass(frozen=True, repr=False)
+class ClassesResult(Shown):
     """A trained classifier and what was seen on the way.
 
     Parameters
@@ -65,6 +66,9 @@ class ClassesResult:
     folds: FoldStatistics | None
     fit: LogisticFit
     notes: list[str]
+
+    def _facts(self) -> str:
+        return f"classes {', '.join(self.model.classes or ())}"
 
 
 def train_classes(
@@ -146,7 +150,7 @@ def train_classes(
     if isinstance(source, TableRows) and rows.kept < rows.used:
         about["held_out"] = _held(table, model, source)
     model = model.replace(provenance=about)
-    notes = [*columns.row_numbers(training), *rows.notes, *broken, *told]
+    notes = [*columns.notes(training), *rows.notes, *broken, *told]
     notes += [f"column '{name}' without a reading left out" for name in empty]
     if fit.ended.endswith("deviance explained"):
         notes.append("the classes are all but separated by these inputs: probabilities are close to 0 and 1")

@@ -38,6 +38,7 @@ from edge_lasso.training.outline import (
     update_facts,
 )
 from edge_lasso.training.resampling import Blocks, blocks_of, refined, trust
+from edge_lasso.training.results import Shown, quality_text
 from edge_lasso.training.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
@@ -73,8 +74,8 @@ class Held:
         }
 
 
-@dataclass(frozen=True)
-class TrainResult:
+@dataclass(frozen=True, repr=False)
+class TrainResult(Shown):
     """A trained model and what was seen on the way.
 
     Parameters
@@ -94,6 +95,11 @@ class TrainResult:
     fits: list[Fit]
     notes: list[str]
     held: Held | None
+
+    def _facts(self) -> str:
+        if self.held is not None:
+            return quality_text(self.held.quality())
+        return ", ".join(f"cross-validated RMSE {fit.cv_error**0.5:.4g}" for fit in self.fits[:3])
 
 
 def train_table(
@@ -158,7 +164,7 @@ def train_table(
         held = hold_out(table, model, targets, rows)
         model = _judged(model, about, held, table, rows, training.trust)
     notes = [
-        *columns.row_numbers(training), *rows.notes, *broken, *told, *_column_notes(collected.empty, fits),
+        *columns.notes(training), *rows.notes, *broken, *told, *_column_notes(collected.empty, fits),
         *copies(folds, design),
     ]  # fmt: skip
     if training.rows.time is not None and isinstance(rows, Survey) and not training.past:

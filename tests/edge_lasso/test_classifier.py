@@ -1,4 +1,4 @@
-"""`LassoClassifier` and `train --task classification`."""
+"""`LassoClassifier` and `classify`."""
 
 import json
 import warnings
@@ -126,12 +126,10 @@ def room(tmp_path, monkeypatch, root):
 
 
 TRAIN = [
-    "train",
+    "classify",
     "room.csv",
     "--target",
     "Occupancy",
-    "--task",
-    "classification",
     "--drop",
     "date",
     "--categorical",
@@ -168,7 +166,7 @@ def test_three_classes_from_a_table(tmp_path, monkeypatch, capsys):
     table.loc[::10, "kind"] = None
     table.to_csv(tmp_path / "iris.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "iris.csv", "--target", "kind", "--task", "classification", "--max-inputs", "2"]) == 0
+    assert main(["classify", "iris.csv", "--target", "kind", "--max-inputs", "2"]) == 0
     assert "15 rows without a target left out" in " ".join(capsys.readouterr().err.split())
     model = load("model.json")
     assert model.classes == ("a", "b", "c")
@@ -195,9 +193,8 @@ def test_more_rows_than_memory_give_the_exact_solution_on_all(room):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--positive"], "--positive: not with --task classification"),
-        (["--segment", "day"], "--segment: not with --task classification"),
-        (["--target", "Light"], "one target"),
+        (["--positive"], "No such option: --positive; see 'edge-lasso classify --help'"),
+        (["--segment", "day"], "No such option: --segment"),
         (["--method", "omp"], "classification knows lasso and relaxed"),
         (["--class-weight", "heavy"], "class_weight is 'heavy'"),
     ],
@@ -208,7 +205,7 @@ def test_options_that_do_not_go_together(room, capsys, options, message):
 
 
 def test_numbers_are_no_classes(room, tmp_path, capsys):
-    assert main(["train", "room.csv", "--target", "CO2", "--task", "classification", "--drop", "date,day"]) == 2
+    assert main(["classify", "room.csv", "--target", "CO2", "--drop", "date,day"]) == 2
     assert "more than 100 different values" in " ".join(capsys.readouterr().err.split())
 
 

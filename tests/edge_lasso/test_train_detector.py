@@ -1,4 +1,4 @@
-"""`train --task anomaly`: the whole way from a table, every bad input in one line, and figures that add up."""
+"""`watch`: the whole way from a table, every bad input in one line, and figures that add up."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def run(capsys, *arguments):
 
 def test_the_whole_way(here, capsys):
     code, out, err = run(
-        capsys, "train", "normal.csv", "--watch", "all", "--time", "time", "--lags", "1", "--max-coefs", "9",
+        capsys, "watch", "normal.csv", "--sensors", "all", "--time", "time", "--lags", "1", "--max-coefs", "9",
         "--holdout", "0.25", "--out", "d.json",
     )  # fmt: skip
     assert code == 0
@@ -102,7 +102,7 @@ def test_the_whole_way(here, capsys):
     assert run(capsys, "quantize", "d.json", "--to", "int16", "--out", "q.json")[0] == 0
     assert run(capsys, "report", "q.json", "--data", "normal.csv", "--out", "q.html")[0] == 0
     assert "Scored in floating point; a board with integers" in (here / "q.html").read_text()
-    code, out, _ = run(capsys, "train", "normal.csv", "--task", "anomaly", "--time", "time", "--json")
+    code, out, _ = run(capsys, "watch", "normal.csv", "--time", "time", "--json")
     found = json.loads(out)
     assert [one["name"] for one in found["sensors"]] == NAMES
     assert found["threshold"]["per"] == "day"
@@ -112,33 +112,31 @@ def test_the_whole_way(here, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--watch all", "column 'time' holds '2024-01-01T00:00:00' (line 2 of normal.csv), which is not a number; a detector "
+        ("--sensors all", "column 'time' holds '2024-01-01T00:00:00' (line 2 of normal.csv), which is not a number; a detector "
          "takes numbers; leave it out with --drop, or name it with --time if it holds times"),
-        ("--watch s9 --time time", "--watch: column 's9' is not in normal.csv; it has 6 columns, the nearest is 's4'"),
-        ("--watch s0,time --time time", "--watch: 'time' is the column of times; watch sensors"),
-        ("--watch all --time nope", "--time: column 'nope' is not in normal.csv"),
-        ("--watch all --time time --inputs s0", "'s0' is the only sensor, 1 feature(s), and nothing can be predicted from"),
-        ("--watch all --time time --alarm-rate 1/week", "normal rows are too few for an alarm rate of 1 per week: an upper"),
-        ("--watch all --time time --alarm-rate 0.001", "normal rows are too few for an alarm rate of 0.001 of the rows"),
-        ("--watch s0 --drop time --alarm-rate 1/day", "an alarm rate of 1 per day needs the time between rows; name their"),
-        ("--watch all --time time --alarm-rate lots", "alarm rate 'lots': give a part of the rows between 0 and 1"),
-        ("--watch all --time time --own-past", "--own-past needs --lags N"),
-        ("--watch all --time time --gap -3", "gap is -3; it is a number of rows, 0 or more"),
-        ("--watch all --time time --gap 90", "gap is 90; of 400 rows in 5 blocks at most 19 can be left out around a block"),
-        ("--watch all --time time --cv 1", "cv is 1; a detector needs residuals of rows held out, 2 blocks or more"),
-        ("--watch all --time time --max-coefs 0", "--max-coefs is 0; it must be 1 or more"),
-        ("--watch all --time time --chart x", "chart is 'x'; allowed are residual, ewma, both, cusum"),
-        ("--watch all --time time --aggregate x", "aggregate is 'x'; allowed are mean, max"),
-        ("--watch all --time time --smoothing 0", "smoothing is 0.0; it must be above 0 and at most 1"),
-        ("--watch all --time time --median 2000", "median is 2000; it must be a number of rows from 0 to 1001"),
-        ("--watch all --time time --holdout 0.95", "20 rows are too few for a chart that takes 60 rows to settle"),
-        ("--watch all --time time --holdout 0.999", "normal.csv has 0 rows to train on; at least 2 are needed"),
-        ("--watch all --time time --holdout 2", "holdout is 2.0; it must be 0 or more and less than 1"),
-        ("--watch all --time time --lags x", "--lags 'x' is not ROWS or ROWS:COLUMN,COLUMN"),
-        ("--watch all --target s0", "--target: not with --task anomaly"),
-        ("--watch all --categorical s0 --select min", "--categorical, --select: not with --task anomaly"),
-        ("--target s0 --alpha 0.1 --chart ewma", "--chart, --alpha: only with --task anomaly, which watches sensors"),
-        ("--watch all --task classification", "--watch: only with --task anomaly"),
+        ("--sensors s9 --time time", "--sensors: column 's9' is not in normal.csv; it has 6 columns, the nearest is 's4'"),
+        ("--sensors s0,time --time time", "--sensors: 'time' is the column of times; watch sensors"),
+        ("--sensors all --time nope", "--time: column 'nope' is not in normal.csv"),
+        ("--sensors all --time time --inputs s0", "'s0' is the only sensor, 1 feature(s), and nothing can be predicted from"),
+        ("--sensors all --time time --alarm-rate 1/week", "normal rows are too few for an alarm rate of 1 per week: an upper"),
+        ("--sensors all --time time --alarm-rate 0.001", "normal rows are too few for an alarm rate of 0.001 of the rows"),
+        ("--sensors s0 --drop time --alarm-rate 1/day", "an alarm rate of 1 per day needs the time between rows; name their"),
+        ("--sensors all --time time --alarm-rate lots", "alarm rate 'lots': give a part of the rows between 0 and 1"),
+        ("--sensors all --time time --own-past", "--own-past needs --lags N"),
+        ("--sensors all --time time --gap -3", "gap is -3; it is a number of rows, 0 or more"),
+        ("--sensors all --time time --gap 90", "gap is 90; of 400 rows in 5 blocks at most 19 can be left out around a block"),
+        ("--sensors all --time time --cv 1", "cv is 1; a detector needs residuals of rows held out, 2 blocks or more"),
+        ("--sensors all --time time --max-coefs 0", "--max-coefs is 0; it must be 1 or more"),
+        ("--sensors all --time time --chart x", "chart is 'x'; allowed are residual, ewma, both, cusum"),
+        ("--sensors all --time time --aggregate x", "aggregate is 'x'; allowed are mean, max"),
+        ("--sensors all --time time --smoothing 0", "smoothing is 0.0; it must be above 0 and at most 1"),
+        ("--sensors all --time time --median 2000", "median is 2000; it must be a number of rows from 0 to 1001"),
+        ("--sensors all --time time --holdout 0.95", "20 rows are too few for a chart that takes 60 rows to settle"),
+        ("--sensors all --time time --holdout 0.999", "normal.csv has 0 rows to train on; at least 2 are needed"),
+        ("--sensors all --time time --holdout 2", "holdout is 2.0; it must be 0 or more and less than 1"),
+        ("--sensors all --time time --lags x", "--lags 'x' is not ROWS or ROWS:COLUMN,COLUMN"),
+        ("--sensors all --target s0", "No such option: --target"),
+        ("--sensors all --select min", "No such option: --select"),
     ],
 )  # fmt: skip
 def test_bad_options(here, capsys, arguments, message):
@@ -185,7 +183,7 @@ def test_bad_tables(table, message):
 
 def test_text_is_dropped_when_asked_and_says_so_otherwise(here, capsys):
     changed(label="normal").to_csv("labelled.csv", index=False)
-    arguments = ("train", "labelled.csv", "--watch", "all", "--time", "time", "--out", "d.json")
+    arguments = ("watch", "labelled.csv", "--sensors", "all", "--time", "time", "--out", "d.json")
     code, _, err = run(capsys, *arguments)
     assert code == 2
     assert "column 'label' holds 'normal' (line 2 of labelled.csv), which is not a number" in err
@@ -245,7 +243,7 @@ def test_no_history_across_a_gap():
 
 
 def test_without_estimates_show_says_what_is_not_scored_meanwhile(here, capsys):
-    arguments = "train normal.csv --watch all --time time --sections none --adjust 0.1 --out d.json"
+    arguments = "watch normal.csv --sensors all --time time --sections none --adjust 0.1 --out d.json"
     assert run(capsys, *arguments.split())[0] == 0
     out = run(capsys, "show", "d.json")[1]
     assert re.search(r"s\d +[-\d.]+ to [-\d.]+ +[0-3] of 5 +not known: not scored", out)
@@ -264,7 +262,7 @@ def test_some_are_watched_and_the_others_only_read():
 
 
 def test_a_detector_is_not_pruned_and_not_updated(here, capsys):
-    assert run(capsys, "train", "normal.csv", "--watch", "all", "--time", "time", "--out", "d.json")[0] == 0
+    assert run(capsys, "watch", "normal.csv", "--sensors", "all", "--time", "time", "--out", "d.json")[0] == 0
     before = {one.name: one.read_bytes() for one in here.iterdir()}
     for arguments, message in (
         (

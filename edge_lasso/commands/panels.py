@@ -1,0 +1,31 @@
+"""Help that fits on 80 columns: options in panels, common ones first, no word cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+PANELS = ("", "Table", "Time", "Model", "Trust", "Output")
+"""In this order; the first is headed "Options"."""
+
+
+class Command(TyperCommand):
+    """A command whose options stand in panels."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then each panel."""
+        arguments: list[tuple[str, str]] = []
+        panels: dict[str, list[tuple[str, str]]] = {name: [] for name in PANELS}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            if parameter.param_type_name == "argument":
+                arguments.append(record)
+            else:
+                panels.setdefault(getattr(parameter, "rich_help_panel", None) or "", []).append(record)
+        for name, records in (("Arguments", arguments), *panels.items()):
+            if records:
+                with formatter.section(name or "Options"):
+                    formatter.write_dl(records)

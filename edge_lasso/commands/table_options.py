@@ -1,0 +1,62 @@
+"""Options that say how a table is read: the same, under the same names, wherever a table is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+PANEL = "Table"
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="COL[,COL]", help="Column of times, or those of date and time of day: rows in its order."),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option("--time-format", metavar="F", rich_help_panel=PANEL, help="As strptime has it, such as %d/%m/%Y."),
+]
+Zone = Annotated[
+    str | None, typer.Option(metavar="NAME", rich_help_panel=PANEL, help="Of times that name none; UTC by default.")
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MARK,..", rich_help_panel=PANEL, help="What else means a missing reading, such as -999."),
+]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", rich_help_panel=PANEL, help="Of a text file; found out by default.")
+]
+Long = Annotated[
+    str | None,
+    typer.Option(metavar="ID,VALUE,TIME", rich_help_panel=PANEL, help="Columns of a table with one reading a row."),
+]
+Every = Annotated[
+    str | None,
+    typer.Option(metavar="1min[:HOW]", rich_help_panel=PANEL, help="A row that often: last, mean or nearest readings."),
+]
+Hold = Annotated[
+    str | None,
+    typer.Option(metavar="10min", rich_help_panel=PANEL, help="How long a reading holds; 10 rows by default."),
+]
+
+
+def open_data(data: str | Path, time: str | None = None, **options: Any) -> tuple[Any, str | None]:
+    """A table as its options say, and what its column of times is called.
+
+    Parameters
+    ----------
+    data : str or path
+    time : str, optional
+    options
+        Of `edge_lasso.tables.reading.parse_reading`.
+    """
+    from edge_lasso.tables.reading import parse_reading
+    from edge_lasso.tables.tables import open_table
+
+    reading = parse_reading(time, **options)
+    return open_table(data, reading), reading.column
+
+
+def told(table: Any) -> list[str]:
+    """What to say of how a table was read."""
+    return list(getattr(table, "notes", []))

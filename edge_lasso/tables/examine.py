@@ -1,0 +1,296 @@
+"""What is in a table, what is wrong with it, and which command to type next: what `edge-lasso check` says."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from edge_lasso.tables.cells import is_text, text_numbers
+from edge_lasso.tables.table import Table
+from edge_lasso.tables.times import NOT_A_TIME, parse_times, time_text
+from edge_lasso.tables.unreadable import MOST
+
+Array = npt.NDArray[Any]
+ROWS = 200_000
+"""So many rows are looked at."""
+FEW = 50
+"""A column of text with more values than this is no column of categories."""
+SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999, -1e30, 1e30, 32767, -32768, 65535)
+SENTINEL_SHARE = 0.001
+TIME_NAMES = ("time", "date", "timestamp", "datetime", "ts", "_time", "zeit", "datum", "last_changed", "last_updated")
+LONG = (("entity_id", "state", "last_changed"), ("_field", "_value", "_time"), ("id", "value", "time"))
+"""Names of the columns of tables with one reading a row, as exports have them."""
+ALIKE = 0.99999
+LEAK = 0.999
+LONGER = 1.5
+
+
+@dataclass
+class Column:
+    """A column and what it holds.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"numbers", "yes or no", "categories", "times", "text", "constant", "empty"}
+    unit : str
+    missing : float
+        Part of the rows.
+    holds : str
+        In words: the range, or some values.
+    values : array, optional
+        As numbers, NaN where missing.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    missing: float
+    holds: str
+    values: Array | None = None
+
+
+@dataclass
+class Examined:
+    """What a table holds.
+
+    Parameters
+    ----------
+    title : str
+    rows : int
+    whole : bool
+        False: only the first rows were looked at.
+    columns : list of Column
+    findings : list of str
+        What is wrong, or worth a look.
+    commands : list of str
+        To type next.
+    """
+
+    title: str
+    rows: int
+    whole: bool
+    columns: list[Column]
+    findings: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+
+
+def examine(table: Table, source: str, target: str | None = None, time: str | None = None, how: str = "") -> Examined:
+    """Look at a table.
+
+    Parameters
+    ----------
+    table : Table
+    source : str
+        How the user calls it, for the commands to type.
+    target : str, optional
+        Column to predict: others are compared with it.
+    time : str, optional
+        Column of times; default: the one that looks like it.
+    how : str
+        Options that the table is read with, for the commands to type.
+
+    Raises
+    ------
+    DataError
+        A column that is not there.
+    """
+    target = None if target is None else table.check(target, "--target")
+    time = None if time is None else table.check(time, "--time")
+    batches, count = [], 0
+    for batch in table.read(list(table.columns), set(table.columns)):
+        batches.append(batch)
+        count += batch.num_rows
+        if count >= ROWS:
+            break
+    whole = pa.Table.from_batches(batches)
+    time = time or next((name for name in table.columns if _is_time(name, whole.column(name).combine_chunks())), None)
+    columns = [
+        _column(name, whole.column(name).combine_chunks(), table.units.get(name, ""), table.decimal, name == time)
+        for name in table.columns
+    ]
+    result = Examined(table.title, count, count < ROWS, columns, list(table.about))
+    result.findings += _oddities(columns, table)
+    if time is not None:
+        result.findings += _sampling(time, parse_times(whole.column(time).combine_chunks()))
+    if target is not None:
+        result.findings += _leaks(columns, target)
+    result.commands += _commands(
+        columns, f"{shlex.quote(source)}{how}", target, "" if " --time" in how or " --long" in how else time
+    )
+    return result
+
+
+def _is_time(name: str, column: Any) -> bool:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    likely = name.lower() in TIME_NAMES
+    if not likely and not is_text(column.type):
+        return False
+    some = column.drop_null().slice(0, 200)
+    if not len(some) or (not likely and not any(sign in str(some[0]) for sign in ":/")):
+        return False
+    return bool(np.mean(parse_times(some) != NOT_A_TIME) > 1 - MOST)
+
+
+def _column(name: str, column: Any, unit: str, decimal: str, is_time: bool) -> Column:
+    missing = column.null_count / max(len(column), 1)
+    if is_time:
+        return Column(name, "times", unit, missing, "")
+    if column.null_count == len(column):
+        return Column(name, "empty", unit, 1.0, "")
+    if is_text(column.type):
+        numbers, filled, unreadable = text_numbers(column, decimal)
+        if filled == 0:
+            return Column(name, "empty", unit, 1.0, "")
+        if len(unreadable) > MOST * filled:
+            words = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+            different = words.unique().drop_null().to_pylist()
+            kind = "categories" if len(different) <= FEW else "text"
+            shown = ", ".join(str(word)[:20] for word in different[:4])
+            return Column(name, kind, unit, missing, f"{len(different)} values: {shown}")
+        values = np.asarray(numbers)
+    elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return Column(name, "times", unit, missing, "")
+    else:
+        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    values = np.where(np.isfinite(values), values, np.nan)
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Column(name, "empty", unit, 1.0, "")
+    low, high = float(known.min()), float(known.max())
+    kind = "constant" if low == high else "yes or no" if set(np.unique(known).tolist()) == {0.0, 1.0} else "numbers"
+    holds = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return Column(name, kind, unit, 1.0 - len(known) / len(values), holds, values)
+
+
+def _oddities(columns: list[Column], table: Table) -> list[str]:
+    """Constant, empty and copied columns, sentinels, columns of text, row numbers."""
+    findings = []
+    for column in columns:
+        if column.kind in ("constant", "empty"):
+            findings.append(f"'{column.name}' is {column.kind}: it says nothing")
+        elif column.kind == "text":
+            findings.append(f"'{column.name}' is text with {column.holds}; leave it out with --drop")
+        elif column.kind == "categories":
+            findings.append(
+                f"'{column.name}' holds words: --categorical '{column.name}' makes it an input, --drop leaves it out"
+            )
+        if column.values is not None:
+            findings += [
+                f"'{column.name}' is {value:g} in {share:.1%} of the rows, far from the rest; if that means "
+                f"missing: --missing={value:g}"
+                for value, share in _sentinels(column.values)
+            ]
+    findings += [f"'{name}' only counts the rows" for name in table.row_numbers]
+    numbers = [column for column in columns if column.values is not None and column.kind == "numbers"]
+    for i, column in enumerate(numbers[:500]):
+        for other in numbers[:i]:
+            if _correlation(column.values, other.values) > ALIKE:
+                findings.append(f"'{column.name}' is a copy of '{other.name}', up to scale")
+                break
+    return findings
+
+
+def _sentinels(values: Array) -> list[tuple[float, float]]:
+    known = values[np.isfinite(values)]
+    told = []
+    for value in SENTINELS:
+        at = known == value
+        share = float(at.mean())
+        if SENTINEL_SHARE <= share < 0.5:
+            rest = known[~at]
+            spread = np.ptp(np.quantile(rest, [0.01, 0.99]))
+            if abs(value - np.median(rest)) > 3 * max(spread, 1e-12) or not rest.min() <= value <= rest.max():
+                told.append((float(value), share))
+    return told
+
+
+def _correlation(a: Any, b: Any) -> float:
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 3:
+        return 0.0
+    x, y = a[both] - a[both].mean(), b[both] - b[both].mean()
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    return abs(float(x @ y)) / size if size > 0.0 else 0.0
+
+
+def _leaks(columns: list[Column], target: str) -> list[str]:
+    truth = next(column for column in columns if column.name == target)
+    if truth.values is None:
+        return []
+    missing = f"the target is missing in {truth.missing:.1%} of the rows, which are left out"
+    return [
+        f"'{column.name}' all but says '{target}' (correlation {strength:.4f}); if it is known only with the target, "
+        f"--drop '{column.name}'"
+        for column in columns
+        if column is not truth and column.values is not None
+        and (strength := _correlation(column.values, truth.values)) > LEAK
+    ] + ([missing] if truth.missing > 0.0 else [])  # fmt: skip
+
+
+def _sampling(time: str, moments: Array) -> list[str]:
+    known = moments[moments != NOT_A_TIME]
+    if len(known) < 3:
+        return [f"'{time}': hardly any value is a time"]
+    steps = np.diff(np.sort(known)) / 1e6
+    moved = steps[steps > 0]
+    if not len(moved):
+        return [f"'{time}' never changes"]
+    typical = float(np.median(moved))
+    gaps = int((moved > LONGER * typical).sum())
+    findings = [
+        f"'{time}': a row every {_span(typical)}, from {time_text(known.min())} to {time_text(known.max())}"
+        + (f"; {gaps} gap{'s' * (gaps > 1)}, the longest of {_span(float(moved.max()))}" if gaps else "")
+    ]
+    if gaps > 0.05 * len(moved):
+        findings.append(f"readings come at times of their own; --every {_option(typical)} puts them on a grid")
+    if repeated := int((steps == 0).sum()):
+        findings.append(f"{repeated} rows repeat a time: several devices in one table, or copies")
+    if (np.diff(known) < 0).any():
+        findings.append("rows are not in the order of time; they are put in order")
+    if len(known) < len(moments):
+        findings.append(f"{len(moments) - len(known)} rows have no time in '{time}'")
+    return findings
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size or seconds == size:
+            return f"{seconds / size:g} {unit}" if seconds % size == 0 else f"{seconds / size:.3g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _option(seconds: float) -> str:
+    return f"{seconds / 60:.0f}min" if seconds >= 60 else f"{max(seconds, 0.001):.3g}s"
+
+
+def _commands(columns: list[Column], data: str, target: str | None, time: str | None) -> list[str]:
+    names = {column.name for column in columns}
+    for triple in LONG:
+        if names.issuperset(triple):
+            return [f"edge-lasso check {data} --long {','.join(triple)} --every 1min"]
+    about = f" --time {shlex.quote(time)}" if time else ""
+    dropped = ",".join(column.name for column in columns if column.kind == "text" and column.name not in (target, time))
+    dropped = f" --drop {shlex.quote(dropped)}" if dropped else ""
+    words = ",".join(column.name for column in columns if column.kind == "categories" and column.name != target)
+    categorical = f" --categorical {shlex.quote(words)}" if words else ""
+    if target is not None:
+        kind = next(column.kind for column in columns if column.name == target)
+        command = "train" if kind == "numbers" else "classify"
+        return [
+            f"edge-lasso {command} {data} --target {shlex.quote(target)}{about}{categorical}{dropped} --holdout 0.2"
+        ]
+    left_out = ",".join(
+        column.name for column in columns if column.kind in ("text", "categories") and column.name != time
+    )
+    without = f" --drop {shlex.quote(left_out)}" if left_out else ""
+    return [
+        f"edge-lasso check {data} --target COLUMN{about}",
+        f"edge-lasso watch {data}{about}{without}",
+    ]

@@ -1,0 +1,84 @@
+"""`check`: what is in a table, what is wrong with it, and the command to type, which then works."""
+
+import json
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge_lasso
+from edge_lasso.commands.main import main
+
+
+@pytest.fixture
+def plant(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    n = 400
+    x = rng.normal(size=n)
+    table = pd.DataFrame({
+        "time": pd.date_range("2024-01-01", periods=n, freq="10min").astype(str),
+        "Temp (°C)": 20 + x, "copy": 3 * (20 + x) + 1, "flat": 7.0, "nothing": np.nan,
+        "level": np.where(rng.random(n) < 0.02, -999.0, rng.normal(size=n)),
+        "mode": rng.choice(["heat", "cool"], n), "door": rng.choice(["on", "off"], n),
+        "serial": [f"A{i}" for i in range(n)], "y": 2 * x + rng.normal(size=n) * 0.1,
+    })  # fmt: skip
+    table["y later"] = table["y"] * 1.0001
+    table = table.drop(index=[50, 51, 52])
+    table.to_csv(tmp_path / "plant.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return table
+
+
+def test_what_is_in_a_table(plant, capsys):
+    assert main(["check", "plant.csv", "--target", "y", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    kinds = {column["name"]: column["kind"] for column in found["columns"]}
+    assert kinds == {
+        "time": "times", "Temp": "numbers", "copy": "numbers", "flat": "constant", "nothing": "empty", "level": "numbers",
+        "mode": "categories", "door": "yes or no", "serial": "text", "y": "numbers", "y later": "numbers",
+    }  # fmt: skip
+    assert {column["name"]: column["unit"] for column in found["columns"]}["Temp"] == "°C"
+    text = "\n".join(found["findings"])
+    for part in (
+        "'flat' is constant: it says nothing", "'nothing' is empty", "'level' is -999 in 2.", "--missing=-999",
+        "'copy' is a copy of 'Temp', up to scale", "'serial' is text with 397 values", "'mode' holds words",
+        "a row every 10 min", "1 gap, the longest of 40 min", "'y later' all but says 'y'",
+    ):  # fmt: skip
+        assert part in text
+    assert "copy of 'y'" in text
+    (command,) = found["commands"]
+    assert main(shlex.split(command)[1:]) == 0
+
+
+def test_without_a_target_it_asks_for_one(plant, capsys):
+    assert main(["check", "plant.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "edge-lasso check plant.csv --target COLUMN --time time" in out
+    watch = next(line for line in out.splitlines() if "edge-lasso watch" in line)
+    assert watch.strip() == "edge-lasso watch plant.csv --time time --drop mode,serial"
+
+
+def test_classes_lead_to_classify(plant):
+    examined = edge_lasso.check("plant.csv", "mode")
+    assert examined.commands == ["edge-lasso classify plant.csv --target mode --time time --drop serial --holdout 0.2"]
+
+
+def test_a_long_table_is_known(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"sensor.{name},{i},2024-01-01T00:{i:02d}:00Z" for i in range(50) for name in ("a", "b")]
+    (tmp_path / "history.csv").write_text("\n".join(["entity_id,state,last_changed", *rows]) + "\n")
+    assert main(["check", "history.csv"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].strip()
+    assert command == "edge-lasso check history.csv --long entity_id,state,last_changed --every 1min"
+    assert main([*shlex.split(command)[1:], "--target", "sensor.a"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].strip()
+    assert command == (
+        "edge-lasso train history.csv --long entity_id,state,last_changed --every 1min --target sensor.a --holdout 0.2"
+    )
+    assert main(shlex.split(command)[1:]) == 0
+
+
+def test_a_column_that_is_not_there(plant, capsys):
+    assert main(["check", "plant.csv", "--target", "z"]) == 2
+    assert "--target: column 'z' is not in plant.csv" in capsys.readouterr().err

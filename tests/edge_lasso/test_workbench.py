@@ -1,0 +1,76 @@
+"""What people call from Python: every command as a function, on tables in memory and fitted estimators."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import edge_lasso
+from edge_lasso.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame["y"] = 2 * X[:, 0] - X[:, 1] + 0.1 * rng.normal(size=300)
+    frame["state"] = np.where(X[:, 0] + 0.3 * rng.normal(size=300) > 0, "on duty", "idle")
+    return frame
+
+
+def test_the_whole_way_of_numbers(table, tmp_path):
+    result = edge_lasso.train(table, "y", drop="state", max_inputs=2, holdout=0.2, sections=["estimate", "drift"])
+    assert [each.name for each in result.model.inputs] == ["a", "b"]
+    assert repr(result).count("\n") == 2
+    assert "TrainResult: y from 2 of 4 inputs" in repr(result)
+    assert "held-out R2 0.9" in repr(result)
+    assert "<td>a</td>" in result._repr_html_()
+    assert edge_lasso.predict(result, table).column_names == ["y", "status"]
+    small = edge_lasso.prune(result, max_inputs=1)
+    assert len(small.inputs) == 1
+    assert edge_lasso.quantize(result, "int16").sections["fixed_point/1"]
+    assert edge_lasso.export(result, "python", tmp_path / "artifacts").status == "passed"
+    assert edge_lasso.verify(result, tmp_path / "artifacts").status == "passed"
+    path = edge_lasso.save(result, tmp_path / "model.json")
+    assert (tmp_path / "model.stats.npz").exists()
+    assert edge_lasso.load(path) == result.model
+    assert len(edge_lasso.prune(path, max_inputs=1).inputs) == 1
+    assert edge_lasso.report(path, table).read_text().startswith("<!doctype html>")
+    (parts,) = edge_lasso.explain(path, {"a": 3.0, "b": 0.0})
+    assert parts.contributions[0][0] == "a"
+    assert edge_lasso.drift(path, table[["a", "b"]]).rows == 300
+
+
+def test_classes_and_normal_operation(table):
+    classes = edge_lasso.classify(table, "state", drop=["y"], max_inputs=1)
+    assert classes.model.classes == ("idle", "on duty")
+    assert edge_lasso.predict(classes, table)["label"].to_pylist().count("idle") > 100
+    detector = edge_lasso.watch(table.drop(columns="state"), max_coefs=4, chart="residual", smoothing=1.0)
+    assert "5 sensors watched" in repr(detector)
+
+
+def test_estimators_and_pipelines_are_models(table, tmp_path):
+    estimator = edge_lasso.LassoRegressor().fit(table[["a", "b"]], table["y"])
+    assert edge_lasso.export(estimator, "python", tmp_path / "a").status == "passed"
+    assert len(edge_lasso.prune(estimator, max_inputs=1).inputs) == 1
+    ridge = make_pipeline(StandardScaler(), Ridge()).fit(table[["a", "b"]], table["y"])
+    assert edge_lasso.export(ridge, "python", tmp_path / "b").status == "passed"
+
+
+def test_what_is_no_model():
+    with pytest.raises(DataError, match=r"^a dict has no model; give a path, a fitted estimator, or what train gives$"):
+        edge_lasso.export({}, "python", "x")
+    with pytest.raises(TypeError, match="speed"):
+        edge_lasso.train(pd.DataFrame({"a": [1.0], "y": [1.0]}), "y", speed=9)
+
+
+@pytest.mark.needs("module:matplotlib")
+def test_a_picture(table):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    axes = edge_lasso.plot_path(edge_lasso.train(table, "y", drop="state"))
+    assert axes.get_xlabel() == "inputs"
