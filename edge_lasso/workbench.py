@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge_lasso.training.train_classes import ClassesResult
     from edge_lasso.training.train_table import TrainResult
     from edge_lasso.verifying.certificate import Certificate
-    from edge_lasso.watching.drift import Found
+    from edge_lasso.watching.findings import DriftReport
     from edge_lasso_runtime.explain import Explanation
     from edge_lasso_runtime.model import Model
 
@@ -312,7 +312,7 @@ def report(model: Any, data: Any = None, out: str | Path | None = None) -> Path:
     return path
 
 
-def drift(model: Any, source: Any) -> Found:
+def drift(model: Any, source: Any) -> DriftReport:
     """Which inputs moved since training: of a table, a digest or a snapshot; see `edge_lasso.watching.drift`."""
     from edge_lasso.watching.drift import drift as run
 

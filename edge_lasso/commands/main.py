@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
             signal.SIGTERM, signal.default_int_handler
         )  # ended by others as by Ctrl-C: nothing is left behind
     try:
-        code = app(args=argv, standalone_mode=False)
+        code = app(args=argv, prog_name="edge-lasso", standalone_mode=False)
         sys.stdout.flush()
         if code == 130:  # newer Typers turn an interruption into a code
             raise KeyboardInterrupt

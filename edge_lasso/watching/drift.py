@@ -31,14 +31,14 @@ from edge_lasso_runtime.stream import readings
 LARGEST_DIGEST = 4096
 
 
-def drift(model: Model, source: str, progress: Callable[[float], None] | None = None) -> DriftReport:
+def drift(model: Model, source: Any, progress: Callable[[float], None] | None = None) -> DriftReport:
     """Compare what came after training with training.
 
     Parameters
     ----------
     model : Model
         With a section ``drift/1``.
-    source : str
+    source : str, or a table in memory
         A digest (hexadecimal or base64) or a file: a digest, a snapshot that ``score`` keeps, or a table.
     progress : callable, optional
         Called with the rows of a table that are done.
@@ -52,7 +52,10 @@ def drift(model: Model, source: str, progress: Callable[[float], None] | None = 
         raise DataError(
             "the model has no training histograms (section drift/1); train it with --sections estimate,health,drift"
         )
-    path = Path(source)
+    if not isinstance(source, str | Path):
+        state, counters = count(model, source, progress)
+    return _from_counters(model, counters, "table", _onsets(state))
+    path, source = Path(source), str(source)
     try:
         exists = source != "" and path.exists()
     except OSError:  # a digest is longer than a name may be

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edge_lasso
 from edge_lasso.commands.main import app, main
 from edge_lasso_runtime import load
 
@@ -30,6 +31,9 @@ COMMANDS = (
     "drift",
     "report",
     "search",
+    "check",
+    "classify",
+    "watch",
 )
 
 
@@ -83,6 +87,31 @@ def test_help_has_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert f"Example: edge-lasso {command}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_on_80_columns(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(capsys, command, "--help")
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_version_and_what_was_meant(capsys, here):
+    assert run(capsys, "--version")[:2] == (0, f"edge-lasso {edge_lasso.__version__}\n")
+    assert "No such command 'trian'. Did you mean 'train'?" in run(capsys, "trian")[2]
+    code, _, err = run(capsys, "train", "data.csv", "--targt", "y")
+    assert code == 2
+    assert "--target" in err
+    assert err.endswith("see 'edge-lasso train --help'\n")
+
+
+def test_import_and_help_load_little():
+    program = (
+        "import sys, edge_lasso, edge_lasso.commands.main\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'numpy', 'scipy', 'sklearn', 'pyarrow', 'rich'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.needs("cc")

@@ -140,7 +140,7 @@ def test_the_whole_way(here, capsys):
     ],
 )  # fmt: skip
 def test_bad_options(here, capsys, arguments, message):
-    code, out, err = run(capsys, "train", "normal.csv", *arguments.split(), "--out", "d.json")
+    code, out, err = run(capsys, "watch", "normal.csv", *arguments.split(), "--out", "d.json")
     assert code == 2
     assert out == ""
     assert err.count("\n") == 1
