@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from pipeline_cases import scaled
+from pipeline_cases import named, scaled
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
@@ -88,18 +88,18 @@ def regressors() -> Iterator[tuple[str, str, Make]]:
         RFE(Ridge(), n_features_to_select=3), RFECV(Lasso(0.1), cv=3),
     ]  # fmt: skip
     for each in plain:
-        yield _name(each), "one", lambda each=each: scaled(each)
+        yield named(each), "one", lambda each=each: scaled(each)
     for each in (
         MultiTaskElasticNet(0.05), MultiTaskElasticNetCV(cv=3), MultiTaskLasso(0.05), MultiTaskLassoCV(cv=3), Ridge(),
         LinearRegression(), Lasso(0.1), PLSRegression(2), PLSCanonical(2), CCA(2), LassoRegressor(),
         MultiOutputRegressor(Lasso(0.1)), RegressorChain(Ridge(), order=[1, 0]),
     ):  # fmt: skip
-        yield f"{_name(each)}, 2 targets", "two", lambda each=each: scaled(each)
+        yield f"{named(each)}, 2 targets", "two", lambda each=each: scaled(each)
     for each in (
         PoissonRegressor(), GammaRegressor(), TweedieRegressor(power=1.5, link="log"),
         TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp),
     ):  # fmt: skip
-        yield _name(each), "positive", lambda each=each: scaled(each)
+        yield named(each), "positive", lambda each=each: scaled(each)
 
 
 def classifiers() -> Iterator[tuple[str, Make]]:
@@ -116,13 +116,13 @@ def classifiers() -> Iterator[tuple[str, Make]]:
         StackingClassifier([("a", linear), ("b", LinearSVC())], stack_method="decision_function"), LassoClassifier(),
         GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=3), SelfTrainingClassifier(linear),
     ):  # fmt: skip
-        yield _name(each), lambda each=each: scaled(each)
+        yield named(each), lambda each=each: scaled(each)
 
 
 def counting() -> Iterator[tuple[str, Make]]:
     """Classifiers of counts."""
     for each in (MultinomialNB(), ComplementNB()):
-        yield _name(each), lambda each=each: each
+        yield named(each), lambda each=each: each
 
 
 def refused() -> Iterator[tuple[str, str, Make]]:
@@ -134,9 +134,4 @@ def refused() -> Iterator[tuple[str, str, Make]]:
         ("binary", VotingClassifier([("a", linear), ("b", LogisticRegression(C=0.1))], voting="soft")),
         ("binary", FixedThresholdClassifier(linear, threshold=0.3)), ("binary", BernoulliNB(binarize=0.0)),
     ):  # fmt: skip
-        yield _name(each), kind, lambda each=each: scaled(each)
-
-
-def _name(estimator: Any) -> str:
-    text = " ".join(str(estimator).split())
-    return text.replace("random_state=0, ", "").replace(", random_state=0", "").replace("random_state=0", "")
+        yield named(each), kind, lambda each=each: scaled(each)

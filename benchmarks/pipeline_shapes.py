@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from pipeline_cases import named
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
 from sklearn.cross_decomposition import PLSRegression
@@ -129,7 +130,7 @@ def on_numbers() -> Iterator[tuple[str, str, Make]]:
         ("one", [PowerTransformer(), Ridge()]),
     ]  # fmt: skip
     for kind, each in steps:
-        yield _name(each), kind, lambda each=each: make_pipeline(*each)
+        yield " + ".join(map(named, each)), kind, lambda each=each: make_pipeline(*each)
     search = GridSearchCV(make_pipeline(StandardScaler(), Lasso()), {"lasso__alpha": [0.1, 1.0]}, cv=3)
     yield "GridSearchCV(StandardScaler, Lasso)", "one", lambda: search
     target = TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge()), transformer=MinMaxScaler())
@@ -197,7 +198,3 @@ def on_frames() -> Iterator[tuple[str, str, Make]]:
         Pipeline([("columns", both), ("ridge", Ridge())]), {"ridge__alpha": [0.1, 1.0]}, n_iter=2, cv=3, random_state=0
     )
     yield "RandomizedSearchCV(ColumnTransformer, Ridge)", "one", lambda: search
-
-
-def _name(steps: list[Any]) -> str:
-    return " + ".join(" ".join(str(each).split()) for each in steps).replace("random_state=0, ", "")

@@ -11,6 +11,8 @@ from edge_lasso.commands.shared import Json, ModelFile, parse_names
 from edge_lasso.errors import VerificationError
 from edge_lasso.reporting import terminal
 
+PIPELINES = (".skops", ".pkl", ".pickle", ".joblib")
+
 
 def export(
     model: ModelFile,
@@ -28,6 +30,8 @@ def export(
 ) -> None:
     """Write artifacts, each run in its own runtime and compared with the model first.
 
+    A scikit-learn pipeline in a .skops file is turned into a model first; --data, its training rows, gives the ranges.
+
     Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
     """
     from edge_lasso.reporting.show import show_certificate
@@ -35,7 +39,12 @@ def export(
     from edge_lasso_exporters.metadata import stream_facts
     from edge_lasso_runtime import load
 
-    loaded = load(model)
+    if model.suffix in PIPELINES:
+        from edge_lasso.estimators.skops_file import from_skops
+
+        loaded = from_skops(model, data)
+    else:
+        loaded = load(model)
     certificate = run(
         loaded,
         ",".join(parse_names(to)),

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edge_lasso.errors import DataError
 from edge_lasso.estimators.onnx_methods import OnnxMethods
+from edge_lasso.estimators.tables import dense, target_names
 from edge_lasso.paths.logistic import linear, probabilities
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import class_codes
@@ -112,7 +113,10 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
         groups : array-like of shape (n_samples,), default=None
             For a `cv` that splits by groups.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=2)
+        names_of_y = target_names(y)
+        X, y = validate_data(
+            self, dense(X), y, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=2
+        )
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         names = [str(name) for name in self.classes_]
@@ -125,8 +129,9 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
         fit, scaled = fit_logistic(np.asarray(X, dtype=np.float64), codes, names, weight, plan, options)
         columns = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
         inputs = numeric_inputs(X, scaled.mean, columns)
-        about = provenance(fit, options, "y", len(X), plan)
-        self.model_ = classifier_model(fit, scaled, inputs, list(map(str, columns)), None, "y", names, about)
+        target = "y" if names_of_y is None or len(names_of_y) != 1 else names_of_y[0]
+        about = provenance(fit, options, target, len(X), plan)
+        self.model_ = classifier_model(fit, scaled, inputs, list(map(str, columns)), None, target, names, about)
         raw = fit.raw(scaled)
         self.coef_: Array = raw[:, :-1]
         self.intercept_: Array = raw[:, -1]
@@ -150,7 +155,7 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
 
     def _linear(self, X: Any) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
+        X = validate_data(self, dense(X), dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
         x = np.asarray(X, dtype=np.float64)
         x = np.where(np.abs(x) <= READING_LIMIT, x, self.feature_means_)
         return linear(x, np.append(self.coef_, self.intercept_[:, None], axis=1))
@@ -173,4 +178,5 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags

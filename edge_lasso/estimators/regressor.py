@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from edge_lasso.errors import DataError
 from edge_lasso.estimators.onnx_methods import OnnxMethods
+from edge_lasso.estimators.tables import dense, target_names
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, Path, TrainOptions
 from edge_lasso.paths.problem import SCREEN_FROM
@@ -149,9 +150,10 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         groups : array-like of shape (n_samples,), default=None
             For a `cv` that splits by groups.
         """
+        names = target_names(y)
         X, y = validate_data(
             self,
-            X,
+            dense(X),
             y,
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
@@ -169,7 +171,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         plan = plan_folds(self.cv, len(X), X, y, groups)
         columns = self._columns()
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
-        targets = _distinct(targets, columns)
+        targets = _distinct(targets if names is None else names, columns)
         at, given = np.arange(len(columns)), None
         if METHODS[options.method].on_rows and len(columns) > max(len(X), SCREEN_FROM):
             given = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
@@ -242,7 +244,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         array of shape (n_samples,) or (n_samples, n_targets)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
+        X = validate_data(self, dense(X), dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
         coef = np.atleast_2d(self.coef_)
         used = np.flatnonzero(coef.any(axis=0))
         x = np.asarray(X[:, used], dtype=np.float64)
@@ -255,6 +257,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.target_tags.multi_output = True
         return tags
 
