@@ -15,7 +15,7 @@ from edge_lasso.measuring.bench_micropython import micropython_probe
 from edge_lasso_devices.build import build
 from edge_lasso_devices.links import open_link
 from edge_lasso_devices.shells import MicroPythonShell, Shell
-from edge_lasso_runtime import loads
+from edge_lasso_runtime import loads, model_hash
 from edge_lasso_runtime.artifact import FILE
 
 TIMEOUT = 300.0
@@ -49,6 +49,8 @@ class Measurement:
         Machine, its state before and after, and how it was measured.
     reason : str
         Why nothing could be measured; empty when it was.
+    model_hash : str
+        Of the model that was measured; empty for a peer.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Measurement:
     warnings: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    model_hash: str = ""
 
     def value(self, key: str) -> float | None:
         """A figure's value; None when it could not be had here."""
@@ -95,13 +98,23 @@ def measure(
         for i, one in enumerate(subjects):
             if progress is not None:
                 progress(one.name)
-            found.append(run_probe(shell, place, one, f"subject{i}", seconds))
+            measured = run_probe(shell, place, one, f"subject{i}", seconds)
+            found.append(replace(measured, model_hash=model_of(one)))
     finally:
         if isinstance(link, str):
             shell.close()
     if found and all(one.reason for one in found):
         raise BoardError(f"nothing could be measured over {place}: {found[0].name}: {found[0].reason}")
     return found
+
+
+def model_of(subject: Subject) -> str:
+    """The hash of the model that a subject computes; empty where it does not say."""
+    if FILE in subject.files:
+        return str(json.loads(subject.files[FILE]).get("model_hash", ""))
+    if subject.name.startswith("runtime") and subject.entry.endswith(".json"):
+        return model_hash(loads(subject.files[subject.entry].decode()))
+    return ""
 
 
 def needs_state(about: Mapping[str, Any]) -> bool:

@@ -14,7 +14,8 @@ import numpy as np
 from edge_lasso.errors import DataError
 from edge_lasso.reporting import charts
 from edge_lasso.reporting.facts import number
-from edge_lasso.reporting.page_classes import class_quality, label_column
+from edge_lasso.reporting.formula import formula_section
+from edge_lasso.reporting.page_classes import class_quality, curves, label_column
 from edge_lasso.reporting.page_detector import STORY, detector_sections, detector_title, look_at
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
 from edge_lasso.reporting.report_data import ReportData
@@ -27,7 +28,9 @@ from edge_lasso_runtime import Model, load, model_hash
 from edge_lasso_runtime.atomic import write_text
 from edge_lasso_runtime.detector import KEY as DETECTOR
 
-STRIP_HOURS = 14 * 24
+STRIP_ROWS = 336
+TWO_WEEKS = 14 * 86400e6
+MOST_DRAWN = 5000
 
 
 def collect(model_file: Path, data: Any = None) -> ReportData:
@@ -36,7 +39,7 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     Parameters
     ----------
     model_file : path
-        ``MODEL.json``; beside it ``MODEL.stats.npz``, ``certificate.json`` and ``measurements.json`` are read when there.
+        ``MODEL.json``; beside it, and in ``artifacts/``, what `export`, `verify` and `bench` wrote of this model is read.
     data : path or table, optional
         With the target: predictions are compared with it. For a detector: readings to score.
     """
@@ -45,8 +48,7 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
 
     model = load(model_file)
     folder = model_file.parent
-    measurements = _read(folder / "measurements.json") or []
-    proven = _certificates(folder / "certificate.json", model)
+    measurements, proven = _measurements(folder, model), _certificates(folder, model)
     if DETECTOR in model.sections:
         view = look_at(model, data)
         return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
@@ -77,7 +79,20 @@ def held_from(model: Model, data: Any) -> Held:
     truth = np.concatenate([numbers for numbers, _ in table.batches([target])])
     prediction = link_rows(model, linear_rows(model, model_rows(table, model))[0])
     seen = np.isfinite(truth[:, 0])
-    return Held(None, truth[seen], prediction[seen], unseen=False)
+    trained = table.hash != "" and table.hash == (model.provenance.get("data") or {}).get("sha256")
+    return Held(_times(table, model, seen), truth[seen], prediction[seen], unseen=False, trained=trained)
+
+
+def _times(table: Any, model: Model, seen: Any) -> Any:
+    """The times of rows, where the model was trained in their order and the table has them; else None."""
+    from edge_lasso.tables.times import NOT_A_TIME, parse_times
+
+    time = (model.provenance.get("options") or {}).get("time")
+    if time not in table.columns:
+        return None
+    values = np.concatenate([parse_times(texts[0]) for _, texts in table.batches([], [time])])[seen]
+    ordered = (values != NOT_A_TIME).all() and (values[1:] >= values[:-1]).all()
+    return values.astype("datetime64[us]") if ordered and len(values) else None
 
 
 def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
@@ -112,6 +127,7 @@ def render(data: ReportData) -> str:
         _headline(data, title),
         _inputs(data),
         *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
+        formula_section(model),
         missing(model),
         _trust(model),
         costs(data),
@@ -133,10 +149,18 @@ def _page(title: str, sections: Sequence[str]) -> str:
 def _headline(data: ReportData, title: str) -> str:
     model = data.model
     facts = [("inputs", f"{len(model.inputs)} of {len(model.columns)}")]
+    held = model.provenance.get("held_out") or {}
     if data.held is not None:
         quality = data.held.quality()
-        where = ", held out" if data.held.unseen else ""
-        facts = [(f"R2{where}", f"{quality['r2']:.3f}"), (f"RMSE{where}", number(quality["rmse"], 3)), *facts]
+        facts = [
+            (f"R2{data.held.where}", f"{quality['r2']:.3f}"),
+            (f"RMSE{data.held.where}", number(quality["rmse"], 3)),
+            *facts,
+        ]
+    if "r2" in held and (data.held is None or not data.held.unseen):
+        facts = [("R2, held out", f"{held['r2']:.3f}"), ("RMSE, held out", number(held["rmse"], 3)), *facts]
+    if "accuracy" in held:
+        facts = [("accuracy, held out", f"{held['accuracy']:.3f}"), *facts]
     if data.classes is not None:
         quality = data.classes.quality
         facts = [("accuracy", f"{quality['accuracy']:.3f}"), ("log-loss", number(quality["log_loss"], 3)), *facts]
@@ -146,8 +170,15 @@ def _headline(data: ReportData, title: str) -> str:
         total = [one for certificate in data.certificates for one in certificate.artifacts]
         passed = sum(one.status == "passed" for one in total)
         facts.append(("executions verified", f"{passed} of {len(total)}"))
-    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
-    return f"<h1>{escape(title)}</h1><p>{escape(data.story)}</p><dl class='facts'>{cells}</dl>"
+    cells = "".join(
+        f"<div{' class=warned' if 'trained on' in name else ''}><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in facts
+    )
+    worst = float(held.get("r2", data.held.quality()["r2"] if data.held is not None else 0.0))
+    poor = (
+        "<p class='not_executed'>On rows held out it is worse than always saying the mean.</p>" if worst < 0.0 else ""
+    )
+    return f"<h1>{escape(title)}</h1><p>{escape(data.story)}</p><dl class='facts'>{cells}</dl>{poor}"
 
 
 def _inputs(data: ReportData) -> str:
@@ -214,7 +245,7 @@ def _held(data: ReportData) -> str:
     truth, prediction = data.held.truth[:, 0], data.held.prediction[:, 0]
     name = data.model.outputs[0].name
     unit = f" [{data.model.outputs[0].unit}]" if data.model.outputs[0].unit else ""
-    width = min(STRIP_HOURS, len(truth))
+    width = _stretch(data.held)
     moving = np.convolve(np.abs(truth - truth.mean()), np.ones(width), mode="valid")
     start = int(np.argmax(moving))
     part = slice(start, start + width)
@@ -227,14 +258,15 @@ def _held(data: ReportData) -> str:
     strip = charts.strip_chart(x, truth[part], prediction[part], when, f"{name}{unit}")
     scatter = charts.scatter_chart(truth, prediction, f"measured{unit}", f"predicted{unit}")
     quality = data.held.quality()
+    shown = "The two weeks" if width < len(truth) and data.held.times is not None else f"The {width:,} rows"
     error = prediction - truth
     spread = ", ".join(number(value, 3) for value in np.percentile(error, [5, 50, 95]))
     key = '<p class="key soft"><i class="first"></i>predicted <i class="grey"></i>measured</p>'
     return (
-        f"{heading}<p>{quality['rows']:,.0f} rows{' that training never saw' if data.held.unseen else ''}: R2 {quality['r2']:.4f}, RMSE "
+        f"{heading}<p>{quality['rows']:,.0f} rows{data.held.which}: R2 {quality['r2']:.4f}, RMSE "
         f"{number(quality['rmse'])}, mean absolute error {number(quality['mae'])}{escape(unit)}; "
         f"5th, 50th and 95th percentile of the error {spread}.</p>"
-        f"{key}<figure>{strip}<figcaption>The two weeks with the widest swings.</figcaption></figure>"
+        f"{key}<figure>{strip}<figcaption>{shown} with the widest swings.</figcaption></figure>"
         f"<figure>{scatter}<figcaption>All of them; darker squares hold more rows.</figcaption></figure>"
     )
 
@@ -254,7 +286,8 @@ def _classes(data: ReportData) -> str:
         [escape(name), *(f"{count:,}" for count in row)] for name, row in zip(names, data.classes.counts, strict=True)
     ]
     wide = ("true class", *(f"taken for {name}" for name in names))
-    return f"{heading}{text}{table('Rows of the table given.', wide, counts)}"
+    drawn = curves(data.classes, names[-1])
+    return f"{heading}{text}{table('Rows of the table given.', wide, counts)}{drawn}"
 
 
 def _trust(model: Model) -> str:
@@ -268,14 +301,39 @@ def _trust(model: Model) -> str:
     return f"<h2>How firm it is</h2>{''.join(parts)}" if parts else ""
 
 
-def _certificates(path: Path, model: Model) -> list[Certificate]:
-    """Those of a file (one certificate, or a list) that are about this model."""
-    data = _read(path)
-    try:
-        found = [from_json(one) for one in (data if isinstance(data, list) else [data])] if data else []
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path} holds no certificate ({error}); remove it, or run edge-lasso verify again") from None
-    return [one for one in found if one.model_hash == model_hash(model)]
+def _stretch(held: Held) -> int:
+    """How many rows a strip shows: two weeks of them where their times are known."""
+    if held.times is None:
+        return min(STRIP_ROWS, len(held.truth))
+    steps = np.diff(held.times).astype("timedelta64[us]").astype(float)
+    typical = float(np.median(steps)) if len(steps) else 0.0
+    return min(int(TWO_WEEKS / typical) if typical > 0.0 else STRIP_ROWS, len(held.truth), MOST_DRAWN)
+
+
+def _certificates(folder: Path, model: Model) -> list[Certificate]:
+    """Those beside a model, and in the folder that `export` fills, that are about this model."""
+    proven: list[Certificate] = []
+    for path in (folder / "certificate.json", folder / "artifacts" / "certificate.json"):
+        data = _read(path)
+        try:
+            written = [from_json(one) for one in (data if isinstance(data, list) else [data])] if data else []
+        except (ValueError, AttributeError) as error:
+            raise DataError(
+                f"{path} holds no certificate ({error}); remove it, or run edge-lasso verify again"
+            ) from None
+        proven += [one for one in written if one.model_hash == model_hash(model) and one not in proven]
+    return proven
+
+
+def _measurements(folder: Path, model: Model) -> list[dict[str, Any]]:
+    """Those beside a model that are of this model; and of peers, which were measured along with it."""
+    measured: list[dict[str, Any]] = []
+    for path in (folder / "measurements.json", folder / "artifacts" / "measurements.json"):
+        data = _read(path) or []
+        mine = {one.get("model_hash") for one in data if isinstance(one, dict)}
+        if model_hash(model) in mine:
+            measured += [one for one in data if one.get("model_hash") in ("", model_hash(model))]
+    return measured
 
 
 def _read(path: Path) -> Any:

@@ -55,12 +55,25 @@ class Held:
     truth, prediction : array, shape (rows, outputs)
     unseen : bool
         False: the rows may have been trained on.
+    trained : bool
+        They were: it is the same file.
     """
 
     times: Array | None
     truth: Array
     prediction: Array
     unseen: bool = True
+    trained: bool = False
+
+    @property
+    def where(self) -> str:
+        """Which rows these are, behind the name of a figure."""
+        return ", held out" if self.unseen else ", on rows trained on" if self.trained else ", table given"
+
+    @property
+    def which(self) -> str:
+        """The same, behind a number of rows."""
+        return " that training never saw" if self.unseen else " that it was trained on" if self.trained else ""
 
     def quality(self) -> dict[str, float]:
         """R2, RMSE and mean absolute error of the first output, and the number of rows."""

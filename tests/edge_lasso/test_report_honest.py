@@ -1,0 +1,95 @@
+"""The report does not flatter: which rows a figure is of, whose measurements are shown, and what can be copied."""
+
+import json
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import edge_lasso
+from edge_lasso.reporting.formula import formulas
+from edge_lasso_runtime import model_hash, predict
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    n = 6000
+    x = rng.normal(size=(n, 3))
+    table = pd.DataFrame(x, columns=["a", "b (°C)", "c"])
+    table.insert(0, "time", pd.date_range("2024-01-01", periods=n, freq="10min").astype(str))
+    table["y"] = 2 * x[:, 0] - x[:, 1] + rng.normal(size=n) * 0.3
+    table["hot"] = np.where(table["y"] + rng.normal(size=n) > 0, "yes", "no")
+    table.to_csv("data.csv", index=False)
+    table[:500].to_csv("other.csv", index=False)
+    return tmp_path
+
+
+def test_figures_held_out_are_the_headline_and_others_say_what_they_are(folder):
+    result = edge_lasso.train("data.csv", "y", time="time", drop="hot", holdout=0.2)
+    edge_lasso.save(result, "model.json")
+    page = edge_lasso.report("model.json").read_text()
+    assert "<dt>R2, held out</dt>" in page
+    page = edge_lasso.report("model.json", "data.csv").read_text()
+    assert "<dt>R2, held out</dt>" in page
+    assert "<div class=warned><dt>R2, on rows trained on</dt>" in page
+    assert "rows that it was trained on: R2" in page
+    assert "The two weeks with the widest swings." in page
+    assert "days from 2024-" in page
+    page = edge_lasso.report("model.json", "other.csv").read_text()
+    assert "<dt>R2, table given</dt>" in page
+    assert "class=warned" not in page
+    assert "The 336 rows with the widest swings." not in page
+    assert "The 500 rows with the widest swings." in page
+
+
+def test_a_model_that_is_worse_than_the_mean_says_so(folder):
+    table = pd.read_csv("data.csv")
+    table.loc[4800:, "y"] = 5 * table["c"][4800:] - table["y"][4800:]
+    table.to_csv("turned.csv", index=False)
+    edge_lasso.save(edge_lasso.train("turned.csv", "y", time="time", drop="hot", holdout=0.2), "model.json")
+    assert "worse than always saying the mean" in edge_lasso.report("model.json").read_text()
+
+
+def test_only_this_models_measurements_and_certificates_are_shown(folder):
+    result = edge_lasso.train("data.csv", "y", drop=["hot", "time"])
+    edge_lasso.save(result, "model.json")
+    edge_lasso.export("model.json", "python", "artifacts")
+    figures = {"p50_us": {"value": 1.5, "unit": "us", "kind": "measured"}}
+    about = {"name": "python:double", "kind": "measured", "machine": "this board", "figures": figures}
+    (folder / "artifacts" / "measurements.json").write_text(
+        json.dumps([{**about, "model_hash": model_hash(result.model)}, {**about, "name": "a peer", "model_hash": ""}])
+    )
+    page = edge_lasso.report("model.json").read_text()
+    assert "this board" in page
+    assert "a peer" in page
+    assert "executions verified" in page
+    edge_lasso.save(edge_lasso.train("data.csv", "y", drop=["hot", "time", "a"]), "model.json")
+    page = edge_lasso.report("model.json").read_text()
+    assert "this board" not in page
+    assert "executions verified" not in page
+
+
+def test_the_formula_computes_what_the_model_does(folder):
+    model = edge_lasso.train("data.csv", "y", drop=["hot", "time"]).model
+    written = formulas(model)
+    row = {each.name: value for each, value in zip(model.inputs, (0.25, -1.5, 3.0), strict=False)}
+    wanted = predict(model, row).values[0]
+    assert eval(written["Python"], {}, row) == pytest.approx(wanted, rel=1e-12)
+    with sqlite3.connect(":memory:") as database:
+        names = ", ".join(f'? AS "{name}"' for name in row)
+        (value,) = database.execute(f"SELECT {written['SQL']} FROM (SELECT {names})", list(row.values())).fetchone()
+    database.close()
+    assert value == pytest.approx(wanted, rel=1e-12)
+    assert written["Spreadsheet"].startswith("=")
+    edge_lasso.save(model, "model.json")
+    assert "<h2>The formula</h2>" in edge_lasso.report("model.json").read_text()
+
+
+def test_classifiers_have_curves(folder):
+    edge_lasso.save(edge_lasso.classify("data.csv", "hot", drop=["y", "time"], holdout=0.2), "model.json")
+    page = edge_lasso.report("model.json", "other.csv").read_text()
+    for part in ("<title>Reliability</title>", "<title>Precision against recall</title>", "Thresholds for yes"):
+        assert part in page
