@@ -125,23 +125,3 @@ def test_the_public_api_is_pinned():
     }  # fmt: skip
     for name in edge_lasso_runtime.__all__:
         assert callable(getattr(edge_lasso_runtime, name)), name
-
-
-# Rooms whose files are short and keep their private names to themselves.
-TIDY = ("edge_lasso_devices",)
-LONGEST = 350
-
-
-@pytest.mark.parametrize("package", TIDY)
-def test_files_are_short_and_private_names_stay_in_theirs(package):
-    long, borrowed = {}, {}
-    for path in sorted(PACKAGES[package].rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if text.count("\n") > LONGEST:
-            long[path.name] = text.count("\n")
-        names = [
-            alias.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) for alias in node.names
-        ]
-        if any(name.startswith("_") and not name.startswith("__") for name in names):
-            borrowed[path.name] = names
-    assert (long, borrowed) == ({}, {})

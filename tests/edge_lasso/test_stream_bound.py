@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lasso.compressing.derived_bound import grids_of
 from edge_lasso.compressing.error_bound import analyse
-from edge_lasso.compressing.grid import grids_of
 from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError
 from edge_lasso_runtime import Factor, Input, Model, ModelFormatError, Output, Term, dumps, loads

@@ -59,6 +59,7 @@ def normal():
     return plant(np.random.default_rng(1), 1_200_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["0.01", "0.03", "1/day", "4/week"])
 def test_the_rate_found_on_new_rows_is_the_one_stated(rate, normal):
     rows = plant(np.random.default_rng(0), 250_000)
@@ -95,6 +96,7 @@ def true_rate(series, threshold):
     return episodes(above, threshold.hold) / (len(series) * STEP / SECONDS[threshold.rate.per])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "rows"), [("0.05", 70_000), ("1/day", 20_000)])
 def test_intervals_contain_the_true_rate(rate, rows, long):
     made = simulate(long, rate, rows, 100)
@@ -103,6 +105,7 @@ def test_intervals_contain_the_true_rate(rate, rows, long):
     assert np.mean([1.0 / 1.5 < true / one.rate.value < 1.5 for one, true in made]) >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "rows"), [("0.01", 40_000), ("2/week", 20_000)])
 def test_limits_are_upper_limits(rate, rows, long):
     made = simulate(long, rate, rows, 100)
@@ -110,6 +113,7 @@ def test_limits_are_upper_limits(rate, rows, long):
     assert np.mean([true <= one.rate.value for one, true in made]) >= 0.93
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "rows"), [("0.01", 1000), ("0.01", 3000), ("2/week", 500)])
 def test_a_refusal_says_how_many_rows_suffice(rate, rows):
     rng = np.random.default_rng(3)
