@@ -46,22 +46,22 @@ CASES = [
     Case("train", TRAIN.format("two"), (MODEL,)),
     Case("train, nothing there", MODEL),
     Case("train --update", "train DATA/two.csv --update OUT/m.stats.npz --out OUT/m.json", (MODEL,)),
-    Case("classify", "train DATA/two.csv --target kind --drop y --task classification --cv 3 --out OUT/m.json", (MODEL,), part=6),
-    Case("watch", "train DATA/two.csv --watch a,b,c --drop kind,y --out OUT/m.json", (MODEL,), part=8),
+    Case("classify", "classify DATA/two.csv --target kind --drop y --cv 3 --out OUT/m.json", (MODEL,), part=6),
+    Case("watch", "watch DATA/three.csv --sensors a,b,c --drop kind,y --out OUT/m.json", (MODEL,), part=8),
     Case("prune", "prune OUT/m.json --max-inputs 1", (MODEL,)),
     Case("quantize", "quantize OUT/m.json --to int16", (MODEL,)),
-    Case("export", "export OUT/m.json --to python,python:pyz --out OUT/artifacts",
-         (MODEL, "export OUT/m.json --to python,python:pyz --name old --out OUT/artifacts", TRAIN.format("two")), part=16),
+    Case("export", "export OUT/m.json --to c:double --allow-unverified --out OUT/artifacts",
+         (MODEL, "export OUT/m.json --to c:double --allow-unverified --name old --out OUT/artifacts", TRAIN.format("two")), part=8),
     Case("verify --json", "verify OUT/m.json OUT/artifacts --json OUT/certificate.json",
-         (MODEL, "export OUT/m.json --to python --out OUT/artifacts"), part=8),
+         (MODEL, "export OUT/m.json --to python:pyz --out OUT/artifacts"), part=8),
     Case("predict, csv", "predict OUT/m.json DATA/two.csv --out OUT/p.csv",
          (MODEL, "predict OUT/m.json DATA/one.csv --out OUT/p.csv"), part=12),
     Case("predict, parquet", "predict OUT/m.json DATA/two.csv --out OUT/p.parquet",
          (MODEL, "predict OUT/m.json DATA/one.csv --out OUT/p.parquet"), part=12),
     Case("predict, arrow", "predict OUT/m.json DATA/two.csv --out OUT/p.arrow", (MODEL,), part=12),
     Case("report", "report OUT/m.json --out OUT/r.html", (MODEL, "report OUT/m.json --out OUT/r.html", TRAIN.format("two")), part=12),
-    Case("search", "search DATA/two.csv --target y --drop kind --board pico --max-inputs 1 --cv 2 --sections none --out OUT",
-         ("search DATA/one.csv --target y --drop kind --board pico --max-inputs 2 --cv 2 --sections none --out OUT",), part=6),
+    Case("search", "search DATA/two.csv --target y --drop kind --board stm32l0 --max-inputs 1 --cv 2 --sections none --out OUT",
+         ("search DATA/one.csv --target y --drop kind --board stm32l0 --max-inputs 2 --cv 2 --sections none --out OUT",), part=6),
     Case("score --state", "score OUT/m.json --input DATA/two.csv --state OUT/state.json --every 30",
          (MODEL, "runtime score OUT/m.json --input DATA/one.csv --state OUT/state.json"), "runtime"),
 ]  # fmt: skip
@@ -70,7 +70,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name, rows in (("one", 60), ("two", 80)):
+    for name, rows in (("one", 60), ("two", 80), ("three", 600)):
         rng = np.random.default_rng(rows)
         X = rng.normal(20.0, 5.0, (rows, 3))
         y = X[:, 0] - 2.0 * X[:, 1] + 0.1 * X[:, 2] + rng.normal(0.0, 0.5, rows)
@@ -153,7 +153,7 @@ def test_all_old_or_all_new(case, part, data, warm, tmp_path, told):
     points = warm.points(argv, out, case.program)
     after = tree(out)
     assert after != before
-    assert len(points) >= 6
+    assert len(points) >= 5
     tries = [(point, fault) for point in points for fault in strace.FAULTS]
     tries += [(None, limit) for limit in LIMITS]
     if part == "part":

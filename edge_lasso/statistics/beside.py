@@ -6,8 +6,9 @@ from pathlib import Path
 
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.folds import FoldStatistics
-from edge_lasso_runtime import Model, dumps, model_hash
+from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.atomic import Together, together
+from edge_lasso_runtime.format import file_text
 from edge_lasso_runtime.unfinished import settle
 
 
@@ -63,6 +64,6 @@ def save_both(model: Model, statistics: FoldStatistics | None, path: Path, files
     if files is None:
         with together(path.parent) as files:
             return save_both(model, statistics, path, files)
-    files.write(path.name, dumps(model).encode())
+    files.write(path.name, file_text(model).encode())
     if statistics is not None:
         files.write(statistics_file(path).name, statistics.to_bytes(model_hash(model)))

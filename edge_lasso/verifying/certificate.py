@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any
 
 FORMAT = "edge-lasso-certificate/1"
+SEAL = "content_sha256"
 PASSED, FAILED, NOT_EXECUTED = "passed", "failed", "not_executed"
 
 
@@ -94,8 +97,8 @@ class Certificate:
         return next((status for status in (FAILED, NOT_EXECUTED) if status in verdicts), PASSED)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready data."""
-        return {
+        """JSON-ready data, the last of which is the hash of the rest."""
+        data = {
             "format": FORMAT,
             "model_hash": self.model_hash,
             "date": self.date,
@@ -103,6 +106,7 @@ class Certificate:
             "rows": dict(self.rows),
             "artifacts": [asdict(one) for one in self.artifacts],
         }
+        return {**data, SEAL: _seal(data)}
 
 
 def from_json(data: Mapping[str, Any]) -> Certificate:
@@ -111,15 +115,21 @@ def from_json(data: Mapping[str, Any]) -> Certificate:
     Raises
     ------
     ValueError
-        It is something else.
+        It is something else, damaged or edited.
     """
     if data.get("format") != FORMAT:
         raise ValueError(f"format is {data.get('format')!r}; this version reads {FORMAT!r}")
+    if data.get(SEAL) != _seal({key: value for key, value in data.items() if key != SEAL}):
+        raise ValueError(f"damaged or edited: its {SEAL} is not that of its content")
     try:
         artifacts = tuple(Execution(**one) for one in data["artifacts"])
         return Certificate(data["model_hash"], data["date"], data["rows"], artifacts)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a certificate: {error}") from None
+
+
+def _seal(data: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def today() -> str:

@@ -15,8 +15,9 @@ from edge_lasso.errors import DataError
 from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso.verifying.certificate import PASSED, from_json
 from edge_lasso.verifying.verify import CERTIFICATE
-from edge_lasso_runtime import Model, archive, artifact, dumps, manifest, model_hash, trust
+from edge_lasso_runtime import Model, archive, artifact, manifest, model_hash, trust
 from edge_lasso_runtime.errors import UpdateError
+from edge_lasso_runtime.format import file_text
 
 PYTHON = (3, 9)
 """The least that the runtime takes."""
@@ -63,7 +64,7 @@ def bundle(model: Model, artifacts: Sequence[Path], plan: Plan, runtime: bool = 
     DataError
         An artifact is of another model, or is not certified; a field of the plan is not allowed.
     """
-    files = {"model.json": dumps(model).encode(), **(runtime_files() if runtime else {})}
+    files = {"model.json": file_text(model).encode(), **(runtime_files() if runtime else {})}
     for folder in artifacts:
         files.update(_certified(folder, model_hash(model)))
     content = manifest.Manifest(

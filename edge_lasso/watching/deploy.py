@@ -9,7 +9,8 @@ from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso_devices import deploy as devices
 from edge_lasso_devices.deploy import Deployed
 from edge_lasso_exporters import registry
-from edge_lasso_runtime import Model, dumps
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.format import file_text
 
 STATE = "edge-lasso"
 SELF_TEST = ("python3", "-m", "edge_lasso_runtime", "selftest", "artifact")
@@ -38,7 +39,7 @@ def deploy(model: Model, board: str) -> Deployed:
     artifact = registry.render(model, target, variant)
     files = {
         **runtime_files(),
-        "model.json": dumps(model).encode(),
+        "model.json": file_text(model).encode(),
         **{f"artifact/{name}": data for name, data in artifact.items()},
     }
     return devices.deploy(board, files, SELF_TEST)

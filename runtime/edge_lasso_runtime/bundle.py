@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ENDING = ".pyz"
+LARGEST = 64 * 2**20
 MODEL, VECTORS = "model.json", "selftest.json"
 
 
@@ -25,11 +26,17 @@ def member(path: Any, name: str) -> bytes:
     import os
     from zipimport import ZipImportError, zipimporter
 
+    from .format import sha256
+
     path = os.fspath(path)
+    with open(path, "rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST or sha256(data[:-64]).encode() != data[-64:]:
+        text = f"{os.path.basename(path)} is damaged, or no bundle of edge-lasso; export it again, or copy it again"
+        raise ModelFormatError(text)
     try:
         return zipimporter(path).get_data(os.path.join(path, name))
     except (ZipImportError, OSError, EOFError, ValueError) as error:
-        open(path, "rb").close()
         text = f"{os.path.basename(path)} is not a bundle of edge-lasso ({error}); export it again"
         raise ModelFormatError(text) from None
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEY = "drift/1"
 MOVED = 0.25
 STABLE = 0.1
-MAGIC = b"ed1"
+MAGIC = b"ed2"
 PSI_STEP = 40.0
 BATCH = 64
 
@@ -174,12 +174,14 @@ def higher(parts: list[float], counts: list[int]) -> bool:
 
 
 def digest(model: Model, drift: Drift, onsets: int = 0) -> bytes:
-    """The counters in 18 bytes and two more per reading: what a board sends home.
+    """The counters in 20 bytes and two more per reading: what a board sends home.
 
-    Layout, little-endian: ``ed1``, flags (1: a score, 2: higher than in training), 4 bytes of the model's hash, rows
+    Layout, little-endian: ``ed2``, flags (1: a score, 2: higher than in training), 4 bytes of the model's hash, rows
     (4), alarm onsets (2), Page-Hinkley (2, in 1/16), the score's index (1) and 0, then per reading its population
-    stability index (in 1/40, at most 255) and its part of missing readings (in 1/255).
+    stability index (in 1/40, at most 255) and its part of missing readings (in 1/255); then a check word (CRC-16).
     """
+    from binascii import crc_hqx
+
     from .format import model_hash
 
     section = model.sections[KEY]
@@ -192,7 +194,7 @@ def digest(model: Model, drift: Drift, onsets: int = 0) -> bytes:
     for one, counts in zip(section["readings"], drift.counts):
         missing = counts[-1] / drift.rows if drift.rows else 0.0
         body += bytes([_byte(psi(one["parts"], counts[:-1]), PSI_STEP), _byte(missing, 255.0)])
-    return body
+    return body + crc_hqx(body, 0).to_bytes(2, "little")
 
 
 def read_digest(model: Model, data: bytes) -> dict[str, Any]:
@@ -207,18 +209,22 @@ def read_digest(model: Model, data: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        It is no digest, or of another model.
+        It is no digest, a damaged one, or of another model.
     """
+    from binascii import crc_hqx
+
     from .format import model_hash
 
     names = [one["input"] for one in model.sections[KEY]["readings"]]
-    if data[:3] != MAGIC or len(data) != 18 + 2 * len(names):
+    if data[:3] != MAGIC or len(data) != 20 + 2 * len(names):
         raise ValueError(f"this is no digest of a model with {len(names)} readings ({len(data)} bytes)")
+    if crc_hqx(data[:-2], 0) != int.from_bytes(data[-2:], "little"):
+        raise ValueError("the digest is damaged: its check word is not that of its content")
     if data[4:8].hex() != model_hash(model)[:8]:
         raise ValueError(
             f"the digest is of another model ({data[4:8].hex()}...; this one is {model_hash(model)[:8]}...)"
         )
-    pairs = zip(names, data[18::2], data[19::2])
+    pairs = zip(names, data[18:-2:2], data[19:-2:2])
     return {
         "rows": int.from_bytes(data[8:12], "little"),
         "onsets": int.from_bytes(data[12:14], "little"),

@@ -28,6 +28,8 @@ SECTIONS = {
 LAST = ("fixed_detector/1",)
 """Sections that are made from others: checked when these have been."""
 LONGEST_STREAM = 100_000
+SEAL = "file_sha256"
+"""The last key of a file: the hash of the text before it. A file without one is taken as it is."""
 SWITCH = ".edge-lasso.switch"
 """What `unfinished` calls a set of files that is still being moved into place."""
 
@@ -80,6 +82,11 @@ def loads(text: str, name: str = "model") -> Model:
         raise ModelFormatError(f"{name}: {error}") from None
     except ValueError as error:
         raise ModelFormatError(f"{name} is not JSON: {error}") from None
+    if isinstance(data, dict) and SEAL in data and text.replace("\r\n", "\n") != _sealed(text.replace("\r\n", "\n")):
+        raise ModelFormatError(
+            f"{name} is damaged, or was edited: its {SEAL} is not that of its text; train or export it again, "
+            "or take that line out to use the file as it is"
+        )
     try:
         return from_dict(data)
     except ModelFormatError as error:
@@ -149,7 +156,7 @@ def from_dict(data: Any) -> Model:
         raise ModelFormatError(f'\'format\' is missing; an edge-lasso model starts with "format": "{FORMAT}"')
     if data["format"] != FORMAT:
         raise ModelFormatError(f"format is {_show(data['format'])}; this version reads '{FORMAT}'")
-    _keys(data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance"))
+    _keys(data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance", SEAL))
     columns = _names(data["columns"], "columns")
     inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(_list(data["inputs"], "inputs")))
     _distinct([one.name for one in inputs], "inputs", "name")
@@ -201,10 +208,34 @@ def to_dict(model: Model) -> dict[str, Any]:
 
 
 def dumps(model: Model) -> str:
-    """The model file's text: deterministic, one input or term a line."""
+    """A model as text: deterministic, one input or term a line."""
     import json
 
     return _pretty(to_dict(model), 0, json.dumps) + "\n"
+
+
+def file_text(model: Model) -> str:
+    """What a model file holds: `dumps`, sealed with its own hash."""
+    return _sealed(dumps(model)[:-3])
+
+
+def _sealed(text: str) -> str:
+    """A file's text up to a seal, and the seal that belongs to it."""
+    end = text.rfind(f',\n  "{SEAL}": ')
+    body = text if end < 0 else text[:end]
+    return f'{body},\n  "{SEAL}": "{sha256(body.encode("utf-8"))}"\n}}\n'
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 (hex) from Python's own code: `hashlib` loads OpenSSL, which takes longer than a small file."""
+    try:
+        from _sha2 import sha256 as compute  # type: ignore[import-not-found]
+    except ImportError:
+        try:
+            from _sha256 import sha256 as compute  # type: ignore[import-not-found]
+        except ImportError:
+            from hashlib import sha256 as compute
+    return str(compute(data).hexdigest())
 
 
 def save(model: Model, path: Any) -> None:
@@ -212,20 +243,19 @@ def save(model: Model, path: Any) -> None:
     from .atomic import write_text
 
     from_dict(to_dict(model))
-    write_text(path, dumps(model))
+    write_text(path, file_text(model))
 
 
 def model_hash(model: Model) -> str:
     """SHA-256 (hex) of what the model computes: everything but the provenance and ``x-...`` sections."""
     import json
-    from hashlib import sha256
 
     data = to_dict(model)
     data.pop("provenance", None)
     sections = {key: value for key, value in data.pop("sections", {}).items() if not key.startswith("x-")}
     if sections:
         data["sections"] = sections
-    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()).hexdigest()
+    return sha256(json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
 def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:

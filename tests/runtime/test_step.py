@@ -261,7 +261,7 @@ def test_a_digest_tells_which_reading_moved():
     assert c > 1.0
     assert found["onsets"] == state.detector.onsets
     with pytest.raises(ValueError, match="no digest"):
-        read_digest(model, b"ed1")
+        read_digest(model, b"ed2")
     with pytest.raises(ValueError, match="of another model"):
         read_digest(
             detecting().replace(

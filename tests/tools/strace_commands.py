@@ -54,7 +54,8 @@ class Warm:
         self.process = subprocess.Popen(
             [sys.executable, WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
-        assert self.process.stdout.readline() == "ready\n"
+        while self.process.stdout.readline() != "ready\n":  # modules for MicroPython say where they run
+            assert self.process.poll() is None
 
     def close(self):
         self.process.stdin.close()
