@@ -23,7 +23,7 @@ from .fixed_c import fixed_files
 from .fixed_python import fixed_expected, fixed_promise
 from .floating_c import Floating
 from .options import Options
-from .stream_c import with_step
+from .step_c import with_step
 from .vectors import reference
 
 VARIANTS = ("double", "float", "fixed")

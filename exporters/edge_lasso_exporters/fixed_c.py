@@ -39,9 +39,9 @@ typedef struct {{
     int16_t last;
     int16_t missing;
     uint16_t place;
-}} {p}_step;
+}} {p}_grid;
 
-static const {p}_step {p}_steps[] {P}_ROM = {{
+static const {p}_grid {p}_steps[] {P}_ROM = {{
 {rows}
 }};
 
@@ -50,7 +50,7 @@ uint32_t {p}_encode(const {P}_REAL x[{P}_INPUTS], int16_t q[{P}_INPUTS])
     uint32_t status = 0;
     uint16_t i;
     for (i = 0; i < {count}U; i++) {{
-        {p}_step step;
+        {p}_grid step;
         {P}_REAL value;
         int32_t whole;
         int known;

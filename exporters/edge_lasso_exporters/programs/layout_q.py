@@ -1,0 +1,126 @@
+"""What `step_q` needs of a model: numbers, tables, members with their ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of
+from edge_lasso_runtime.fixed_detector_section import highest
+from edge_lasso_runtime.fixed_point import ROOM
+from edge_lasso_runtime.fixed_stream import FRACTION, NONE
+
+from ..detector_q import DetectorQ
+from .nodes import Member, Spec, Table
+
+FAULTS = {"OK": 0, "MISSING": 1, "STUCK": 2, "JUMP": 3, "RANGE": 4}
+WORD = (-32768, 32767)
+COUNTER = (0, (1 << 32) - 1)
+UNBEGUN = -(1 << 31)
+"""A moving average before its first reading."""
+
+
+def layout_q(q: DetectorQ, last_bit: int = 31) -> Spec:
+    """Lay a detector in integers out.
+
+    Parameters
+    ----------
+    q : DetectorQ
+    last_bit : int
+        Of a status: it stands for all readings from there on.
+    """
+    return Spec(_numbers(q, last_bit), _tables(q), {"state": _state(q), "out": _out(q), "given": {"q": Member(*WORD, len(q.plan.readings), per="READINGS")}})
+
+
+def _numbers(q: DetectorQ, last_bit: int) -> dict[str, Any]:
+    section, detector = q.section, q.detector
+    bits, most = PRECISE[detector["median"] > 0]
+    rate, second, slow = section.get("rate", [0, 0]), section.get("second", 0), section.get("slow_fraction", 0)
+    return {
+        **FAULTS, "NONE": NONE, "UNBEGUN": UNBEGUN, "SCALE": 1 << FRACTION, "HALF_SCALE": 1 << FRACTION >> 1,
+        "FRACTION": FRACTION, "HELD": q.held, "REMEMBERS": bool(q.stuck or q.jumps), "STUCKS": bool(q.stuck),
+        "JUMPS": q.jumps, "MANY": len(q.plan.readings) > last_bit, "LAST_BIT": last_bit, "WIDE": WIDE,
+        "MEDIAN": detector["median"], "CHART": q.chart, "LARGEST": q.largest,
+        "ALLOWANCE": section.get("allowance", 0), "TOP": section.get("top", 0), "RATE": rate[0],
+        "RATE_SHIFT": rate[1], "FIRST": section.get("first", 0), "SECOND": second, "HALF_SECOND": 1 << second >> 1,
+        "SLOW_CUT": q.chart != "residual" and q.slow_cut, "ALIGN": 2 * (section["fraction"] - slow) + 1,
+        "MOST": most, "BITS": bits, "HALF": 1 << bits >> 1, "CLIP": section["clip"],
+        "SMOOTHING": section["smoothing"][0], "SMOOTHING_SHIFT": section["smoothing"][1], "CUT": section["cut"],
+        "HALF_CUT": 1 << section["cut"] >> 1, "PREDICTED": len(q.own), "WARM_UP": q.plan.warm_up,
+        "THRESHOLD": section["threshold"], "HOLD": detector["threshold"]["hold"],
+    }  # fmt: skip
+
+
+def _tables(q: DetectorQ) -> dict[str, Table]:
+    section, watched = q.section, q.section["watched"]
+    fixed = [q.fixed[i] for i in q.plan.readings]
+    terms = [pair for own in q.terms for pair in own]
+    tables = {
+        "SENSORS": Table({
+            **{key: [limits[key] for limits in fixed] for key in ("low", "high")},
+            **{key: [limits[key] for limits in section["readings"]] for key in ("jump", "stuck")}, "now": q.starts,
+        }),
+        "WATCHED": Table(
+            {
+                "bias": [watch["bias"] + (1 << watch["shift"] >> 1) for watch in watched], "reading": q.own,
+                **{key: [watch.get(key, 0) for watch in watched] for key in ("own", "factor", "slow", "shift", "weight")},
+            },
+            {"terms": ([len(own) for own in q.terms],
+                       Table({"coef": [coef for coef, _ in terms], "place": [place for _, place in terms]}))},
+        ),
+    }  # fmt: skip
+    names = ("to", "kind", "now", "length", "low", "high")
+    for name, kind in (("DIFFERENCES", "difference"), ("MEANS", "mean")):
+        rows = [row for row in q.derived if row[1] == kind]
+        tables[name] = Table({column: [row[i] for row in rows] for i, column in enumerate(names) if column != "kind"})
+    columns = ("to", "now", "rate", "shift")
+    tables["AVERAGES"] = Table({column: [row[i] for row in q.averages] for i, column in enumerate(columns)})
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def _ends(q: DetectorQ) -> list[tuple[int, int]]:
+    """Per place of the memory, the smallest and largest integer there."""
+    ends = [(0, 0)] * q.size
+    for i, place in enumerate(q.places):
+        ends[place] = (q.fixed[i]["low"], q.fixed[i]["high"])
+    for i, start, stop in zip(q.plan.readings, q.starts, [*q.starts[1:], q.held], strict=True):
+        ends[start:stop] = [(q.fixed[i]["low"], q.fixed[i]["high"])] * (stop - start)  # a history has its reading's
+    return ends
+
+
+def _state(q: DetectorQ) -> dict[str, Member]:
+    section, detector, count, readings = q.section, q.detector, len(q.own), len(q.plan.readings)
+    ends, hold, median = _ends(q), detector["threshold"]["hold"], detector["median"]
+    state = {"evidence": Member(0, highest(section, q.chart), count, 1 << fraction_of(section, q.chart), per="OUTPUTS")}
+    if q.chart == "cusum":
+        state |= {name: Member(0, section["top"], count, per="OUTPUTS") for name in ("up", "down")}
+    elif q.chart != "residual":
+        top = section["clip"] << FRACTION
+        state["up"] = Member(-top, top, count, per="OUTPUTS")
+    if q.averages:
+        each = tuple((ends[now][0] << FRACTION, ends[now][1] << FRACTION) for _, now, *_ in q.averages)
+        span = (min(low for low, _ in each), max(high for _, high in each))
+        state["averages"] = Member(*span, len(q.averages), UNBEGUN, each=each, none=UNBEGUN)
+    state["onsets"] = Member(*COUNTER, says="alarms that began")
+    state["alarms"] = Member(*COUNTER, says="rows in alarm")
+    state["quiet"] = Member(0, hold + 1, None, hold + 1, f"rows since the last alarm, at most {hold + 1}")
+    if q.plan.warm_up:
+        state["rows"] = Member(0, q.plan.warm_up, says="up to the warm-up")
+    if q.stuck or q.jumps:
+        state["last"] = Member(*WORD, readings, NONE, per="READINGS")
+    state["memory"] = Member(*WORD, q.size, NONE, "readings and their histories; what is computed from them", tuple(ends), NONE)
+    if median:
+        state["recent"] = Member((4 - WIDE) >> 3, (WIDE + 4) >> 3, count, window=median, per="OUTPUTS", says="residuals in eighths")
+    if q.stuck:
+        state["run"] = Member(0, q.stuck + 1, readings, per="READINGS")
+    return state
+
+
+def _out(q: DetectorQ) -> dict[str, Member]:
+    count, most = len(q.own), ROOM - 1
+    total = "1" if q.largest else "weights of the sensors that had a say"
+    return {
+        "score": Member(0, most), "total": Member(0, most, says=total),
+        "parts": Member(0, most, count, says="of the score, per watched reading", per="OUTPUTS"), "alarm": Member(0, 1),
+        "onset": Member(0, 1, says="an alarm begins"), "warming_up": Member(0, 1),
+        "faults": Member(0, 4, len(q.plan.readings), per="READINGS"),
+    }  # fmt: skip

@@ -1,0 +1,339 @@
+"""C99 from a program: no heap, no libc, tables in flash, members and columns as narrow as their numbers.
+
+Arithmetic on whole numbers is done in 32 bits also where ``int`` has 16; a shift of a negative number goes through
+``FLOOR``. A local stands in the innermost block that holds all its uses, and is constant where it is set once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .c_expressions import Expressions
+from .c_types import NARROW, local_type, narrowest, width
+from .nodes import (
+    PLAIN,
+    Branch,
+    Call,
+    Cell,
+    Column,
+    Do,
+    Function,
+    Jump,
+    Loop,
+    Member,
+    Name,
+    Num,
+    Op,
+    Pull,
+    Push,
+    Return,
+    Rows,
+    Set,
+    While,
+    reads,
+    walk,
+)
+
+COLUMNS = 16
+SCRATCH = "scratch"
+"""What a member says that begins with nothing."""
+READ = """
+static {T} {p}_read_real{s}(const {T} *from)
+{{
+    {T} value;
+    {P}_LOAD(&value, from);
+    return value;
+}}
+"""
+MIDDLE = """
+/* Twice the median of the last values before this one; they are kept in order, each with its place in time. */
+static {V} {p}_middle{s}({E} *sorted, {I} *times, {I} *kept, {I} *next, {V} value)
+{{
+    size_t n = *kept;
+    const size_t now = *next;
+    size_t i = 0;
+    {V} twice = {zero};
+    if (n > 0U) {{
+        twice = {wide}sorted[n / 2U] + sorted[(n - 1U) / 2U];
+    }}
+    if (n == {length}U) {{
+        while (times[i] != now) {{
+            i++;
+        }}
+        n--;
+        for (; i < n; i++) {{
+            sorted[i] = sorted[i + 1U];
+            times[i] = times[i + 1U];
+        }}
+    }}
+    for (i = n; (i > 0U) && (sorted[i - 1U] > value); i--) {{
+        sorted[i] = sorted[i - 1U];
+        times[i] = times[i - 1U];
+    }}
+    sorted[i] = {cast}value;
+    times[i] = ({I})now;
+    *kept = ({I})(n + 1U);
+    *next = ({I})((now + 1U < {length}U) ? (now + 1U) : 0U);
+    return twice;
+}}
+"""
+
+
+class PrinterC(Expressions):
+    """A program's text; see `Expressions` for the parameters."""
+
+    # What an artifact declares
+
+    def struct(self, owner: str) -> str:
+        """The type of an owner: the widest members first."""
+        lines = []
+        for name, member in sorted(self.members(owner), key=lambda pair: -self.size(pair[1])):
+            for own, kind, count in self.parts(name, member):
+                says = f" /* {member.says} */" if member.says else ""
+                lines.append(f"    {kind} {own}{count};{says}")
+        return "\n".join(["typedef struct {", *(lines or ["    uint8_t nothing;"]), f"}} {self.type_of(owner)};", ""])
+
+    def members(self, owner: str) -> list[tuple[str, Member]]:
+        """Names and members of an owner."""
+        return list(self.spec.members[owner].items())
+
+    def size(self, member: Member) -> int:
+        """Bits of a member."""
+        return width(self.kind(member))
+
+    def parts(self, name: str, member: Member) -> list[tuple[str, str, str]]:
+        """What a member is in C: name, type, length; a window is four."""
+        kind = self.kind(member)
+        if not member.window:
+            return [(name, kind, "" if member.count is None else f"[{self.length(member)}]")]
+        index, rows = narrowest([member.window]), f"[{self.length(member)}]"
+        return [(name, kind, f"{rows}[{member.window}]"), (f"{name}_times", index, f"{rows}[{member.window}]"),
+                (f"{name}_kept", index, rows), (f"{name}_next", index, rows)]  # fmt: skip
+
+    def signature(self, function: Function) -> str:
+        """A function's head; the entry is the artifact's, the others are static."""
+        entry = function.name == self.spec.entry
+        params = []
+        uses = function.uses
+        if entry:  # the same for every model
+            uses = [("state", ""), *(("given", name) for name in self.spec.members["given"]), ("out", "")]
+        for owner, member in uses:
+            if not member:
+                params.append(f"{self.type_of(owner)} *{self.owner(owner)}")
+            else:
+                about = self.spec.members[owner][member]
+                params.append(f"{'const ' * (owner == 'given')}{self.kind(about)} {member}[{self.length(about)}]")
+        params += [f"{local_type(function.kinds.get(name, 'int'), self.real)} {name}" for name in function.params]
+        result = local_type(function.returns, self.real) if function.returns else "void"
+        return f"{'' if entry else 'static '}{result} {self.called(function.name)}({', '.join(params) or 'void'})"
+
+    # What it defines
+
+    def source(self) -> str:
+        """Constants, tables and functions, the entry last."""
+        body = "".join(self.function(function) for function in self.functions.values())
+        return self.constants() + self.tables() + self.read() + self.middle() + body + self.start()
+
+    def constants(self) -> str:
+        """The numbers that a program has names for."""
+        lines = [f"#define {self.named(name)} {self.bracketed(value)}" for name, value in self.numbers.items() if name not in self.there]
+        return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+    def tables(self) -> str:
+        """Constant rows: a struct a row; of rows within rows an array a column, read one after another."""
+        text = ""
+        for name in self.used:
+            columns = {column: values for column, values in self.spec.table(name).columns.items() if (name, column) in self.columns}
+            own = self.table_name(name)
+            if "." in name:
+                for column, values in columns.items():
+                    kind = self.column_type(values)
+                    abreast = COLUMNS // 2 if kind == self.real else COLUMNS
+                    lines = [", ".join(map(self.literal, values[i : i + abreast])) for i in range(0, len(values), abreast)]
+                    text += f"\nstatic const {kind} {own}_{column}[] {self.P}_ROM = {{\n    " + ",\n    ".join(lines) + "};\n"
+                continue
+            ordered = sorted(columns.items(), key=lambda pair: -width(self.column_type(pair[1])))
+            names = "\n".join(f"    {self.column_type(values)} {column};" for column, values in ordered)
+            rows = "\n".join("    {" + ", ".join(map(self.literal, row)) + "}," for row in zip(*(values for _, values in ordered), strict=True))
+            text += f"\ntypedef struct {{\n{names}\n}} {own};\n\nstatic const {own} {own}_rows[] {self.P}_ROM = {{\n{rows}\n}};\n"
+        return text
+
+    def read(self) -> str:
+        """The function that reads a number of the artifact's type from flash, where it is used."""
+        inner = [self.spec.table(table).columns[column] for table, column in self.columns if "." in table]
+        if not any(isinstance(values[0], float) for values in inner):
+            return ""
+        return READ.format(p=self.p, P=self.P, T=self.real, s=self.suffix)
+
+    def middle(self) -> str:
+        """The intrinsic of running medians, where it is used."""
+        windows = [member for members in self.spec.members.values() for member in members.values() if member.window]
+        if not windows:
+            return ""
+        element = self.kind(windows[0])
+        value = "int32_t" if element in NARROW else element
+        return MIDDLE.format(
+            p=self.p, s=self.suffix, V=value, E=element, I=narrowest([windows[0].window]), length=windows[0].window,
+            zero=self.literal(0.0 if windows[0].real else 0), cast=f"({element})" if element != value else "",
+            wide="(int32_t)" if element in NARROW else "",
+        )  # fmt: skip
+
+    def start(self) -> str:
+        """The function that sets a state to what it begins with; arrays of one length share a loop."""
+        loops: dict[str, list[str]] = {}
+        lines = []
+        for name, member in self.members("state"):
+            state = self.owner("state")
+            value = self.begin(member)
+            if member.window:
+                loops.setdefault(self.length(member), []).extend(f"{state}->{name}_{part}[k] = 0U;" for part in ("kept", "next"))
+            elif member.count is None:
+                lines.append(f"    {state}->{name} = {value};")
+            elif member.says != SCRATCH:
+                loops.setdefault(self.length(member), []).append(f"{state}->{name}[k] = {value};")
+        text = ["    int k;"] if loops else []
+        for count, inside in loops.items():
+            text += [f"    for (k = 0; k < {count}; k++) {{", *(f"        {line}" for line in inside), "    }"]
+        body = "\n".join([*text, *lines]) or f"    (void){self.owner('state')};"
+        return f"\n{self.start_signature()}\n{{\n{body}\n}}\n"
+
+    def start_signature(self) -> str:
+        """The head of `start`."""
+        return f"void {self.called('start')}({self.type_of('state')} *{self.owner('state')})"
+
+    def begin(self, member: Member) -> str:
+        """What a member begins with."""
+        if member.start != member.start:
+            return f"{self.p}_missing({self.literal(0.0)})"
+        unsigned = not member.real and self.kind(member).startswith("u")
+        return self.literal(member.start) + ("U" if unsigned else "")
+
+    # Functions and statements
+
+    def function(self, function: Function) -> str:
+        """One function."""
+        self.current = function
+        self.loops = {node.index for node in walk(function.body) if isinstance(node, (Loop, Rows))}
+        work = self.spec.members.get("work", {}) if function.name == self.spec.entry else {}
+        used = {member for owner, member in function.uses if owner == "work"}
+        ahead = [f"{self.kind(member)} {name}[{self.length(member)}];" for name, member in work.items() if name in used]
+        if function.name == self.spec.entry:
+            given = {member or owner for owner, member in function.uses}
+            ahead += [f"(void){name};" for name in ("state", *self.spec.members["given"]) if name not in given]
+        says = f"/* {function.says} */\n" if function.says and function.name != self.spec.entry else ""
+        return f"\n{says}{self.signature(function)}\n" + "\n".join(self.braces(function.body, set(function.params), ahead)) + "\n"
+
+    def braces(self, body: list[Any], known: set[str], ahead: list[str] | None = None) -> list[str]:
+        """A block: its locals, then its statements."""
+        here = self.locals_of(body, known)
+        later = [name for name, first in here.items() if not first]
+        lines = list(ahead or [])
+        lines += [f"{local_type(self.current.kinds[name], self.real)} {name};" for name in later]
+        lines += [f"int {node.row}_at = 0;" for node in walk(body) if isinstance(node, Rows) and node.outer and self.outermost(body, node)]
+        declared = set(later)
+        for node in body:
+            lines += [f"/* {comment} */" for comment in getattr(node, "above", ())]
+            if isinstance(node, Set) and isinstance(node.target, Name) and node.target.name in here and node.target.name not in declared:
+                name = node.target.name
+                declared.add(name)
+                kind = local_type(self.current.kinds[name], self.real)
+                made = [f"{'const ' * self.once(name)}{kind} {name} = {self.fitted(node.value, kind)};"]
+            else:
+                made = self.statement(node, known | set(here))
+            if getattr(node, "behind", "") and made:
+                made[0] += f" /* {node.behind} */"
+            lines += made
+        return ["{", *(f"    {line}" for line in lines), "}"]
+
+    def locals_of(self, body: list[Any], known: set[str]) -> dict[str, bool]:
+        """Locals whose uses are all in this block and not in one of its parts alone; whether they are set first."""
+        found = {}
+        for name in dict.fromkeys(node.name for node in walk(body) if isinstance(node, Name)):
+            if name in known or name in self.loops or name not in self.current.kinds:
+                continue
+            holders = [node for node in body if reads(node, name)]
+            first = isinstance(holders[0], Set) and holders[0].target == Name(name) and not reads(holders[0].value, name)
+            if first or len(holders) > 1 or not hasattr(holders[0], "body") or reads(getattr(holders[0], "test", None), name) \
+                    or sum(reads(part, name) for part in (holders[0].body, getattr(holders[0], "other", []))) > 1:
+                found[name] = first
+        return found
+
+    def outermost(self, body: list[Any], node: Rows) -> bool:
+        """Whether the running place of rows within rows is to be declared in this block: where the outer loop is."""
+        loops = [part for part in body if isinstance(part, Rows) and not part.outer]
+        return any(node is inner for loop in loops for inner in walk(loop.body))
+
+    def once(self, name: str) -> bool:
+        """Whether a local is set once only."""
+        return sum(isinstance(node, Set) and node.target == Name(name) for node in walk(self.current.body)) == 1
+
+    def statement(self, node: Any, known: set[str]) -> list[str]:
+        """A statement's lines."""
+        match node:
+            case Set(target, value):
+                return [self.assign(target, value)]
+            case Branch(test, body, other):
+                lines = self.headed(f"if ({self.expr(test)})", self.braces(body, known))
+                if not other:
+                    return lines
+                if len(other) == 1 and isinstance(other[0], Branch) and not other[0].above:
+                    more = self.statement(other[0], known)
+                else:
+                    more = self.braces(other, known)
+                return [*lines[:-1], f"}} else {more[0]}", *more[1:]]
+            case While(test, body):
+                return self.headed(f"while ({self.expr(test)})", self.braces(body, known))
+            case Loop(index, stop, body, down, start):
+                head = f"for (int {index} = {self.expr(start)}; {index} < {self.expr(stop)}; {index}++)"
+                if down:
+                    head = f"for (int {index} = {self.expr(stop)}; {index}-- > 0;)"
+                return self.headed(head, self.braces(body, known))
+            case Rows():
+                return self.rows(node, known)
+            case Pull(row, table, index):
+                own = self.table_name(table)
+                return [f"{own} {row};", f"{self.P}_LOAD(&{row}, &{own}_rows[{self.expr(index)}]);"]
+            case Jump(word):
+                return [f"{word};"]
+            case Return(value):
+                return ["return;" if value is None else f"return {self.expr(value)};"]
+            case Push(Cell(owner, member), count):
+                array = f"{self.owner(owner)}->{member}"
+                inside = [f"for (int i = {count - 1}; i > 0; i--) {{", f"    {array}[i] = {array}[i - 1];", "}"]
+                return inside if count > 1 else []
+            case Do(Call("sums", (q, r))):
+                several = len(self.spec.tables["SUMS"]) > 1
+                return [f"{self.p}_predict({q.member}, {r.member});" if several else f"{r.member}[0] = {self.p}_predict({q.member});"]
+            case Do(call):
+                return [f"{self.expr(call)};"]
+        raise TypeError(node)
+
+    def headed(self, head: str, block: list[str]) -> list[str]:
+        """A block behind its head."""
+        return [f"{head} {block[0]}", *block[1:]]
+
+    def rows(self, node: Rows, known: set[str]) -> list[str]:
+        """A loop over a table."""
+        own, index = self.table_name(node.table), node.index
+        if node.outer:
+            outer, _, name = node.table.rpartition(".")
+            count = self.count_of(outer, name, node.outer)
+            head = f"for (int {index} = {count}; {index} > 0; {index}--, {node.row}_at++)"
+            return self.headed(head, self.braces(node.body, known))
+        loads = any(isinstance(part, Column) and part.row == node.row for part in walk(node.body)) or any(
+            isinstance(part, Rows) and part.outer == node.row and self.counts_differ(node.table, part) for part in walk(node.body)
+        )
+        ahead = [f"{own} {node.row};", f"{self.P}_LOAD(&{node.row}, &{own}_rows[{index}]);"] if loads else []
+        head = f"for (int {index} = 0; {index} < {len(self.spec.table(node.table))}; {index}++)"
+        return self.headed(head, self.braces(node.body, known, ahead))
+
+    def assign(self, target: Any, value: Any) -> str:
+        """An assignment, without a warning about its width."""
+        to = self.expr(target)
+        kind = local_type(self.current.kinds[target.name], self.real) if isinstance(target, Name) else self.kind(self.spec.members[target.owner][target.member])
+        if isinstance(value, Op) and value.a == target and value.op in ("+", "-", "*"):
+            if value.b == Num(1) and value.op != "*" and kind != self.real:
+                return f"{to}{value.op * 2};"
+            if kind in ("int32_t", self.real, "uint32_t"):
+                return f"{to} {value.op}= {self.expr(value.b)};"
+        return f"{to} = {self.fitted(value, kind)};"

@@ -1,0 +1,34 @@
+"""What a model does not need of a function: locals that nobody reads, branches that do nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .nodes import INTRINSICS, Branch, Call, Do, Loop, Name, Rows, Set, walk
+
+
+def living(body: list[Any]) -> list[Any]:
+    """Without what sets a local that nobody reads."""
+    counts = Counter(node.name for node in walk(body) if isinstance(node, Name))
+    written = Counter(
+        node.target.name for node in walk(body) if isinstance(node, Set) and isinstance(node.target, Name)
+    )
+    dead = {name for name, count in written.items() if counts[name] == count}
+    return living(_without(body, dead)) if dead else _without(body, dead)
+
+
+def _without(body: list[Any], dead: set[str]) -> list[Any]:
+    alive: list[Any] = []
+    for node in body:
+        if isinstance(node, Set) and isinstance(node.target, Name) and node.target.name in dead:
+            if isinstance(node.value, Call) and node.value.name not in INTRINSICS:
+                alive.append(Do(node.value, node.above))  # for what it does
+            continue
+        for part in ("body", "other"):
+            if hasattr(node, part):
+                setattr(node, part, _without(getattr(node, part), dead))
+        empty = isinstance(node, (Branch, Loop, Rows)) and not node.body and not getattr(node, "other", [])
+        if not empty:
+            alive.append(node)
+    return alive
