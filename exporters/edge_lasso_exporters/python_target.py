@@ -19,7 +19,7 @@ from .bundle_python import bundle
 from .double_python import double_lines
 from .fixed_python import fixed_lines
 from .options import Options
-from .stream_python import stream_text
+from .step_python import step_text
 from .vectors import reference, self_test_sizes, test_rows
 
 VARIANTS = ("double", "fixed", "pyz")
@@ -151,7 +151,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     text = "\n".join(lines) + "\n"
     text += fixed_lines(model, options) if fixed else _double(model, options)
     if keeps_state(model):
-        text = stream_text(model, options, text)
+        text = step_text(model, options, text)
     file, version = f"{options.name}.py", GENERATOR.split()[-1]
     package = json.dumps({"version": version, "urls": [[file, file]]}, indent=1) + "\n"
     return {file: text.encode(), "package.json": package.encode()}

@@ -76,6 +76,7 @@ class PrinterPython:
         self.alias: dict[tuple[str, str], str] = {}
         nodes = [node for function in functions.values() for node in walk(function.body)]
         self.columns = {(node.table, node.column) for node in nodes if isinstance(node, Column)}
+        self.inner = {node.table for node in nodes if isinstance(node, Rows) and node.outer}
         self.numbers = {node.name: node.value for node in nodes if isinstance(node, Num) and node.name}
         self.middles = any(isinstance(node, Call) and node.name == "middle" for node in nodes)
 
@@ -117,7 +118,7 @@ class PrinterPython:
     def _columns(self, name: str) -> list[str]:
         """What is read of a table's rows, the tables within behind the numbers."""
         table = self.spec.table(name)
-        inner = [part for part in table.within if self._columns(f"{name}.{part}")]
+        inner = [part for part in table.within if f"{name}.{part}" in self.inner]
         return [column for column in table.columns if (name, column) in self.columns] + inner
 
     def _rows(self, name: str, which: Any, at: dict[str, int]) -> list[str]:
@@ -128,6 +129,9 @@ class PrinterPython:
             for column in columns:
                 if column in table.within:
                     inner = f"{name}.{column}"
+                    if not self._columns(inner):  # they are all alike: how many there are
+                        cells.append(str(table.within[column][0][i]))
+                        continue
                     first = at.get(inner, 0)
                     at[inner] = first + table.within[column][0][i]
                     cells.append(_tuple(self._rows(inner, range(first, at[inner]), at)))
@@ -143,7 +147,7 @@ class PrinterPython:
         entry = function.name == self.spec.entry
         self.current = function
         self.alias = {}
-        taken = {*function.kinds, *function.params, *(member for owner, member in function.uses if owner in PLAIN)}
+        taken = {self.own.partition("(")[0], *function.kinds, *function.params, *(member for owner, member in function.uses if owner in PLAIN)}
         ahead = []
         for owner, member in sorted({(cell.owner, cell.member) for cell in walk(function.body) if isinstance(cell, Cell)}):
             if owner not in PLAIN and self.spec.members[owner][member].count is not None:
@@ -218,7 +222,8 @@ class PrinterPython:
         table = f"{node.outer}_{node.table.rpartition('.')[2]}" if node.outer else f"{node.table}{self.suffix.upper()}"
         counts = reads(node.body, node.index)
         if not set(names) - set("_, "):
-            return f"for {node.index} in range({len(self.spec.table(node.table))}):"
+            count = table if node.outer and not columns else f"len({table})" if node.outer else len(self.spec.table(node.table))
+            return f"for {node.index if counts else '_'} in range({count}):"
         if not counts:
             return f"for {names} in {table}:"
         return f"for {node.index}, {f'({names})' if len(columns) > 1 else names} in enumerate({table}):"

@@ -262,7 +262,8 @@ class _Reader:
                 values = whole.columns[column]
                 if len(set(map(repr, values))) == 1:
                     return Num(values[0])
-                return Name(index) if index and values == list(range(len(values))) else Column(row, column, table)
+                counts = index and "." not in table and values == list(range(len(values)))
+                return Name(index) if counts else Column(row, column, table)
             case ast.BinOp(a, op, b):
                 return combine(OPERATORS[type(op)], self.expr(a), self.expr(b))
             case ast.Compare(first, ops, rest):
