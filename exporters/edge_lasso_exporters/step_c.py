@@ -45,7 +45,9 @@ class StepC:
         program = "step_fixed" if self.fixed else "step"
         spec = layout_fixed(self.plan) if self.fixed else layout(self.plan, options.variant == "float")
         self.printer = self.printed(program, spec, "")
-        self.integers = self.printed("step_q", layout_q(DetectorQ(model)), "_q") if self.fixed and has_step_q(model) else None
+        self.integers = (
+            self.printed("step_q", layout_q(DetectorQ(model)), "_q") if self.fixed and has_step_q(model) else None
+        )
 
     def printed(self, program: str, spec: Spec, suffix: str) -> PrinterC:
         """A program, ready to be printed."""
@@ -69,7 +71,9 @@ class StepC:
         for i, one in enumerate(self.model.inputs):
             if one.stream is not None:
                 kind, of, length = one.stream
-                lines.append(f"/* Input {plan.places[i]}, {c_comment(one.name)}: {kind} {length} of {c_comment(of)}. */")
+                lines.append(
+                    f"/* Input {plan.places[i]}, {c_comment(one.name)}: {kind} {length} of {c_comment(of)}. */"
+                )
         if plan.warm_up:
             lines.append(f"#define {upper}_WARM_UP {plan.warm_up} /* rows without an alarm */")
         lines += ["", "/* What is wrong with a reading. */"]
@@ -94,8 +98,8 @@ class StepC:
             fixed = q.fixed[i]
             of_count = f", or count - ({fixed['subtract']})" if "subtract" in fixed else ""
             steps.append(
-                f"     {c_comment(self.model.inputs[i].name)}: q = floor((x - {fixed['centre']!r}) * {fixed['scale']!r} + 0.5)"
-                f"{of_count}, {fixed['low']} to {fixed['high']}"
+                f"     {c_comment(self.model.inputs[i].name)}: q = floor((x - {fixed['centre']!r}) * {fixed['scale']!r}"
+                f" + 0.5){of_count}, {fixed['low']} to {fixed['high']}"
             )
         return HEADER_Q.format(
             **words, steps="\n".join(steps), bound=_above(max(one["bound"] for one in q.section["watched"])),
@@ -135,15 +139,20 @@ class StepC:
         rows = sequence(plan)
         last = replay(self.model, rows, self.fixed)[-1]
         missing = self.number(2.0 * self.model.limit)
-        table = ",\n        ".join("{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows)
+        table = ",\n        ".join(
+            "{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows
+        )
         more = ""
         if plan.detector:
             score = last.score or 0.0
-            more = SCORE.format(score=self.number(score), room=self.number(max(score, 1.0) * 2.0**20), zero=self.number(0.0))
+            more = SCORE.format(
+                score=self.number(score), room=self.number(max(score, 1.0) * 2.0**20), zero=self.number(0.0)
+            )
         step = f"(sizeof({self.kind}) >= 8U) ? {self.number(2.0**-52)} : {self.number(2.0**-23)}"
         text = REPLAY.format(
             p=self.names.prefix, P=self.names.upper, T=self.kind, zero=self.number(0.0), rows=table, count=len(rows),
-            step=self.number(2.0**-23) if self.kind == "float" else step, wanted=", ".join(map(self.number, last.linear)),
+            step=self.number(2.0**-23) if self.kind == "float" else step,
+            wanted=", ".join(map(self.number, last.linear)),
             sizes=", ".join(map(self.number, replay_sizes(plan))), score=more,
             z="values" if self.model.outputs[0].link == "identity" else "linear",
         )  # fmt: skip

@@ -28,7 +28,13 @@ LAST_BIT = 29
 
 def printed(program: str, spec: Spec, suffix: str = "", own: str = "") -> PrinterPython:
     """A program, ready to be printed."""
-    return PrinterPython(specialize(source(program), spec, expressions=True), spec, suffix, frozenset(("LIMIT",) if not suffix else ()), own)
+    return PrinterPython(
+        specialize(source(program), spec, expressions=True),
+        spec,
+        suffix,
+        frozenset(("LIMIT",) if not suffix else ()),
+        own,
+    )
 
 
 def step_text(model: Model, options: Options, text: str) -> str:
@@ -62,8 +68,8 @@ class StepPython:
         text = f'\n\nNAN = float("nan")\nREADINGS = ({readings})  # what `step` takes\n'
         text += 'FAULTS = ("", "missing", "stuck", "jump", "out of range")\n'
         if plan.detector:
-            names = ", ".join(ascii(plan.model.inputs[at].name) for at, *_ in plan.watched)
-            text += f"WATCHED_NAMES = ({names},)\n"
+            names = [ascii(plan.model.inputs[at].name) for at, *_ in plan.watched]
+            text += f"WATCHED_NAMES = ({', '.join(names)}{',' * (len(names) == 1)})\n"
         text += printer.source() + START.format(suffix="", state=printer.start("state")) + NUMBER
         text += (SHARES if plan.detector else "") + self.step()
         return text + (self.step_q() if self.fixed and has_step_q(self.model) else "") + self.selftest()
@@ -83,7 +89,12 @@ class StepPython:
         shares = ""
         if plan.detector:
             more.append('and "score", "alarm", "onset" (an alarm begins), "parts", "shares" (of an alarm)')
-            pairs += ['"score": out["score"]', '"alarm": out["alarm"] == 1', '"onset": out["onset"] == 1', '"parts": out["parts"]']
+            pairs += [
+                '"score": out["score"]',
+                '"alarm": out["alarm"] == 1',
+                '"onset": out["onset"] == 1',
+                '"parts": out["parts"]',
+            ]
             shares = '    result["shares"] = shares(result) if out["alarm"] else []\n'
         get = "row.get(name)"
         if categorical:
@@ -116,6 +127,7 @@ class StepPython:
         if plan.detector:
             score = f'abs(result["score"] - {last.score!r}) <= eps * {max(last.score or 0.0, 1.0) * 2.0**20!r}'
         return REPLAY.format(
-            rows="\n".join(f"    {tuple(row)!r}," for row in rows), end=tuple(last.linear), sizes=tuple(replay_sizes(plan)),
+            rows="\n".join(f"    {tuple(row)!r}," for row in rows), end=tuple(last.linear),
+            sizes=tuple(replay_sizes(plan)),
             key="value" if self.link == "identity" else "linear", got="got" if self.several else "(got,)", score=score,
         )  # fmt: skip

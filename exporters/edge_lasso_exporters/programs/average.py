@@ -1,5 +1,3 @@
-# ruff: noqa: F821
-# mypy: ignore-errors
 """How averages of whole numbers move: a part of the programs that keep some."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..c_layout import c_double, c_float
-from .c_types import NARROW, narrowest, width
+from edge_lasso_exporters.c_layout import c_double, c_float
+
+from .c_types import NARROW, local_type, narrowest, width
 from .kinds import kind_of
 from .nodes import COMPARE, PLAIN, Call, Cell, Column, Function, Logic, Member, Name, Num, Op, Pick, Rows, Spec, walk
 
@@ -51,7 +52,9 @@ class Expressions:
                 if len(set(counts)) > 1:  # a loop needs the number of rows within
                     self.spec.table(outer).columns[name] = counts
                     self.columns.add((outer, name))
-        tables = [name for name in self._all_tables(self.spec.tables) if any(table == name for table, _ in self.columns)]
+        tables = [
+            name for name in self._all_tables(self.spec.tables) if any(table == name for table, _ in self.columns)
+        ]
         self.used = tables
 
     def _all_tables(self, tables: Any, ahead: str = "") -> list[str]:
@@ -131,12 +134,21 @@ class Expressions:
     def fitted(self, value: Any, kind: str) -> str:
         """An expression for a place of a type."""
         text = self.expr(value)
+        known = isinstance(value, Name) or (isinstance(value, Call) and value.name in self.functions)
+        if known and not text.startswith("(") and self.exact_type(value) == kind:
+            return text
         if kind in ("int32_t", "int", self.real) or isinstance(value, Num) or self.kind_of(value) == "bits":
             return text
         if isinstance(value, Cell) and self.kind(self.spec.members[value.owner][value.member]) == kind:
             return text
         plain = isinstance(value, (Name, Cell, Column))
         return f"({kind}){text}" if plain else f"({kind})({text})"
+
+    def exact_type(self, node: Any) -> str:
+        """The type of a local, or of what a function returns."""
+        kinds = self.current.kinds
+        kind = kinds.get(node.name, "int") if isinstance(node, Name) else self.functions[node.name].returns
+        return local_type(kind, self.real)
 
     def expr(self, node: Any) -> str:
         """An expression."""

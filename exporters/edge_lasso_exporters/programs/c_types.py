@@ -24,4 +24,6 @@ def width(kind: str) -> int:
 
 def local_type(kind: str, real: str) -> str:
     """The type of a local."""
-    return {"int": "int32_t", "real": real, "bits": "uint32_t", "bool": "uint8_t", "small": "uint8_t", "index": "int"}[kind or "int"]
+    return {"int": "int32_t", "real": real, "bits": "uint32_t", "bool": "uint8_t", "small": "uint8_t", "index": "int"}[
+        kind or "int"
+    ]

@@ -27,13 +27,25 @@ def inlined(functions: Functions, entry: str, expressions: bool) -> Functions:
     """
     for name in [name for name in functions if name != entry]:
         callee = functions[name]
-        calls = [node for function in functions.values() for node in walk(function.body) if isinstance(node, Call) and node.name == name]
-        if expressions and len(callee.body) == 1 and isinstance(callee.body[0], Return) and all(_cheap(call, callee) for call in calls):
+        calls = [
+            node
+            for function in functions.values()
+            for node in walk(function.body)
+            if isinstance(node, Call) and node.name == name
+        ]
+        if (
+            expressions
+            and len(callee.body) == 1
+            and isinstance(callee.body[0], Return)
+            and all(_cheap(call, callee) for call in calls)
+        ):
             for function in functions.values():
                 function.body = _replaced(function.body, callee)
             functions = {key: function for key, function in functions.items() if key != name}
         elif len(calls) == 1 and _ends_once(callee):
-            caller = next(function for function in functions.values() if any(node is calls[0] for node in walk(function.body)))
+            caller = next(
+                function for function in functions.values() if any(node is calls[0] for node in walk(function.body))
+            )
             if _written(caller, callee, calls[0], False):
                 functions = {key: function for key, function in functions.items() if key != name}
     return functions
@@ -48,7 +60,9 @@ def _cheap(call: Call, callee: Function) -> bool:
     """Whether an argument that is used twice costs nothing."""
     names = [node.name for node in walk(callee.body) if isinstance(node, Name)]
     simple = (Name, Num, Column)
-    return all(isinstance(arg, simple) or names.count(param) <= 1 for param, arg in zip(callee.params, call.args, strict=True))
+    return all(
+        isinstance(arg, simple) or names.count(param) <= 1 for param, arg in zip(callee.params, call.args, strict=True)
+    )
 
 
 def _replaced(node: Any, callee: Function) -> Any:

@@ -108,5 +108,8 @@ def _narrow(function: Function) -> None:
             continue
         if all(isinstance(value, Num) and 0 <= value.value <= SMALL for value in set_to):
             function.kinds[name] = "small"
-        elif all(value == Num(0) or (isinstance(value, Name) and function.kinds.get(value.name) == "index") for value in set_to):
+        elif all(
+            value == Num(0) or (isinstance(value, Name) and function.kinds.get(value.name) == "index")
+            for value in set_to
+        ):
             function.kinds[name] = "index"

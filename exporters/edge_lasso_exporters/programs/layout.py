@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edge_lasso_exporters import dense_bounds
+from edge_lasso_exporters.dense import dense
+from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime.model import Model
 
-from .. import dense_bounds
-from ..dense import dense
-from ..stateful import Stateful
 from .layout_q import COUNTER, FAULTS
 from .nodes import Member, Spec, Table
 
@@ -35,7 +35,11 @@ def layout(plan: Stateful, single: bool = False, last_bit: int = 31, own: bool =
         Whether the artifact's own linear predictor is called; it wants a row of the artifact's width.
     """
     outputs = _outputs(plan.model, single)
-    members = {"state": _state(plan), "out": _out(plan), "given": {"x": real(max(len(plan.readings), 1), per="READINGS")}}
+    members = {
+        "state": _state(plan),
+        "out": _out(plan),
+        "given": {"x": real(max(len(plan.readings), 1), per="READINGS")},
+    }
     members["work"] = {"row": real(max(plan.width if own else len(plan.model.inputs), 1), NAN)}
     if plan.reads:
         members["work"]["blind"] = Member(0, 1, len(plan.model.outputs), per="OUTPUTS")
@@ -58,7 +62,11 @@ def _outputs(model: Model, single: bool) -> list[tuple[float, Terms]]:
         return _single(model)
     found = []
     for output in model.outputs:
-        several = any(len(term.factors) != 1 or term.factors[0].category is not None for other in model.outputs for term in other.terms)
+        several = any(
+            len(term.factors) != 1 or term.factors[0].category is not None
+            for other in model.outputs
+            for term in other.terms
+        )
         terms: Terms = []
         for term in output.terms:
             factors = [(f.input, NO_CATEGORY if f.category is None else float(f.category)) for f in term.factors]
@@ -107,7 +115,10 @@ def _tables(plan: Stateful, outputs: list[tuple[float, Terms]], own: bool) -> di
     inputs, numbers = plan.model.inputs, plan.numeric
     places = plan.places if own else list(range(len(inputs)))
     tables = {"SENSORS": _sensors(plan, places), **streams(plan, places)}
-    rows = [(float(inputs[i].default or 0.0), float(inputs[i].low or 0.0), float(inputs[i].high or 0.0), places[i]) for i in numbers]
+    rows = [
+        (float(inputs[i].default or 0.0), float(inputs[i].low or 0.0), float(inputs[i].high or 0.0), places[i])
+        for i in numbers
+    ]
     tables["DEFAULTS"] = table("otherwise low high place", rows)
     tables["READERS"] = table("place output", [(places[i], k) for i, k in plan.reads])
     terms = [term for _, own in outputs for term in own]
@@ -120,10 +131,14 @@ def _tables(plan: Stateful, outputs: list[tuple[float, Terms]], own: bool) -> di
     tables["SUMS"].within["terms"] = ([len(own) for _, own in outputs], middle)
     if plan.detector:
         which = {i: k for k, i in enumerate(plan.readings)}
-        tables["WATCHED"] = table("reading centre factor slow weight", [(which[at], *map(float, rest)) for at, *rest in plan.watched])
+        tables["WATCHED"] = table(
+            "reading centre factor slow weight", [(which[at], *map(float, rest)) for at, *rest in plan.watched]
+        )
     if plan.estimate:
         about = zip(plan.estimate["mean"], numbers, strict=True)
-        tables["NUMBERS"] = table("mean otherwise place", [(float(mean), float(inputs[i].default or 0.0), places[i]) for mean, i in about])
+        tables["NUMBERS"] = table(
+            "mean otherwise place", [(float(mean), float(inputs[i].default or 0.0), places[i]) for mean, i in about]
+        )
         tables["INVERSE"] = table("value", [(float(value),) for value in plan.estimate["inverse"]])
         tables["SLOPES"] = table("value", [(float(value),) for row in plan.slopes for value in row])
         tables["RESIDUALS"] = table("variance", [(float(value),) for value in plan.estimate["residual"]])
@@ -150,8 +165,12 @@ def streams(plan: Stateful, places: list[int]) -> dict[str, Table]:
         rows = [(places[to], places[at], ring, starts[ring], plan.sources[ring][1], length)
                 for to, own, at, ring, length in plan.derived if own == kind]  # fmt: skip
         tables[name] = table("to at ring start size length", rows)
-    tables["AVERAGES"] = table("to at rate", [(places[to], places[at], 2.0 / (span + 1)) for to, at, span in plan.averages])
-    tables["SOURCES"] = table("start size at", [(starts[ring], size, places[i]) for ring, (i, size) in enumerate(plan.sources)])
+    tables["AVERAGES"] = table(
+        "to at rate", [(places[to], places[at], 2.0 / (span + 1)) for to, at, span in plan.averages]
+    )
+    tables["SOURCES"] = table(
+        "start size at", [(starts[ring], size, places[i]) for ring, (i, size) in enumerate(plan.sources)]
+    )
     return tables
 
 

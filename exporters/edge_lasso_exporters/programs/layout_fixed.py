@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime.fixed_point import KEY
 from edge_lasso_runtime.fixed_stream import FRACTION, NONE, rate_of
 
-from ..stateful import Stateful
 from .layout import layout, table
 from .layout_q import UNBEGUN, WORD
 from .nodes import Member, Spec
@@ -44,10 +44,17 @@ def layout_fixed(plan: Stateful, last_bit: int = 31, exponential: bool = False) 
     if plan.averages:
         rows = [(places[to], places[at], *rate_of(span)) for to, at, span in plan.averages]
         spec.tables["AVERAGES"] = table("to at rate shift", rows)
-        spec.members["state"]["averages"] = Member(-32767 << FRACTION, 32767 << FRACTION, len(rows), UNBEGUN, none=UNBEGUN)
+        spec.members["state"]["averages"] = Member(
+            -32767 << FRACTION, 32767 << FRACTION, len(rows), UNBEGUN, none=UNBEGUN
+        )
     if plan.derived:
-        spec.members["state"]["rings"] = Member(*WORD, sum(size for _, size in plan.sources), NONE, "the last integers, ring after ring")
-    spec.members["work"] |= {"q": Member(*WORD, max(plan.width, 1)), "r": Member(*INTEGER, len(plan.model.outputs), per="OUTPUTS")}
+        spec.members["state"]["rings"] = Member(
+            *WORD, sum(size for _, size in plan.sources), NONE, "the last integers, ring after ring"
+        )
+    spec.members["work"] |= {
+        "q": Member(*WORD, max(plan.width, 1)),
+        "r": Member(*INTEGER, len(plan.model.outputs), per="OUTPUTS"),
+    }
     spec.tables = {name: rows for name, rows in spec.tables.items() if len(rows)}
     return spec
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge_lasso_exporters.detector_q import DetectorQ
 from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of
 from edge_lasso_runtime.fixed_detector_section import highest
 from edge_lasso_runtime.fixed_point import ROOM
 from edge_lasso_runtime.fixed_stream import FRACTION, NONE
 
-from ..detector_q import DetectorQ
 from .nodes import Member, Spec, Table
 
 FAULTS = {"OK": 0, "MISSING": 1, "STUCK": 2, "JUMP": 3, "RANGE": 4}
 WORD = (-32768, 32767)
 COUNTER = (0, (1 << 32) - 1)
+WATCH = ("own", "factor", "slow", "shift", "weight")
 UNBEGUN = -(1 << 31)
 """A moving average before its first reading."""
 
@@ -28,7 +29,11 @@ def layout_q(q: DetectorQ, last_bit: int = 31) -> Spec:
     last_bit : int
         Of a status: it stands for all readings from there on.
     """
-    return Spec(_numbers(q, last_bit), _tables(q), {"state": _state(q), "out": _out(q), "given": {"q": Member(*WORD, len(q.plan.readings), per="READINGS")}})
+    return Spec(
+        _numbers(q, last_bit),
+        _tables(q),
+        {"state": _state(q), "out": _out(q), "given": {"q": Member(*WORD, len(q.plan.readings), per="READINGS")}},
+    )
 
 
 def _numbers(q: DetectorQ, last_bit: int) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def _tables(q: DetectorQ) -> dict[str, Table]:
         "WATCHED": Table(
             {
                 "bias": [watch["bias"] + (1 << watch["shift"] >> 1) for watch in watched], "reading": q.own,
-                **{key: [watch.get(key, 0) for watch in watched] for key in ("own", "factor", "slow", "shift", "weight")},
+                **{key: [watch.get(key, 0) for watch in watched] for key in WATCH},
             },
             {"terms": ([len(own) for own in q.terms],
                        Table({"coef": [coef for coef, _ in terms], "place": [place for _, place in terms]}))},
@@ -107,9 +112,13 @@ def _state(q: DetectorQ) -> dict[str, Member]:
         state["rows"] = Member(0, q.plan.warm_up, says="up to the warm-up")
     if q.stuck or q.jumps:
         state["last"] = Member(*WORD, readings, NONE, per="READINGS")
-    state["memory"] = Member(*WORD, q.size, NONE, "readings and their histories; what is computed from them", tuple(ends), NONE)
+    state["memory"] = Member(
+        *WORD, q.size, NONE, "readings and their histories; what is computed from them", tuple(ends), NONE
+    )
     if median:
-        state["recent"] = Member((4 - WIDE) >> 3, (WIDE + 4) >> 3, count, window=median, per="OUTPUTS", says="residuals in eighths")
+        state["recent"] = Member(
+            (4 - WIDE) >> 3, (WIDE + 4) >> 3, count, window=median, per="OUTPUTS", says="residuals in eighths"
+        )
     if q.stuck:
         state["run"] = Member(0, q.stuck + 1, readings, per="READINGS")
     return state

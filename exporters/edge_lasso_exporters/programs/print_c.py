@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .c_expressions import Expressions
-from .c_types import NARROW, local_type, narrowest, width
+from .c_tables import Tables
+from .c_types import local_type, narrowest, width
 from .nodes import (
-    PLAIN,
     Branch,
     Call,
     Cell,
@@ -34,52 +33,11 @@ from .nodes import (
     walk,
 )
 
-COLUMNS = 16
 SCRATCH = "scratch"
 """What a member says that begins with nothing."""
-READ = """
-static {T} {p}_read_real{s}(const {T} *from)
-{{
-    {T} value;
-    {P}_LOAD(&value, from);
-    return value;
-}}
-"""
-MIDDLE = """
-/* Twice the median of the last values before this one; they are kept in order, each with its place in time. */
-static {V} {p}_middle{s}({E} *sorted, {I} *times, {I} *kept, {I} *next, {V} value)
-{{
-    size_t n = *kept;
-    const size_t now = *next;
-    size_t i = 0;
-    {V} twice = {zero};
-    if (n > 0U) {{
-        twice = {wide}sorted[n / 2U] + sorted[(n - 1U) / 2U];
-    }}
-    if (n == {length}U) {{
-        while (times[i] != now) {{
-            i++;
-        }}
-        n--;
-        for (; i < n; i++) {{
-            sorted[i] = sorted[i + 1U];
-            times[i] = times[i + 1U];
-        }}
-    }}
-    for (i = n; (i > 0U) && (sorted[i - 1U] > value); i--) {{
-        sorted[i] = sorted[i - 1U];
-        times[i] = times[i - 1U];
-    }}
-    sorted[i] = {cast}value;
-    times[i] = ({I})now;
-    *kept = ({I})(n + 1U);
-    *next = ({I})((now + 1U < {length}U) ? (now + 1U) : 0U);
-    return twice;
-}}
-"""
 
 
-class PrinterC(Expressions):
+class PrinterC(Tables):
     """A program's text; see `Expressions` for the parameters."""
 
     # What an artifact declares
@@ -134,50 +92,6 @@ class PrinterC(Expressions):
         body = "".join(self.function(function) for function in self.functions.values())
         return self.constants() + self.tables() + self.read() + self.middle() + body + self.start()
 
-    def constants(self) -> str:
-        """The numbers that a program has names for."""
-        lines = [f"#define {self.named(name)} {self.bracketed(value)}" for name, value in self.numbers.items() if name not in self.there]
-        return "\n" + "\n".join(lines) + "\n" if lines else ""
-
-    def tables(self) -> str:
-        """Constant rows: a struct a row; of rows within rows an array a column, read one after another."""
-        text = ""
-        for name in self.used:
-            columns = {column: values for column, values in self.spec.table(name).columns.items() if (name, column) in self.columns}
-            own = self.table_name(name)
-            if "." in name:
-                for column, values in columns.items():
-                    kind = self.column_type(values)
-                    abreast = COLUMNS // 2 if kind == self.real else COLUMNS
-                    lines = [", ".join(map(self.literal, values[i : i + abreast])) for i in range(0, len(values), abreast)]
-                    text += f"\nstatic const {kind} {own}_{column}[] {self.P}_ROM = {{\n    " + ",\n    ".join(lines) + "};\n"
-                continue
-            ordered = sorted(columns.items(), key=lambda pair: -width(self.column_type(pair[1])))
-            names = "\n".join(f"    {self.column_type(values)} {column};" for column, values in ordered)
-            rows = "\n".join("    {" + ", ".join(map(self.literal, row)) + "}," for row in zip(*(values for _, values in ordered), strict=True))
-            text += f"\ntypedef struct {{\n{names}\n}} {own};\n\nstatic const {own} {own}_rows[] {self.P}_ROM = {{\n{rows}\n}};\n"
-        return text
-
-    def read(self) -> str:
-        """The function that reads a number of the artifact's type from flash, where it is used."""
-        inner = [self.spec.table(table).columns[column] for table, column in self.columns if "." in table]
-        if not any(isinstance(values[0], float) for values in inner):
-            return ""
-        return READ.format(p=self.p, P=self.P, T=self.real, s=self.suffix)
-
-    def middle(self) -> str:
-        """The intrinsic of running medians, where it is used."""
-        windows = [member for members in self.spec.members.values() for member in members.values() if member.window]
-        if not windows:
-            return ""
-        element = self.kind(windows[0])
-        value = "int32_t" if element in NARROW else element
-        return MIDDLE.format(
-            p=self.p, s=self.suffix, V=value, E=element, I=narrowest([windows[0].window]), length=windows[0].window,
-            zero=self.literal(0.0 if windows[0].real else 0), cast=f"({element})" if element != value else "",
-            wide="(int32_t)" if element in NARROW else "",
-        )  # fmt: skip
-
     def start(self) -> str:
         """The function that sets a state to what it begins with; arrays of one length share a loop."""
         loops: dict[str, list[str]] = {}
@@ -186,7 +100,9 @@ class PrinterC(Expressions):
             state = self.owner("state")
             value = self.begin(member)
             if member.window:
-                loops.setdefault(self.length(member), []).extend(f"{state}->{name}_{part}[k] = 0U;" for part in ("kept", "next"))
+                loops.setdefault(self.length(member), []).extend(
+                    f"{state}->{name}_{part}[k] = 0U;" for part in ("kept", "next")
+                )
             elif member.count is None:
                 lines.append(f"    {state}->{name} = {value};")
             elif member.says != SCRATCH:
@@ -221,7 +137,11 @@ class PrinterC(Expressions):
             given = {member or owner for owner, member in function.uses}
             ahead += [f"(void){name};" for name in ("state", *self.spec.members["given"]) if name not in given]
         says = f"/* {function.says} */\n" if function.says and function.name != self.spec.entry else ""
-        return f"\n{says}{self.signature(function)}\n" + "\n".join(self.braces(function.body, set(function.params), ahead)) + "\n"
+        return (
+            f"\n{says}{self.signature(function)}\n"
+            + "\n".join(self.braces(function.body, set(function.params), ahead))
+            + "\n"
+        )
 
     def braces(self, body: list[Any], known: set[str], ahead: list[str] | None = None) -> list[str]:
         """A block: its locals, then its statements."""
@@ -229,11 +149,20 @@ class PrinterC(Expressions):
         later = [name for name, first in here.items() if not first]
         lines = list(ahead or [])
         lines += [f"{local_type(self.current.kinds[name], self.real)} {name};" for name in later]
-        lines += [f"int {node.row}_at = 0;" for node in walk(body) if isinstance(node, Rows) and node.outer and self.outermost(body, node)]
+        lines += [
+            f"int {node.row}_at = 0;"
+            for node in walk(body)
+            if isinstance(node, Rows) and node.outer and self.outermost(body, node)
+        ]
         declared = set(later)
         for node in body:
             lines += [f"/* {comment} */" for comment in getattr(node, "above", ())]
-            if isinstance(node, Set) and isinstance(node.target, Name) and node.target.name in here and node.target.name not in declared:
+            if (
+                isinstance(node, Set)
+                and isinstance(node.target, Name)
+                and node.target.name in here
+                and node.target.name not in declared
+            ):
                 name = node.target.name
                 declared.add(name)
                 kind = local_type(self.current.kinds[name], self.real)
@@ -252,9 +181,16 @@ class PrinterC(Expressions):
             if name in known or name in self.loops or name not in self.current.kinds:
                 continue
             holders = [node for node in body if reads(node, name)]
-            first = isinstance(holders[0], Set) and holders[0].target == Name(name) and not reads(holders[0].value, name)
-            if first or len(holders) > 1 or not hasattr(holders[0], "body") or reads(getattr(holders[0], "test", None), name) \
-                    or sum(reads(part, name) for part in (holders[0].body, getattr(holders[0], "other", []))) > 1:
+            first = (
+                isinstance(holders[0], Set) and holders[0].target == Name(name) and not reads(holders[0].value, name)
+            )
+            if (
+                first
+                or len(holders) > 1
+                or not hasattr(holders[0], "body")
+                or reads(getattr(holders[0], "test", None), name)
+                or sum(reads(part, name) for part in (holders[0].body, getattr(holders[0], "other", []))) > 1
+            ):
                 found[name] = first
         return found
 
@@ -265,7 +201,8 @@ class PrinterC(Expressions):
 
     def once(self, name: str) -> bool:
         """Whether a local is set once only."""
-        return sum(isinstance(node, Set) and node.target == Name(name) for node in walk(self.current.body)) == 1
+        sets = [node for node in walk(self.current.body) if isinstance(node, Set)]
+        return [node.target for node in sets].count(Name(name)) == 1
 
     def statement(self, node: Any, known: set[str]) -> list[str]:
         """A statement's lines."""
@@ -303,7 +240,11 @@ class PrinterC(Expressions):
                 return inside if count > 1 else []
             case Do(Call("sums", (q, r))):
                 several = len(self.spec.tables["SUMS"]) > 1
-                return [f"{self.p}_predict({q.member}, {r.member});" if several else f"{r.member}[0] = {self.p}_predict({q.member});"]
+                return [
+                    f"{self.p}_predict({q.member}, {r.member});"
+                    if several
+                    else f"{r.member}[0] = {self.p}_predict({q.member});"
+                ]
             case Do(call):
                 return [f"{self.expr(call)};"]
         raise TypeError(node)
@@ -321,7 +262,8 @@ class PrinterC(Expressions):
             head = f"for (int {index} = {count}; {index} > 0; {index}--, {node.row}_at++)"
             return self.headed(head, self.braces(node.body, known))
         loads = any(isinstance(part, Column) and part.row == node.row for part in walk(node.body)) or any(
-            isinstance(part, Rows) and part.outer == node.row and self.counts_differ(node.table, part) for part in walk(node.body)
+            isinstance(part, Rows) and part.outer == node.row and self.counts_differ(node.table, part)
+            for part in walk(node.body)
         )
         ahead = [f"{own} {node.row};", f"{self.P}_LOAD(&{node.row}, &{own}_rows[{index}]);"] if loads else []
         head = f"for (int {index} = 0; {index} < {len(self.spec.table(node.table))}; {index}++)"
@@ -330,7 +272,11 @@ class PrinterC(Expressions):
     def assign(self, target: Any, value: Any) -> str:
         """An assignment, without a warning about its width."""
         to = self.expr(target)
-        kind = local_type(self.current.kinds[target.name], self.real) if isinstance(target, Name) else self.kind(self.spec.members[target.owner][target.member])
+        kind = (
+            local_type(self.current.kinds[target.name], self.real)
+            if isinstance(target, Name)
+            else self.kind(self.spec.members[target.owner][target.member])
+        )
         if isinstance(value, Op) and value.a == target and value.op in ("+", "-", "*"):
             if value.b == Num(1) and value.op != "*" and kind != self.real:
                 return f"{to}{value.op * 2};"

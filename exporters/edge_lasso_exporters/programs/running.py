@@ -118,7 +118,7 @@ def runnable(program: str, spec: Spec, **more: Callable[..., Any]) -> Callable[.
 
     `more`: functions that an artifact has besides (``sums``, ``decoded``, ``probability``).
     """
-    absent = {name: [] for name in _tables(program) if name not in spec.tables}
+    absent: dict[str, list[Any]] = {name: [] for name in _tables(program) if name not in spec.tables}
     scope = {**WORDS, **more, **spec.numbers, **absent, **{name: _rows(table) for name, table in spec.tables.items()}}
     exec(compile(source(program), f"{program}.py", "exec"), scope)
     entry: Callable[..., Any] = scope[spec.entry]
@@ -143,9 +143,7 @@ def _tables(program: str) -> set[str]:
 
 
 def _rows(table: Table) -> list[SimpleNamespace]:
-    made = [
-        SimpleNamespace(**{name: values[i] for name, values in table.columns.items()}) for i in range(len(table))
-    ]
+    made = [SimpleNamespace(**{name: values[i] for name, values in table.columns.items()}) for i in range(len(table))]
     for name, (counts, inner) in table.within.items():
         whole, at = _rows(inner), 0
         for row, count in zip(made, counts, strict=True):

@@ -177,13 +177,15 @@ class _Reader:
         match node:
             case ast.Expr(ast.Constant()):
                 return []
-            case ast.Assign([ast.Attribute(ast.Name(owner), name) | ast.Subscript(ast.Attribute(ast.Name(owner), name))]):
+            case ast.Assign(
+                [ast.Attribute(ast.Name(owner), name) | ast.Subscript(ast.Attribute(ast.Name(owner), name))]
+            ):
                 if owner in OWNERS and name not in self.spec.members.get(owner, {}):
                     return []  # what is written there is never read
                 return [Set(self.expr(node.targets[0]), self.expr(node.value))]
-            case ast.Assign([ast.Name(row)], ast.Call(ast.Name("at"), [ast.Name(table), index])):
+            case ast.Assign([ast.Name(row)], ast.Call(ast.Name("at"), [ast.Name(table), place])):
                 self.rows[row] = (table, self.spec.tables[table], "")
-                return [Pull(row, table, self.expr(index))]
+                return [Pull(row, table, self.expr(place))]
             case ast.Assign([ast.Name(name)], value):
                 return _spelled(Name(name), self.expr(value))
             case ast.AugAssign(target, op, value):
@@ -203,8 +205,8 @@ class _Reader:
                 return [Loop(index, self.expr(stop), self.block(body), way == "down")]
             case ast.For(ast.Name(index), ast.Call(ast.Name("span"), [first, stop]), body):
                 return [Loop(index, self.expr(stop), self.block(body), start=self.expr(first))]
-            case ast.For(ast.Tuple([ast.Name(index), ast.Name(row)]), ast.Call(ast.Name("rows"), [table]), body):
-                return self.loop(index, row, table, body)
+            case ast.For(ast.Tuple([ast.Name(index), ast.Name(row)]), ast.Call(ast.Name("rows"), [source]), body):
+                return self.loop(index, row, source, body)
             case ast.Break():
                 return [Jump("break")]
             case ast.Continue():
@@ -258,12 +260,12 @@ class _Reader:
             case ast.Subscript(ast.Attribute(ast.Name(owner), name), index):
                 return Cell(owner, name, self.expr(index))
             case ast.Attribute(ast.Name(row), column):
-                table, whole, index = self.rows[row]
-                values = whole.columns[column]
+                name, table, at = self.rows[row]
+                values = table.columns[column]
                 if len(set(map(repr, values))) == 1:
                     return Num(values[0])
-                counts = index and "." not in table and values == list(range(len(values)))
-                return Name(index) if counts else Column(row, column, table)
+                counts = at and "." not in name and values == list(range(len(values)))
+                return Name(at) if counts else Column(row, column, name)
             case ast.BinOp(a, op, b):
                 return combine(OPERATORS[type(op)], self.expr(a), self.expr(b))
             case ast.Compare(first, ops, rest):
@@ -306,7 +308,9 @@ class _Reader:
         for param, value in zip(params, values, strict=True):
             self.given.setdefault((name, param), set()).add(value)
         self.function(name)
-        return Call(name, tuple(value for param, value in zip(params, values, strict=True) if (name, param) not in self.known))
+        return Call(
+            name, tuple(value for param, value in zip(params, values, strict=True) if (name, param) not in self.known)
+        )
 
 
 def _jumps(body: Sequence[ast.stmt]) -> bool:
@@ -326,7 +330,8 @@ def _spelled(target: Name, value: Any) -> list[Any]:
 
 def _comments(text: str) -> tuple[dict[int, str], dict[int, str]]:
     """Comments by line: those that stand alone, those behind a statement."""
-    alone, behind = {}, {}
+    alone: dict[int, str] = {}
+    behind: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             kind = alone if not token.line[: token.start[1]].strip() else behind

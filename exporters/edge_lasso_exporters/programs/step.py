@@ -1,5 +1,3 @@
-# ruff: noqa: F821
-# mypy: ignore-errors
 """What a row does, in the artifact's floating point: health, histories, predictions, detector.
 
 A program: the subset, its words and how artifacts are printed from it are told in `specialize`. Names in capitals are
@@ -24,9 +22,7 @@ def look(state, given, work, out):
         elif fault == MISSING:
             work.row[sensor.place] = missing()
         else:
-            work.row[sensor.place] = value
-            if CLAMP and STREAMS:
-                work.row[sensor.place] = clip(value, sensor.low, sensor.high)
+            work.row[sensor.place] = clip(value, sensor.low, sensor.high) if CLAMP and STREAMS else value
             if REMEMBERS:
                 before = state.last[k]
                 if value != before:
@@ -196,24 +192,24 @@ def add_terms(work, out):
     """The linear predictor of each output, terms added one after another."""
     if DENSE:  # the artifact has a faster way
         dense(work.row, out.values if LINK == "identity" else out.linear)
-        return
-    for k, output in rows(SUMS):
-        y = output.intercept
-        for n, term in rows(output.terms):
-            if PRODUCTS:
-                value = term.scale
-                for m, factor in rows(term.factors):
-                    x = work.row[factor.place]
-                    if CATEGORICAL and factor.category >= 0.0:
-                        x = 1.0 if x == factor.category else 0.0
-                    value = value * x
+    else:
+        for k, output in rows(SUMS):
+            y = output.intercept
+            for n, term in rows(output.terms):
+                if PRODUCTS:
+                    value = term.scale
+                    for m, factor in rows(term.factors):
+                        x = work.row[factor.place]
+                        if CATEGORICAL and factor.category >= 0.0:
+                            x = 1.0 if x == factor.category else 0.0
+                        value = value * x
+                else:
+                    value = work.row[term.place]
+                y = y + term.coef * (value - term.offset)
+            if LINK == "identity":
+                out.values[k] = y
             else:
-                value = work.row[term.place]
-            y = y + term.coef * (value - term.offset)
-        if LINK == "identity":
-            out.values[k] = y
-        else:
-            out.linear[k] = y
+                out.linear[k] = y
 
 
 def soften(out):

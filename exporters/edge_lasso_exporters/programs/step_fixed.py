@@ -1,5 +1,3 @@
-# ruff: noqa: F821
-# mypy: ignore-errors
 """What a row does of a fixed-point model: readings become integers, histories and sums are of integers.
 
 Behind `step` and `average`, some of whose functions these replace (`edge_lasso_runtime.fixed_stream` says why).

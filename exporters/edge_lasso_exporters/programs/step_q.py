@@ -1,5 +1,3 @@
-# ruff: noqa: F821
-# mypy: ignore-errors
 """A detector in integers alone: what a row does (see `edge_lasso_runtime.fixed_detector` for why).
 
 A program: the subset, its words and how artifacts are printed from it are told in `specialize`. Names in capitals are
@@ -25,7 +23,8 @@ def look(state, given, out):
                 before = state.last[k]
                 if value != before:
                     if JUMPS:
-                        if fault == OK and before != NONE and size(value - before) > sensor.jump:
+                        change = size(value - before)
+                        if change > sensor.jump and fault == OK and before != NONE:
                             fault = JUMP
                     state.last[k] = value
                     if STUCKS:

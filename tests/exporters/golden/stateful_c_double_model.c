@@ -79,261 +79,299 @@ void model_predict_batch(const double *x, size_t rows, double *y)
 #define MODEL_LOAD(to, from) (*(to) = *(from))
 #endif
 
+#ifdef __AVR__
+#define MODEL_READ_BYTE(from) pgm_read_byte(from)
+#define MODEL_READ_WORD(from) pgm_read_word(from)
+#define MODEL_READ_LONG(from) pgm_read_dword(from)
+#else
+#define MODEL_READ_BYTE(from) (*(from))
+#define MODEL_READ_WORD(from) (*(from))
+#define MODEL_READ_LONG(from) (*(from))
+#endif
+
 static double model_missing(double nothing)
 {
     return nothing / nothing; /* NaN; called with 0, so that no compiler sees a constant division */
 }
 
+#define MODEL_LIMIT 1.2676506002282294e+30
+#define MODEL_CLIP 8.0
+#define MODEL_ALPHA 0.125
+#define MODEL_SMOOTHING 0.25
+#define MODEL_HOLD 3
+#define MODEL_ENDLESS INT32_C(1073741824)
+#define MODEL_WARM_UP 10
+
 typedef struct {
     double low;
     double high;
     double jump;
-    uint16_t stuck;
-    uint16_t place;
-    uint16_t categories;
-} model_check;
+    uint8_t stuck;
+} model_sensors;
 
-static const model_check model_checks[] MODEL_ROM = {
-    {0.0, 2.0, 1.0, 5U, 0U, 0U},
-    {-4.0, 0.0, 5.070602400912918e+30, 0U, 1U, 0U},
+static const model_sensors model_sensors_rows[] MODEL_ROM = {
+    {0.0, 2.0, 1.0, 5},
+    {-4.0, 0.0, 5.070602400912918e+30, 0},
 };
 
-/* Take over readings and note what is wrong with them; those that are stuck become missing. */
-static uint32_t model_look(
-    model_state *state, const double given[MODEL_READINGS], double x[MODEL_INPUTS], model_result *result)
+typedef struct {
+    double otherwise;
+} model_defaults;
+
+static const model_defaults model_defaults_rows[] MODEL_ROM = {
+    {1.0},
+    {-1.0},
+    {1.0},
+};
+
+typedef struct {
+    uint8_t output;
+} model_readers;
+
+static const model_readers model_readers_rows[] MODEL_ROM = {
+    {0},
+    {1},
+    {0},
+};
+
+typedef struct {
+    double intercept;
+    uint8_t terms;
+} model_sums;
+
+static const model_sums model_sums_rows[] MODEL_ROM = {
+    {-1.5, 2},
+    {0.75, 1},
+};
+
+static const double model_sums_terms_coef[] MODEL_ROM = {
+    0.25, 0.125, -0.25};
+
+static const uint8_t model_sums_terms_place[] MODEL_ROM = {
+    0, 2, 1};
+
+typedef struct {
+    uint8_t reading;
+} model_watched;
+
+static const model_watched model_watched_rows[] MODEL_ROM = {
+    {1},
+    {0},
+};
+
+static double model_read_real(const double *from)
+{
+    double value;
+    MODEL_LOAD(&value, from);
+    return value;
+}
+
+/* Note what is wrong with readings; those that are stuck become missing. */
+static uint32_t model_look(model_state *state, const double x[MODEL_READINGS], double row[3], model_result *result)
 {
     uint32_t status = 0;
-    size_t k;
-    for (k = 0; k < 2U; k++) {
-        model_check check;
-        double value = given[k];
+    for (int k = 0; k < 2; k++) {
+        model_sensors sensor;
+        MODEL_LOAD(&sensor, &model_sensors_rows[k]);
+        const double value = x[k];
         uint8_t fault = MODEL_OK;
-        MODEL_LOAD(&check, &model_checks[k]);
-        if (!((value >= -1.2676506002282294e+30) && (value <= 1.2676506002282294e+30))) {
-            fault = MODEL_MISSING;
-            x[check.place] = model_missing(0.0);
+        if (!((sensor.low <= value) && (value <= sensor.high))) {
+            fault = (uint8_t)((((-MODEL_LIMIT) <= value) && (value <= MODEL_LIMIT)) ? MODEL_RANGE : MODEL_MISSING);
+        }
+        if (fault == MODEL_MISSING) {
+            row[k] = model_missing(0.0);
         } else {
-            fault = (uint8_t)(((value >= check.low) && (value <= check.high)) ? MODEL_OK : MODEL_RANGE);
-            x[check.place] = value;
-            if (!(value == state->last[k])) {
-                const double before = state->last[k];
-                state->last[k] = value;
-                state->run[k] = 1U;
-                if ((fault == MODEL_OK) && (before == before)) {
-                    const double change = value - before;
-                    fault = (uint8_t)(((change <= check.jump) && (change >= -check.jump)) ? MODEL_OK : MODEL_JUMP);
+            row[k] = value;
+            const double before = state->last[k];
+            if (value != before) {
+                const double change = value - before;
+                if ((!(((-sensor.jump) <= change) && (change <= sensor.jump))) && (fault == MODEL_OK) && (before == before)) {
+                    fault = MODEL_JUMP;
                 }
-            } else if (check.stuck > 0U) {
-                if (state->run[k] <= check.stuck) {
+                state->last[k] = value;
+                state->run[k] = 1;
+            } else if (sensor.stuck > 0) {
+                if (state->run[k] <= sensor.stuck) {
                     state->run[k]++;
                 }
-                if (state->run[k] > check.stuck) {
+                if (state->run[k] > sensor.stuck) {
                     fault = MODEL_STUCK;
-                    x[check.place] = model_missing(0.0);
+                    row[k] = model_missing(0.0);
                 }
-            } else {
-                /* unchanged, and may be */
             }
         }
         result->faults[k] = fault;
         if (fault != MODEL_OK) {
-            status |= UINT32_C(1) << ((k < 31U) ? k : 31U);
+            status = status | (UINT32_C(1) << k);
         }
     }
     return status;
 }
 
-typedef struct {
-    uint16_t start;
-    uint16_t size;
-    uint16_t at;
-} model_source;
-
-static const model_source model_sources[] MODEL_ROM = {
-    {0U, 2U, 0U},
-};
-
-typedef struct {
-    uint16_t to;
-    uint16_t at;
-    uint16_t ring;
-    uint16_t input;
-    uint16_t length;
-    uint8_t kind; /* 0 lag, 1 difference, 2 mean */
-} model_stream;
-
-static const model_stream model_streams[] MODEL_ROM = {
-    {2U, 0U, 0U, 2U, 2U, 0U},
-};
+/* The reading of `length` rows ago, from a ring whose next place is `head`. */
+static double model_back(model_state *state, int32_t head)
+{
+    return state->rings[(head >= 2) ? (head - 2) : head];
+}
 
 /* Fill in the inputs that are computed from earlier readings, and remember this row's. */
-static void model_delays(model_state *state, double x[MODEL_INPUTS])
+static void model_delays(model_state *state, double row[3])
 {
-    size_t i;
-    for (i = 0; i < 1U; i++) {
-        model_stream one;
-        model_source source;
-        const double *ring;
-        size_t head;
-        MODEL_LOAD(&one, &model_streams[i]);
-        MODEL_LOAD(&source, &model_sources[one.ring]);
-        ring = state->rings + source.start;
-        head = state->heads[one.ring];
-        double old = ring[(head >= one.length) ? (head - one.length) : ((head + source.size) - one.length)];
-        x[one.to] = old;
-    }
-    for (i = 0; i < 1U; i++) {
-        model_source source;
-        const size_t head = state->heads[i];
-        MODEL_LOAD(&source, &model_sources[i]);
-        state->rings[source.start + head] = x[source.at];
-        state->heads[i] = (uint16_t)((head + 1U < source.size) ? (head + 1U) : 0U);
-    }
+    int32_t head = state->heads[0];
+    row[2] = model_back(state, head);
+    head = state->heads[0];
+    state->rings[head] = row[0];
+    state->heads[0] = (uint8_t)(((head + 1) < 2) ? (head + 1) : 0);
 }
 
-typedef struct {
-    uint16_t input;
-    uint16_t output;
-} model_use;
-
-static const model_use model_uses[] MODEL_ROM = {
-    {0U, 0U},
-    {1U, 1U},
-    {2U, 0U},
-};
-
-/* Note the predictions that read a default: they say nothing. */
-static void model_note(model_state *state, const double x[MODEL_INPUTS])
+/* Put the default for what is missing and note which predictions read it, if any is; cut where asked. */
+static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
 {
-    size_t i;
-    for (i = 0; i < MODEL_OUTPUTS; i++) {
-        state->blind[i] = 0U;
-    }
-    for (i = 0; i < 3U; i++) {
-        model_use one;
-        MODEL_LOAD(&one, &model_uses[i]);
-        if (!(x[one.input] == x[one.input])) {
-            state->blind[one.output] = 1U;
+    uint8_t gone = 0;
+    for (int k = 0; k < 3; k++) {
+        if (row[k] != row[k]) {
+            gone = 1;
         }
     }
+    if (gone) {
+        for (int k = 0; k < MODEL_OUTPUTS; k++) {
+            blind[k] = 0;
+        }
+        for (int k = 0; k < 3; k++) {
+            model_readers reader;
+            MODEL_LOAD(&reader, &model_readers_rows[k]);
+            if (row[k] != row[k]) {
+                blind[reader.output] = 1;
+            }
+        }
+        for (int k = 0; k < 3; k++) {
+            model_defaults number;
+            MODEL_LOAD(&number, &model_defaults_rows[k]);
+            if (row[k] != row[k]) {
+                row[k] = number.otherwise;
+            }
+        }
+    }
+    return gone;
 }
 
-typedef struct {
-    double centre;
-    double factor;
-    double slow;
-    double weight;
-    uint16_t reading;
-} model_watch;
+/* The linear predictor of each output, terms added one after another. */
+static void model_add_terms(double row[3], model_result *result)
+{
+    int term_at = 0;
+    for (int k = 0; k < 2; k++) {
+        model_sums output;
+        MODEL_LOAD(&output, &model_sums_rows[k]);
+        double y = output.intercept;
+        for (int n = output.terms; n > 0; n--, term_at++) {
+            const double value = row[(uint8_t)MODEL_READ_BYTE(&model_sums_terms_place[term_at])];
+            y += model_read_real(&model_sums_terms_coef[term_at]) * value;
+        }
+        result->values[k] = y;
+    }
+}
 
-static const model_watch model_watched[] MODEL_ROM = {
-    {0.0, 2.0, 4.0, 1.0, 1U},
-    {0.0, 2.0, 4.0, 1.0, 0U},
-};
-
-static void model_detect(model_state *state, const double x[MODEL_READINGS], model_result *result)
+/* The score of a row, and what each sensor contributes. */
+static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result, uint8_t gone)
 {
     double total = 0.0;
-    size_t k;
-    for (k = 0; k < MODEL_OUTPUTS; k++) {
-        model_watch one;
-        double r;
-        double q;
-        MODEL_LOAD(&one, &model_watched[k]);
-        r = x[one.reading];
+    for (int k = 0; k < 2; k++) {
+        model_watched watch;
+        MODEL_LOAD(&watch, &model_watched_rows[k]);
         result->parts[k] = 0.0;
-        if (state->blind[k] != 0U) {
+        if (result->faults[watch.reading] == MODEL_MISSING) {
             continue;
         }
-        if (!((r >= -1.2676506002282294e+30) && (r <= 1.2676506002282294e+30))) {
+        if (gone && (blind[k] != 0)) {
             continue;
         }
-        r = ((r - result->values[k]) - one.centre) * one.factor;
-        if (!(r == r)) {
-            continue;
-        }
-        r = (r > 8.0) ? 8.0 : ((r < -8.0) ? -8.0 : r);
-        state->up[k] += (r - state->up[k]) * 0.125;
-        q = state->up[k] * one.slow;
-        q = ((r * r) + (q * q)) * 0.5;
-        state->evidence[k] += (q - state->evidence[k]) * 0.25;
-        result->parts[k] = state->evidence[k] * one.weight;
-        total += one.weight;
+        double r = (x[watch.reading] - result->values[k]) * 2.0;
+        r = (r < (-MODEL_CLIP)) ? (-MODEL_CLIP) : ((r > MODEL_CLIP) ? MODEL_CLIP : r);
+        /* What a residual says, by the chart. */
+        double z = state->up[k] + ((r - state->up[k]) * MODEL_ALPHA);
+        state->up[k] = z;
+        z *= 4.0;
+        const double q = ((r * r) + (z * z)) * 0.5;
+        const double e = state->evidence[k] + ((q - state->evidence[k]) * MODEL_SMOOTHING);
+        state->evidence[k] = e;
+        result->parts[k] = e;
+        total += 1.0;
     }
     if (!(total > 0.0)) { /* nothing is known: the evidence that there is */
-        for (k = 0; k < MODEL_OUTPUTS; k++) {
-            model_watch one;
-            MODEL_LOAD(&one, &model_watched[k]);
-            result->parts[k] = state->evidence[k] * one.weight;
-            total += one.weight;
+        for (int k = 0; k < 2; k++) {
+            result->parts[k] = state->evidence[k];
+            total += 1.0;
         }
     }
-    result->score = 0.0;
-    if (total > 0.0) {
-        for (k = 0; k < MODEL_OUTPUTS; k++) {
-            result->parts[k] = result->parts[k] / total;
-            result->score += result->parts[k];
-        }
+    double score = 0.0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        result->parts[k] = result->parts[k] / total;
+        score += result->parts[k];
     }
+    result->score = score;
 }
 
+/* Whether a score is an alarm, and whether it begins one; the threshold moves where that is asked for. */
 static void model_decide(model_state *state, model_result *result)
 {
-    const int hit = result->score > state->threshold;
+    const uint8_t hit = (uint8_t)(result->score > state->threshold);
     int32_t quiet = state->quiet;
     result->alarm = (uint8_t)(hit ? 1 : 0);
-    result->onset = (uint8_t)((hit && (quiet > INT32_C(3))) ? 1 : 0);
+    result->onset = (uint8_t)((hit && (quiet > MODEL_HOLD)) ? 1 : 0);
     if (hit) {
         state->alarms++;
         state->onsets += result->onset;
-        quiet = (quiet >= 0) ? -1 : ((quiet > -INT32_C(1073741824)) ? (quiet - 1) : quiet);
+        quiet = ((quiet < (-MODEL_ENDLESS)) ? (-MODEL_ENDLESS) : ((quiet > 0) ? 0 : quiet)) - 1;
     } else {
-        quiet = (quiet < 0) ? 1 : ((quiet <= INT32_C(1073741824)) ? (quiet + 1) : quiet);
+        quiet = ((quiet < 0) ? 0 : ((quiet > MODEL_ENDLESS) ? MODEL_ENDLESS : quiet)) + 1;
     }
     state->quiet = quiet;
 }
 
+uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_result *result)
+{
+    double row[3];
+    uint8_t blind[MODEL_OUTPUTS];
+    const uint32_t status = model_look(state, x, row, result);
+    model_delays(state, row);
+    const uint8_t gone = model_complete(blind, row);
+    model_add_terms(row, result);
+    result->warming_up = 0;
+    if (state->rows < MODEL_WARM_UP) {
+        state->rows++;
+        result->warming_up = 1;
+    }
+    model_detect(state, x, blind, result, gone);
+    result->alarm = 0;
+    result->onset = 0;
+    if (result->warming_up == 0) {
+        model_decide(state, result);
+    }
+    return status;
+}
+
 void model_start(model_state *state)
 {
-    size_t k;
+    int k;
     for (k = 0; k < MODEL_READINGS; k++) {
         state->last[k] = model_missing(0.0);
         state->run[k] = 0U;
     }
-    for (k = 0; k < 2U; k++) {
+    for (k = 0; k < 2; k++) {
         state->rings[k] = model_missing(0.0);
-    }
-    for (k = 0; k < 1U; k++) {
-        state->heads[k] = 0U;
     }
     for (k = 0; k < MODEL_OUTPUTS; k++) {
         state->up[k] = 0.0;
         state->evidence[k] = 1.0;
+    }
+    for (k = 0; k < 1; k++) {
+        state->heads[k] = 0U;
     }
     state->threshold = 4.0;
     state->quiet = INT32_C(1073741824);
     state->onsets = 0U;
     state->alarms = 0U;
     state->rows = 0U;
-}
-
-uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_result *result)
-{
-    double row[MODEL_INPUTS];
-    uint32_t status;
-    status = model_look(state, x, row, result);
-    model_delays(state, row);
-    model_note(state, row);
-    model_linear(row, result->values);
-    result->warming_up = (uint8_t)((state->rows < 10U) ? 1 : 0);
-    state->rows += result->warming_up;
-    model_detect(state, x, result);
-    result->alarm = 0U;
-    result->onset = 0U;
-    if (result->warming_up == 0U) {
-        model_decide(state, result);
-    }
-    return status;
 }
 
 size_t model_state_size(void)

@@ -39,7 +39,7 @@ void model_predict_batch(const double *x, size_t rows, double *y);
 #define MODEL_READ_A 0 /* a */
 #define MODEL_READ_B 1 /* b */
 /* Input 2, a.lag2: lag 2 of a. */
-#define MODEL_WARM_UP 10U /* rows without an alarm */
+#define MODEL_WARM_UP 10 /* rows without an alarm */
 
 /* What is wrong with a reading. */
 #define MODEL_OK 0U
@@ -51,17 +51,16 @@ void model_predict_batch(const double *x, size_t rows, double *y);
 /* What `step` remembers: the caller's to keep, one for each sequence of rows. */
 typedef struct {
     double last[MODEL_READINGS];
-    double rings[2];
+    double rings[2]; /* the last readings, ring after ring */
     double up[MODEL_OUTPUTS];
     double evidence[MODEL_OUTPUTS];
-    uint8_t blind[MODEL_OUTPUTS];
     double threshold; /* of the score */
-    int32_t quiet;
+    int32_t quiet; /* rows since the last alarm; below 0: in it */
     uint32_t onsets; /* alarms that began */
     uint32_t alarms; /* rows in alarm */
-    uint32_t rows; /* up to the warm-up */
-    uint16_t run[MODEL_READINGS];
-    uint16_t heads[1];
+    uint8_t rows; /* up to the warm-up */
+    uint8_t run[MODEL_READINGS];
+    uint8_t heads[1];
 } model_state;
 
 typedef struct {

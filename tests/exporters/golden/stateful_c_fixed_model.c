@@ -120,260 +120,311 @@ MODEL_REAL model_decode(int32_t r, int output)
     return ((MODEL_REAL)r * steps[output][0]) + steps[output][1];
 }
 
+#ifdef __AVR__
+#define MODEL_READ_BYTE(from) pgm_read_byte(from)
+#define MODEL_READ_WORD(from) pgm_read_word(from)
+#define MODEL_READ_LONG(from) pgm_read_dword(from)
+#else
+#define MODEL_READ_BYTE(from) (*(from))
+#define MODEL_READ_WORD(from) (*(from))
+#define MODEL_READ_LONG(from) (*(from))
+#endif
+
+/* A shift of a negative number rounds down; where a compiler's own does not, the second form does. */
+#define MODEL_FLOOR(value, bits) \
+    ((-1 >> 1 == -1) ? ((value) >> (bits)) : (((value) < 0) ? (-1 - ((-1 - (value)) >> (bits))) : ((value) >> (bits))))
+
 static MODEL_REAL model_missing(MODEL_REAL nothing)
 {
     return nothing / nothing; /* NaN; called with 0, so that no compiler sees a constant division */
 }
 
-/* A reading, cut to its range, as an integer. */
-static int16_t model_count(const model_grid *step, MODEL_REAL value)
+static int32_t model_floored(MODEL_REAL value)
 {
-    int32_t whole;
-    value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
-    value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
-    value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
-    value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
-    whole = (int32_t)value;
-    return (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
+    const int32_t whole = (int32_t)value;
+    return ((MODEL_REAL)whole > value) ? (whole - 1) : whole;
 }
 
-typedef struct {
-    MODEL_REAL jump;
-    uint16_t stuck;
-    uint16_t input;
-} model_check;
+#define MODEL_LIMIT ((MODEL_REAL)1.2676506002282294e+30)
+#define MODEL_CLIP ((MODEL_REAL)8.0)
+#define MODEL_ALPHA ((MODEL_REAL)0.125)
+#define MODEL_SMOOTHING ((MODEL_REAL)0.25)
+#define MODEL_HOLD 3
+#define MODEL_ENDLESS INT32_C(1073741824)
+#define MODEL_WARM_UP 10
 
-static const model_check model_checks[] MODEL_ROM = {
-    {(MODEL_REAL)1.0, 5U, 0U},
-    {(MODEL_REAL)5.070602400912918e+30, 0U, 1U},
+typedef struct {
+    MODEL_REAL low;
+    MODEL_REAL high;
+    MODEL_REAL jump;
+    uint8_t stuck;
+} model_sensors;
+
+static const model_sensors model_sensors_rows[] MODEL_ROM = {
+    {(MODEL_REAL)0.0, (MODEL_REAL)2.2, (MODEL_REAL)1.0, 5},
+    {(MODEL_REAL)-4.4, (MODEL_REAL)0.0, (MODEL_REAL)5.070602400912918e+30, 0},
 };
 
-/* Take over readings and note what is wrong with them; those that are stuck become missing. */
-static uint32_t model_look(
-    model_state *state, const MODEL_REAL given[MODEL_READINGS], int16_t q[MODEL_INPUTS], model_result *result)
+typedef struct {
+    uint8_t output;
+} model_readers;
+
+static const model_readers model_readers_rows[] MODEL_ROM = {
+    {0},
+    {1},
+    {0},
+};
+
+typedef struct {
+    uint8_t reading;
+} model_watched;
+
+static const model_watched model_watched_rows[] MODEL_ROM = {
+    {1},
+    {0},
+};
+
+typedef struct {
+    MODEL_REAL centre;
+    MODEL_REAL scale;
+    MODEL_REAL first;
+    MODEL_REAL last;
+} model_grids;
+
+static const model_grids model_grids_rows[] MODEL_ROM = {
+    {(MODEL_REAL)1.099609375, (MODEL_REAL)16384.0, (MODEL_REAL)-18016.0, (MODEL_REAL)18029.0},
+    {(MODEL_REAL)-2.19921875, (MODEL_REAL)8192.0, (MODEL_REAL)-18029.0, (MODEL_REAL)18016.0},
+};
+
+typedef struct {
+    int16_t otherwise;
+} model_numerics;
+
+static const model_numerics model_numerics_rows[] MODEL_ROM = {
+    {-1632},
+    {9824},
+    {-1632},
+};
+
+/* Note what is wrong with readings; those that are stuck become missing. */
+static uint32_t model_look(model_state *state, const MODEL_REAL x[MODEL_READINGS], MODEL_REAL row[3], model_result *result)
 {
     uint32_t status = 0;
-    size_t k;
-    for (k = 0; k < 2U; k++) {
-        model_check check;
-        MODEL_REAL value = given[k];
+    for (int k = 0; k < 2; k++) {
+        model_sensors sensor;
+        MODEL_LOAD(&sensor, &model_sensors_rows[k]);
+        const MODEL_REAL value = x[k];
         uint8_t fault = MODEL_OK;
-        model_grid step;
-        MODEL_LOAD(&check, &model_checks[k]);
-        MODEL_LOAD(&step, &model_steps[check.input]);
-        if (!((value >= -(MODEL_REAL)1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30))) {
-            fault = MODEL_MISSING;
-            q[step.place] = -32768;
+        if (!((sensor.low <= value) && (value <= sensor.high))) {
+            fault = (uint8_t)((((-MODEL_LIMIT) <= value) && (value <= MODEL_LIMIT)) ? MODEL_RANGE : MODEL_MISSING);
+        }
+        if (fault == MODEL_MISSING) {
+            row[k] = model_missing((MODEL_REAL)0.0);
         } else {
-            fault = (uint8_t)(((value >= step.low) && (value <= step.high)) ? MODEL_OK : MODEL_RANGE);
-            q[step.place] = model_count(&step, value);
-            if (!(value == state->last[k])) {
-                const MODEL_REAL before = state->last[k];
-                state->last[k] = value;
-                state->run[k] = 1U;
-                if ((fault == MODEL_OK) && (before == before)) {
-                    const MODEL_REAL change = value - before;
-                    fault = (uint8_t)(((change <= check.jump) && (change >= -check.jump)) ? MODEL_OK : MODEL_JUMP);
+            row[k] = (value < sensor.low) ? sensor.low : ((value > sensor.high) ? sensor.high : value);
+            const MODEL_REAL before = state->last[k];
+            if (value != before) {
+                const MODEL_REAL change = value - before;
+                if ((!(((-sensor.jump) <= change) && (change <= sensor.jump))) && (fault == MODEL_OK) && (before == before)) {
+                    fault = MODEL_JUMP;
                 }
-            } else if (check.stuck > 0U) {
-                if (state->run[k] <= check.stuck) {
+                state->last[k] = value;
+                state->run[k] = 1;
+            } else if (sensor.stuck > 0) {
+                if (state->run[k] <= sensor.stuck) {
                     state->run[k]++;
                 }
-                if (state->run[k] > check.stuck) {
+                if (state->run[k] > sensor.stuck) {
                     fault = MODEL_STUCK;
-                    q[step.place] = -32768;
+                    row[k] = model_missing((MODEL_REAL)0.0);
                 }
-            } else {
-                /* unchanged, and may be */
             }
         }
         result->faults[k] = fault;
         if (fault != MODEL_OK) {
-            status |= UINT32_C(1) << ((k < 31U) ? k : 31U);
+            status = status | (UINT32_C(1) << k);
         }
     }
     return status;
 }
 
-typedef struct {
-    uint16_t start;
-    uint16_t size;
-    uint16_t at;
-} model_source;
-
-static const model_source model_sources[] MODEL_ROM = {
-    {0U, 2U, 0U},
-};
-
-typedef struct {
-    uint16_t to;
-    uint16_t at;
-    uint16_t ring;
-    uint16_t input;
-    uint16_t length;
-    uint8_t kind; /* 0 lag, 1 difference, 2 mean */
-} model_stream;
-
-static const model_stream model_streams[] MODEL_ROM = {
-    {2U, 0U, 0U, 2U, 2U, 0U},
-};
-
-/* Fill in the inputs that are computed from earlier readings, and remember this row's. */
-static void model_delays(model_state *state, int16_t q[MODEL_INPUTS])
+/* A reading inside its range as an integer. */
+static int32_t model_counted(MODEL_REAL value, MODEL_REAL centre, MODEL_REAL scale, MODEL_REAL first, MODEL_REAL last)
 {
-    size_t i;
-    for (i = 0; i < 1U; i++) {
-        model_stream one;
-        model_source source;
-        const int16_t *ring;
-        size_t head;
-        MODEL_LOAD(&one, &model_streams[i]);
-        MODEL_LOAD(&source, &model_sources[one.ring]);
-        ring = state->rings + source.start;
-        head = state->heads[one.ring];
-        int32_t old = ring[(head >= one.length) ? (head - one.length) : ((head + source.size) - one.length)];
-        q[one.to] = (int16_t)old;
-    }
-    for (i = 0; i < 1U; i++) {
-        model_source source;
-        const size_t head = state->heads[i];
-        MODEL_LOAD(&source, &model_sources[i]);
-        state->rings[source.start + head] = q[source.at];
-        state->heads[i] = (uint16_t)((head + 1U < source.size) ? (head + 1U) : 0U);
-    }
+    MODEL_REAL steps = ((value - centre) * scale) + (MODEL_REAL)0.5;
+    steps = (steps < first) ? first : ((steps > last) ? last : steps);
+    return model_floored(steps);
 }
 
-/* Put defaults for what is missing. */
-static void model_complete(int16_t q[MODEL_INPUTS])
+/* All readings as integers. */
+static void model_counts(int16_t q[3], MODEL_REAL row[3])
 {
-    size_t i;
-    for (i = 0; i < 3U; i++) {
-        model_grid step;
-        MODEL_LOAD(&step, &model_steps[i]);
-        if (q[step.place] == -32768) {
-            q[step.place] = step.missing;
+    for (int k = 0; k < 2; k++) {
+        model_grids grid;
+        MODEL_LOAD(&grid, &model_grids_rows[k]);
+        const MODEL_REAL value = row[k];
+        if (value == value) {
+            q[k] = (int16_t)(model_counted(value, grid.centre, grid.scale, grid.first, grid.last));
+        } else {
+            q[k] = MODEL_NONE;
         }
     }
 }
 
-typedef struct {
-    uint16_t input;
-    uint16_t output;
-} model_use;
-
-static const model_use model_uses[] MODEL_ROM = {
-    {0U, 0U},
-    {1U, 1U},
-    {2U, 0U},
-};
-
-/* Note the predictions that read a default: they say nothing. */
-static void model_note(model_state *state, const int16_t q[MODEL_INPUTS])
+/* The reading of `length` rows ago, from a ring whose next place is `head`. */
+static int32_t model_back(model_state *state, int32_t head)
 {
-    size_t i;
-    for (i = 0; i < MODEL_OUTPUTS; i++) {
-        state->blind[i] = 0U;
-    }
-    for (i = 0; i < 3U; i++) {
-        model_use one;
-        MODEL_LOAD(&one, &model_uses[i]);
-        if (q[one.input] == -32768) {
-            state->blind[one.output] = 1U;
+    return state->rings[(head >= 2) ? (head - 2) : head];
+}
+
+/* Fill in the inputs that are computed from earlier integers, and remember this row's. */
+static void model_delays(model_state *state, int16_t q[3])
+{
+    int32_t head = state->heads[0];
+    q[2] = (int16_t)(model_back(state, head));
+    head = state->heads[0];
+    state->rings[head] = q[0];
+    state->heads[0] = (uint8_t)(((head + 1) < 2) ? (head + 1) : 0);
+}
+
+/* Put an integer for what is missing, and note which predictions read it, if any is. */
+static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], int16_t q[3])
+{
+    uint8_t gone = 0;
+    for (int k = 0; k < 3; k++) {
+        if (q[k] == MODEL_NONE) {
+            gone = 1;
         }
+    }
+    if (gone) {
+        for (int k = 0; k < MODEL_OUTPUTS; k++) {
+            blind[k] = 0;
+        }
+        for (int k = 0; k < 3; k++) {
+            model_readers reader;
+            MODEL_LOAD(&reader, &model_readers_rows[k]);
+            if (q[k] == MODEL_NONE) {
+                blind[reader.output] = 1;
+            }
+        }
+        for (int k = 0; k < 3; k++) {
+            model_numerics grid;
+            MODEL_LOAD(&grid, &model_numerics_rows[k]);
+            if (q[k] == MODEL_NONE) {
+                q[k] = (int16_t)grid.otherwise;
+            }
+        }
+    }
+    return gone;
+}
+
+/* The sums of integers, and what they stand for. */
+static void model_add_terms(int16_t q[3], int32_t r[MODEL_OUTPUTS], model_result *result)
+{
+    model_predict(q, r);
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        result->values[k] = model_decode(r[k], k);
     }
 }
 
-typedef struct {
-    MODEL_REAL centre;
-    MODEL_REAL factor;
-    MODEL_REAL slow;
-    MODEL_REAL weight;
-    uint16_t reading;
-} model_watch;
-
-static const model_watch model_watched[] MODEL_ROM = {
-    {(MODEL_REAL)0.0, (MODEL_REAL)2.0, (MODEL_REAL)4.0, (MODEL_REAL)1.0, 1U},
-    {(MODEL_REAL)0.0, (MODEL_REAL)2.0, (MODEL_REAL)4.0, (MODEL_REAL)1.0, 0U},
-};
-
-static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], model_result *result)
+/* The score of a row, and what each sensor contributes. */
+static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result, uint8_t gone)
 {
     MODEL_REAL total = (MODEL_REAL)0.0;
-    size_t k;
-    for (k = 0; k < MODEL_OUTPUTS; k++) {
-        model_watch one;
-        MODEL_REAL r;
-        MODEL_REAL q;
-        MODEL_LOAD(&one, &model_watched[k]);
-        r = x[one.reading];
+    for (int k = 0; k < 2; k++) {
+        model_watched watch;
+        MODEL_LOAD(&watch, &model_watched_rows[k]);
         result->parts[k] = (MODEL_REAL)0.0;
-        if (state->blind[k] != 0U) {
+        if (result->faults[watch.reading] == MODEL_MISSING) {
             continue;
         }
-        if (!((r >= -(MODEL_REAL)1.2676506002282294e+30) && (r <= (MODEL_REAL)1.2676506002282294e+30))) {
+        if (gone && (blind[k] != 0)) {
             continue;
         }
-        r = ((r - result->values[k]) - one.centre) * one.factor;
-        if (!(r == r)) {
-            continue;
-        }
-        r = (r > (MODEL_REAL)8.0) ? (MODEL_REAL)8.0 : ((r < (MODEL_REAL)-8.0) ? (MODEL_REAL)-8.0 : r);
-        state->up[k] += (r - state->up[k]) * (MODEL_REAL)0.125;
-        q = state->up[k] * one.slow;
-        q = ((r * r) + (q * q)) * (MODEL_REAL)0.5;
-        state->evidence[k] += (q - state->evidence[k]) * (MODEL_REAL)0.25;
-        result->parts[k] = state->evidence[k] * one.weight;
-        total += one.weight;
+        MODEL_REAL r = (x[watch.reading] - result->values[k]) * (MODEL_REAL)2.0;
+        r = (r < (-MODEL_CLIP)) ? (-MODEL_CLIP) : ((r > MODEL_CLIP) ? MODEL_CLIP : r);
+        /* What a residual says, by the chart. */
+        MODEL_REAL z = state->up[k] + ((r - state->up[k]) * MODEL_ALPHA);
+        state->up[k] = z;
+        z *= (MODEL_REAL)4.0;
+        const MODEL_REAL q = ((r * r) + (z * z)) * (MODEL_REAL)0.5;
+        const MODEL_REAL e = state->evidence[k] + ((q - state->evidence[k]) * MODEL_SMOOTHING);
+        state->evidence[k] = e;
+        result->parts[k] = e;
+        total += (MODEL_REAL)1.0;
     }
     if (!(total > (MODEL_REAL)0.0)) { /* nothing is known: the evidence that there is */
-        for (k = 0; k < MODEL_OUTPUTS; k++) {
-            model_watch one;
-            MODEL_LOAD(&one, &model_watched[k]);
-            result->parts[k] = state->evidence[k] * one.weight;
-            total += one.weight;
+        for (int k = 0; k < 2; k++) {
+            result->parts[k] = state->evidence[k];
+            total += (MODEL_REAL)1.0;
         }
     }
-    result->score = (MODEL_REAL)0.0;
-    if (total > (MODEL_REAL)0.0) {
-        for (k = 0; k < MODEL_OUTPUTS; k++) {
-            result->parts[k] = result->parts[k] / total;
-            result->score += result->parts[k];
-        }
+    MODEL_REAL score = (MODEL_REAL)0.0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        result->parts[k] = result->parts[k] / total;
+        score += result->parts[k];
     }
+    result->score = score;
 }
 
+/* Whether a score is an alarm, and whether it begins one; the threshold moves where that is asked for. */
 static void model_decide(model_state *state, model_result *result)
 {
-    const int hit = result->score > state->threshold;
+    const uint8_t hit = (uint8_t)(result->score > state->threshold);
     int32_t quiet = state->quiet;
     result->alarm = (uint8_t)(hit ? 1 : 0);
-    result->onset = (uint8_t)((hit && (quiet > INT32_C(3))) ? 1 : 0);
+    result->onset = (uint8_t)((hit && (quiet > MODEL_HOLD)) ? 1 : 0);
     if (hit) {
         state->alarms++;
         state->onsets += result->onset;
-        quiet = (quiet >= 0) ? -1 : ((quiet > -INT32_C(1073741824)) ? (quiet - 1) : quiet);
+        quiet = ((quiet < (-MODEL_ENDLESS)) ? (-MODEL_ENDLESS) : ((quiet > 0) ? 0 : quiet)) - 1;
     } else {
-        quiet = (quiet < 0) ? 1 : ((quiet <= INT32_C(1073741824)) ? (quiet + 1) : quiet);
+        quiet = ((quiet < 0) ? 0 : ((quiet > MODEL_ENDLESS) ? MODEL_ENDLESS : quiet)) + 1;
     }
     state->quiet = quiet;
 }
 
+uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], model_result *result)
+{
+    MODEL_REAL row[3];
+    uint8_t blind[MODEL_OUTPUTS];
+    int16_t q[3];
+    int32_t r[MODEL_OUTPUTS];
+    const uint32_t status = model_look(state, x, row, result);
+    model_counts(q, row);
+    model_delays(state, q);
+    const uint8_t gone = model_complete(blind, q);
+    model_add_terms(q, r, result);
+    result->warming_up = 0;
+    if (state->rows < MODEL_WARM_UP) {
+        state->rows++;
+        result->warming_up = 1;
+    }
+    model_detect(state, x, blind, result, gone);
+    result->alarm = 0;
+    result->onset = 0;
+    if (result->warming_up == 0) {
+        model_decide(state, result);
+    }
+    return status;
+}
+
 void model_start(model_state *state)
 {
-    size_t k;
+    int k;
     for (k = 0; k < MODEL_READINGS; k++) {
         state->last[k] = model_missing((MODEL_REAL)0.0);
         state->run[k] = 0U;
     }
-    for (k = 0; k < 2U; k++) {
-        state->rings[k] = -32768;
-    }
-    for (k = 0; k < 1U; k++) {
-        state->heads[k] = 0U;
+    for (k = 0; k < 2; k++) {
+        state->rings[k] = -INT32_C(32768);
     }
     for (k = 0; k < MODEL_OUTPUTS; k++) {
         state->up[k] = (MODEL_REAL)0.0;
         state->evidence[k] = (MODEL_REAL)1.0;
+    }
+    for (k = 0; k < 1; k++) {
+        state->heads[k] = 0U;
     }
     state->threshold = (MODEL_REAL)4.0;
     state->quiet = INT32_C(1073741824);
@@ -382,47 +433,27 @@ void model_start(model_state *state)
     state->rows = 0U;
 }
 
-uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], model_result *result)
-{
-    int16_t q[MODEL_INPUTS];
-    uint32_t status;
-    int32_t r[MODEL_OUTPUTS];
-    int m;
-    status = model_look(state, x, q, result);
-    model_delays(state, q);
-    model_note(state, q);
-    model_complete(q);
-    model_predict(q, r);
-    for (m = 0; m < MODEL_OUTPUTS; m++) {
-        result->values[m] = model_decode(r[m], m);
-    }
-    result->warming_up = (uint8_t)((state->rows < 10U) ? 1 : 0);
-    state->rows += result->warming_up;
-    model_detect(state, x, result);
-    result->alarm = 0U;
-    result->onset = 0U;
-    if (result->warming_up == 0U) {
-        model_decide(state, result);
-    }
-    return status;
-}
-
 size_t model_state_size(void)
 {
     return sizeof(model_state);
 }
 
-/* From here on no floating point, but in model_readings_q. A shift of a negative number rounds down; where a compiler's
-   own does not, the second form of FLOOR does. */
-#define MODEL_FLOOR(value, bits) \
-    ((-1 >> 1 == -1) ? ((value) >> (bits)) : (((value) < 0) ? (-1 - ((-1 - (value)) >> (bits))) : ((value) >> (bits))))
-#ifdef __AVR__
-#define MODEL_BYTE(from) pgm_read_byte(from)
-#define MODEL_WORD(from) pgm_read_word(from)
-#else
-#define MODEL_BYTE(from) (*(from))
-#define MODEL_WORD(from) (*(from))
-#endif
+#define MODEL_MOST_Q INT32_C(65535)
+#define MODEL_HALF_Q 8192
+#define MODEL_BITS_Q 14
+#define MODEL_CLIP_Q 32767
+#define MODEL_SCALE_Q 8192
+#define MODEL_RATE_Q 4096
+#define MODEL_FIRST_Q 11
+#define MODEL_HALF_SECOND_Q 16384
+#define MODEL_SECOND_Q 15
+#define MODEL_ALIGN_Q 7
+#define MODEL_SMOOTHING_Q 8192
+#define MODEL_HALF_CUT_Q 1
+#define MODEL_CUT_Q 1
+#define MODEL_WARM_UP_Q 10
+#define MODEL_THRESHOLD_Q INT32_C(524288)
+#define MODEL_HOLD_Q 3
 
 typedef struct {
     int16_t low;
@@ -430,9 +461,9 @@ typedef struct {
     uint16_t jump;
     uint8_t stuck;
     uint8_t now;
-} model_sensor_q;
+} model_sensors_q;
 
-static const model_sensor_q model_sensor_rows[] MODEL_ROM = {
+static const model_sensors_q model_sensors_q_rows[] MODEL_ROM = {
     {-18016, 18029, 16384, 5, 0},
     {-18029, 18016, INT32_C(65535), 0, 3},
 };
@@ -442,128 +473,117 @@ typedef struct {
     uint16_t own;
     uint16_t factor;
     uint8_t reading;
-    uint8_t terms;
     uint8_t shift;
-} model_watch_q;
+    uint8_t terms;
+} model_watched_q;
 
-static const model_watch_q model_watch_rows[] MODEL_ROM = {
-    {INT32_C(-108102336), 11872, 11305, 1, 2, 13},
-    {INT32_C(-39076288), 11916, 11264, 0, 1, 14},
+static const model_watched_q model_watched_q_rows[] MODEL_ROM = {
+    {-INT32_C(108102336), 11872, 11305, 1, 13, 2},
+    {-INT32_C(39076288), 11916, 11264, 0, 14, 1},
 };
 
-static const int16_t model_coefs_q[] MODEL_ROM = {
+static const int16_t model_watched_terms_q_coef[] MODEL_ROM = {
     -1484, -742, 5958};
 
-static const uint8_t model_places_q[] MODEL_ROM = {
+static const uint8_t model_watched_terms_q_place[] MODEL_ROM = {
     0, 2, 3};
 
-/* An average moved towards a value by rate / 2^15, rounded; between the two in any case. */
-static int32_t model_move_q(int32_t average, int32_t value, int32_t rate)
-{
-    const int32_t d = value - average;
-    const int32_t rest = (int32_t)((uint32_t)d & 32767U);
-    const int32_t moved = (rate * MODEL_FLOOR(d, 15)) + (((rate * rest) + 16384) >> 15);
-    return average + moved;
-}
-
-/* Note what is wrong with the integers; take over what others may read of them. */
-static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READINGS], uint8_t faults[MODEL_READINGS])
+/* Note what is wrong with the integers; take over what others may read of them. Histories move on by a row. */
+static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
 {
     uint32_t status = 0;
-    size_t k;
-    for (k = 3U; k > 0U; k--) {
-        state->memory[k] = state->memory[k - 1U];
+    for (int i = 3; i > 0; i--) {
+        state->memory[i] = state->memory[i - 1];
     }
-    for (k = 0; k < 2U; k++) {
-        model_sensor_q one;
+    for (int k = 0; k < 2; k++) {
+        model_sensors_q sensor;
+        MODEL_LOAD(&sensor, &model_sensors_q_rows[k]);
         const int32_t value = q[k];
-        int32_t kept = value;
+        int32_t cut = value;
         uint8_t fault = MODEL_OK;
-        MODEL_LOAD(&one, &model_sensor_rows[k]);
         if (value == MODEL_NONE) {
             fault = MODEL_MISSING;
         } else {
-            kept = (value < one.low) ? one.low : ((value > one.high) ? one.high : value);
-            if (kept != value) {
+            cut = (value < sensor.low) ? sensor.low : ((value > sensor.high) ? sensor.high : value);
+            if (cut != value) {
                 fault = MODEL_RANGE;
             }
-            if (value != state->last[k]) {
-                const int32_t change = value - state->last[k];
-                if ((fault == MODEL_OK) && (state->last[k] != MODEL_NONE)
-                    && (((change < 0) ? -change : change) > one.jump)) {
+            const int32_t before = state->last[k];
+            if (value != before) {
+                int32_t change = value - before;
+                change = (change < 0) ? -change : change;
+                if ((change > sensor.jump) && (fault == MODEL_OK) && (before != MODEL_NONE)) {
                     fault = MODEL_JUMP;
                 }
                 state->last[k] = (int16_t)value;
-                state->run[k] = 1U;
-            } else if (one.stuck > 0U) {
-                if (state->run[k] <= one.stuck) {
+                state->run[k] = 1;
+            } else if (sensor.stuck > 0) {
+                if (state->run[k] <= sensor.stuck) {
                     state->run[k]++;
                 }
-                if (state->run[k] > one.stuck) {
+                if (state->run[k] > sensor.stuck) {
                     fault = MODEL_STUCK;
-                    kept = MODEL_NONE;
+                    cut = MODEL_NONE;
                 }
-            } else {
-                /* unchanged, and may be */
             }
         }
-        state->memory[one.now] = (int16_t)kept;
-        faults[k] = fault;
+        state->memory[sensor.now] = (int16_t)cut;
+        result->faults[k] = fault;
         if (fault != MODEL_OK) {
-            status |= UINT32_C(1) << k;
+            status = status | (UINT32_C(1) << k);
         }
     }
     return status;
 }
 
+/* An average moved towards a value by rate / 2^(15 + shift) of the way, rounded; between the two in any case. */
+static int32_t model_move_q(int32_t average, int32_t value, int32_t rate)
+{
+    const int32_t d = value - average;
+    const int32_t moved = (rate * MODEL_FLOOR(d, 15)) + MODEL_FLOOR(((rate * ((int32_t)((uint32_t)d & 32767U))) + 16384), 15);
+    return average + moved;
+}
+
+/* The score of a row over the weights of the sensors that had a say, and what each contributes. */
 static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
 {
-    const int16_t *coef = model_coefs_q;
-    const uint8_t *place = model_places_q;
+    int term_at = 0;
     int32_t score = 0;
     int32_t total = 0;
-    size_t k;
-    for (k = 0; k < MODEL_OUTPUTS; k++) {
-        model_watch_q one;
-        int32_t r;
-        int32_t e;
-        int32_t y;
-        uint_fast8_t known = 1;
-        uint8_t n;
-        MODEL_LOAD(&one, &model_watch_rows[k]);
-        r = q[one.reading];
-        if (r == MODEL_NONE) {
-            known = 0;
-        }
-        r = one.bias + (one.own * r);
-        for (n = one.terms; n > 0U; n--) {
-            const int32_t x = state->memory[MODEL_BYTE(place)];
+    for (int k = 0; k < 2; k++) {
+        model_watched_q watch;
+        MODEL_LOAD(&watch, &model_watched_q_rows[k]);
+        int32_t r = q[watch.reading];
+        uint8_t known = (uint8_t)(r != MODEL_NONE);
+        r = watch.bias + ((int32_t)watch.own * r);
+        for (int n = watch.terms; n > 0; n--, term_at++) {
+            const int32_t x = state->memory[(uint8_t)MODEL_READ_BYTE(&model_watched_terms_q_place[term_at])];
             if (x == MODEL_NONE) {
                 known = 0;
             } else {
-                r += (int32_t)(int16_t)MODEL_WORD(coef) * x;
+                r += (int32_t)(int16_t)MODEL_READ_WORD(&model_watched_terms_q_coef[term_at]) * x;
             }
-            coef++;
-            place++;
         }
         result->parts[k] = 0;
-        if (known == 0U) {
+        if (!known) { /* its evidence stays as it was */
             continue;
         }
-        r = MODEL_FLOOR(r, one.shift);
-        r = (r > 65535) ? 65535 : ((r < -65535) ? -65535 : r);
-        r = MODEL_FLOOR((r * one.factor) + 8192, 14);
-        r = (r > 32767) ? 32767 : ((r < -32767) ? -32767 : r);
-        y = model_move_q(state->up[k], r * 8192, 4096);
+        r = MODEL_FLOOR(r, watch.shift);
+        r = (r < (-MODEL_MOST_Q)) ? (-MODEL_MOST_Q) : ((r > MODEL_MOST_Q) ? MODEL_MOST_Q : r);
+        r = MODEL_FLOOR(((r * (int32_t)watch.factor) + MODEL_HALF_Q), MODEL_BITS_Q);
+        r = (r < (-MODEL_CLIP_Q)) ? (-MODEL_CLIP_Q) : ((r > MODEL_CLIP_Q) ? MODEL_CLIP_Q : r);
+        /* What a residual says, by the chart. */
+        int32_t y = model_move_q(state->up[k], r * MODEL_SCALE_Q, MODEL_RATE_Q);
         state->up[k] = y;
-        y = MODEL_FLOOR((MODEL_FLOOR(y, 11) * 4096) + 16384, 15);
-        e = ((y * y) >> 1) + ((r * r) >> 7);
-        e = model_move_q(state->evidence[k], e, 8192);
+        /* The slow part in units of its own: what it is worth on normal data. */
+        y = MODEL_FLOOR(((MODEL_FLOOR(y, MODEL_FIRST_Q) * 4096) + MODEL_HALF_SECOND_Q), MODEL_SECOND_Q);
+        int32_t e = MODEL_FLOOR((y * y), 1) + MODEL_FLOOR((r * r), MODEL_ALIGN_Q);
+        e = model_move_q(state->evidence[k], e, MODEL_SMOOTHING_Q);
         state->evidence[k] = e;
-        e = (e + 1) >> 1;
+        e = MODEL_FLOOR((e + MODEL_HALF_CUT_Q), MODEL_CUT_Q);
         result->parts[k] = e;
         score += e;
-        total += 1;
+        total++;
     }
     result->score = score;
     result->total = total;
@@ -571,42 +591,46 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
 
 uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
 {
-    const uint32_t status = model_look_q(state, q, result->faults);
+    const uint32_t status = model_look_q(state, q, result);
     model_detect_q(state, q, result);
-    result->alarm = 0U;
-    result->onset = 0U;
-    result->warming_up = (uint8_t)((state->rows < 10U) ? 1 : 0);
-    if (result->warming_up != 0U) {
+    result->alarm = 0;
+    result->onset = 0;
+    result->warming_up = 0;
+    if (state->rows < MODEL_WARM_UP_Q) {
         state->rows++;
+        result->warming_up = 1;
         return status;
     }
-    if ((result->total != 0) ? (result->score > (524288 * result->total)) : (state->quiet == 0U)) { /* 0: as it was */
-        result->alarm = 1U;
-        result->onset = (uint8_t)((state->quiet > 3U) ? 1 : 0);
+    /* While no sensor has a say, an alarm neither ends nor begins. */
+    uint8_t hit = (uint8_t)(state->quiet == 0);
+    if (result->total != 0) {
+        hit = (uint8_t)(result->score > (MODEL_THRESHOLD_Q * result->total));
+    }
+    if (hit) {
+        result->alarm = 1;
+        result->onset = (uint8_t)((state->quiet > MODEL_HOLD_Q) ? 1 : 0);
         state->alarms++;
         state->onsets += result->onset;
-        state->quiet = 0U;
-    } else if (state->quiet <= 3U) {
+        state->quiet = 0;
+    } else if (state->quiet <= MODEL_HOLD_Q) {
         state->quiet++;
-    } else {
-        /* no alarm for long */
     }
     return status;
 }
 
 void model_start_q(model_state_q *state)
 {
-    size_t k;
+    int k;
     for (k = 0; k < MODEL_OUTPUTS; k++) {
-        state->evidence[k] = 262144;
+        state->evidence[k] = INT32_C(262144);
         state->up[k] = 0;
     }
     for (k = 0; k < MODEL_READINGS; k++) {
-        state->last[k] = MODEL_NONE;
+        state->last[k] = -INT32_C(32768);
         state->run[k] = 0U;
     }
-    for (k = 0; k < 4U; k++) {
-        state->memory[k] = MODEL_NONE;
+    for (k = 0; k < 4; k++) {
+        state->memory[k] = -INT32_C(32768);
     }
     state->onsets = 0U;
     state->alarms = 0U;
@@ -616,8 +640,7 @@ void model_start_q(model_state_q *state)
 
 void model_readings_q(const MODEL_REAL x[MODEL_READINGS], int16_t q[MODEL_READINGS])
 {
-    size_t k;
-    for (k = 0; k < 2U; k++) {
+    for (int k = 0; k < MODEL_READINGS; k++) {
         model_grid step;
         MODEL_REAL value = x[k];
         int32_t whole;

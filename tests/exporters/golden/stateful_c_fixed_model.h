@@ -46,7 +46,7 @@ void model_predict_input(const model_input *input, uint32_t *status, int32_t r[M
 #define MODEL_READ_A 0 /* a */
 #define MODEL_READ_B 1 /* b */
 /* Input 2, a.lag2: lag 2 of a. */
-#define MODEL_WARM_UP 10U /* rows without an alarm */
+#define MODEL_WARM_UP 10 /* rows without an alarm */
 
 /* What is wrong with a reading. */
 #define MODEL_OK 0U
@@ -58,17 +58,16 @@ void model_predict_input(const model_input *input, uint32_t *status, int32_t r[M
 /* What `step` remembers: the caller's to keep, one for each sequence of rows. */
 typedef struct {
     MODEL_REAL last[MODEL_READINGS];
-    int16_t rings[2];
     MODEL_REAL up[MODEL_OUTPUTS];
     MODEL_REAL evidence[MODEL_OUTPUTS];
-    uint8_t blind[MODEL_OUTPUTS];
     MODEL_REAL threshold; /* of the score */
-    int32_t quiet;
+    int32_t quiet; /* rows since the last alarm; below 0: in it */
     uint32_t onsets; /* alarms that began */
     uint32_t alarms; /* rows in alarm */
-    uint32_t rows; /* up to the warm-up */
-    uint16_t run[MODEL_READINGS];
-    uint16_t heads[1];
+    int16_t rings[2]; /* the last integers, ring after ring */
+    uint8_t rows; /* up to the warm-up */
+    uint8_t run[MODEL_READINGS];
+    uint8_t heads[1];
 } model_state;
 
 typedef struct {
@@ -102,10 +101,10 @@ typedef struct {
     int32_t up[MODEL_OUTPUTS];
     uint32_t onsets; /* alarms that began */
     uint32_t alarms; /* rows in alarm */
+    int16_t last[MODEL_READINGS];
+    int16_t memory[4]; /* readings and their histories; what is computed from them */
     uint8_t quiet; /* rows since the last alarm, at most 4 */
     uint8_t rows; /* up to the warm-up */
-    int16_t last[MODEL_READINGS];
-    int16_t memory[4];
     uint8_t run[MODEL_READINGS];
 } model_state_q;
 

@@ -83,121 +83,193 @@ def selftest():
     return _replay()
 
 
-MISSING = float("nan")
+NAN = float("nan")
 READINGS = ('a', 'b')  # what `step` takes
-CHECKS = (  # input, longest run of equal readings (0: endless), largest change
-    (0, 5, 1.0),
-    (1, 0, 5.070602400912918e+30),
+FAULTS = ("", "missing", "stuck", "jump", "out of range")
+WATCHED_NAMES = ('b', 'a')
+OK = 0
+RANGE = 4
+MISSING = 1
+JUMP = 3
+STUCK = 2
+PREDICTED = 2
+CLIP = 8.0
+ALPHA = 0.125
+SMOOTHING = 0.25
+HOLD = 3
+ENDLESS = 1073741824
+WARM_UP = 10
+SENSORS = (  # low, high, jump, stuck
+    (0.0, 2.0, 1.0, 5),
+    (-4.0, 0.0, 5.070602400912918e+30, 0),
 )
-SOURCES = (0,)
-STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length
-    (2, 0, 0, 0, 2),
+DEFAULTS = (  # otherwise
+    1.0, -1.0, 1.0,
 )
-WATCHED_NAMES = ('b', 'a',)
-WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight
-    (1, 0.0, 2.0, 4.0, 1.0),
-    (0, 0.0, 2.0, 4.0, 1.0),
+READERS = (  # output
+    0,
+    1,
+    0,
 )
-READERS = (  # per input, the predictions that read it
-    (0,), (1,), (0,),
+WATCHED = (  # reading
+    1, 0,
 )
+
+
+def _look(state, x, row, out):
+    """Note what is wrong with readings; those that are stuck become missing."""
+    faults = out["faults"]
+    last = state["last"]
+    run = state["run"]
+    status = 0
+    for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck) in enumerate(SENSORS):
+        value = x[k]
+        fault = OK
+        if not sensor_low <= value <= sensor_high:
+            fault = RANGE if -LIMIT <= value <= LIMIT else MISSING
+        if fault == MISSING:
+            row[k] = NAN
+        else:
+            row[k] = value
+            before = last[k]
+            if value != before:
+                change = value - before
+                if not -sensor_jump <= change <= sensor_jump and fault == OK and before == before:
+                    fault = JUMP
+                last[k] = value
+                run[k] = 1
+            elif sensor_stuck > 0:
+                if run[k] <= sensor_stuck:
+                    run[k] += 1
+                if run[k] > sensor_stuck:
+                    fault = STUCK
+                    row[k] = NAN
+        faults[k] = fault
+        if fault != OK:
+            status = status | (1 << k)
+    return status
+
+
+def _delays(state, row):
+    """Fill in the inputs that are computed from earlier readings, and remember this row's."""
+    heads = state["heads"]
+    rings = state["rings"]
+    head = heads[0]
+    row[2] = rings[head - 2 if head >= 2 else head]
+    head = heads[0]
+    rings[head] = row[0]
+    heads[0] = head + 1 if head + 1 < 2 else 0
+
+
+def _complete(blind, row):
+    """Put the default for what is missing and note which predictions read it, if any is; cut where asked."""
+    gone = False
+    for k in range(3):
+        if row[k] != row[k]:
+            gone = True
+    if gone:
+        for k in range(PREDICTED):
+            blind[k] = 0
+        for k, reader_output in enumerate(READERS):
+            if row[k] != row[k]:
+                blind[reader_output] = 1
+        for k, number_otherwise in enumerate(DEFAULTS):
+            if row[k] != row[k]:
+                row[k] = number_otherwise
+    return gone
+
+
+def _add_terms(row, out):
+    """The linear predictor of each output, terms added one after another."""
+    values = out["values"]
+    values[:] = predict(row, True)
+
+
+def _detect(state, x, blind, out, gone):
+    """The score of a row, and what each sensor contributes."""
+    faults = out["faults"]
+    parts = out["parts"]
+    values = out["values"]
+    evidence = state["evidence"]
+    up = state["up"]
+    total = 0.0
+    for k, watch_reading in enumerate(WATCHED):
+        parts[k] = 0.0
+        if faults[watch_reading] == MISSING:
+            continue
+        if gone and blind[k] != 0:
+            continue
+        r = (x[watch_reading] - values[k]) * 2.0
+        r = -CLIP if r < -CLIP else CLIP if r > CLIP else r
+        # What a residual says, by the chart.
+        z = up[k] + (r - up[k]) * ALPHA
+        up[k] = z
+        z *= 4.0
+        q = (r * r + z * z) * 0.5
+        e = evidence[k] + (q - evidence[k]) * SMOOTHING
+        evidence[k] = e
+        parts[k] = e
+        total += 1.0
+    if not total > 0.0:  # nothing is known: the evidence that there is
+        for k in range(2):
+            parts[k] = evidence[k]
+            total += 1.0
+    score = 0.0
+    for k in range(PREDICTED):
+        parts[k] = parts[k] / total
+        score += parts[k]
+    out["score"] = score
+
+
+def _decide(state, out):
+    """Whether a score is an alarm, and whether it begins one; the threshold moves where that is asked for."""
+    hit = out["score"] > state["threshold"]
+    quiet = state["quiet"]
+    out["alarm"] = 1 if hit else 0
+    out["onset"] = 1 if hit and quiet > HOLD else 0
+    if hit:
+        state["alarms"] += 1
+        state["onsets"] += out["onset"]
+        quiet = (-ENDLESS if quiet < -ENDLESS else 0 if quiet > 0 else quiet) - 1
+    else:
+        quiet = (0 if quiet < 0 else ENDLESS if quiet > ENDLESS else quiet) + 1
+    state["quiet"] = quiet
+
+
+def _step(state, x, out):
+    """Take in one row."""
+    row = [NAN] * 3
+    blind = [0] * 2
+    status = _look(state, x, row, out)
+    _delays(state, row)
+    gone = _complete(blind, row)
+    _add_terms(row, out)
+    out["warming_up"] = 0
+    if state["rows"] < WARM_UP:
+        state["rows"] += 1
+        out["warming_up"] = 1
+    _detect(state, x, blind, out, gone)
+    out["alarm"] = 0
+    out["onset"] = 0
+    if out["warming_up"] == 0:
+        _decide(state, out)
+    return status
 
 
 def start():
     """What `step` remembers, before the first row: numbers and lists, the caller's to keep."""
     return {
-        "rows": 0,
-        "last": [MISSING] * 2, "run": [0] * 2,
-        "rings": [[MISSING] * 2], "heads": [0] * 1,
-        "up": [0.0] * 2,
-        "evidence": [1.0] * 2,
-        "threshold": 4.0,
-        "quiet": 1073741824, "onsets": 0, "alarms": 0,
+        "last": [NAN] * 2, "rings": [NAN] * 2, "up": [0.0] * 2, "evidence": [1.0] * 2, "threshold": 4.0,
+        "quiet": 1073741824, "onsets": 0, "alarms": 0, "rows": 0, "run": [0] * 2, "heads": [0] * 1
     }
 
 
-def _look(state, x, faults):
-    """Note what is wrong with readings; those that are stuck become missing."""
-    last, run = state["last"], state["run"]
-    for k, (i, longest, farthest) in enumerate(CHECKS):
-        place, _, low, high, _ = INPUTS[i]
-        value, before = x[place], last[k]
-        if value != value:
-            faults[READINGS[k]] = "missing"
-            continue
-        inside = low <= value <= high
-        if not inside:
-            faults[READINGS[k]] = "out of range"
-        if value != before:
-            last[k] = value
-            run[k] = 1
-            if inside and not -farthest <= value - before <= farthest and before == before:
-                faults[READINGS[k]] = "jump"
-        elif longest:
-            if run[k] <= longest:
-                run[k] += 1
-            if run[k] > longest:
-                faults[READINGS[k]] = "stuck"
-                x[place] = MISSING
-
-
-def _delays(state, x):
-    """Fill in the inputs that are computed from earlier readings, and remember this row's."""
-    rings, heads = state["rings"], state["heads"]
-    for to, kind, at, r, length in STREAMS:
-        ring, head = rings[r], heads[r]
-        if kind == 0:
-            x[to] = ring[head - length]
-    for r, at in enumerate(SOURCES):
-        ring, head = rings[r], heads[r]
-        ring[head] = x[at]
-        heads[r] = head + 1 if head + 1 < len(ring) else 0
-
-
-def _detect(state, raw, predicted, widths):
-    """Score and parts of a row."""
-    evidence, up = state["evidence"], state["up"]
-    parts, total = [], 0.0
-    for k, (place, centre, factor, slow, weight) in enumerate(WATCHED):
-        r = (raw[place] - predicted[k] - centre) * factor
-        if widths is not None:
-            r = r / widths[k]
-        if r != r:
-            parts.append(0.0)
-            continue
-        r = 8.0 if r > 8.0 else -8.0 if r < -8.0 else r
-        z = up[k] + (r - up[k]) * 0.125
-        up[k] = z
-        z = z * slow
-        q = (r * r + z * z) * 0.5
-        e = evidence[k] + (q - evidence[k]) * 0.25
-        evidence[k] = e
-        parts.append(e * weight)
-        total = total + weight
-    if not total > 0.0:  # nothing is known: the evidence that there is
-        for k, watched in enumerate(WATCHED):
-            parts[k] = evidence[k] * watched[4]
-            total = total + watched[4]
-    score = 0.0
-    if total > 0.0:
-        for k, part in enumerate(parts):
-            parts[k] = part / total
-            score = score + parts[k]
-    return score, parts
-
-
-def _decide(state, score):
-    """Whether a score is an alarm, and whether it begins one."""
-    quiet = state["quiet"]
-    hit = score > state["threshold"]
-    onset = hit and quiet > 3
-    if hit:
-        state["alarms"] += 1
-        state["onsets"] += onset
-        state["quiet"] = (quiet - 1 if quiet > -1073741824 else quiet) if quiet < 0 else -1
-    else:
-        state["quiet"] = 1 if quiet < 0 else quiet + 1 if quiet <= 1073741824 else quiet
-    return hit, onset
+def _number(value):
+    """A reading as a number; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return NAN
 
 
 def shares(result):
@@ -216,43 +288,28 @@ def step(state, row):
     """
     if hasattr(row, "get"):
         row = [row.get(name) for name in READINGS]
-    if len(row) != len(READINGS):
-        raise ValueError("a row has %d readings, got %d" % (len(READINGS), len(row)))
-    x, faults = [MISSING] * 3, {}
-    for (i, _, _), value in zip(CHECKS, row):
-        place, _, _, _, _ = INPUTS[i]
-        try:
-            value = float(value)
-        except (TypeError, ValueError, OverflowError):
-            value = 2.0 * LIMIT
-        if -LIMIT <= value <= LIMIT:
-            x[place] = value
-    raw = list(x)
-    _look(state, x, faults)
-    _delays(state, x)
-    widths = None
-    for i, (place, default, _, _, _) in enumerate(INPUTS):
-        if x[place] != x[place]:
-            x[place] = default
-            widths = widths or [1.0] * 2
-            for k in READERS[i]:
-                widths[k] = MISSING
-    z = predict(x, True)
-    warm = state["rows"] >= 10
-    if not warm:
-        state["rows"] += 1
-    score, parts = _detect(state, raw, z, widths)
-    alarm, onset = _decide(state, score) if warm else (False, False)
-    result = {
-        "value": z,
-        "status": "degraded" if faults else "ok" if warm else "warming up",
-        "faults": faults,
-        "score": score,
-        "alarm": alarm,
-        "onset": onset,
-        "parts": parts,
+    if len(row) != 2:
+        raise ValueError("a row has 2 readings, got %d" % len(row))
+    try:
+        x = [float(value) for value in row]
+    except (TypeError, ValueError, OverflowError):
+        x = [_number(value) for value in row]
+    out = {
+        "values": [0.0] * 2, "score": 0.0, "parts": [0.0] * 2, "alarm": 0, "onset": 0, "warming_up": 0,
+        "faults": [0] * 2
     }
-    result["shares"] = shares(result) if alarm else []
+    wrong = _step(state, x, out)
+    faults = {READINGS[k]: FAULTS[fault] for k, fault in enumerate(out["faults"]) if fault} if wrong else {}
+    result = {
+        "value": out["values"],
+        "status": "degraded" if wrong else "warming up" if out["warming_up"] else "ok",
+        "faults": faults,
+        "score": out["score"],
+        "alarm": out["alarm"] == 1,
+        "onset": out["onset"] == 1,
+        "parts": out["parts"],
+    }
+    result["shares"] = shares(result) if out["alarm"] else []
     return result
 
 
@@ -276,7 +333,7 @@ def _replay():
     state = start()
     for row in SEQUENCE:
         result = step(state, row)
-    got = result['value']
+    got = result["value"]
     for value, wanted, size in zip(got, SEQUENCE_END, SEQUENCE_SIZES):
         if not abs(value - wanted) <= eps * size:
             return False

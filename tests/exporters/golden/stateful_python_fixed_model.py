@@ -81,133 +81,222 @@ def selftest():
     return _replay() and _replay_q()
 
 
-MISSING = float("nan")
+NAN = float("nan")
 READINGS = ('a', 'b')  # what `step` takes
-CHECKS = (  # input, longest run of equal readings (0: endless), largest change
-    (0, 5, 1.0),
-    (1, 0, 5.070602400912918e+30),
+FAULTS = ("", "missing", "stuck", "jump", "out of range")
+WATCHED_NAMES = ('b', 'a')
+OK = 0
+RANGE = 4
+MISSING = 1
+JUMP = 3
+STUCK = 2
+NONE = -32768
+PREDICTED = 2
+CLIP = 8.0
+ALPHA = 0.125
+SMOOTHING = 0.25
+HOLD = 3
+ENDLESS = 1073741824
+WARM_UP = 10
+SENSORS = (  # low, high, jump, stuck
+    (0.0, 2.2, 1.0, 5),
+    (-4.4, 0.0, 5.070602400912918e+30, 0),
 )
-SOURCES = (0,)
-STREAMS = (  # place, 0 lag, 1 difference, 2 mean, place of the source, its ring, length, input
-    (2, 0, 0, 0, 2, 2),
+READERS = (  # output
+    0,
+    1,
+    0,
 )
-WATCHED_NAMES = ('b', 'a',)
-WATCHED = (  # place, centre, 1 / scale, 1 / slow, weight
-    (1, 0.0, 2.0, 4.0, 1.0),
-    (0, 0.0, 2.0, 4.0, 1.0),
+WATCHED = (  # reading
+    1, 0,
 )
-READERS = (  # per input, the predictions that read it
-    (0,), (1,), (0,),
+GRIDS = (  # centre, scale, first, last
+    (1.099609375, 16384.0, -18016.0, 18029.0),
+    (-2.19921875, 8192.0, -18029.0, 18016.0),
 )
+NUMERICS = (  # otherwise
+    -1632,
+    9824,
+    -1632,
+)
+
+
+def _look(state, x, row, out):
+    """Note what is wrong with readings; those that are stuck become missing."""
+    faults = out["faults"]
+    last = state["last"]
+    run = state["run"]
+    status = 0
+    for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck) in enumerate(SENSORS):
+        value = x[k]
+        fault = OK
+        if not sensor_low <= value <= sensor_high:
+            fault = RANGE if -LIMIT <= value <= LIMIT else MISSING
+        if fault == MISSING:
+            row[k] = NAN
+        else:
+            row[k] = sensor_low if value < sensor_low else sensor_high if value > sensor_high else value
+            before = last[k]
+            if value != before:
+                change = value - before
+                if not -sensor_jump <= change <= sensor_jump and fault == OK and before == before:
+                    fault = JUMP
+                last[k] = value
+                run[k] = 1
+            elif sensor_stuck > 0:
+                if run[k] <= sensor_stuck:
+                    run[k] += 1
+                if run[k] > sensor_stuck:
+                    fault = STUCK
+                    row[k] = NAN
+        faults[k] = fault
+        if fault != OK:
+            status = status | (1 << k)
+    return status
+
+
+def _counted(value, centre, scale, first, last):
+    """A reading inside its range as an integer."""
+    steps = (value - centre) * scale + 0.5
+    steps = first if steps < first else last if steps > last else steps
+    return int(steps // 1.0)
+
+
+def _counts(q, row):
+    """All readings as integers."""
+    for k, (grid_centre, grid_scale, grid_first, grid_last) in enumerate(GRIDS):
+        value = row[k]
+        if value == value:
+            q[k] = _counted(value, grid_centre, grid_scale, grid_first, grid_last)
+        else:
+            q[k] = NONE
+
+
+def _delays(state, q):
+    """Fill in the inputs that are computed from earlier integers, and remember this row's."""
+    heads = state["heads"]
+    rings = state["rings"]
+    head = heads[0]
+    q[2] = rings[head - 2 if head >= 2 else head]
+    head = heads[0]
+    rings[head] = q[0]
+    heads[0] = head + 1 if head + 1 < 2 else 0
+
+
+def _complete(blind, q):
+    """Put an integer for what is missing, and note which predictions read it, if any is."""
+    gone = False
+    for k in range(3):
+        if q[k] == NONE:
+            gone = True
+    if gone:
+        for k in range(PREDICTED):
+            blind[k] = 0
+        for k, reader_output in enumerate(READERS):
+            if q[k] == NONE:
+                blind[reader_output] = 1
+        for k, grid_otherwise in enumerate(NUMERICS):
+            if q[k] == NONE:
+                q[k] = grid_otherwise
+    return gone
+
+
+def _add_terms(q, r, out):
+    """The sums of integers, and what they stand for."""
+    values = out["values"]
+    r[:] = predict(q)
+    for k in range(PREDICTED):
+        values[k] = decode(r[k], k)
+
+
+def _detect(state, x, blind, out, gone):
+    """The score of a row, and what each sensor contributes."""
+    faults = out["faults"]
+    parts = out["parts"]
+    values = out["values"]
+    evidence = state["evidence"]
+    up = state["up"]
+    total = 0.0
+    for k, watch_reading in enumerate(WATCHED):
+        parts[k] = 0.0
+        if faults[watch_reading] == MISSING:
+            continue
+        if gone and blind[k] != 0:
+            continue
+        r = (x[watch_reading] - values[k]) * 2.0
+        r = -CLIP if r < -CLIP else CLIP if r > CLIP else r
+        # What a residual says, by the chart.
+        z = up[k] + (r - up[k]) * ALPHA
+        up[k] = z
+        z *= 4.0
+        q = (r * r + z * z) * 0.5
+        e = evidence[k] + (q - evidence[k]) * SMOOTHING
+        evidence[k] = e
+        parts[k] = e
+        total += 1.0
+    if not total > 0.0:  # nothing is known: the evidence that there is
+        for k in range(2):
+            parts[k] = evidence[k]
+            total += 1.0
+    score = 0.0
+    for k in range(PREDICTED):
+        parts[k] = parts[k] / total
+        score += parts[k]
+    out["score"] = score
+
+
+def _decide(state, out):
+    """Whether a score is an alarm, and whether it begins one; the threshold moves where that is asked for."""
+    hit = out["score"] > state["threshold"]
+    quiet = state["quiet"]
+    out["alarm"] = 1 if hit else 0
+    out["onset"] = 1 if hit and quiet > HOLD else 0
+    if hit:
+        state["alarms"] += 1
+        state["onsets"] += out["onset"]
+        quiet = (-ENDLESS if quiet < -ENDLESS else 0 if quiet > 0 else quiet) - 1
+    else:
+        quiet = (0 if quiet < 0 else ENDLESS if quiet > ENDLESS else quiet) + 1
+    state["quiet"] = quiet
+
+
+def _step(state, x, out):
+    """Take in one row of readings."""
+    row = [NAN] * 3
+    blind = [0] * 2
+    q = [0] * 3
+    r = [0] * 2
+    status = _look(state, x, row, out)
+    _counts(q, row)
+    _delays(state, q)
+    gone = _complete(blind, q)
+    _add_terms(q, r, out)
+    out["warming_up"] = 0
+    if state["rows"] < WARM_UP:
+        state["rows"] += 1
+        out["warming_up"] = 1
+    _detect(state, x, blind, out, gone)
+    out["alarm"] = 0
+    out["onset"] = 0
+    if out["warming_up"] == 0:
+        _decide(state, out)
+    return status
 
 
 def start():
     """What `step` remembers, before the first row: numbers and lists, the caller's to keep."""
     return {
-        "rows": 0,
-        "last": [MISSING] * 2, "run": [0] * 2,
-        "rings": [[-32768] * 2], "heads": [0] * 1,
-        "up": [0.0] * 2,
-        "evidence": [1.0] * 2,
-        "threshold": 4.0,
-        "quiet": 1073741824, "onsets": 0, "alarms": 0,
+        "last": [NAN] * 2, "rings": [-32768] * 2, "up": [0.0] * 2, "evidence": [1.0] * 2, "threshold": 4.0,
+        "quiet": 1073741824, "onsets": 0, "alarms": 0, "rows": 0, "run": [0] * 2, "heads": [0] * 1
     }
 
 
-def _look(state, x, faults):
-    """Note what is wrong with readings; those that are stuck become missing."""
-    last, run = state["last"], state["run"]
-    for k, (i, longest, farthest) in enumerate(CHECKS):
-        place, _, low, high, _ = INPUTS[i]
-        value, before = x[place], last[k]
-        if value != value:
-            faults[READINGS[k]] = "missing"
-            continue
-        inside = low <= value <= high
-        if not inside:
-            faults[READINGS[k]] = "out of range"
-        if value != before:
-            last[k] = value
-            run[k] = 1
-            if inside and not -farthest <= value - before <= farthest and before == before:
-                faults[READINGS[k]] = "jump"
-        elif longest:
-            if run[k] <= longest:
-                run[k] += 1
-            if run[k] > longest:
-                faults[READINGS[k]] = "stuck"
-                x[place] = MISSING
-
-
-def _clamp(x):
-    for place, _, low, high, categories in INPUTS:
-        if not categories:
-            x[place] = low if x[place] < low else high if x[place] > high else x[place]
-
-
-def _count(value, i):
-    """A reading as the integer that `predict` takes."""
-    centre, scale, first, last, _ = STEPS[i]
-    return min(max(int(((value - centre) * scale + 0.5) // 1.0), first), last)
-
-
-def _delays(state, q):
-    """Fill in the inputs that are computed from earlier readings, and remember this row's."""
-    rings, heads = state["rings"], state["heads"]
-    for to, kind, at, r, length, i in STREAMS:
-        ring, head = rings[r], heads[r]
-        if kind == 0:
-            q[to] = ring[head - length]
-    for r, at in enumerate(SOURCES):
-        ring, head = rings[r], heads[r]
-        ring[head] = q[at]
-        heads[r] = head + 1 if head + 1 < len(ring) else 0
-
-
-def _detect(state, raw, predicted, widths):
-    """Score and parts of a row."""
-    evidence, up = state["evidence"], state["up"]
-    parts, total = [], 0.0
-    for k, (place, centre, factor, slow, weight) in enumerate(WATCHED):
-        r = (raw[place] - predicted[k] - centre) * factor
-        if widths is not None:
-            r = r / widths[k]
-        if r != r:
-            parts.append(0.0)
-            continue
-        r = 8.0 if r > 8.0 else -8.0 if r < -8.0 else r
-        z = up[k] + (r - up[k]) * 0.125
-        up[k] = z
-        z = z * slow
-        q = (r * r + z * z) * 0.5
-        e = evidence[k] + (q - evidence[k]) * 0.25
-        evidence[k] = e
-        parts.append(e * weight)
-        total = total + weight
-    if not total > 0.0:  # nothing is known: the evidence that there is
-        for k, watched in enumerate(WATCHED):
-            parts[k] = evidence[k] * watched[4]
-            total = total + watched[4]
-    score = 0.0
-    if total > 0.0:
-        for k, part in enumerate(parts):
-            parts[k] = part / total
-            score = score + parts[k]
-    return score, parts
-
-
-def _decide(state, score):
-    """Whether a score is an alarm, and whether it begins one."""
-    quiet = state["quiet"]
-    hit = score > state["threshold"]
-    onset = hit and quiet > 3
-    if hit:
-        state["alarms"] += 1
-        state["onsets"] += onset
-        state["quiet"] = (quiet - 1 if quiet > -1073741824 else quiet) if quiet < 0 else -1
-    else:
-        state["quiet"] = 1 if quiet < 0 else quiet + 1 if quiet <= 1073741824 else quiet
-    return hit, onset
+def _number(value):
+    """A reading as a number; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return NAN
 
 
 def shares(result):
@@ -226,139 +315,183 @@ def step(state, row):
     """
     if hasattr(row, "get"):
         row = [row.get(name) for name in READINGS]
-    if len(row) != len(READINGS):
-        raise ValueError("a row has %d readings, got %d" % (len(READINGS), len(row)))
-    x, faults = [MISSING] * 3, {}
-    for (i, _, _), value in zip(CHECKS, row):
-        place, _, _, _, _ = INPUTS[i]
-        try:
-            value = float(value)
-        except (TypeError, ValueError, OverflowError):
-            value = 2.0 * LIMIT
-        if -LIMIT <= value <= LIMIT:
-            x[place] = value
-    raw = list(x)
-    _look(state, x, faults)
-    _clamp(x)
-    q = [0] * 3
-    for i, one in enumerate(INPUTS):
-        value = x[one[0]]
-        q[one[0]] = _count(value, i) if value == value else -32768
-    _delays(state, q)
-    widths = None
-    for i, one in enumerate(INPUTS):
-        if q[one[0]] == -32768:
-            q[one[0]] = STEPS[i][4]
-            widths = widths or [1.0] * 2
-            for k in READERS[i]:
-                widths[k] = MISSING
-    r = predict(q)
-    z = [decode(one, m) for m, one in enumerate(r)]
-    warm = state["rows"] >= 10
-    if not warm:
-        state["rows"] += 1
-    score, parts = _detect(state, raw, z, widths)
-    alarm, onset = _decide(state, score) if warm else (False, False)
-    result = {
-        "value": z,
-        "status": "degraded" if faults else "ok" if warm else "warming up",
-        "faults": faults,
-        "score": score,
-        "alarm": alarm,
-        "onset": onset,
-        "parts": parts,
+    if len(row) != 2:
+        raise ValueError("a row has 2 readings, got %d" % len(row))
+    try:
+        x = [float(value) for value in row]
+    except (TypeError, ValueError, OverflowError):
+        x = [_number(value) for value in row]
+    out = {
+        "values": [0.0] * 2, "score": 0.0, "parts": [0.0] * 2, "alarm": 0, "onset": 0, "warming_up": 0,
+        "faults": [0] * 2
     }
-    result["shares"] = shares(result) if alarm else []
+    wrong = _step(state, x, out)
+    faults = {READINGS[k]: FAULTS[fault] for k, fault in enumerate(out["faults"]) if fault} if wrong else {}
+    result = {
+        "value": out["values"],
+        "status": "degraded" if wrong else "warming up" if out["warming_up"] else "ok",
+        "faults": faults,
+        "score": out["score"],
+        "alarm": out["alarm"] == 1,
+        "onset": out["onset"] == 1,
+        "parts": out["parts"],
+    }
+    result["shares"] = shares(result) if out["alarm"] else []
     return result
 
 
 SCORE_UNIT = 7.62939453125e-06
 INPUTS_Q = (0, 1)
-SENSORS_Q = (  # smallest and largest integer, longest run (0: endless), largest change, place in the memory
-    (-18016, 18029, 5, 16384, 0),
-    (-18029, 18016, 0, 65535, 3),
+OK_Q = 0
+NONE_Q = -32768
+MISSING_Q = 1
+RANGE_Q = 4
+JUMP_Q = 3
+STUCK_Q = 2
+MOST_Q = 65535
+HALF_Q = 8192
+BITS_Q = 14
+CLIP_Q = 32767
+SCALE_Q = 8192
+RATE_Q = 4096
+FIRST_Q = 11
+HALF_SECOND_Q = 16384
+SECOND_Q = 15
+ALIGN_Q = 7
+SMOOTHING_Q = 8192
+HALF_CUT_Q = 1
+CUT_Q = 1
+WARM_UP_Q = 10
+THRESHOLD_Q = 524288
+HOLD_Q = 3
+SENSORS_Q = (  # low, high, jump, stuck, now
+    (-18016, 18029, 16384, 5, 0),
+    (-18029, 18016, 65535, 0, 3),
 )
-WATCHED_Q = (  # reading, bias, coefficient, shift, factor, weight, slow, (coefficient, place)s
-    (1, -108102336, 11872, 13, 11305, 1, 4096, ((-1484, 0), (-742, 2))),
-    (0, -39076288, 11916, 14, 11264, 1, 4096, ((5958, 3),)),
+WATCHED_Q = (  # bias, reading, own, factor, shift, terms
+    (-108102336, 1, 11872, 11305, 13, ((-1484, 0), (-742, 2))),
+    (-39076288, 0, 11916, 11264, 14, ((5958, 3),)),
 )
 
 
-def _move_q(average, value, rate, shift):
-    """An average moved towards a value; between the two in any case."""
-    d = value - average
-    d = rate * (d >> 15) + ((rate * (d & 32767) + 16384) >> 15)
-    return average + ((d + (1 << shift >> 1)) >> shift)
-
-
-def _look_q(state, q, faults):
-    """Note what is wrong with integers, and what others may read of them; histories move on by a row."""
-    last, run = state["last"], state["run"]
-    memory = [-32768] + state["memory"][:3] + [-32768] * 0
-    for k, (low, high, stuck, jump, now) in enumerate(SENSORS_Q):
+def _look_q(state, q, out):
+    """Note what is wrong with the integers; take over what others may read of them. Histories move on by a row."""
+    faults = out["faults"]
+    last = state["last"]
+    memory = state["memory"]
+    run = state["run"]
+    status = 0
+    memory[1:4] = memory[:3]
+    for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck, sensor_now) in enumerate(SENSORS_Q):
         value = q[k]
-        if value == -32768:
-            faults[READINGS[k]] = "missing"
-            memory[now] = value
-            continue
-        kept = low if value < low else high if value > high else value
-        if kept != value:
-            faults[READINGS[k]] = "out of range"
-        before = last[k]
-        if value != before:
-            last[k] = value
-            run[k] = 1
-            if kept == value and before != -32768 and not -jump <= value - before <= jump:
-                faults[READINGS[k]] = "jump"
-        elif stuck:
-            if run[k] <= stuck:
-                run[k] += 1
-            if run[k] > stuck:
-                faults[READINGS[k]] = "stuck"
-                kept = -32768
-        memory[now] = kept
-    state["memory"] = memory
-    return memory
+        cut = value
+        fault = OK_Q
+        if value == NONE_Q:
+            fault = MISSING_Q
+        else:
+            cut = sensor_low if value < sensor_low else sensor_high if value > sensor_high else value
+            if cut != value:
+                fault = RANGE_Q
+            before = last[k]
+            if value != before:
+                change = value - before
+                change = abs(change)
+                if change > sensor_jump and fault == OK_Q and before != NONE_Q:
+                    fault = JUMP_Q
+                last[k] = value
+                run[k] = 1
+            elif sensor_stuck > 0:
+                if run[k] <= sensor_stuck:
+                    run[k] += 1
+                if run[k] > sensor_stuck:
+                    fault = STUCK_Q
+                    cut = NONE_Q
+        memory[sensor_now] = cut
+        faults[k] = fault
+        if fault != OK_Q:
+            status = status | (1 << k)
+    return status
 
 
-def _detect_q(state, q, memory):
-    """Score, weights and parts of a row."""
-    evidence, parts, total = state["evidence"], [], 0
+def _move_q(average, value, rate):
+    """An average moved towards a value by rate / 2^(15 + shift) of the way, rounded; between the two in any case."""
+    d = value - average
+    moved = rate * (d >> 15) + ((rate * (d & 32767) + 16384) >> 15)
+    return average + moved
+
+
+def _detect_q(state, q, out):
+    """The score of a row over the weights of the sensors that had a say, and what each contributes."""
+    parts = out["parts"]
+    evidence = state["evidence"]
+    memory = state["memory"]
     up = state["up"]
-    for k, (own, bias, coef, shift, factor, weight, slow, terms) in enumerate(WATCHED_Q):
-        r = q[own]
-        known = r != -32768
-        r = bias + coef * r
-        for coef, place in terms:
-            value = memory[place]
-            if value == -32768:
+    score = 0
+    total = 0
+    for k, (watch_bias, watch_reading, watch_own, watch_factor, watch_shift, watch_terms) in enumerate(WATCHED_Q):
+        r = q[watch_reading]
+        known = r != NONE_Q
+        r = watch_bias + watch_own * r
+        for term_coef, term_place in watch_terms:
+            x = memory[term_place]
+            if x == NONE_Q:
                 known = False
-                break
-            r += coef * value
-        if not known:
-            parts.append(0)
+            else:
+                r += term_coef * x
+        parts[k] = 0
+        if not known:  # its evidence stays as it was
             continue
-        r = r >> shift
-        r = -65535 if r < -65535 else 65535 if r > 65535 else r
-        r = (r * factor + 8192) >> 14
-        r = -32767 if r < -32767 else 32767 if r > 32767 else r
-        up[k] = y = _move_q(up[k], r << 13, 4096, 0)
-        y = ((y >> 11) * slow + 16384) >> 15
-        y = -32767 if y < -32767 else 32767 if y > 32767 else y
-        e = (y * y >> 1) + (r * r >> 7)
-        e = _move_q(evidence[k], e, 8192, 0)
+        r = r >> watch_shift
+        r = -MOST_Q if r < -MOST_Q else MOST_Q if r > MOST_Q else r
+        r = (r * watch_factor + HALF_Q) >> BITS_Q
+        r = -CLIP_Q if r < -CLIP_Q else CLIP_Q if r > CLIP_Q else r
+        # What a residual says, by the chart.
+        y = _move_q(up[k], r * SCALE_Q, RATE_Q)
+        up[k] = y
+        # The slow part in units of its own: what it is worth on normal data.
+        y = ((y >> FIRST_Q) * 4096 + HALF_SECOND_Q) >> SECOND_Q
+        e = ((y * y) >> 1) + ((r * r) >> ALIGN_Q)
+        e = _move_q(evidence[k], e, SMOOTHING_Q)
         evidence[k] = e
-        parts.append(((e + 1) >> 1) * weight)
-        total += weight
-    return sum(parts), total, parts
+        e = (e + HALF_CUT_Q) >> CUT_Q
+        parts[k] = e
+        score += e
+        total += 1
+    out["score"] = score
+    out["total"] = total
+
+
+def _step_q(state, q, out):
+    """Take in one row of integers."""
+    status = _look_q(state, q, out)
+    _detect_q(state, q, out)
+    out["alarm"] = 0
+    out["onset"] = 0
+    out["warming_up"] = 0
+    if state["rows"] < WARM_UP_Q:
+        state["rows"] += 1
+        out["warming_up"] = 1
+        return status
+    # While no sensor has a say, an alarm neither ends nor begins.
+    hit = state["quiet"] == 0
+    if out["total"] != 0:
+        hit = out["score"] > THRESHOLD_Q * out["total"]
+    if hit:
+        out["alarm"] = 1
+        out["onset"] = 1 if state["quiet"] > HOLD_Q else 0
+        state["alarms"] += 1
+        state["onsets"] += out["onset"]
+        state["quiet"] = 0
+    elif state["quiet"] <= HOLD_Q:
+        state["quiet"] += 1
+    return status
 
 
 def start_q():
     """What `step_q` remembers, before the first row: numbers and lists, the caller's to keep."""
     return {
-        "last": [-32768] * 2, "run": [0] * 2, "memory": [-32768] * 4,
-        "up": [0] * 2,
-        "evidence": [262144] * 2, "rows": 0, "quiet": 4, "onsets": 0, "alarms": 0,
+        "evidence": [262144] * 2, "up": [0] * 2, "onsets": 0, "alarms": 0, "quiet": 4, "rows": 0, "last":
+        [-32768] * 2, "memory": [-32768] * 4, "run": [0] * 2
     }
 
 
@@ -369,10 +502,7 @@ def readings_q(row):
     q = []
     for i, value in zip(INPUTS_Q, row):
         centre, scale = STEPS[i][:2]
-        try:
-            value = float(value)
-        except (TypeError, ValueError, OverflowError):
-            value = 2.0 * LIMIT
+        value = _number(value)
         if -LIMIT <= value <= LIMIT:
             q.append(int(min(max(((value - centre) * scale + 0.5) // 1.0, -32767), 32767)))
         else:
@@ -389,23 +519,15 @@ def step_q(state, q):
     """
     if len(q) != 2:
         raise ValueError("a row has 2 integers, got %d" % len(q))
-    faults = {}
-    memory = _look_q(state, q, faults)
-    score, total, parts = _detect_q(state, q, memory)
-    alarm = onset = False
-    warm = state["rows"] >= 10
-    if not warm:
-        state["rows"] += 1
-    elif score > 524288 * total if total else state["quiet"] == 0:  # nothing is known: as it was
-        alarm, onset = True, state["quiet"] > 3
-        state["alarms"] += 1
-        state["onsets"] += onset
-        state["quiet"] = 0
-    elif state["quiet"] <= 3:
-        state["quiet"] += 1
+    out = {
+        "score": 0, "total": 0, "parts": [0] * 2, "alarm": 0, "onset": 0, "warming_up": 0, "faults": [0] * 2
+    }
+    wrong = _step_q(state, q, out)
+    faults = {READINGS[k]: FAULTS[fault] for k, fault in enumerate(out["faults"]) if fault} if wrong else {}
     return {
-        "score": score, "total": total, "parts": parts, "alarm": alarm, "onset": onset, "faults": faults,
-        "status": "degraded" if faults else "ok" if warm else "warming up",
+        "score": out["score"], "total": out["total"], "parts": out["parts"], "alarm": out["alarm"] == 1,
+        "onset": out["onset"] == 1, "status": "degraded" if wrong else "warming up" if out["warming_up"] else "ok",
+        "faults": faults,
     }
 
 
@@ -437,7 +559,7 @@ def _replay():
     state = start()
     for row in SEQUENCE:
         result = step(state, row)
-    got = result['value']
+    got = result["value"]
     for value, wanted, size in zip(got, SEQUENCE_END, SEQUENCE_SIZES):
         if not abs(value - wanted) <= eps * size:
             return False
