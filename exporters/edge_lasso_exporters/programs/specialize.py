@@ -266,7 +266,7 @@ class _Reader:
                     return Num(values[0])
                 counts = at and "." not in name and values == list(range(len(values)))
                 return Name(at) if counts else Column(row, column, name)
-            case ast.BinOp(a, op, b):
+            case ast.BinOp(a, op, b) if type(op) in OPERATORS:
                 return combine(OPERATORS[type(op)], self.expr(a), self.expr(b))
             case ast.Compare(first, ops, rest):
                 terms = [self.expr(term) for term in (first, *rest)]
