@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge_lasso.quantize import quantize
-from edge_lasso.stream_trials import sequences
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying.trial_sequences import sequences
 from edge_lasso_exporters.detector_q import DetectorQ
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.programs.layout import layout
@@ -147,7 +147,20 @@ def test_what_a_model_has_not_is_not_there():
     printer = PrinterPython(
         functions, Spec({}, {}, {"out": {"y": Member(-9, 9)}, "given": {"q": Member(-4, 4, 1)}, "state": {}})
     )
-    assert printer.source().split() == 'def _twice(x): return x * 2 def _step(q, out): out["y"] = _twice(q[0])'.split()
+    assert printer.source().split() == [
+        "def",
+        "_twice(x):",
+        "return",
+        "x",
+        "*",
+        "2",
+        "def",
+        "_step(q,",
+        "out):",
+        'out["y"]',
+        "=",
+        "_twice(q[0])",
+    ]
 
 
 def test_rows_within_rows_keep_their_number_where_all_are_alike():
