@@ -196,7 +196,7 @@ def _state(plan: Stateful) -> dict[str, Member]:
         state["run"] = Member(0, stuck + 1, readings, per="READINGS")
     if plan.derived:
         sizes = [size for _, size in plan.sources]
-        state["heads"] = Member(0, max(sizes) - 1, len(sizes), each=tuple((0, size - 1) for size in sizes))
+        state["heads"] = Member(0, max(sizes), len(sizes), each=tuple((0, size) for size in sizes))
     return state
 
 

@@ -11,10 +11,11 @@ from .nodes import INTRINSICS, Branch, Call, Do, Loop, Name, Rows, Set, walk
 def living(body: list[Any]) -> list[Any]:
     """Without what sets a local that nobody reads."""
     counts = Counter(node.name for node in walk(body) if isinstance(node, Name))
-    written = Counter(
-        node.target.name for node in walk(body) if isinstance(node, Set) and isinstance(node.target, Name)
-    )
-    dead = {name for name, count in written.items() if counts[name] == count}
+    own: Counter[str] = Counter()  # as target, and where it is set from itself
+    for node in walk(body):
+        if isinstance(node, Set) and isinstance(node.target, Name):
+            own[node.target.name] += sum(part == node.target for part in walk((node.target, node.value)))
+    dead = {name for name, count in own.items() if counts[name] == count}
     return living(_without(body, dead)) if dead else _without(body, dead)
 
 

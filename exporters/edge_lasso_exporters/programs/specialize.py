@@ -264,7 +264,7 @@ class _Reader:
                 values = table.columns[column]
                 if len(set(map(repr, values))) == 1:
                     return Num(values[0])
-                counts = at and "." not in name and values == list(range(len(values)))
+                counts = at and "." not in name and isinstance(values[0], int) and values == list(range(len(values)))
                 return Name(at) if counts else Column(row, column, name)
             case ast.BinOp(a, op, b) if type(op) in OPERATORS:
                 return combine(OPERATORS[type(op)], self.expr(a), self.expr(b))

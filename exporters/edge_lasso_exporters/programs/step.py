@@ -80,8 +80,10 @@ def delays(state, work):
         work.row[average.to] = state.averages[k]
     for k, source in rows(SOURCES):
         head = state.heads[k]
+        if head >= source.size:
+            head = 0
         state.rings[source.start + head] = work.row[source.at]
-        state.heads[k] = head + 1 if head + 1 < source.size else 0
+        state.heads[k] = head + 1
 
 
 def symmetric(i, j):
@@ -168,24 +170,23 @@ def estimate(state, work, out):
 def complete(work):
     """Put the default for what is missing and note which predictions read it, if any is; cut where asked."""
     gone = False
+    if BLIND:
+        for k in range(PREDICTED):
+            work.blind[k] = 0
     for k, number in rows(DEFAULTS):
         if work.row[number.place] != work.row[number.place]:
             gone = True
         if CLAMP:
             work.row[number.place] = clip(work.row[number.place], number.low, number.high)
     if gone and not ESTIMATES:
-        if BLIND:
-            for k in range(PREDICTED):
-                work.blind[k] = 0
-            for k, reader in rows(READERS):
-                if work.row[reader.place] != work.row[reader.place]:
-                    work.blind[reader.output] = 1
+        for k, reader in rows(READERS):
+            if work.row[reader.place] != work.row[reader.place]:
+                work.blind[reader.output] = 1
         for k, number in rows(DEFAULTS):
             if work.row[number.place] != work.row[number.place]:
                 work.row[number.place] = number.otherwise
                 if CLAMP:
                     work.row[number.place] = clip(number.otherwise, number.low, number.high)
-    return gone
 
 
 def add_terms(work, out):
@@ -258,14 +259,14 @@ def evidence(state, k, r, slow):
     return (r * r + z * z) * 0.5 if CHART == "both" else z * z
 
 
-def detect(state, given, work, out, gone):
+def detect(state, given, work, out):
     """The score of a row, and what each sensor contributes."""
     total = 0.0
     for k, watch in rows(WATCHED):
         out.parts[k] = 0.0
         if out.faults[watch.reading] == MISSING:
             continue
-        if BLIND and gone and work.blind[k] != 0:
+        if BLIND and work.blind[k] != 0:
             continue
         r = (given.x[watch.reading] - out.values[k] - watch.centre) * watch.factor
         if ESTIMATES:
@@ -324,7 +325,7 @@ def step(state, given, work, out):
     delays(state, work)
     if ESTIMATES:
         estimate(state, work, out)
-    gone = complete(work)
+    complete(work)
     add_terms(work, out)
     classify(out)
     out.warming_up = 0
@@ -333,7 +334,7 @@ def step(state, given, work, out):
             state.rows += 1
             out.warming_up = 1
     if DETECTOR:
-        detect(state, given, work, out, gone)
+        detect(state, given, work, out)
         out.alarm = 0
         out.onset = 0
         if out.warming_up == 0:

@@ -64,8 +64,10 @@ def delays(state, work):
         work.q[average.to] = value
     for k, source in rows(SOURCES):
         head = state.heads[k]
+        if head >= source.size:
+            head = 0
         state.rings[source.start + head] = work.q[source.at]
-        state.heads[k] = head + 1 if head + 1 < source.size else 0
+        state.heads[k] = head + 1
 
 
 def restore(work):
@@ -79,16 +81,16 @@ def restore(work):
 def complete(work):
     """Put an integer for what is missing, and note which predictions read it, if any is."""
     gone = False
+    if BLIND:
+        for k in range(PREDICTED):
+            work.blind[k] = 0
     for k, grid in rows(NUMERICS):
         if work.q[grid.place] == NONE:
             gone = True
     if gone:
-        if BLIND:
-            for k in range(PREDICTED):
-                work.blind[k] = 0
-            for k, reader in rows(READERS):
-                if work.q[reader.place] == NONE:
-                    work.blind[reader.output] = 1
+        for k, reader in rows(READERS):
+            if work.q[reader.place] == NONE:
+                work.blind[reader.output] = 1
         for k, grid in rows(NUMERICS):
             if work.q[grid.place] == NONE:
                 if ESTIMATES:
@@ -96,7 +98,6 @@ def complete(work):
                     work.q[grid.place] = counted(value, grid.centre, grid.scale, grid.first, grid.last)
                 else:
                     work.q[grid.place] = grid.otherwise
-    return gone
 
 
 def add_terms(work, out):
@@ -136,7 +137,7 @@ def step(state, given, work, out):
     if ESTIMATES:
         restore(work)
         estimate(state, work, out)
-    gone = complete(work)
+    complete(work)
     add_terms(work, out)
     classify(out)
     out.warming_up = 0
@@ -145,7 +146,7 @@ def step(state, given, work, out):
             state.rows += 1
             out.warming_up = 1
     if DETECTOR:
-        detect(state, given, work, out, gone)
+        detect(state, given, work, out)
         out.alarm = 0
         out.onset = 0
         if out.warming_up == 0:

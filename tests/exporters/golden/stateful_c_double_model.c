@@ -220,23 +220,26 @@ static void model_delays(model_state *state, double row[3])
     int32_t head = state->heads[0];
     row[2] = model_back(state, head);
     head = state->heads[0];
+    if (head >= 2) {
+        head = 0;
+    }
     state->rings[head] = row[0];
-    state->heads[0] = (uint8_t)(((head + 1) < 2) ? (head + 1) : 0);
+    state->heads[0] = (uint8_t)(head + 1);
 }
 
 /* Put the default for what is missing and note which predictions read it, if any is; cut where asked. */
-static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
+static void model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
 {
     uint8_t gone = 0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        blind[k] = 0;
+    }
     for (int k = 0; k < 3; k++) {
         if (row[k] != row[k]) {
             gone = 1;
         }
     }
     if (gone) {
-        for (int k = 0; k < MODEL_OUTPUTS; k++) {
-            blind[k] = 0;
-        }
         for (int k = 0; k < 3; k++) {
             model_readers reader;
             MODEL_LOAD(&reader, &model_readers_rows[k]);
@@ -252,7 +255,6 @@ static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
             }
         }
     }
-    return gone;
 }
 
 /* The linear predictor of each output, terms added one after another. */
@@ -272,7 +274,7 @@ static void model_add_terms(double row[3], model_result *result)
 }
 
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result, uint8_t gone)
+static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result)
 {
     double total = 0.0;
     for (int k = 0; k < 2; k++) {
@@ -282,7 +284,7 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], uin
         if (result->faults[watch.reading] == MODEL_MISSING) {
             continue;
         }
-        if (gone && (blind[k] != 0)) {
+        if (blind[k] != 0) {
             continue;
         }
         double r = (x[watch.reading] - result->values[k]) * 2.0;
@@ -334,14 +336,14 @@ uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_re
     uint8_t blind[MODEL_OUTPUTS];
     const uint32_t status = model_look(state, x, row, result);
     model_delays(state, row);
-    const uint8_t gone = model_complete(blind, row);
+    model_complete(blind, row);
     model_add_terms(row, result);
     result->warming_up = 0;
     if (state->rows < MODEL_WARM_UP) {
         state->rows++;
         result->warming_up = 1;
     }
-    model_detect(state, x, blind, result, gone);
+    model_detect(state, x, blind, result);
     result->alarm = 0;
     result->onset = 0;
     if (result->warming_up == 0) {

@@ -283,23 +283,26 @@ static void model_delays(model_state *state, int16_t q[3])
     int32_t head = state->heads[0];
     q[2] = (int16_t)(model_back(state, head));
     head = state->heads[0];
+    if (head >= 2) {
+        head = 0;
+    }
     state->rings[head] = q[0];
-    state->heads[0] = (uint8_t)(((head + 1) < 2) ? (head + 1) : 0);
+    state->heads[0] = (uint8_t)(head + 1);
 }
 
 /* Put an integer for what is missing, and note which predictions read it, if any is. */
-static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], int16_t q[3])
+static void model_complete(uint8_t blind[MODEL_OUTPUTS], int16_t q[3])
 {
     uint8_t gone = 0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        blind[k] = 0;
+    }
     for (int k = 0; k < 3; k++) {
         if (q[k] == MODEL_NONE) {
             gone = 1;
         }
     }
     if (gone) {
-        for (int k = 0; k < MODEL_OUTPUTS; k++) {
-            blind[k] = 0;
-        }
         for (int k = 0; k < 3; k++) {
             model_readers reader;
             MODEL_LOAD(&reader, &model_readers_rows[k]);
@@ -315,7 +318,6 @@ static uint8_t model_complete(uint8_t blind[MODEL_OUTPUTS], int16_t q[3])
             }
         }
     }
-    return gone;
 }
 
 /* The sums of integers, and what they stand for. */
@@ -328,7 +330,7 @@ static void model_add_terms(int16_t q[3], int32_t r[MODEL_OUTPUTS], model_result
 }
 
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result, uint8_t gone)
+static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result)
 {
     MODEL_REAL total = (MODEL_REAL)0.0;
     for (int k = 0; k < 2; k++) {
@@ -338,7 +340,7 @@ static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS],
         if (result->faults[watch.reading] == MODEL_MISSING) {
             continue;
         }
-        if (gone && (blind[k] != 0)) {
+        if (blind[k] != 0) {
             continue;
         }
         MODEL_REAL r = (x[watch.reading] - result->values[k]) * (MODEL_REAL)2.0;
@@ -393,14 +395,14 @@ uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], mode
     const uint32_t status = model_look(state, x, row, result);
     model_counts(q, row);
     model_delays(state, q);
-    const uint8_t gone = model_complete(blind, q);
+    model_complete(blind, q);
     model_add_terms(q, r, result);
     result->warming_up = 0;
     if (state->rows < MODEL_WARM_UP) {
         state->rows++;
         result->warming_up = 1;
     }
-    model_detect(state, x, blind, result, gone);
+    model_detect(state, x, blind, result);
     result->alarm = 0;
     result->onset = 0;
     if (result->warming_up == 0) {

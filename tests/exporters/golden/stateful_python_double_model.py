@@ -157,26 +157,27 @@ def _delays(state, row):
     head = heads[0]
     row[2] = rings[head - 2 if head >= 2 else head]
     head = heads[0]
+    if head >= 2:
+        head = 0
     rings[head] = row[0]
-    heads[0] = head + 1 if head + 1 < 2 else 0
+    heads[0] = head + 1
 
 
 def _complete(blind, row):
     """Put the default for what is missing and note which predictions read it, if any is; cut where asked."""
     gone = False
+    for k in range(PREDICTED):
+        blind[k] = 0
     for k in range(3):
         if row[k] != row[k]:
             gone = True
     if gone:
-        for k in range(PREDICTED):
-            blind[k] = 0
         for k, reader_output in enumerate(READERS):
             if row[k] != row[k]:
                 blind[reader_output] = 1
         for k, number_otherwise in enumerate(DEFAULTS):
             if row[k] != row[k]:
                 row[k] = number_otherwise
-    return gone
 
 
 def _add_terms(row, out):
@@ -185,7 +186,7 @@ def _add_terms(row, out):
     values[:] = predict(row, True)
 
 
-def _detect(state, x, blind, out, gone):
+def _detect(state, x, blind, out):
     """The score of a row, and what each sensor contributes."""
     faults = out["faults"]
     parts = out["parts"]
@@ -197,7 +198,7 @@ def _detect(state, x, blind, out, gone):
         parts[k] = 0.0
         if faults[watch_reading] == MISSING:
             continue
-        if gone and blind[k] != 0:
+        if blind[k] != 0:
             continue
         r = (x[watch_reading] - values[k]) * 2.0
         r = -CLIP if r < -CLIP else CLIP if r > CLIP else r
@@ -242,13 +243,13 @@ def _step(state, x, out):
     blind = [0] * 2
     status = _look(state, x, row, out)
     _delays(state, row)
-    gone = _complete(blind, row)
+    _complete(blind, row)
     _add_terms(row, out)
     out["warming_up"] = 0
     if state["rows"] < WARM_UP:
         state["rows"] += 1
         out["warming_up"] = 1
-    _detect(state, x, blind, out, gone)
+    _detect(state, x, blind, out)
     out["alarm"] = 0
     out["onset"] = 0
     if out["warming_up"] == 0:

@@ -179,26 +179,27 @@ def _delays(state, q):
     head = heads[0]
     q[2] = rings[head - 2 if head >= 2 else head]
     head = heads[0]
+    if head >= 2:
+        head = 0
     rings[head] = q[0]
-    heads[0] = head + 1 if head + 1 < 2 else 0
+    heads[0] = head + 1
 
 
 def _complete(blind, q):
     """Put an integer for what is missing, and note which predictions read it, if any is."""
     gone = False
+    for k in range(PREDICTED):
+        blind[k] = 0
     for k in range(3):
         if q[k] == NONE:
             gone = True
     if gone:
-        for k in range(PREDICTED):
-            blind[k] = 0
         for k, reader_output in enumerate(READERS):
             if q[k] == NONE:
                 blind[reader_output] = 1
         for k, grid_otherwise in enumerate(NUMERICS):
             if q[k] == NONE:
                 q[k] = grid_otherwise
-    return gone
 
 
 def _add_terms(q, r, out):
@@ -209,7 +210,7 @@ def _add_terms(q, r, out):
         values[k] = decode(r[k], k)
 
 
-def _detect(state, x, blind, out, gone):
+def _detect(state, x, blind, out):
     """The score of a row, and what each sensor contributes."""
     faults = out["faults"]
     parts = out["parts"]
@@ -221,7 +222,7 @@ def _detect(state, x, blind, out, gone):
         parts[k] = 0.0
         if faults[watch_reading] == MISSING:
             continue
-        if gone and blind[k] != 0:
+        if blind[k] != 0:
             continue
         r = (x[watch_reading] - values[k]) * 2.0
         r = -CLIP if r < -CLIP else CLIP if r > CLIP else r
@@ -269,13 +270,13 @@ def _step(state, x, out):
     status = _look(state, x, row, out)
     _counts(q, row)
     _delays(state, q)
-    gone = _complete(blind, q)
+    _complete(blind, q)
     _add_terms(q, r, out)
     out["warming_up"] = 0
     if state["rows"] < WARM_UP:
         state["rows"] += 1
         out["warming_up"] = 1
-    _detect(state, x, blind, out, gone)
+    _detect(state, x, blind, out)
     out["alarm"] = 0
     out["onset"] = 0
     if out["warming_up"] == 0:
