@@ -29,9 +29,9 @@ from .nodes import (
     Rows,
     Set,
     While,
-    reads,
     walk,
 )
+from .scopes import locals_of, set_once
 
 SCRATCH = "scratch"
 """What a member says that begins with nothing."""
@@ -129,7 +129,6 @@ class PrinterC(Tables):
     def function(self, function: Function) -> str:
         """One function."""
         self.current = function
-        self.loops = {node.index for node in walk(function.body) if isinstance(node, (Loop, Rows))}
         work = self.spec.members.get("work", {}) if function.name == self.spec.entry else {}
         used = {member for owner, member in function.uses if owner == "work"}
         ahead = [f"{self.kind(member)} {name}[{self.length(member)}];" for name, member in work.items() if name in used]
@@ -145,7 +144,7 @@ class PrinterC(Tables):
 
     def braces(self, body: list[Any], known: set[str], ahead: list[str] | None = None) -> list[str]:
         """A block: its locals, then its statements."""
-        here = self.locals_of(body, known)
+        here = locals_of(body, known, self.current)
         later = [name for name, first in here.items() if not first]
         lines = list(ahead or [])
         lines += [f"{local_type(self.current.kinds[name], self.real)} {name};" for name in later]
@@ -166,7 +165,7 @@ class PrinterC(Tables):
                 name = node.target.name
                 declared.add(name)
                 kind = local_type(self.current.kinds[name], self.real)
-                made = [f"{'const ' * self.once(name)}{kind} {name} = {self.fitted(node.value, kind)};"]
+                made = [f"{'const ' * set_once(self.current, name)}{kind} {name} = {self.fitted(node.value, kind)};"]
             else:
                 made = self.statement(node, known | set(here))
             if getattr(node, "behind", "") and made:
@@ -174,35 +173,10 @@ class PrinterC(Tables):
             lines += made
         return ["{", *(f"    {line}" for line in lines), "}"]
 
-    def locals_of(self, body: list[Any], known: set[str]) -> dict[str, bool]:
-        """Locals whose uses are all in this block and not in one of its parts alone; whether they are set first."""
-        found = {}
-        for name in dict.fromkeys(node.name for node in walk(body) if isinstance(node, Name)):
-            if name in known or name in self.loops or name not in self.current.kinds:
-                continue
-            holders = [node for node in body if reads(node, name)]
-            first = (
-                isinstance(holders[0], Set) and holders[0].target == Name(name) and not reads(holders[0].value, name)
-            )
-            if (
-                first
-                or len(holders) > 1
-                or not hasattr(holders[0], "body")
-                or reads(getattr(holders[0], "test", None), name)
-                or sum(reads(part, name) for part in (holders[0].body, getattr(holders[0], "other", []))) > 1
-            ):
-                found[name] = first
-        return found
-
     def outermost(self, body: list[Any], node: Rows) -> bool:
         """Whether the running place of rows within rows is to be declared in this block: where the outer loop is."""
         loops = [part for part in body if isinstance(part, Rows) and not part.outer]
         return any(node is inner for loop in loops for inner in walk(loop.body))
-
-    def once(self, name: str) -> bool:
-        """Whether a local is set once only."""
-        sets = [node for node in walk(self.current.body) if isinstance(node, Set)]
-        return [node.target for node in sets].count(Name(name)) == 1
 
     def statement(self, node: Any, known: set[str]) -> list[str]:
         """A statement's lines."""

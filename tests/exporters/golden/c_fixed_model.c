@@ -51,9 +51,9 @@ typedef struct {
     int16_t last;
     int16_t missing;
     uint16_t place;
-} model_step;
+} model_grid;
 
-static const model_step model_steps[] MODEL_ROM = {
+static const model_grid model_steps[] MODEL_ROM = {
     {(MODEL_REAL)0.0, (MODEL_REAL)2.2, (MODEL_REAL)1.099609375, (MODEL_REAL)16384.0, -18016, 18029, -1632, 0},
     {(MODEL_REAL)-4.4, (MODEL_REAL)0.0, (MODEL_REAL)-2.19921875, (MODEL_REAL)8192.0, -18029, 18016, 9824, 1},
 };
@@ -63,7 +63,7 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
     uint32_t status = 0;
     uint16_t i;
     for (i = 0; i < 2U; i++) {
-        model_step step;
+        model_grid step;
         MODEL_REAL value;
         int32_t whole;
         int known;
