@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edge_lasso.verifying.postgres import psql
 from edge_lasso_devices.build import build, compiler_version, find_compiler, no_compiler, refuses
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.micropython import find_micropython, no_micropython
 from edge_lasso_devices.tools import here
+from edge_lasso_runtime.artifact import read
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
 
@@ -51,6 +53,10 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         ]
     if target == "c":
         return [Runtime(" ".join(one) or "C compiler", partial(_compiled, folder, files, one)) for one in compilers()]
+    if target == "sql":
+        return [Runtime("SQL database", lambda: _database(folder))]
+    if target == "wasm":
+        return [Runtime("Node.js", lambda: _node(folder))]
     names = {"onnx": "onnxruntime", "tflite": "LiteRT"}
     return [Runtime(names.get(target, target), lambda: load(target, folder))]
 
@@ -70,6 +76,18 @@ def _micropython(folder: Path) -> Session:
     if command is None:
         raise MissingRuntimeError(no_micropython())
     return load("micropython", folder, command=command)
+
+
+def _database(folder: Path) -> Session:
+    postgres = read(folder).variant == "postgres"
+    return load("sql", folder, psql=psql()) if postgres else load("sql", folder)
+
+
+def _node(folder: Path) -> Session:
+    for name in ("node", "nodejs"):
+        if here(name):
+            return load("wasm", folder, node=[name])
+    raise MissingRuntimeError("there is no Node.js here; install it with: apt-get install nodejs")
 
 
 def compilers() -> list[list[str]]:

@@ -24,7 +24,14 @@ from .names import is_artifact_name
 from .options import ExportError, Options
 from .vectors import test_rows
 
-TARGETS = {"python": "python_target", "c": "c_target", "onnx": "onnx_target", "tflite": "tflite_target"}
+TARGETS = {
+    "python": "python_target",
+    "c": "c_target",
+    "onnx": "onnx_target",
+    "tflite": "tflite_target",
+    "sql": "sql_target",
+    "wasm": "wasm_target",
+}
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 
 

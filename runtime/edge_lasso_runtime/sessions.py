@@ -23,6 +23,8 @@ KINDS = {
     "c": "c_session",
     "onnx": "onnx_session",
     "tflite": "tflite_session",
+    "sql": "sql_session",
+    "wasm": "wasm_session",
 }
 
 
@@ -126,7 +128,7 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "onnx", "tflite"}
+    kind : {"python", "micropython", "c", "onnx", "tflite", "sql", "wasm"}
     path : str or os.PathLike
         The artifact's folder.
     **options
@@ -134,6 +136,8 @@ def load(kind: str, path: Any, **options: Any) -> Session:
         ``micropython``: `command`, a list that runs the script whose path is appended to it.
         ``c``: `library` (``NAME.so`` in the folder by default), `runtime` (who compiled it).
         ``onnx``, ``tflite``: `threads` (1).
+        ``wasm``: `node`, a command.
+        ``sql``: `psql`, for PostgreSQL: a command that takes SQL on its standard input.
 
     Returns
     -------

@@ -315,3 +315,37 @@ def notices_a_broken_sum(tmp_path):
         assert subprocess.run([tmp_path / "run"], check=False).returncode == 1
 
     return check
+
+
+HOSTILE = ("temp", 'se"lect', "x'; DROP TABLE readings; --", "*/ ${x} \n {{ y }} %s")
+
+
+def hostile_model(link, count=1, policy="extrapolate"):
+    """Numbers, words, products; names that try to break out."""
+    source = random.Random(1)
+    inputs = (
+        Input(HOSTILE[0], 0, 20.0, 0.0, 40.0),
+        Input(HOSTILE[1], 1, 1e5, 9e4, 1.1e5),
+        Input(HOSTILE[2], 2, None, None, None, categories=("o'pen", "*/ shut", "${x}; --")),
+        Input(HOSTILE[3], 3, -0.3, -1.0, 1.0),
+    )
+
+    def output(name):
+        terms = [((0,), 1.0), ((1,), 1e-3), ((0, 3), 0.01), ((3, 3), 1e-17)]
+        numbers = [Term(source.gauss(0, size), tuple(map(Factor, places))) for places, size in terms]
+        return Output(name, 0.1234567, (*numbers, Term(0.7, (Factor(2, 1),)), Term(-0.3, (Factor(2, 2),))), link)
+
+    classes = {"identity": None, "logistic": ("n'o", "yes"), "softmax": ("A", "B\\", "C")}[link]
+    return Model(HOSTILE, inputs, tuple(output(f"y{k}") for k in range(count)), policy, classes)
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    """Models of every kind whose names and words try to break out of what they are written into."""
+    return {
+        "two outputs": hostile_model("identity", 2),
+        "clamp": hostile_model("identity", policy="clamp"),
+        "logistic": hostile_model("logistic"),
+        "softmax": hostile_model("softmax", 3),
+        "constant": Model(("a",), (), (Output("y", 0.1, ()),)),
+    }

@@ -1,0 +1,247 @@
+"""The SQL target: a view over a table of readings, in binary64 and in the reference's own order of operations.
+
+`sqlite`, `duckdb` and `postgres` differ in how they read a number: SQLite may read decimals an ulp off, so a constant
+is written there as an integer times or over powers of two, which every version reads exactly; the others get decimals
+in quotes, cast, because without that they would be exact decimals and not binary64.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.model import Factor, Input, Output
+
+from . import GENERATOR
+from .options import ExportError, Options
+from .vectors import reference
+
+VARIANTS = ("sqlite", "duckdb", "postgres")
+HANDLES_MISSING = True
+TABLE = "readings"
+LEAST_ROOM = 60
+LONGEST_NAME = 63
+"""Bytes; PostgreSQL cuts longer ones off."""
+SMALLEST_EXPONENT = -700.0
+"""PostgreSQL stops where exp underflows; e^-700 is nothing beside 1."""
+
+
+def default_variant(model: Model) -> str:
+    """What needs no server."""
+    return "sqlite"
+
+
+def render(model: Model, options: Options) -> dict[str, bytes]:
+    """Render ``NAME.sql``, which makes a view, and ``NAME.columns.json``, which says what its columns are.
+
+    Raises
+    ------
+    ExportError
+        A name that SQL cannot have, or that stands for two columns.
+    """
+    dialect = Dialect(options.variant)
+    columns = _columns(model, options)
+    text = (
+        f"-- A model made by {GENERATOR}: a view over the table {quoted(TABLE)}.\n"
+        f"-- model_hash: {model_hash(model)}\n"
+        "-- A reading that is NULL, no number or beyond the limit counts as missing, and its default is used.\n"
+        f"CREATE VIEW {quoted(options.name)} AS\n{_select(model, columns, dialect)};\n"
+    )
+    described = json.dumps(columns, indent=1) + "\n"
+    return {f"{options.name}.sql": text.encode(), f"{options.name}.columns.json": described.encode()}
+
+
+def expected(
+    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """The reference, bit for bit."""
+    values = reference(model, rows, options.inputs)
+    return values, [[0.0] * len(row) for row in values]
+
+
+def promise(model: Model, options: Options) -> dict[str, Any]:
+    """What the certificate promises."""
+    text = "the linear predictor, bit for bit (binary64)"
+    if options.variant == "postgres":
+        text += (
+            f"; a reading nearer to 0 than {smallest(model)!r} counts as 0: PostgreSQL stops where products underflow"
+        )
+    return {"kind": "bit-equal", "bound": 0.0, "text": text}
+
+
+def exempt(model: Model, options: Options, row: Sequence[float]) -> bool:
+    """Whether the promise leaves a row out: PostgreSQL takes readings next to 0 for 0."""
+    return options.variant == "postgres" and any(0.0 < abs(x) < smallest(model) for x in row)
+
+
+def smallest(model: Model) -> float:
+    """A magnitude from which on no product of a term underflows.
+
+    Raises
+    ------
+    ExportError
+        Coefficients are so small that it would not be next to 0.
+    """
+    sizes = [abs(term.coef) for output in model.outputs for term in output.terms if term.coef != 0.0]
+    exponent = (-1020 - math.frexp(min(sizes, default=1.0))[1]) // max(model.degree, 1) + 1
+    if exponent > -LEAST_ROOM:
+        raise ExportError(f"a coefficient is {min(sizes):g}; products with it would underflow, where PostgreSQL stops")
+    return 2.0**exponent
+
+
+class Dialect:
+    """What differs from database to database."""
+
+    def __init__(self, variant: str) -> None:
+        self.sqlite = variant == "sqlite"
+        self.stops = variant == "postgres"  # where a product underflows
+        self.type = {"sqlite": "REAL", "duckdb": "DOUBLE", "postgres": "DOUBLE PRECISION"}[variant]
+
+    def number(self, value: float) -> str:
+        """A constant that is read as exactly this binary64."""
+        if not self.sqlite:
+            return f"CAST('{value!r}' AS {self.type})"
+        if value == int(value) and abs(value) < 2.0**53:
+            return f"({value:.1f})" if value < 0.0 else f"{value:.1f}"
+        mantissa, exponent = math.frexp(value)
+        whole, power = int(mantissa * 2.0**53), exponent - 53
+        sign = "*" if power > 0 else "/"
+        steps = [62] * (abs(power) // 62) + [abs(power) % 62]
+        return f"({whole}.0{''.join(f' {sign} {2**step}.0' for step in steps if step)})"
+
+    def real(self, column: str) -> str:
+        """A column in binary64."""
+        return column if self.sqlite else f"CAST({column} AS {self.type})"
+
+    def largest(self, values: Sequence[str]) -> str:
+        """The largest of several."""
+        return f"{'max' if self.sqlite else 'greatest'}({', '.join(values)})"
+
+
+def quoted(name: str) -> str:
+    """An identifier, whatever it is made of."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _columns(model: Model, options: Options) -> dict[str, Any]:
+    """Names of what the view reads and gives.
+
+    Returns
+    -------
+    dict
+        ``categories`` (per column of the table: its words, or null), ``linear``, ``values``, ``label``, ``status``.
+    """
+    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
+    categories = {one.name: one.categories for one in model.inputs}
+    outputs = [one.name for one in model.outputs]
+    linked = model.outputs[0].link != "identity"
+    columns: dict[str, Any] = {
+        "categories": {name: list(categories.get(name) or ()) or None for name in names},
+        "linear": [f"{name} linear" for name in outputs] if linked else outputs,
+        "values": outputs,
+        "label": f"{options.name} label" if model.classes is not None else None,
+        "status": f"{options.name} status",
+    }
+    given = [
+        *outputs,
+        columns["status"],
+        *(columns["linear"] if linked else []),
+        *([columns["label"]] if linked else []),
+    ]
+    lowered: set[str] = set()
+    for name in [*names, *map(str, given)]:
+        if "\0" in name or len(name.encode()) > LONGEST_NAME:
+            raise ExportError(f"{name[:40]!r} cannot name a column in SQL (at most {LONGEST_NAME} bytes, no NUL)")
+        if name.lower() in lowered:
+            raise ExportError(f"{name!r} would stand for two columns in SQL, where case does not count; rename one")
+        lowered.add(name.lower())
+    return columns
+
+
+def _select(model: Model, columns: dict[str, Any], dialect: Dialect) -> str:
+    linear = [
+        f"    {_sum(model, output, dialect)} AS {quoted(name)}"
+        for output, name in zip(model.outputs, columns["linear"], strict=True)
+    ]
+    inside = " AND ".join(_inside(one, dialect) for one in model.inputs) or "1 = 1"
+    status = f"    CASE WHEN {inside} THEN 'ok' ELSE 'degraded' END AS {quoted(columns['status'])}"
+    inner = f"SELECT {quoted(TABLE)}.*,\n" + ",\n".join([*linear, status]) + f"\n  FROM {quoted(TABLE)}"
+    if model.classes is None:
+        return inner
+    z = [quoted(name) for name in columns["linear"]]
+    links = _logistic(z[0]) if len(z) == 1 else _softmax(z, dialect)
+    shown = [f"    {link} AS {quoted(name)}" for link, name in zip(links, columns["values"], strict=True)]
+    label = f"    {_label(model, z)} AS {quoted(columns['label'])}"
+    return "SELECT *,\n" + ",\n".join([*shown, label]) + f"\nFROM ({inner}) AS {quoted('linear')}"
+
+
+def _sum(model: Model, output: Output, dialect: Dialect) -> str:
+    result = dialect.number(output.intercept)
+    for term in output.terms:
+        product = dialect.number(term.coef)
+        for factor in term.factors:
+            product = f"({product} * {_factor(model, factor, dialect)})"
+        result = f"({result} + {product})"
+    return result
+
+
+def _factor(model: Model, factor: Factor, dialect: Dialect) -> str:
+    one = model.inputs[factor.input]
+    column = quoted(one.name)
+    if one.categories is not None:
+        assert factor.category is not None
+        return f"CASE WHEN CAST({column} AS TEXT) = {text(one.categories[factor.category])} THEN 1.0 ELSE 0.0 END"
+    assert one.default is not None
+    assert one.low is not None
+    assert one.high is not None
+    x = dialect.real(column)
+    known = f"{x} BETWEEN {dialect.number(-model.limit)} AND {dialect.number(model.limit)}"
+    if dialect.stops:
+        x = f"CASE WHEN abs({x}) < {dialect.number(smallest(model))} THEN {dialect.number(0.0)} ELSE {x} END"
+    if model.policy == "clamp":
+        low, high = dialect.number(one.low), dialect.number(one.high)
+        x = f"CASE WHEN {x} < {low} THEN {low} WHEN {x} > {high} THEN {high} ELSE {x} END"
+    return f"CASE WHEN {known} THEN {x} ELSE {dialect.number(one.default)} END"
+
+
+def _inside(one: Input, dialect: Dialect) -> str:
+    if one.categories is not None:
+        return f"CAST({quoted(one.name)} AS TEXT) IN ({', '.join(map(text, one.categories))})"
+    assert one.low is not None
+    assert one.high is not None
+    return f"{dialect.real(quoted(one.name))} BETWEEN {dialect.number(one.low)} AND {dialect.number(one.high)}"
+
+
+def _logistic(z: str) -> list[str]:
+    e = f"exp(CASE WHEN abs({z}) < {-SMALLEST_EXPONENT} THEN -abs({z}) ELSE {SMALLEST_EXPONENT} END)"
+    return [f"(CASE WHEN {z} >= 0.0 THEN 1.0 ELSE {e} END / (1.0 + {e}))"]
+
+
+def _softmax(z: Sequence[str], dialect: Dialect) -> list[str]:
+    top = dialect.largest(z)
+    weights = [
+        f"exp(CASE WHEN {one} - {top} > {SMALLEST_EXPONENT} THEN {one} - {top} ELSE {SMALLEST_EXPONENT} END)"
+        for one in z
+    ]
+    total = " + ".join(weights)
+    return [f"({weight} / ({total}))" for weight in weights]
+
+
+def _label(model: Model, z: Sequence[str]) -> str:
+    assert model.classes is not None
+    words = list(map(text, model.classes))
+    if len(z) == 1:
+        return f"CASE WHEN {z[0]} > 0.0 THEN {words[1]} ELSE {words[0]} END"
+    cases = [
+        f"WHEN {' AND '.join(f'{one} >= {other}' for other in z[m + 1 :])} THEN {words[m]}"
+        for m, one in enumerate(z[:-1])
+    ]
+    return f"CASE {' '.join(cases)} ELSE {words[-1]} END"

@@ -1,0 +1,198 @@
+"""The WebAssembly target: a module of a few hundred bytes without imports, and an ES module around it.
+
+The module has one function per output, from the readings (f64, NaN where missing) to the linear predictor. The ES
+module holds the same bytes, so that a page or a Node-RED function loads one file; it knows names, words, links, status.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.model import Output
+
+from . import GENERATOR, wasm_writer
+from .options import ExportError, Options
+from .vectors import reference, self_test_sizes, test_rows
+from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, LE, MAX, MIN, MUL, SELECT, constant, get, put
+
+VARIANTS = ("double",)
+HANDLES_MISSING = True
+MOST_INPUTS = 1000
+"""Parameters of a function that every browser takes."""
+
+SCRIPT = """\
+// A model made by {generator}: linear(x), predict(x), label(x), predictRow(object), selftest().
+// x: readings in the order of FEATURES; null, undefined or NaN is missing; a word is its place in its categories.
+export const MODEL_HASH = {hash};
+export const FEATURES = {features};
+export const OUTPUTS = {outputs};
+export const CLASSES = {classes};
+const LINK = {link};
+const LIMIT = {limit};
+const INPUTS = {inputs}; // place in a row, low, high, categories
+const SELF_TEST = {self_test}; // row, linear predictor, what is allowed
+const BYTES = Uint8Array.from(atob({bytes}), (c) => c.charCodeAt(0));
+const {{ instance }} = await WebAssembly.instantiate(BYTES);
+const FUNCTIONS = OUTPUTS.map((_, m) => instance.exports["linear" + m]);
+
+function number(x) {{
+  return x === null || x === undefined || typeof x === "boolean" || x === "" ? NaN : Number(x);
+}}
+
+export function linear(x) {{
+  if (x.length !== FEATURES.length) {{
+    throw new RangeError(`a row has ${{FEATURES.length}} values, got ${{x.length}}`);
+  }}
+  const row = Array.from(x, number);
+  return FUNCTIONS.map((f) => f(...row));
+}}
+
+function link(z) {{
+  if (LINK === "identity") return z;
+  if (LINK === "logistic") {{
+    const e = Math.exp(-Math.abs(z[0]));
+    return [z[0] >= 0 ? 1 / (1 + e) : e / (1 + e)];
+  }}
+  const top = Math.max(...z);
+  const weights = z.map((value) => Math.exp(value - top));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}}
+
+export function predict(x) {{
+  return link(linear(x));
+}}
+
+export function label(x) {{
+  if (CLASSES === null) return null;
+  const z = linear(x);
+  return z.length === 1 ? CLASSES[z[0] > 0 ? 1 : 0] : CLASSES[z.indexOf(Math.max(...z))];
+}}
+
+export function faults(x) {{
+  const wrong = [];
+  for (const [place, low, high, categories] of INPUTS) {{
+    const value = number(x[place]);
+    const known = Math.abs(value) <= LIMIT;
+    if (categories !== null) {{
+      if (!(known && value >= 0 && value < categories.length && Number.isInteger(value))) {{
+        wrong.push(FEATURES[place] + " missing");
+      }}
+    }} else if (!known) wrong.push(FEATURES[place] + " missing");
+    else if (value < low || value > high) wrong.push(FEATURES[place] + " out of range");
+  }}
+  return wrong;
+}}
+
+export function predictRow(row) {{
+  const words = new Map(INPUTS.filter((one) => one[3] !== null).map((one) => [one[0], one[3]]));
+  const x = FEATURES.map((name, place) => {{
+    const value = Object.hasOwn(row, name) ? row[name] : null;
+    return words.has(place) ? words.get(place).indexOf(String(value)) : value;
+  }});
+  const wrong = faults(x);
+  return {{
+    values: predict(x),
+    label: label(x),
+    status: wrong.length ? "degraded: " + wrong.join(", ") : "ok",
+  }};
+}}
+
+export function selftest() {{
+  return SELF_TEST.every(([row, wanted, allowed]) => {{
+    const z = linear(row);
+    return z.every((value, m) => Math.abs(value - wanted[m]) <= Number.EPSILON * allowed[m]);
+  }});
+}}
+"""
+
+
+def default_variant(model: Model) -> str:
+    """There is one."""
+    return "double"
+
+
+def render(model: Model, options: Options) -> dict[str, bytes]:
+    """Render ``NAME.mjs`` and ``NAME.wasm``.
+
+    Raises
+    ------
+    ExportError
+        More inputs than a function may have parameters.
+    """
+    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
+    if len(names) > MOST_INPUTS:
+        raise ExportError(
+            f"a row has {len(names):,} inputs, and a WebAssembly function takes {MOST_INPUTS:,}; use --inputs selected"
+        )
+    places = [i if options.inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
+    functions = {f"linear{m}": _code(model, output, places) for m, output in enumerate(model.outputs)}
+    code = wasm_writer.module(len(names), functions, {"edge-lasso": model_hash(model)})
+    inputs = [
+        [place, one.low, one.high, None if one.categories is None else list(one.categories)]
+        for place, one in zip(places, model.inputs, strict=True)
+    ]
+    sizes = self_test_sizes(model)
+    script = SCRIPT.format(
+        generator=GENERATOR,
+        hash=_json(model_hash(model)),
+        features=_json(names),
+        outputs=_json([one.name for one in model.outputs]),
+        classes=_json(None if model.classes is None else list(model.classes)),
+        link=_json(model.outputs[0].link),
+        limit=_json(model.limit),
+        inputs=_json(inputs),
+        self_test=_json([[row, values, sizes] for row, values in test_rows(model, options.inputs)]),
+        bytes=_json(b64encode(code).decode()),
+    )
+    return {f"{options.name}.mjs": script.encode(), f"{options.name}.wasm": code}
+
+
+def expected(
+    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """The reference, bit for bit."""
+    values = reference(model, rows, options.inputs)
+    return values, [[0.0] * len(row) for row in values]
+
+
+def promise(model: Model, options: Options) -> dict[str, Any]:
+    """What the certificate promises."""
+    return {"kind": "bit-equal", "bound": 0.0, "text": "the linear predictor, bit for bit (binary64)"}
+
+
+def _json(data: Any) -> str:
+    """A JavaScript literal that cannot end the script that a page puts it in."""
+    return json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+
+
+def _code(model: Model, output: Output, places: Sequence[int]) -> bytes:
+    """Readings cleaned in place, then the sum from the left."""
+    read = sorted({factor.input for term in output.terms for factor in term.factors})
+    code = b""
+    for i in read:
+        one, place = model.inputs[i], places[i]
+        if one.categories is not None:
+            continue
+        assert one.default is not None
+        assert one.low is not None
+        assert one.high is not None
+        known = get(place) + ABS + constant(model.limit) + LE
+        code += get(place) + constant(one.default) + known + SELECT
+        if model.policy == "clamp":
+            code += constant(one.low) + MAX + constant(one.high) + MIN
+        code += put(place)
+    code += constant(output.intercept)
+    for term in output.terms:
+        code += constant(term.coef)
+        for factor in term.factors:
+            code += get(places[factor.input])
+            if factor.category is not None:
+                code += constant(float(factor.category)) + EQ + FROM_BOOL
+            code += MUL
+        code += ADD
+    return code
