@@ -1,5 +1,6 @@
 """SQL views: bit-equal in three databases, whatever the columns are called."""
 
+import os
 import random
 import sqlite3
 from pathlib import Path
@@ -24,6 +25,7 @@ def test_runs_in_its_database(tmp_path, hostile, variant, which, inputs):
     (execution,) = certificate.artifacts
     if execution.status == "not_executed":
         assert variant == "postgres"
+        assert os.environ.get("EDGE_LASSO_REQUIRE") != "all", execution.reason
         pytest.skip(execution.reason)
     assert execution.status == "passed", execution.reason
     assert execution.largest_error == 0.0
