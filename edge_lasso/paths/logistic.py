@@ -14,23 +14,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import entr, expit, logsumexp, softmax
+from scipy.special import entr, logsumexp, softmax
 
-from edge_lasso.paths.path import PathSolver, active_solution
-from edge_lasso.paths.problem import EPS, Problem
+from edge_lasso.paths.curvature import Curvature, Quadratic
+from edge_lasso.paths.problem import EPS
 
 Array = npt.NDArray[Any]
 Block = tuple[Array, Array, Array]
 STEPS = 500
-JOINT_UP_TO = 1000
-"""Outputs times columns up to which steps are taken jointly for all classes."""
 HALVINGS = 30
 ROUNDING = 1e-11
 """A step that promises less than this part of the objective cannot be judged by it."""
 RIDGE = 1e-4
 """Of refits, on standardized columns: keeps separable rows finite."""
-NULL = 1e-10
-"""Moving all intercepts alike changes nothing: a direction this much flatter than the steepest is that one."""
 STALE = 0.2
 """A curvature with which a step leaves more than this part of the violation is taken anew."""
 WIDER = 0.7
@@ -78,50 +74,6 @@ class Rows:
         return Point(coefs, loss, gradient, curvature)
 
 
-class Curvature:
-    """The Hessian of the loss, or where that is too large its blocks for each output.
-
-    Parameters
-    ----------
-    outputs, width : int
-        `width` counts the columns and the intercept, which is last.
-
-    Attributes
-    ----------
-    blocks : list of (outputs, matrix)
-        The matrix's rows go through the outputs, and for each of them through the columns.
-    """
-
-    def __init__(self, outputs: int, width: int) -> None:
-        every = list(range(outputs))
-        groups = [every] if outputs * width <= JOINT_UP_TO else [[k] for k in every]
-        self.outputs = outputs
-        self.blocks = [(some, np.zeros((len(some) * width, len(some) * width))) for some in groups]
-
-    def merge(self, other: Curvature) -> Curvature:
-        """Of the rows of both."""
-        both = Curvature(self.outputs, 0)
-        both.blocks = [(some, a + b) for (some, a), (_, b) in zip(self.blocks, other.blocks, strict=True)]
-        return both
-
-    def add(self, Z: Array, probability: Array, weight: Array) -> None:
-        """Add rows: ``diag(p) - p p'`` between outputs, times the rows' products."""
-        width = Z.shape[1]
-        for some, matrix in self.blocks:
-            p = probability[:, some]
-            if len(some) == 1:
-                bound = 2.0 if self.outputs > 1 else 1.0  # of what is between outputs (rows sum to p (1 - p))
-                share = np.maximum(bound * p[:, 0] * (1.0 - p[:, 0]), EPS)
-                weighed = Z * np.sqrt(weight * share)[:, None]
-                matrix += weighed.T @ weighed
-                continue
-            for i in range(len(some)):
-                weighed = Z * np.sqrt(weight * p[:, i])[:, None]
-                matrix[i * width : (i + 1) * width, i * width : (i + 1) * width] += weighed.T @ weighed
-            mixed = np.concatenate([Z * (np.sqrt(weight) * p[:, i])[:, None] for i in range(len(some))], axis=1)
-            matrix -= mixed.T @ mixed
-
-
 @dataclass(frozen=True)
 class Point:
     """What a pass over the rows says of coefficients."""
@@ -135,7 +87,7 @@ class Point:
         """Of the rows of both, at the same coefficients."""
         curvature = None
         if self.curvature is not None and other.curvature is not None:
-            curvature = self.curvature.merge(other.curvature)
+            curvature = self.curvature + other.curvature
         return Point(self.coefs, self.loss + other.loss, self.gradient + other.gradient, curvature)
 
 
@@ -146,13 +98,17 @@ def linear(Z: Array, coefs: Array) -> Array:
 
 def probabilities(z: Array) -> Array:
     """After the link: of the second class, or of each of several."""
-    return np.asarray(expit(z) if z.shape[1] == 1 else softmax(z, axis=1))
+    if z.shape[1] > 1:
+        return np.asarray(softmax(z, axis=1))
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-z)))
 
 
 def losses(z: Array, Y: Array) -> Array:
     """Log-loss of each row, shape (rows,)."""
-    total = np.logaddexp(0.0, z[:, 0]) if z.shape[1] == 1 else logsumexp(z, axis=1)
-    return np.asarray(total - (z * Y).sum(axis=1))
+    if z.shape[1] > 1:
+        return np.asarray(logsumexp(z, axis=1) - (z * Y).sum(axis=1))
+    return np.asarray(np.log1p(np.exp(-np.abs(z[:, 0]))) + np.maximum(z[:, 0], 0.0) - z[:, 0] * Y[:, 0])
 
 
 def null_coefs(rows: Rows) -> Array:
@@ -321,23 +277,11 @@ class LogisticSolver:
         return False
 
     def _direction(self, l1: float, l2: float) -> Array:
-        point, inside = self._point, self._inside
+        point = self._point
         assert point.curvature is not None
-        direction = np.zeros_like(point.coefs)
-        for some, matrix in point.curvature.blocks:
-            places = np.arange(len(matrix)).reshape(len(some), -1)
-            at, free_at = places[:, :-1].ravel(), places[:, -1]  # the intercepts are solved for, and taken out
-            corner = np.linalg.pinv(matrix[np.ix_(free_at, free_at)], rcond=NULL, hermitian=True)
-            side = matrix[np.ix_(at, free_at)] @ corner
-            gram = matrix[np.ix_(at, at)] - side @ matrix[np.ix_(free_at, at)]
-            rows = np.array(some)[:, None]
-            slope = point.gradient[some, -1]
-            w = point.coefs[rows, inside].ravel()
-            xy = gram @ w - point.gradient[rows, inside].ravel() + side @ slope
-            step = (_lasso(gram, xy, w, l1, l2) if len(w) else w) - w
-            direction[rows, inside] = step.reshape(len(some), -1)
-            direction[some, -1] = -(corner @ slope + step @ side)
-        return direction
+        model = Quadratic(point.curvature, self._inside)
+        steps = model.steps(point.coefs[None], point.gradient[None], np.array([l1]), np.array([l2]))
+        return np.asarray(steps[0])
 
     def _pass(self, coefs: Array, curved: bool) -> Point:
         self.passes += 1
@@ -350,17 +294,3 @@ class LogisticSolver:
 def _objective(point: Point, l1: float, l2: float) -> float:
     w = point.coefs[:, :-1]
     return point.loss + l1 * float(np.abs(w).sum()) + 0.5 * l2 * float((w * w).sum())
-
-
-def _lasso(gram: Array, xy: Array, start: Array, l1: float, l2: float) -> Array:
-    """The lasso on a Gram matrix, from coefficients that are close."""
-    if l1 == 0.0:
-        return np.asarray(np.linalg.lstsq(gram + l2 * np.eye(len(xy)), xy, rcond=None)[0])
-    alpha = l1 + l2
-    exact = active_solution(gram, xy, start, alpha, l1 / alpha) if start.any() else None
-    if exact is not None:
-        return exact
-    yy = float(xy @ np.linalg.lstsq(gram, xy, rcond=None)[0]) * (1.0 + 1e-6)
-    problem = Problem(gram, xy, max(yy, EPS), np.ones(len(xy)), np.zeros(len(xy), dtype=bool))
-    solver = PathSolver(problem, l1 / alpha, 1e-9)
-    return solver.solve_from(alpha, start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from edge_lasso.paths.problem import EPS
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,23 @@ def scaling(X: Array, weight: Array, penalty: Array) -> Scaling:
     penalty : array, shape (p,)
         Factors of the scales, for weighted penalties.
     """
-    with np.errstate(invalid="ignore"):
-        known = np.abs(X) <= READING_LIMIT
-    seen = np.where(known, weight[:, None], 0.0).sum(axis=0)
-    mean = np.divide(weight @ np.where(known, X, 0.0), seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
-    variance = weight @ np.where(known, X - mean, 0.0) ** 2 / float(weight.sum())
+    total, seen, sums = float(weight.sum()), np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for rows, known, at in _blocks(X, weight):
+        seen += rows @ known
+        sums += rows @ np.where(known, at, 0.0)
+    mean = np.divide(sums, seen, out=np.zeros(X.shape[1]), where=seen > 0.0)
+    variance = np.zeros(X.shape[1])
+    for rows, known, at in _blocks(X, weight):
+        variance += rows @ np.where(known, at - mean, 0.0) ** 2
+    variance /= total
     constant = variance <= (8 * EPS * mean) ** 2
     return Scaling(mean, np.where(constant, 1.0, np.sqrt(variance)) * penalty, constant)
+
+
+def _blocks(X: Array, weight: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """Weights, where readings are known, and readings of some rows."""
+    for start in range(0, len(X), BLOCK):
+        at = slice(start, start + BLOCK)
+        with np.errstate(invalid="ignore"):
+            known = np.abs(X[at]) <= READING_LIMIT
+        yield weight[at], known, X[at]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,26 +13,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from edge_lasso.errors import DataError
 from edge_lasso.paths import select as selection
-from edge_lasso.paths.cross_validation import RISEN, at_positions, budgets, curve
-from edge_lasso.paths.logistic import Block, LogisticSolver, Rows, duality_gap, linear, losses, null_coefs
+from edge_lasso.paths.cross_validation import at_positions, budgets, curve
+from edge_lasso.paths.logistic import LogisticSolver
+from edge_lasso.paths.logistic_rows import FoldRows
 from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import Candidate, TrainOptions, penalty_factors
 from edge_lasso.paths.problem import EPS, alpha_values
 from edge_lasso.paths.scaling import Scaling, scaling
 from edge_lasso.statistics.plans import FoldPlan
-from edge_lasso.statistics.workers import one_blas_thread, run
+from edge_lasso.statistics.workers import one_blas_thread
 from edge_lasso.training.calibration import AS_THEY_ARE, calibrate, reliability
+from edge_lasso.training.class_paths import TOLERANCE, FoldPaths
 
 Array = npt.NDArray[Any]
-STANDS_STILL = 1e-5
-"""A path ends, as in glmnet, when five alphas on end explain less than this part of the deviance more."""
-BLOCK = 8192
-EAGER_UP_TO = 64
-"""Columns up to which a curvature costs little more than the pass that it saves."""
-TOLERANCE = 1e-9
-REFIT_UP_TO = 200
-EXPLAINED = 0.99
-"""Part of the deviance explained at which a path ends: the classes are all but separated."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,8 @@ class LogisticFit:
         Held-out log-loss (natural logarithm) of this choice, its standard error, that of the difference to the
         smallest, and the log-loss of a model without inputs.
     fold_errors : array, shape (folds,)
-    alphas, cv_mean : array, shape (m,)
+    alphas, gaps, cv_mean : array, shape (m,)
+        `gaps`: the duality gap at each alpha, relative to the loss without inputs.
     n_nonzero : array of int, shape (m,)
         Inputs along the path.
     ended : str
@@ -77,6 +71,7 @@ class LogisticFit:
     cv_null: float
     fold_errors: Array
     alphas: Array
+    gaps: Array
     cv_mean: Array
     n_nonzero: Array
     ended: str
@@ -127,27 +122,6 @@ def check_options(options: TrainOptions) -> None:
         raise DataError("positive and signs are for regression; leave them out for classification")
 
 
-class Parts:
-    """Rows in memory, part by part."""
-
-    def __init__(self, Z: Array, Y: Array, weight: Array, plan: FoldPlan) -> None:
-        self.parts = [(Z[rows], Y[rows], weight[rows]) for rows in plan.rows(len(Z))]
-        self.columns, self.outputs = Z.shape[1], Y.shape[1]
-
-    def some(self, parts: Sequence[int]) -> Rows:
-        """The rows of some parts; their weights sum to 1."""
-        chosen = [self.parts[i] for i in parts]
-        total = sum(float(weight.sum()) for _, _, weight in chosen)
-
-        def blocks() -> Iterator[Block]:
-            for Z, Y, weight in chosen:
-                for start in range(0, len(Z), BLOCK):
-                    at = slice(start, start + BLOCK)
-                    yield Z[at], Y[at], weight[at] / total
-
-        return Rows(blocks, self.columns, self.outputs, eager=self.columns <= EAGER_UP_TO)
-
-
 @one_blas_thread
 def fit_logistic(
     X: Array,
@@ -185,48 +159,44 @@ def fit_logistic(
     options.check_splits(plan.splits)
     weight = weight / weight.sum()
     scaled = scaling(X, weight, penalty_factors(options.penalty, X.shape[1]))
-    parts = Parts(scaled.apply(X), one_hot(codes, len(classes)), weight, plan)
-    whole = parts.some(range(plan.parts))
-    solvers = [LogisticSolver(parts.some(train), options.l1_ratio, TOLERANCE) for train, _ in plan.splits]
-    solvers.append(LogisticSolver(whole, options.l1_ratio, TOLERANCE))
-    tests = [parts.some(test) for _, test in plan.splits]
-    path = _Path(solvers, tests, owners)
+    rows = FoldRows(X, scaled.apply, one_hot(codes, len(classes)), weight, plan.rows(len(X)))
+    path = FoldPaths(rows, plan.splits, options, owners)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
-        ended = path.follow(alpha_values(options.alphas, options.eps, max(solvers[-1].top, EPS)), options)
+        ended = path.follow(alpha_values(options.alphas, options.eps, max(path.top, EPS)))
     sizes = path.sizes(path.coefs[-1])
-    rows, candidates = _candidates(path, sizes, options)
+    chosen, candidates = _candidates(path, sizes, options)
     gammas = np.array([0.0] if options.method == "relaxed" else [1.0, 0.0] if options.refit else [1.0])
-    errors, held = path.scored(candidates, len(rows), gammas, options.workers)
-    choice = _choose(path, errors, sizes, rows, gammas, options, len(X))
-    index, gamma = int(rows[choice.index]), float(gammas[choice.gamma])
-    coefs = path.coefs[-1][index]
-    alpha = float(path.alphas[index])
+    coefs, errors = _scored(path, chosen, candidates, gammas)
+    choice = _choose(path, errors, sizes, chosen, gammas, options, len(X))
+    index, gamma = int(chosen[choice.index]), float(gammas[choice.gamma])
+    *held, final = (some[choice.index] for some in coefs[choice.gamma])
+    passes, gap = path.whole.passes, float(path.gaps[index])
     if gamma == 0.0:
-        coefs = solvers[-1].refit(coefs)
-        gap = solvers[-1].violation
-    else:
-        gap = duality_gap(whole, coefs, alpha, options.l1_ratio)
-    slope, shift, calibration = calibrate([one[choice.index][choice.gamma] for one in held], tests)
+        solver = LogisticSolver(rows.some(path.whole.parts), options.l1_ratio, TOLERANCE, (final, path.top))
+        final = solver.refit(final)
+        passes, gap = passes + solver.passes, solver.violation
+    tests = [rows.some(test) for test in path.tests]
+    slope, shift, calibration = calibrate(held, tests)
+    null = [rows.losses(fold.coefs[None], test)[0] for fold, test in zip(path.folds, path.tests, strict=True)]
     return LogisticFit(
-        coefs=coefs,
-        alpha=alpha,
+        coefs=final,
+        alpha=float(path.alphas[index]),
         gamma=gamma,
-        n_inputs=int(path.sizes(coefs[None])[0]),
-        passes=solvers[-1].passes,
+        n_inputs=int(path.sizes(final[None])[0]),
+        passes=passes,
         optimality_gap=gap,
         cv_error=choice.mean,
         cv_se=choice.se,
         cv_paired_se=choice.paired_se,
-        cv_null=float(np.mean([_loss(test, null_coefs(s.rows)) for test, s in zip(tests, solvers, strict=False)]))
-        if tests
-        else float("nan"),
+        cv_null=float(np.mean(null)) if null else float("nan"),
         fold_errors=errors[:, choice.index, choice.gamma],
-        alphas=np.array(path.alphas),
-        cv_mean=path.errors.mean(axis=0) if tests else np.full(len(path.alphas), np.nan),
+        alphas=path.alphas,
+        gaps=path.gaps,
+        cv_mean=path.errors.mean(axis=0) if null else np.full(len(path.alphas), np.nan),
         n_nonzero=sizes,
         ended=ended,
-        curve=curve(errors, sizes[rows], np.array(path.alphas)[rows], gammas),
+        curve=curve(errors, sizes[chosen], path.alphas[chosen], gammas),
         slope=slope,
         shift=shift,
         calibration=calibration,
@@ -250,103 +220,45 @@ def check_classes(codes: Array, classes: Sequence[str], weight: Array, plan: Fol
             raise DataError(f"class '{classes[code]}' has no row with a weight larger than 0; leave its rows out")
 
 
-class _Path:
-    """The paths of the folds and of all rows, in step."""
-
-    def __init__(self, solvers: list[LogisticSolver], tests: list[Rows], owners: Any) -> None:
-        self.solvers, self.tests, self.owners = solvers, tests, owners
-        self.alphas: list[float] = []
-        self.coefs: list[Array] = [np.zeros((0, *solver.coefs.shape)) for solver in solvers]
-        self.errors = np.zeros((len(tests), 0))
-        self.losses: list[float] = []
-
-    def sizes(self, coefs: Array) -> Array:
-        """Inputs used by each of several models, shape (m, outputs, p + 1)."""
-        used: Array = np.any(coefs[:, :, :-1], axis=1)
-        if self.owners is None:
-            return np.asarray(used.sum(axis=1))
-        return np.array([len({i for j in np.flatnonzero(one) for i in self.owners[j]}) for one in used], dtype=np.int64)
-
-    def follow(self, alphas: Array, options: TrainOptions) -> str:
-        """Solve for decreasing alphas until that leads nowhere; returns why it ended."""
-        null = self.solvers[-1].loss
-        for alpha in alphas.tolist():
-            found = run(lambda solver, alpha=alpha: solver.solve(alpha), self.solvers, options.workers)
-            self.alphas.append(alpha)
-            self.losses.append(self.solvers[-1].loss)
-            self.coefs = [np.append(old, new[None], axis=0) for old, new in zip(self.coefs, found, strict=True)]
-            scored = [_loss(test, coefs) for test, coefs in zip(self.tests, found, strict=False)]
-            self.errors = np.append(self.errors, np.array(scored).reshape(-1, 1), axis=1)
-            past = len(self.alphas) - 1 - self.errors.argmin(axis=1)
-            least: Array = self.errors.min(axis=1, initial=np.inf)
-            if self.tests and np.logical_and(past >= 10, self.errors[:, -1] > RISEN * least).all():
-                return "held-out loss past its minimum on every fold"
-            if self.losses[-1] < (1.0 - EXPLAINED) * null:
-                return f"{EXPLAINED} of the deviance explained"
-            if len(self.losses) > 5 and self.losses[-6] - self.losses[-1] < 5.0 * STANDS_STILL * null:
-                return "the deviance explained stands still"
-            if options.max_inputs and all(self.sizes(one[-1:])[0] > 2 * options.max_inputs + 10 for one in self.coefs):
-                return "past the input budget"
-        return "last alpha"
-
-    def scored(
-        self, candidates: list[Array], count: int, gammas: Array, workers: int
-    ) -> tuple[Array, list[list[list[Array]]]]:
-        """Held-out losses, shape (folds, candidates, gammas), and the coefficients they are of."""
-
-        def one(fold: int) -> tuple[Array, list[list[Array]]]:
-            solver, test = self.solvers[fold], self.tests[fold]
-            errors, held = np.full((len(candidates[fold]), len(gammas)), np.inf), []
-            refit: tuple[bytes, Array] | None = None
-            for i, coefs in enumerate(candidates[fold]):
-                support = coefs[:, :-1].any(axis=0)
-                made = []
-                for g, gamma in enumerate(gammas.tolist()):
-                    if gamma == 0.0:
-                        if support.sum() > REFIT_UP_TO:
-                            made.append(coefs)
-                            continue
-                        if refit is None or refit[0] != support.tobytes():
-                            refit = (support.tobytes(), solver.refit(coefs))
-                    made.append(refit[1] if gamma == 0.0 and refit is not None else coefs)
-                    errors[i, g] = _loss(test, made[-1])
-                held.append(made)
-            return errors, held
-
-        found = run(one, range(len(self.tests)), workers)
-        return np.array([errors for errors, _ in found]).reshape(len(found), count, len(gammas)), [
-            held for _, held in found
-        ]
-
-
-def _loss(rows: Rows, coefs: Array) -> float:
-    return sum(float(weight @ losses(linear(Z, coefs), Y)) for Z, Y, weight in rows.blocks())
-
-
-def _candidates(path: _Path, sizes: Array, options: TrainOptions) -> tuple[Array, list[Array]]:
+def _candidates(path: FoldPaths, sizes: Array, options: TrainOptions) -> tuple[Array, list[Array]]:
+    """Positions on the path to choose from, and the coefficients of the folds and of all rows there."""
     if options.max_inputs is None:
-        return np.arange(len(sizes)), path.coefs[:-1]
+        return np.arange(len(sizes)), path.coefs
     at = budgets(sizes, options.max_inputs)
     possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
     if not possible.any():
         raise DataError(f"no alpha gives {options.max_inputs} inputs or fewer; give larger alphas")
     chosen = []
-    for coefs, solver in zip(path.coefs[:-1], path.solvers, strict=False):
+    for coefs, fold in zip(path.coefs, path.folds, strict=False):
         positions = budgets(path.sizes(coefs), options.max_inputs)[possible]
-        found = at_positions(coefs, positions)
-        found[positions < 0] = null_coefs(solver.rows)
-        chosen.append(found)
-    return at[possible], chosen
+        some = at_positions(coefs, positions)
+        some[positions < 0] = fold.coefs
+        chosen.append(some)
+    return at[possible], [*chosen, path.coefs[-1][at[possible]]]
+
+
+def _scored(path: FoldPaths, chosen: Array, candidates: list[Array], gammas: Array) -> tuple[list[list[Array]], Array]:
+    """For each gamma the candidates' coefficients, and held-out losses of shape (folds, candidates, gammas)."""
+    coefs, errors = [], np.full((len(path.folds), len(chosen), len(gammas)), np.inf)
+    for g, gamma in enumerate(gammas.tolist()):
+        if gamma == 0.0:
+            refitted, errors[:, :, g] = path.refits(candidates)
+            coefs.append(refitted)
+            continue
+        coefs.append(candidates)
+        for fold, test in enumerate(path.tests):
+            errors[fold, :, g] = path.rows.losses(candidates[fold], test)
+    return coefs, errors
 
 
 def _choose(
-    path: _Path, errors: Array, sizes: Array, rows: Array, gammas: Array, options: TrainOptions, n: int
+    path: FoldPaths, errors: Array, sizes: Array, chosen: Array, gammas: Array, options: TrainOptions, n: int
 ) -> selection.Choice:
     if options.select not in selection.CRITERIA:
-        return selection.choose(errors, sizes[rows], options.select, options.max_inputs is not None)
-    coefs = path.coefs[-1][rows]
+        return selection.choose(errors, sizes[chosen], options.select, options.max_inputs is not None)
+    coefs = path.coefs[-1][chosen]
     freedom = np.count_nonzero(coefs[:, :, :-1], axis=(1, 2)).astype(float)
-    likelihood = np.exp(2.0 * np.array(path.losses)[rows])  # the criteria take the logarithm of a residual variance
+    likelihood = np.exp(2.0 * path.losses[chosen])  # the criteria take the logarithm of a residual variance
     value = selection.criterion(likelihood, 0.0, freedom, n, coefs.shape[1] * (coefs.shape[2] - 1), options.select)
     index = int(np.argmin(np.where(freedom < n - 1, value, np.inf)))
     mean, se = selection.mean_and_error(errors[:, index, 0]) if len(errors) else (np.nan, np.nan)

@@ -26,8 +26,9 @@ from edge_lasso.statistics.workers import one_blas_thread
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.class_models import class_folds, classifier_model, provenance
+from edge_lasso.training.class_paths import TOLERANCE
 from edge_lasso.training.class_rows import ClusterRows, TableRows, Taken, row_codes
-from edge_lasso.training.fit_classes import TOLERANCE, LogisticFit, fit_logistic, row_reliability
+from edge_lasso.training.fit_classes import LogisticFit, fit_logistic, row_reliability
 from edge_lasso.training.fit_regression import input_owners
 from edge_lasso.training.model_sections import with_sections
 from edge_lasso.training.options import Training

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from edge_lasso.paths import logistic
+from edge_lasso.paths import curvature
 from edge_lasso.paths.logistic import LogisticSolver, Rows, duality_gap, losses
 
 
@@ -92,7 +92,7 @@ def test_classes_one_by_one_reach_the_same_solution_as_jointly(monkeypatch):
     rows = rows_of(X, code, 4)
     together = LogisticSolver(rows, 1.0, 1e-8)
     jointly = together.solve(0.1 * together.top)
-    monkeypatch.setattr(logistic, "JOINT_UP_TO", 0)
+    monkeypatch.setattr(curvature, "JOINT_UP_TO", 0)
     alone = LogisticSolver(rows, 1.0, 1e-8)
     alpha = 0.1 * alone.top  # with an even number of classes only the objective is unique
     assert objective(rows, alone.solve(alpha), alpha, 1.0) == pytest.approx(
