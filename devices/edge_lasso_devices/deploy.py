@@ -1,31 +1,29 @@
-"""Putting files on a board for good: a new folder beside the old, checked and tried there, then an atomic switch.
+"""A bundle on one board, over ssh: what is sent is checked there, and the runtime that was sent installs it.
 
-Under the folder of the link (``edge-lasso`` in the user's home by default)::
-
-    versions/<id>/   one deployed set of files; the id is the hash of their names and contents
-    current          link to the version in use
-    previous         link to the one before, for `rollback`
-
-Until the switch nothing that is in use is touched, so a connection lost at any step leaves the old version running.
+Verifying, trying, switching and going back are the board's own (`edge_lasso_runtime.update`), the same as for a fleet:
+until the switch nothing that is in use is touched, so a connection lost at any step leaves the old version running.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import BoardError
 from .folders import relative
+from .shells import Completed
 from .ssh import SshLink
 
 DEFAULT_FOLDER = "edge-lasso"
-TIMEOUT = 300
-# os.replace of a fresh link is atomic, which no portable ln or mv is.
-LINK = (
-    "import os,sys; t,n=sys.argv[1:]; x=n+'.new'; os.path.lexists(x) and os.remove(x); os.symlink(t,x); os.replace(x,n)"
-)
+TIMEOUT = 900
+WAIT = 300
+"""Seconds to wait for another deployment to the same board."""
+PROGRAM = "edge_lasso_runtime"
+BUNDLE = "new.elb"
 
 
 @dataclass(frozen=True)
@@ -35,145 +33,108 @@ class Deployed:
     version: str
     folder: str
     previous: str | None
+    text: str = ""
 
 
-def version_of(files: Mapping[str, bytes]) -> str:
-    """The id of a set of files: equal names and contents give the same."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def deploy(spec: str, files: Mapping[str, bytes], selftest: Sequence[str]) -> Deployed:
-    """Upload files to a board, check them there, run a self-test there, and switch to them.
+def deploy(spec: str, runtime: Mapping[str, bytes], bundle: bytes, options: Sequence[str] = ()) -> Deployed:
+    """Send a bundle and let the board install it.
 
     Parameters
     ----------
     spec : str
         ``ssh://user@host[:port][/folder]``.
-    files : mapping
-        Relative path to content.
-    selftest : sequence of str
-        Run in the new folder before the switch; any exit status but 0 refuses the version.
+    runtime : mapping
+        Files of the runtime package that installs it.
+    bundle : bytes
+    options : sequence of str
+        Of ``python -m edge_lasso_runtime update``.
 
     Raises
     ------
     BoardError
         Any step failed; the version in use is the one from before.
     """
-    for name in files:
-        if any(char < " " or char == "\\" for char in str(relative(name))):
-            raise BoardError(f"file name {name!r} has a control character or a backslash")
-    if not files or not selftest:
-        raise BoardError("nothing to deploy: give at least one file and the command of its self-test")
-    version = version_of(files)
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {relative(name)}\n" for name, data in files.items())
-    link = SshLink(spec)
-    staging = f"versions/.new-{version}"
-    try:
-        base = _base(link)
-        link.script(f"mkdir -p {base}/versions && cd {base} && rm -rf versions/.new-* && mkdir {staging}", lines=True)
+    with _Visit(spec, {**runtime, BUNDLE: bundle}) as visit:
+        done = visit.run("update", "--from", BUNDLE, "--wait", str(WAIT), *options)
+        return visit.deployed(done.stdout)
+
+
+def rollback(spec: str, runtime: Mapping[str, bytes], options: Sequence[str] = ()) -> Deployed:
+    """Switch back to the version before, which is read again first; a second rollback switches forth again."""
+    with _Visit(spec, runtime) as visit:
+        done = visit.run("update", "--rollback", "--wait", str(WAIT), *options)
+        return visit.deployed(done.stdout)
+
+
+def status(spec: str, runtime: Mapping[str, bytes]) -> dict[str, Any]:
+    """Where a board stands, as `edge_lasso_runtime.board.status` has it."""
+    with _Visit(spec, runtime) as visit:
+        return visit.status()
+
+
+class _Visit:
+    """A working folder on a board with files of ours, while something is done there."""
+
+    def __init__(self, spec: str, files: Mapping[str, bytes]) -> None:
+        for name in files:
+            if any(char < " " or char == "\\" for char in str(relative(name))):
+                raise BoardError(f"file name {name!r} has a control character or a backslash")
+        self._files = files
+        self._link = SshLink(spec)
+        self._away = self._home = ""
+
+    def __enter__(self) -> _Visit:
         try:
-            folder = link.script(f"cd {base}/{staging} && pwd", lines=True).stdout.strip()
-            link.send(files, folder)
-            checked = link.script(f"cd {base}/{staging} && sha256sum -c --quiet -", sums, lines=False)
-            if checked.returncode != 0:
-                raise BoardError(
-                    f"{spec}: what arrived is not what was sent: {(checked.stdout.split(chr(10)) or ['?'])[0]}"
-                )
-            tried = link.script(f"cd {base}/{staging} && {shlex.join(selftest)}", timeout=TIMEOUT)
-            if tried.returncode != 0:
-                last = (tried.stderr.strip() or tried.stdout.strip() or f"exit status {tried.returncode}").splitlines()[
-                    -1
-                ]
-                raise BoardError(f"{spec}: the self-test failed on the board, nothing was switched: {last}")
-            link.script(_switch(base, staging, version), lines=True)
+            self._prepare()
         except BaseException:
-            _discard(link, base, staging)
+            self.__exit__()
             raise
-        return _state(link, base)
-    finally:
-        link.close()
+        return self
 
+    def __exit__(self, *why: object) -> None:
+        try:
+            if self._away:
+                self._link.script(f"rm -rf {self._away}", lines=True)
+        except BoardError:
+            # The connection is gone: a later visit clears it, and what failed first matters more.
+            pass
+        finally:
+            self._link.close()
 
-def rollback(spec: str) -> Deployed:
-    """Switch back to the version before; a second rollback switches forth again."""
-    link = SshLink(spec)
-    try:
-        base = _base(link)
-        state = _state(link, base)
-        if state.previous in (None, state.version):
-            raise BoardError(f"{spec}: no earlier version is kept there")
-        back = _point("current", f"versions/{state.previous}")
-        forth = _point("previous", f"versions/{state.version}")
-        link.script(f"cd {base} && {back} && {forth}", lines=True)
-        return _state(link, base)
-    finally:
-        link.close()
+    def _prepare(self) -> None:
+        link = self._link
+        base = shlex.quote(link.folder or DEFAULT_FOLDER)
+        python = "command -v python3 >/dev/null || { echo 'no python3 there; install it on the board' >&2; exit 3; }; "
+        stale = (
+            'find "${TMPDIR:-/tmp}" -maxdepth 1 -name \'edge-lasso-??????\' -user "$(id -un)" -mtime +0 '
+            "-exec rm -rf {} + 2>/dev/null; "
+        )
+        place = f'case {base} in /*) echo {base};; *) echo "$(pwd)"/{base};; esac; '
+        made = link.script(python + stale + place + 'mktemp -d "${TMPDIR:-/tmp}/edge-lasso-XXXXXX"', lines=True)
+        home, away = made.stdout.strip().splitlines()[-2:]
+        self._home, self._away = home, shlex.quote(away)
+        link.send(self._files, away)
+        sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {relative(name)}\n" for name, data in self._files.items())
+        checked = link.script(f"cd {self._away} && sha256sum -c --quiet -", sums)
+        if checked.returncode != 0:
+            first = (checked.stdout.splitlines() or ["?"])[0]
+            raise BoardError(f"{link.spec}: what arrived is not what was sent: {first}")
 
+    def run(self, *words: str) -> Completed:
+        """Run the runtime that was sent, on the board's folder."""
+        command = shlex.join(["python3", "-B", "-m", PROGRAM, *words, "--home", self._home])
+        done = self._link.script(f"umask 022; cd {self._away} && {command}", timeout=TIMEOUT)
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise BoardError(f"{self._link.spec}: {said.removeprefix(f'{PROGRAM}: error: ')}")
+        return done
 
-def unit(description: str, folder: str, command: Sequence[str], user: str, state: str = "") -> str:
-    """The text of a systemd unit that runs a command in the version in use, restarted when it fails.
+    def status(self) -> dict[str, Any]:
+        """What the board says about its versions."""
+        found: dict[str, Any] = json.loads(self.run("status", "--json", "--any-age").stdout)
+        return found
 
-    Parameters
-    ----------
-    description, folder : str
-    command : sequence of str
-    user : str
-    state : str
-        A folder of this name in /var/lib is made for the user, and outlives versions; none by default.
-    """
-    for value in (description, folder, user, state, *command):
-        if any(char < " " for char in value):
-            raise BoardError(f"{value!r} has a control character; a unit holds one line per setting")
-    words = " ".join(
-        '"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") + '"'
-        for part in command
-    )
-    directory = f"StateDirectory={state}\n" if state else ""
-    return (
-        f"[Unit]\nDescription={description}\n\n[Service]\nUser={user}\nWorkingDirectory={folder}/current\n{directory}"
-        f"ExecStart={words}\nRestart=on-failure\nNoNewPrivileges=true\n\n[Install]\nWantedBy=multi-user.target\n"
-    )
-
-
-def _base(link: SshLink) -> str:
-    return shlex.quote(link.folder or DEFAULT_FOLDER)
-
-
-def _point(name: str, target: str) -> str:
-    """Shell that makes a link name a target, itself a word of shell."""
-    return f"python3 -c {shlex.quote(LINK)} {target} {name}"
-
-
-def _switch(base: str, staging: str, version: str) -> str:
-    """Shell that keeps the version in use as the previous one, switches, and clears what neither link names."""
-    new = f"versions/{version}"
-    steps = (
-        f"cd {base}",
-        f"{{ if [ -d {new} ]; then rm -rf {staging}; else mv {staging} {new}; fi; }}",
-        "old=$(readlink current || true)",
-        f'{{ if [ -n "$old" ] && [ "$old" != {new} ]; then {_point("previous", chr(34) + "$old" + chr(34))}; fi; }}',
-        _point("current", new),
-        "now=$(readlink current) && before=$(readlink previous || true)",
-        '{ for v in versions/*; do [ "$v" = "$now" ] || [ "$v" = "$before" ] || rm -rf "$v"; done; }',
-    )
-    return " && ".join(steps)
-
-
-def _state(link: SshLink, base: str) -> Deployed:
-    done = link.script(f"cd {base} 2>/dev/null && pwd && readlink current && {{ readlink previous || true; }}")
-    lines = done.stdout.splitlines()
-    if len(lines) < 2:
-        raise BoardError(f"{link.spec}: nothing is deployed there")
-    names = [line.removeprefix("versions/") for line in lines[1:]]
-    return Deployed(names[0], lines[0], names[1] if len(names) > 1 else None)
-
-
-def _discard(link: SshLink, base: str, staging: str) -> None:
-    try:
-        link.script(f"rm -rf {base}/{staging}", lines=True)
-    except BoardError:
-        # The connection is gone: the next deployment clears it, and what failed first matters more.
-        return
+    def deployed(self, said: str) -> Deployed:
+        """What is in use now."""
+        standing = self.status()
+        return Deployed(standing["version"], self._home, standing["previous"], said.strip())

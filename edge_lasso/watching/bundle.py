@@ -67,7 +67,7 @@ def bundle(model: Model, artifacts: Sequence[Path], plan: Plan, runtime: bool = 
     files = {"model.json": file_text(model).encode(), **(runtime_files() if runtime else {})}
     for folder in artifacts:
         files.update(_certified(folder, model_hash(model)))
-    content = manifest.Manifest(
+    about = manifest.Manifest(
         plan.fleet,
         plan.serial,
         _now(),
@@ -78,13 +78,25 @@ def bundle(model: Model, artifacts: Sequence[Path], plan: Plan, runtime: bool = 
         manifest.UPDATER,
         sorted(model.sections),
         dict(plan.limits),
-        [(name, len(files[name]), sha256(files[name]).hexdigest()) for name in sorted(files)],
+        [],
     )
-    if plan.expires <= content.created:
+    if plan.expires <= about.created:
         raise DataError(f"it would expire at {manifest.moment(plan.expires)}, which is past; choose a later --expires")
-    data = manifest.dumps(content)
+    return packed(about, files)
+
+
+def packed(about: manifest.Manifest, files: Mapping[str, bytes]) -> bytes:
+    """A bundle of files, not signed; its manifest lists them.
+
+    Raises
+    ------
+    DataError
+        A board would refuse it.
+    """
+    listed = [(name, len(files[name]), sha256(files[name]).hexdigest()) for name in sorted(files)]
+    data = manifest.dumps(about.replace(files=listed))
     try:
-        manifest.loads(data)  # what a board would refuse is not written
+        manifest.loads(data)
     except UpdateError as error:
         raise DataError(str(error)) from None
     return archive.pack(data, b"", files)

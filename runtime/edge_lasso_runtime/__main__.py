@@ -85,6 +85,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict.add_argument("--explain", action="store_true", help="also what each input adds to each output")
     predict.add_argument("--encoding", metavar="NAME", help="of the data (default: found out)")
     _add_missing(predict)
+    predict.add_argument("--out", metavar="FILE", help="write there instead: the whole of it, or nothing")
+    _add_metrics(predict)
     predict.set_defaults(run=_predict)
 
     score = commands.add_parser(
@@ -106,6 +108,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
                        "contributions to a prediction (default none)")  # fmt: skip
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
     _add_missing(score)
+    _add_metrics(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -126,6 +129,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     mqtt.add_argument("--period", type=_positive, metavar="S", help="a row every S seconds (default: when all sensors "
                       "have reported, or one again)")  # fmt: skip
     _add_state(mqtt, "1s")
+    _add_metrics(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
     mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
     mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
@@ -202,6 +206,11 @@ def _add_state(parser: argparse.ArgumentParser, every: str = "10s") -> None:
     parser.add_argument("--fresh", action="store_true", help="start afresh whatever the snapshot holds")
 
 
+def _add_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--metrics", metavar="FILE.prom", help="figures for Prometheus, every 5 s: for node_exporter's "
+                        "textfile collector")  # fmt: skip
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -228,7 +237,7 @@ def _score(options: Any) -> int:
 
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
-        options.explain, options.values, options.digest, options.missing,
+        options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
     )  # fmt: skip
 
 
@@ -240,7 +249,7 @@ def _mqtt(options: Any) -> int:
     return bridge(
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
-        tls if options.tls or any(tls.values()) else None,
+        tls if options.tls or any(tls.values()) else None, options.metrics, options.model,
     )  # fmt: skip
 
 
@@ -254,32 +263,9 @@ def _digest(options: Any) -> int:
 
 
 def _predict(options: Any) -> int:
-    from csv import writer
+    from .predict_command import run
 
-    from .explain import explain
-    from .format import load
-    from .interval import interval
-    from .keeper import report
-    from .predict import predict
-    from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
-
-    model = load(options.model)
-    if options.interval and "interval/1" not in model.sections:
-        return _refuse("the model has no interval; train it with --holdout 0.2 --interval 0.9")
-    streaming = options.data == "-"
-    with open_text(options.data, options.encoding) as source:
-        out = writer(PlainEnds(sys.stdout))
-        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming)):
-            if i == 0:
-                out.writerow(
-                    [*result_header(model, options.interval), *(explained_header(model) if options.explain else [])]
-                )
-            found = predict(model, row)
-            line = result_row(found, interval(model, found) if options.interval else ())
-            out.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
-            if streaming:
-                sys.stdout.flush()
-    return DONE
+    return run(options)
 
 
 def _probe(options: Any) -> int:

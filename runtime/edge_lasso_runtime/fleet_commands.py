@@ -51,6 +51,10 @@ def add(commands: Any, layout: Any, positive: Callable[[str], float], count: Cal
         "--keep", type=count, default=3, metavar="N", help="versions on the disk (default 3, at least 2)"
     )
     update.add_argument("--patience", type=positive, default=600.0, metavar="S", help="seconds for reading the source")
+    update.add_argument(
+        "--wait", type=positive, default=0.0, metavar="S", help="wait so long for another update to end"
+    )
+    update.add_argument("--unsigned", action="store_true", help="you answer for the bundle: no signature is asked for")
     update.set_defaults(run=_update)
 
     status = commands.add_parser(
@@ -62,6 +66,7 @@ def add(commands: Any, layout: Any, positive: Callable[[str], float], count: Cal
     )
     _add_home(status)
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("--any-age", action="store_true", help="an expired version is no failure")
     status.set_defaults(run=_status)
 
     shadow = commands.add_parser(
@@ -100,9 +105,11 @@ def _update(options: Any) -> int:
     )
     now = time()
     if options.rollback:
-        print(rollback(home, now, trial).text)
+        print(rollback(home, now, trial, options.wait).text)
         return DONE
-    outcome = update(home, options.source, now, trial, max(options.keep, 2), options.patience)
+    outcome = update(
+        home, options.source, now, trial, max(options.keep, 2), options.patience, options.unsigned, options.wait
+    )
     for note in outcome.notes:
         print(f"edge_lasso_runtime: warning: left out {note}", file=stderr)
     print(outcome.text)
@@ -112,10 +119,10 @@ def _update(options: Any) -> int:
 def _enroll(home: str, options: Any) -> int:
     from socket import gethostname
 
+    from .board import enroll
     from .errors import ModelFormatError
     from .manifest import name_of
     from .trust import Trust, read_signers
-    from .update import enroll
 
     if not options.signers:
         raise UpdateError("--enroll goes with --signers FILE, OpenSSH's allowed_signers")
@@ -136,7 +143,7 @@ def _enroll(home: str, options: Any) -> int:
 def _status(options: Any) -> int:
     from time import time
 
-    from .update import status
+    from .board import status
 
     standing = status(os.path.expanduser(options.home), time())
     if options.json:
@@ -144,16 +151,17 @@ def _status(options: Any) -> int:
 
         print(json.dumps(standing, indent=1))
     else:
-        print(f"{standing['board']} of {standing['fleet']}: version {standing['version'] or 'none'}")
+        name = f"{standing['board']} of {standing['fleet']}" if standing["fleet"] else "believes nobody"
+        print(f"{name}: version {standing['version'] or 'none'}")
         if standing["version"]:
             end = "EXPIRED at" if standing["expired"] else "expires"
             print(f"  serial {standing['serial']}, model {standing['model_hash'][:12]}, {end} {standing['expires']}")
-        print(f"  before it: {standing['previous'] or 'none'}; signers: {', '.join(standing['signers'])}")
+        print(f"  before it: {standing['previous'] or 'none'}; signers: {', '.join(standing['signers']) or 'none'}")
         for version, why in standing["bad"].items():
             print(f"  not used again: {version}: {why}")
         for line in standing["history"][-5:]:
             print(f"  {line}")
-    return FAILED if standing["expired"] else DONE
+    return FAILED if standing["expired"] and not options.any_age else DONE
 
 
 def _shadow(options: Any) -> int:

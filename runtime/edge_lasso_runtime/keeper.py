@@ -9,6 +9,7 @@ from time import monotonic
 
 from . import snapshot
 from .errors import SnapshotError
+from .locks import LockedError, hold
 from .rows import RowError
 from .step import start
 
@@ -29,7 +30,10 @@ def report(text: str) -> None:
 
 
 class Keeper:
-    """Keeps the state of a stream: restores it at the start, saves it when it is due.
+    """Keeps the state of a stream: restores it at the start, saves it when it is due; one process at a time.
+
+    In a folder, the state of another model that reads the same inputs is carried over as far as it fits: what is known
+    of the sensors and the histories of derived inputs. Scores and drift are counted anew.
 
     Parameters
     ----------
@@ -52,22 +56,31 @@ class Keeper:
         from .format import model_hash
 
         self._hash = model_hash(model)
-        if path is not None and os.path.isdir(path):
-            path = os.path.join(path, f"{self._hash[:16]}.json")
+        self._inputs = [[one.name, list(one.stream) if one.stream else None] for one in model.inputs]
+        folder = path if path is not None and os.path.isdir(path) else ""
+        if folder:
+            path = os.path.join(folder, f"{self._hash[:16]}.json")
         self._path = path
+        if path is not None:
+            try:
+                self._lock = hold(os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.lock"))
+            except LockedError as error:
+                raise SnapshotError(f"{error}; two processes cannot keep one state") from None
         self._rows, self._seconds = _every(every)
         self._failed = False
         self.state = start(model)
         self.more: dict[str, Any] = {}
         if path is not None and not fresh:
-            self._restore(path)
+            self._restore(path, folder)
         if path is not None:
             self.save()  # a folder that cannot be written to is refused before the work begins
         self._saved_rows, self._saved_at = self.state.rows, monotonic()
 
-    def _restore(self, path: str) -> None:
+    def _restore(self, path: str, folder: str) -> None:
         content = snapshot.load(path, self._hash)
         if content is None:
+            if folder:
+                self._carry_over(folder)
             return
         try:
             self.state.restore(content["state"])
@@ -75,11 +88,30 @@ class Keeper:
         except (ValueError, KeyError, TypeError) as error:
             raise SnapshotError(f"{path} does not fit the model: {error}; {snapshot.ADVICE}") from None
 
+    def _carry_over(self, folder: str) -> None:
+        """Begin with what the model before has learned about the same inputs."""
+        names = [name for name in os.listdir(folder) if len(name) == 21 and name.endswith(".json")]
+        paths = [os.path.join(folder, name) for name in names]
+        for path in sorted(paths, key=os.path.getmtime, reverse=True):
+            try:
+                content = snapshot.load(path, None)
+                if content["inputs"] != self._inputs:
+                    report("the model before read other inputs; the state begins afresh")
+                    return
+                self.state.carry_over(content["state"])
+            except (SnapshotError, OSError, ValueError, KeyError, TypeError):
+                continue
+            report(f"the model is new; sensors and histories go on from {path}, scores and drift begin afresh")
+            return
+
     def save(self) -> None:
         """Write the snapshot now."""
         if self._path is not None:
-            snapshot.save(self._path, self._hash, {"state": self.state.to_dict(), "more": self.more})
+            snapshot.save(self._path, self._hash, self._content())
         self._saved_rows, self._saved_at = self.state.rows, monotonic()
+
+    def _content(self) -> dict[str, Any]:
+        return {"state": self.state.to_dict(), "more": self.more, "inputs": self._inputs}
 
     def save_if_due(self) -> None:
         """Write the snapshot when it is time."""
@@ -129,12 +161,15 @@ class Stop:
     ----------
     asked : int
         The signal; 0 before it comes.
+    again : bool
+        SIGHUP has come: the process should begin anew, with the version in use then.
     wake : int or None
         A descriptor from which something can be read once it has come.
     """
 
     def __init__(self, told: Callable[[], object] | None = None) -> None:
         self.asked = 0
+        self.again = False
         self._told = told
         self.wake = None
         if os.name == "posix":
@@ -143,6 +178,8 @@ class Stop:
             signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self._ask)
 
     @property
     def code(self) -> int:
@@ -150,9 +187,21 @@ class Stop:
         return 130 if self.asked == signal.SIGINT else 0
 
     def _ask(self, number: int, frame: Any) -> None:
-        self.asked = number
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self.asked = number
+        else:
+            self.again = True
         if self._told is not None:
             self._told()
+
+
+def begin_anew() -> None:
+    """Become the version in use: the same command in a fresh interpreter, with the descriptors that are open."""
+    home = os.environ.get("EDGE_LASSO_HOME")
+    if home:
+        os.chdir(os.path.join(home, "current"))
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "edge_lasso_runtime", *sys.argv[1:]])
 
 
 def state_digest(model: Model, state: State) -> bytes:

@@ -14,9 +14,8 @@ class LockedError(OSError):
     """Another process holds the lock; the message says which."""
 
 
-@contextmanager
-def locked(path: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock while a block runs; the system lets go of it when the process ends, however it ends.
+def hold(path: str, wait: float = 0.0) -> int | None:
+    """Take a lock, and keep it until the descriptor that is returned is closed or the process ends, however it ends.
 
     Parameters
     ----------
@@ -28,28 +27,45 @@ def locked(path: str, wait: float = 0.0) -> Iterator[None]:
     Raises
     ------
     LockedError
+        Another process holds it; the message says which.
     """
     try:
         import fcntl
     except ImportError:
-        yield
-        return
+        return None
     from time import monotonic, sleep
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        until = monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if monotonic() >= until:
-                    holder = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip()
-                    raise LockedError(f"{path} is held by {holder or 'another process'}; try again later") from None
+    until = monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if monotonic() < until:
                 sleep(0.05)
+                continue
+            holder = os.pread(descriptor, 40, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise LockedError(f"{path} is held by {holder or 'another process'}; try again later") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+    try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def locked(path: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock while a block runs; see `hold`."""
+    descriptor = hold(path, wait)
+    try:
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)

@@ -21,6 +21,8 @@ MANIFEST, SIGNATURES = "manifest.json", "manifest.sig"
 UPDATER = 1
 """What this version can install; a bundle names the least it needs."""
 LARGEST_SERIAL = 2**31 - 1
+LAST_MOMENT = 253402300799.0
+"""The end of the year 9999."""
 LARGEST_FILE = 64 * 2**20
 LARGEST_BUNDLE = 256 * 2**20
 MOST_FILES = 1000

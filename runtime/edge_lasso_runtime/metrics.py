@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .model import Model
+    from .predict import Prediction
     from .step import State, Step
 
 EDGES = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 1.0)
@@ -61,6 +62,10 @@ class Metrics:
     source : str
         The model's file: a bundle's manifest beside it names the serial.
 
+    Attributes
+    ----------
+    model : Model
+
     Raises
     ------
     OSError
@@ -71,7 +76,7 @@ class Metrics:
         from .format import model_hash
 
         self._path = path
-        self._model = model
+        self.model = model
         self._hash = model_hash(model)
         self._bundle = _bundle(source)
         self._names = [model.inputs[i].name for i in readings(model)]
@@ -117,10 +122,20 @@ class Metrics:
             self._follow(state)
             self.write()
 
-    def tell_error(self, error: float) -> None:
-        """Count one row's absolute error."""
-        self.error_rows += 1
-        self.error_sum += error
+    def take_prediction(self, prediction: Prediction, seconds: float) -> None:
+        """Count a row that was predicted by itself."""
+        self.rows += 1
+        self.degraded += prediction.status == "degraded"
+        self._latency[bisect_left(EDGES, seconds)] += 1
+        self._seconds += seconds
+        now = time()
+        for i, one in enumerate(self.model.inputs):
+            fault = prediction.faults.get(one.name)
+            if fault is not None:
+                self._faults[i][FAULTS.index(fault)] += 1
+            if fault != "missing" and one.name in self._seen:
+                self._seen[one.name] = now
+        self.write_if_due()
 
     def wait(self) -> float:
         """Seconds until the next file is due."""
@@ -162,7 +177,7 @@ class Metrics:
             return
         from .drift import KEY, psi
 
-        parts = self._model.sections[KEY]["readings"]
+        parts = self.model.sections[KEY]["readings"]
         self._drift = [(one["input"], psi(one["parts"], counts[:-1])) for one, counts in zip(parts, state.drift.counts)]
 
     def _lines(self) -> list[str]:
@@ -170,11 +185,11 @@ class Metrics:
 
         lines: list[str] = []
         serial, expires = self._bundle
-        labels = {"model": self._hash, "output": self._model.outputs[0].name, "version": __version__}
+        labels = {"model": self._hash, "output": self.model.outputs[0].name, "version": __version__}
         _add(lines, "model_info", "gauge", [({**labels, "serial": str(serial or "")}, 1)])
-        coefficients = sum(len(one.terms) for one in self._model.outputs)
+        coefficients = sum(len(one.terms) for one in self.model.outputs)
         _add(lines, "model_coefficients", "gauge", [({}, coefficients)])
-        trained = _trained(self._model)
+        trained = _trained(self.model)
         for name, value in (
             ("model_serial", serial),
             ("bundle_expires_time_seconds", expires),
@@ -188,7 +203,7 @@ class Metrics:
         _add(lines, "reading_time_seconds", "gauge", seen)
         faults = [
             ({"input": one.name, "fault": fault.replace(" ", "_")}, count)
-            for one, counts in zip(self._model.inputs, self._faults)
+            for one, counts in zip(self.model.inputs, self._faults)
             if one.stream is None
             for fault, count in zip(FAULTS, counts)
         ]

@@ -11,7 +11,6 @@ Messages that the broker had retained from before the subscription are old, and 
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from hashlib import sha256
@@ -20,10 +19,11 @@ from threading import Event
 from time import monotonic
 
 from .errors import MissingRuntimeError, SessionError
-from .keeper import Keeper, Stop, report
+from .keeper import Keeper, Stop, begin_anew, report
+from .mqtt_options import address, check_topics, encrypt, read_credentials
 from .mqtt_rows import Rows
+from .pulse import Pulse
 from .results import Results
-from .rows import RowError
 from .step import step
 
 TYPE_CHECKING = False
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PENDING = 15
 """A snapshot is due after so many messages: brokers hand out 20 or so before they wait for acknowledgements."""
 REMEMBERED = 256
+SOON, TAKEN = 5.0, 3
+"""A connection that is lost within so many seconds, so many times in a row, is taken by another client."""
 REFUSED = ("Bad user name or password", "Not authorized")
 
 
@@ -52,8 +54,11 @@ class Bridge:
         Results go to ``<prefix>/score`` (one per row), ``/alarm`` and ``/status`` (when they change), all retained.
     """
 
-    def __init__(self, model: Model, keeper: Keeper, results: Results, rows: Rows, prefix: str) -> None:
+    def __init__(
+        self, model: Model, keeper: Keeper, results: Results, rows: Rows, prefix: str, pulse: Pulse | None = None
+    ) -> None:
         self._model = model
+        self._pulse = pulse or Pulse(model)
         self._keeper = keeper
         self._results = results
         self._rows = rows
@@ -64,6 +69,8 @@ class Bridge:
         self._session = False
         self._connection = 0
         self._reached = True
+        self._connected_at = 0.0
+        self._taken = 0
         self._sent: set[int] = set()
         self._accepted: set[int] = set()
         self._published = Event()
@@ -89,14 +96,15 @@ class Bridge:
     def run(self, stop: Stop, period: float | None) -> None:
         """Work until asked to stop."""
         due = monotonic() + period if period is not None else None
-        while not stop.asked and not self.refused:
+        while not (stop.asked or stop.again or self.refused):
             waits = [5.0]
             if self._pending or self._sent:
                 waits.append(self._keeper.until_due())
             if due is not None:
                 waits.append(max(due - monotonic(), 0.0))
             with suppress(Empty):
-                self._handle(*self.queue.get(timeout=min(waits)))
+                self._handle(*self.queue.get(timeout=self._pulse.wait(*waits)))
+            self._pulse.beat()
             if due is not None and period is not None and monotonic() >= due:
                 self._score(self._rows.close())
                 due = max(due + period, monotonic())
@@ -131,7 +139,7 @@ class Bridge:
 
     def _score(self, row: dict[str, Any]) -> None:
         state = self._keeper.state
-        result, _ = step(self._model, state, row)
+        [result] = self._pulse.timed(lambda: [step(self._model, state, row)[0]], state)
         line = self._results.line(result, state)
         self._publish("score", f'{{"row":{state.rows},{line[1:]}')
         self._announce(result)
@@ -152,7 +160,7 @@ class Bridge:
         """Results accepted by the broker, then the state on the disk, then the messages acknowledged."""
         given_up = None
         while not self._sent <= self._accepted:
-            if stop.asked and given_up is None:
+            if (stop.asked or stop.again) and given_up is None:
                 given_up = monotonic() + 2.0
             if self.refused or (given_up is not None and monotonic() > given_up):
                 return  # what is not acknowledged comes again after the next start, to the state before it
@@ -178,6 +186,7 @@ class Bridge:
             return
         self._connection += 1
         self._reached = True
+        self._connected_at = monotonic()
         self.queue.put((self._connection, bool(flags.session_present)))
         if not (flags.session_present and self._subscribed):
             client.subscribe([(one, 1) for one in self._filters])
@@ -195,8 +204,16 @@ class Bridge:
         self._reached = False
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:
-        if code.is_failure and self._reached and not self.refused:
+        if not code.is_failure or not self._reached or self.refused:
+            return
+        self._taken = self._taken + 1 if monotonic() - self._connected_at < SOON else 0
+        if self._taken < TAKEN:
             report(f"the connection is lost ({code}); trying again")
+            return
+        if self._taken == TAKEN:
+            report("the connection is lost as soon as it is there: does another client use the same --client-id? "
+                   "trying again every minute")  # fmt: skip
+        client.reconnect_delay_set(60, 120)
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
         self.queue.put((self._connection, message))
@@ -216,6 +233,8 @@ def bridge(
     client_id: str | None = None,
     credentials: str | None = None,
     tls: dict[str, Any] | None = None,
+    figures: str | None = None,
+    file: str = "",
 ) -> int:
     """Run the bridge until SIGTERM or an interrupt; returns the exit code.
 
@@ -241,6 +260,8 @@ def bridge(
         EDGE_LASSO_MQTT_PASSWORD.
     tls : dict or None
         ``ca_certs``, ``certfile``, ``keyfile``: paths or None (the system's authorities, no client certificate).
+    figures, file
+        See `Pulse`.
 
     Raises
     ------
@@ -253,12 +274,13 @@ def bridge(
         raise MissingRuntimeError(
             "mqtt needs paho-mqtt 2; install it with: pip install 'edge-lasso-runtime[mqtt]'"
         ) from None
-    host, port = _address(broker, 1883 if tls is None else 8883)
-    _check_topics(filters, prefix)
-    user, password = _credentials(credentials)
+    host, port = address(broker, 1883 if tls is None else 8883)
+    check_topics(filters, prefix)
+    user, password = read_credentials(credentials)
     keeper = Keeper(model, path, every, fresh)
     rows = Rows(model, filters, period is not None)
-    one = Bridge(model, keeper, Results(model, explain, values), rows, prefix)
+    pulse = Pulse(model, figures, file)
+    one = Bridge(model, keeper, Results(model, explain, values), rows, prefix, pulse)
     client = paho.Client(
         CallbackAPIVersion.VERSION2, client_id or f"edge-lasso-{prefix.replace('/', '-')}", clean_session=False,
         protocol=paho.MQTTv311, manual_ack=True,
@@ -266,62 +288,23 @@ def bridge(
     if user is not None:
         client.username_pw_set(user, password)
     if tls is not None:
-        _encrypt(client, tls)
+        encrypt(client, tls)
     client.reconnect_delay_set(1, 60)
     one.attach(client, filters)
     stop = Stop(lambda: one.queue.put((0, None)))
     client.connect_async(host, port, keepalive=30)
     client.loop_start()
+    pulse.ready()
     try:
         one.run(stop, period)
+        pulse.stopping()
         if not one.refused and client.is_connected():
             client.publish(f"{prefix}/status", "offline", qos=1, retain=True).wait_for_publish(2.0)
             client.disconnect()
     finally:
         client.loop_stop()
+    if stop.again and not stop.asked and not one.refused:
+        begin_anew()
     if one.refused:
         raise SessionError(f"the broker at {broker} refuses the connection: {one.refused}")
     return stop.code
-
-
-def _address(broker: str, usual: int) -> tuple[str, int]:
-    host, _, port = broker.rpartition(":") if ":" in broker else (broker, "", str(usual))
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise RowError(f"--broker {broker!r} is not HOST or HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def _check_topics(filters: list[str], prefix: str) -> None:
-    """Refuse what no broker takes (MQTT 3.1.1, section 4.7): the client would try for ever."""
-    for one in filters:
-        levels = one.split("/")
-        wild = any(sign in level and level != sign for level in levels for sign in "+#")
-        if wild or "#" in levels[:-1] or not 0 < len(one.encode()) < 65536 or "\0" in one:
-            raise RowError(
-                f"--topic {one[:60]!r} is no filter; + stands for one level, # for all that are left, at the end"
-            )
-    if not 0 < len(prefix.encode()) < 65500 or any(sign in prefix for sign in "+#\0"):
-        raise RowError(f"--publish {prefix[:60]!r} is no topic; it needs a name, without + and #")
-
-
-def _encrypt(client: Any, tls: dict[str, Any]) -> None:
-    if tls["keyfile"] and not tls["certfile"]:
-        raise RowError("--key goes with --certificate: it is the certificate's")
-    for path in filter(None, tls.values()):
-        with open(path, "rb"):
-            pass
-    try:
-        client.tls_set(**tls)
-    except OSError as error:  # what is wrong with a certificate comes without the file's name
-        names = ", ".join(filter(None, tls.values()))
-        raise RowError(f"no certificates or keys for TLS can be read from {names}: {error.strerror or error}") from None
-
-
-def _credentials(path: str | None) -> tuple[str | None, str | None]:
-    if path is None:
-        return os.environ.get("EDGE_LASSO_MQTT_USERNAME"), os.environ.get("EDGE_LASSO_MQTT_PASSWORD")
-    with open(path, encoding="utf-8") as file:
-        found = dict(line.rstrip("\r\n").split("=", 1) for line in file if "=" in line)
-    if "username" not in found:
-        raise RowError(f"{path} has no line username=...; it needs one, and password=...")
-    return found["username"], found.get("password")

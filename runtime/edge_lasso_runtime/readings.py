@@ -78,6 +78,11 @@ class Readings:
         """Whether a header or an object has been read."""
         return self._read is not None
 
+    @property
+    def takes_objects(self) -> bool:
+        """Whether every line is understood by itself: JSON lines, or nothing yet."""
+        return self._read is None or self._read == self._json
+
     def look_ahead(self, lines: Sequence[bytes]) -> None:
         """Parse the lines that `read` will be given next together, if they are whole JSON objects without lists.
 

@@ -12,8 +12,9 @@ import os
 import sys
 
 from .batch import steps
-from .keeper import Keeper, Stop, report, state_digest
+from .keeper import Keeper, Stop, begin_anew, report, state_digest
 from .lines import LONGEST, Lines
+from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
@@ -51,8 +52,10 @@ class Scorer:
         time: str | None,
         apart: float | None,
         missing: Sequence[str] = (),
+        pulse: Pulse | None = None,
     ) -> None:
         self._model = model
+        self._pulse = pulse or Pulse(model)
         self._keeper = keeper
         self._results = results
         self._apart = apart
@@ -83,9 +86,17 @@ class Scorer:
             times.append(found[1])
         return "".join(out + self._score(rows, times))
 
+    def may_begin_anew(self, source: str, rest: bytes) -> bool:
+        """Whether another process can go on where this one is: between two lines of JSON from standard input."""
+        if source != "-" or not self.readings.takes_objects:
+            report("SIGHUP is for JSON lines from standard input: what else was read cannot be taken over; restart it")
+            return False
+        return not rest
+
     def _score(self, rows: list[Any], times: list[Any]) -> list[str]:
         state, line = self._keeper.state, self._results.line
-        return [line(one, state, time) + "\n" for one, time in zip(steps(self._model, state, rows), times)]
+        results = self._pulse.timed(lambda: steps(self._model, state, rows), state)
+        return [line(result, state, time) + "\n" for result, time in zip(results, times)]
 
     def _lost(self, time: Any) -> int:
         """How many readings are missing before this one."""
@@ -142,6 +153,8 @@ def score(
     values: bool = False,
     digest: bool = False,
     missing: Sequence[str] = (),
+    figures: str | None = None,
+    file: str = "",
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -159,6 +172,8 @@ def score(
         Print the digest of the drift counters to standard error at the end.
     missing
         See `Readings`.
+    figures, file
+        See `Pulse`.
 
     Raises
     ------
@@ -175,12 +190,15 @@ def score(
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
     keeper = Keeper(model, path, every, fresh)
-    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing)
+    pulse = Pulse(model, figures, file)
+    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)
+    pulse.ready()
     while not stop.asked:
-        batch = lines.read(keeper.wait())
+        batch = lines.read(pulse.wait(keeper.wait()))
+        pulse.beat()
         if batch is None:
             _write(scorer.finish(lines.rest, lines.lost))
             break
@@ -194,10 +212,16 @@ def score(
                 keeper.save_if_due()
         sys.stdout.flush()
         keeper.save_if_due()
+        if stop.again and scorer.may_begin_anew(source, lines.rest):
+            break
+        stop.again = stop.again and bool(lines.rest)
     if stop.asked and lines.rest.strip():
         report(f"stopped in the middle of a line; left out its first {some(len(lines.rest), 'byte')}")
     sys.stdout.flush()
     keeper.save()
+    pulse.stopping()
+    if stop.again and not stop.asked:
+        begin_anew()
     if digest:
         print(f"digest: {state_digest(model, keeper.state).hex()}", file=sys.stderr)
     return stop.code

@@ -42,8 +42,8 @@ def save(path: str, model: str, content: Any) -> None:
         file.write(f'{head[:-1]}, "content": {text}}}\n'.encode())
 
 
-def load(path: str, model: str) -> Any:
-    """Read the content of a snapshot; None when there is none yet.
+def load(path: str, model: str | None) -> Any:
+    """Read the content of a snapshot (model None: of whichever model); None when there is none yet.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def load(path: str, model: str) -> Any:
     content = data.get("content")
     if data.get("checksum") != _checksum(given, _text(content)):
         raise SnapshotError(f"{path} is damaged: its checksum is not that of its content; {ADVICE}")
-    if given != model:
+    if model is not None and given != model:
         raise SnapshotError(f"{path} is of another model ({given[:12]}...; this one is {model[:12]}...); {ADVICE}")
     return content
 

@@ -177,6 +177,22 @@ class State:
         except (KeyError, TypeError) as error:
             raise ValueError(f"it lacks {error}") from None
 
+    def carry_over(self, data: Any) -> None:
+        """Take over what another model of the same inputs has learned about them: sensors and histories.
+
+        Raises
+        ------
+        ValueError
+            It does not fit.
+        """
+        try:
+            self.health.restore(data["health"])
+            if self.delays is not None:
+                self.delays.restore(data["delays"])
+            self.rows, self.history = int(data["rows"]), int(data["history"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it lacks {error}") from None
+
 
 def start(model: Model) -> State:
     """The state before the first row."""

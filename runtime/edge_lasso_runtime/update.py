@@ -8,29 +8,24 @@ whenever: the link `current` names one whole version, and the next run goes on f
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from hashlib import sha256
 
 from . import versions
 from .admission import DAY, admitted, share
 from .archive import Reader
 from .artifact import FILE as ARTIFACT
-from .atomic import replacing
+from .board import held, write_trust
 from .errors import UpdateError
-from .locks import LockedError, locked
 from .manifest import loads, moment
 from .model import _Record
 from .shadow import beyond
 from .sources import beside, bundles, opened, read_small, within
 from .trial import Trial, judged, restart, run_in
-from .trust import FILE, dumps, replaced
 from .trust import load as load_trust
+from .trust import replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
     from .manifest import Manifest
     from .trust import Trust
     from .versions import Standing
@@ -61,7 +56,16 @@ class Outcome(_Record):
         self.notes = notes or []
 
 
-def update(home: str, source: str, now: float, trial: Trial, keep: int = 3, limit: float = 600.0) -> Outcome:
+def update(
+    home: str,
+    source: str,
+    now: float,
+    trial: Trial,
+    keep: int = 3,
+    limit: float = 600.0,
+    unsigned: bool = False,
+    wait: float = 0.0,
+) -> Outcome:
     """Bring a board to the newest version that its signers offer it.
 
     Parameters
@@ -78,6 +82,10 @@ def update(home: str, source: str, now: float, trial: Trial, keep: int = 3, limi
         Versions that stay on the disk.
     limit : float
         Seconds for reading the source.
+    unsigned : bool
+        Whoever runs this answers for the bundle: no signature is asked for, and serials stay as they are.
+    wait : float
+        Seconds to wait for another update to end.
 
     Raises
     ------
@@ -85,14 +93,18 @@ def update(home: str, source: str, now: float, trial: Trial, keep: int = 3, limi
         Refused, or gone back; the version in use is the one from before.
     OSError
     """
-    with _held(home):
+    if unsigned:
+        os.makedirs(home, 0o755, exist_ok=True)
+    with held(home, wait):
         standing = versions.read_standing(home)
         used = versions.current(home)
         versions.clear(home, keep, used, standing.previous)
         standing = _settled(home, standing, trial, now)
         used = versions.current(home)
-        trust, standing = _rotated(home, source, standing, now, limit)
-        if now < standing.created - DAY:
+        trust: Trust | None = None
+        if not unsigned:
+            trust, standing = _rotated(home, source, standing, now, limit)
+        if now < standing.created - DAY and not unsigned:
             raise UpdateError(
                 f"the clock says {moment(now)}, but this board has seen what was signed at {moment(standing.created)}; "
                 "set the clock, then try again"
@@ -115,7 +127,7 @@ class _Passed(UpdateError):
 def _take(
     home: str,
     address: str,
-    trust: Trust,
+    trust: Trust | None,
     standing: Standing,
     used: str,
     now: float,
@@ -130,8 +142,8 @@ def _take(
                 reader = Reader(read)
                 manifest, version = admitted(reader, trust, standing, now)
                 if _same(home, used, reader.manifest):
-                    return Outcome(used, False, f"version {used} is in use already", notes)
-                if share(trust) >= manifest.rollout:
+                    return Outcome(used, False, f"version {used} is there already", notes)
+                if trust is not None and share(trust) >= manifest.rollout:
                     part = f"{manifest.rollout / 100:g}% of the boards"
                     return Outcome(used, False, f"serial {manifest.serial} goes to {part}, not to this one yet", notes)
                 staging = versions.unpack(home, reader, manifest)
@@ -148,10 +160,13 @@ def _take(
         versions.remove(home, staging)
         raise
     # The serial first: cut between the two, the same bundle is taken again.
+    if trust is not None:
+        standing = standing.replace(
+            serial=manifest.serial,
+            digest=sha256(reader.manifest).hexdigest(),
+            created=max(standing.created, manifest.created),
+        )
     standing = standing.replace(
-        serial=manifest.serial,
-        digest=sha256(reader.manifest).hexdigest(),
-        created=max(standing.created, manifest.created),
         previous=used if used else standing.previous,
         trial=version,
         history=standing.tell(now, f"switching to {version}"),
@@ -164,7 +179,12 @@ def _take(
             f"went back from {version} to {standing.previous or used or 'nothing'}: {standing.bad[version]}"
         )
     versions.clear(home, keep, version, standing.previous)
-    return Outcome(version, True, f"version {version} is in use", notes)
+    return Outcome(version, True, _said(version, trial), notes)
+
+
+def _said(version: str, trial: Trial) -> str:
+    """*In use* is said when the running process has answered."""
+    return f"version {version} is in {'use' if trial.metrics else 'place; no running process was asked'}"
 
 
 def _same(home: str, used: str, data: bytes) -> bool:
@@ -258,14 +278,14 @@ def _newest_first(source: str, limit: float) -> list[str]:
     return [address for _, address in sorted(claims, reverse=True)]
 
 
-def rollback(home: str, now: float, trial: Trial) -> Outcome:
+def rollback(home: str, now: float, trial: Trial, wait: float = 0.0) -> Outcome:
     """Switch to the version before, which is read again first; a second rollback switches forth.
 
     Raises
     ------
     UpdateError
     """
-    with _held(home):
+    with held(home, wait):
         standing = versions.read_standing(home)
         used = versions.current(home)
         back = standing.previous
@@ -283,67 +303,4 @@ def rollback(home: str, now: float, trial: Trial) -> Outcome:
         why = trial.answer(versions.folder_of(home, back))
         if why:
             raise UpdateError(f"switched to {back}, but {why}")
-        return Outcome(back, True, f"version {back} is in use")
-
-
-def status(home: str, now: float) -> dict[str, Any]:
-    """Where a board stands: what `status --json` prints.
-
-    Raises
-    ------
-    UpdateError
-        The version in use is damaged.
-    """
-    trust = load_trust(home)
-    standing = versions.read_standing(home)
-    used = versions.current(home)
-    manifest = versions.check(home, used) if used else None
-    return {
-        "fleet": trust.fleet,
-        "board": trust.board,
-        "signers": sorted({line.split()[0] for line in trust.signers}),
-        "signers_version": trust.version,
-        "version": used or None,
-        "model_hash": manifest.model_hash if manifest else None,
-        "serial": manifest.serial if manifest else None,
-        "expires": moment(manifest.expires) if manifest else None,
-        "expired": bool(manifest and manifest.expires <= now),
-        "largest_serial": standing.serial,
-        "previous": standing.previous or None,
-        "trial": bool(standing.trial),
-        "bad": standing.bad,
-        "history": standing.history,
-    }
-
-
-def enroll(home: str, trust: Trust) -> None:
-    """Say whom a board believes, for the first time.
-
-    Raises
-    ------
-    UpdateError
-        It has been said: signers are replaced by a file that the old ones have signed.
-    """
-    os.makedirs(home, 0o755, exist_ok=True)
-    with _held(home):
-        if os.path.lexists(os.path.join(home, FILE)):
-            raise UpdateError(f"{home} believes somebody already; new signers come with the bundles, signed by the old")
-        write_trust(home, trust)
-
-
-def write_trust(home: str, trust: Trust) -> None:
-    """Put `trust.json` in its place."""
-    with replacing(os.path.join(home, FILE), 0o644) as file:
-        file.write(dumps(trust))
-
-
-@contextmanager
-def _held(home: str) -> Iterator[None]:
-    """The lock of a board's folder."""
-    if not os.path.isdir(home):
-        raise UpdateError(f"{home} is no folder; enroll the board first: update --enroll FLEET --signers FILE")
-    try:
-        with locked(os.path.join(home, versions.LOCK)):
-            yield
-    except LockedError as error:
-        raise UpdateError(f"another update is running: {error}") from None
+        return Outcome(back, True, _said(back, trial))

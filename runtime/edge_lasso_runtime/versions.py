@@ -259,11 +259,17 @@ def unpack(home: str, reader: Reader, manifest: Manifest) -> str:
 
 
 def name_staged(home: str, staging: str, version: str) -> str:
-    """Give an unpacked folder its name; another where a damaged version has it. Returns it."""
+    """Give an unpacked folder its name, which is returned; where it is there already, it has to be whole."""
     number = 1
     name = version
     while os.path.lexists(folder_of(home, name)):
-        number += 1
+        try:
+            check(home, name)
+        except UpdateError:
+            number += 1
+        else:
+            remove(home, staging)
+            return name
         name = f"{version}-{number}"
     os.rename(folder_of(home, staging), folder_of(home, name))
     sync_folder(os.path.join(home, VERSIONS))

@@ -253,12 +253,27 @@ def test_deploy_and_roll_back(capsys, tmp_path, models, sshd):
     done = subprocess.run(command, cwd=current, input=line, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 2
     unit = tmp_path / "el.service"
-    code, out, _ = run(capsys, "deploy", models / "int16.json", spec, "--unit", unit)
+    code, out, _ = run(capsys, "deploy", models / "int16.json", spec, "--unit", unit, "--source", "fifo:/run/el")
     assert code == 0
     assert f"WorkingDirectory={tmp_path}/installed/current" in unit.read_text()
+    assert "ListenFIFO=/run/el\n" in (tmp_path / "el.socket").read_text()
+    assert "sudo cp el.service el.socket /etc/systemd/system/ && sudo systemctl enable --now el.socket" in out
     assert "sections" in (current / "model.json").read_text()
-    code, out, _ = run(capsys, "deploy", models / "float.json", spec, "--rollback", "--json")
+    code, out, _ = run(capsys, "deploy", spec, "--rollback", "--json")
     assert json.loads(out)["version"] == first["version"]
+    code, out, _ = run(capsys, "deploy", "--status", spec)
+    assert (code, out.startswith(f"{spec}: {first['version']}, before it 1-")) == (0, True)
+    code, out, err = run(capsys, "deploy", "--status", spec, f"{sshd.link}{tmp_path}/absent", "--json")
+    assert code == 1
+    assert [bool(standing["problem"]) for standing in json.loads(out)] == [False, True]
+    assert "1 of 2 boards cannot be asked" in err
+    for words, message in (
+        ([spec], "nothing to deploy: name a model or a bundle"),
+        ([models / "float.json"], "deploy takes one model or bundle and one ssh://user@host"),
+        ([models / "float.json", spec, spec], "for many boards: deploy/ansible"),
+    ):
+        code, _, err = run(capsys, "deploy", *words)
+        assert (code, message in err) == (2, True)
 
 
 @pytest.mark.needs("ssh", "sshd")

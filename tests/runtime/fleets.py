@@ -6,8 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, archive, dumps, manifest, model_hash, trust
+from edge_lasso_runtime.board import enroll
 from edge_lasso_runtime.trial import Trial
-from edge_lasso_runtime.update import enroll, update
+from edge_lasso_runtime.update import update
 
 NOW = 1_795_824_000.0  # 2026-11-28
 DAY = 86400.0

@@ -178,5 +178,5 @@ def test_a_folder_holds_a_state_per_model(file, tmp_path):
     save(detecting(), tmp_path / "other.json")
     for one, count in ((file, 5), (tmp_path / "other.json", 7), (file, 3)):
         assert run(one, "--state", states, data=lines(rows(count))).returncode == 0
-    kept = [json.loads(path.read_text())["content"]["state"]["rows"] for path in states.iterdir()]
+    kept = [json.loads(path.read_text())["content"]["state"]["rows"] for path in states.glob("*.json")]
     assert sorted(kept) == [7, 8]

@@ -15,12 +15,13 @@ import pytest
 from fleets import NOW, Fleet, Keys, model
 
 from edge_lasso_runtime import dumps, trust
+from edge_lasso_runtime.board import enroll, status
 from edge_lasso_runtime.errors import UpdateError
 from edge_lasso_runtime.locks import locked
 from edge_lasso_runtime.metrics import Metrics
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.trial import Trial
-from edge_lasso_runtime.update import enroll, rollback, status, update
+from edge_lasso_runtime.update import rollback, update
 from edge_lasso_runtime.versions import check
 
 pytestmark = pytest.mark.needs("ssh-keygen")
@@ -56,7 +57,7 @@ def test_update_again_and_roll_back_and_forth(fleet):
     outcome = fleet.update()
     assert (outcome.changed, fleet.serves()) == (True, outcome.version)
     again = fleet.update()
-    assert (again.changed, again.text) == (False, f"version {outcome.version} is in use already")
+    assert (again.changed, again.text) == (False, f"version {outcome.version} is there already")
     assert rollback(str(fleet.home), NOW, Trial()).version == fleet.serves() == first
     with pytest.raises(UpdateError, match="was tried here and left: rolled back by hand"):
         fleet.update()
@@ -302,7 +303,7 @@ def test_the_command_line(tmp_path, keys):
     fleet.bundle(files=files, created=int(now) - 60.0, expires=int(now) + 3600.0)
     done = run([*base, "update", *home, "--from", str(fleet.source)])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("is in use\n")
+    assert done.stdout.endswith("is in place; no running process was asked\n")
     done = run([*base, "status", *home, "--json"])
     assert json.loads(done.stdout)["serial"] == 6
     done = run([*base, "update", *home, "--rollback"])

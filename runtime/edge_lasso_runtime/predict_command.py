@@ -1,0 +1,70 @@
+"""``python -m edge_lasso_runtime predict``: rows of a file or of standard input, each by itself."""
+
+from __future__ import annotations
+
+import sys
+
+from .rows import RowError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
+    from .model import Model
+
+DONE = 0
+
+
+def run(options: Any) -> int:
+    """Predict; results go to standard output, or to ``--out``, which is there whole or not at all."""
+    from .format import load
+
+    model = load(options.model)
+    if options.interval and "interval/1" not in model.sections:
+        raise RowError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
+    if options.out is None:
+        _predict(model, options, sys.stdout)
+        return DONE
+    from io import TextIOWrapper
+
+    from .atomic import replacing
+
+    with replacing(options.out) as file:
+        text = TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)  # type: ignore[type-var]
+        _predict(model, options, text)
+        text.detach()
+    return DONE
+
+
+def _predict(model: Model, options: Any, out: IO[str]) -> None:
+    from csv import writer
+    from time import perf_counter
+
+    from .explain import explain
+    from .interval import interval
+    from .keeper import report
+    from .predict import predict
+    from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
+
+    metrics = None
+    if options.metrics is not None:
+        from .metrics import Metrics
+
+        metrics = Metrics(model, options.metrics, options.model)
+    streaming = options.data == "-"
+    with open_text(options.data, options.encoding) as source:
+        table = writer(PlainEnds(out))
+        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming)):
+            if i == 0:
+                header = result_header(model, options.interval)
+                table.writerow([*header, *(explained_header(model) if options.explain else [])])
+            began = perf_counter()
+            found = predict(model, row)
+            if metrics is not None:
+                metrics.take_prediction(found, perf_counter() - began)
+            line = result_row(found, interval(model, found) if options.interval else ())
+            table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
+            if streaming:
+                out.flush()
+    if metrics is not None:
+        metrics.write()
