@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -22,7 +23,10 @@ class Sshd:
         (folder / "authorized").write_bytes((folder / "user.pub").read_bytes())
         self.trust((folder / "host.pub").read_text())
         self.process = None
-        self.environment = {}
+        # what the machine's user has in ~/.bashrc is not under test, and costs more than what is: bash reads it when it
+        # is not below another shell (Debian); the PATH then is this Python's, and the system's
+        here = str(Path(sys.executable).resolve().parent)
+        self.environment = {"SHLVL": "5", "PATH": f"{here}:{os.defpath}:/usr/local/bin:/usr/sbin"}
         self.banner = ""
 
     @property

@@ -115,9 +115,9 @@ def test_a_failed_self_test_leaves_the_old_version(board, monkeypatch):
     deploy(model(1.0), board.spec)
     broken = {name: data for name, data in watching.runtime_files().items() if not name.endswith("/selftest.py")}
     good = unsigned(model(2.0))
-    monkeypatch.setattr(watching, "runtime_files", lambda: broken)
-    bad = unsigned(model(2.0))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(watching, "runtime_files", lambda: broken)
+        bad = unsigned(model(2.0))
     assert bad != good
     with pytest.raises(BoardError, match="the self-test failed"):
         devices.deploy(board.spec, watching.runtime_files(), bad, ("--unsigned",))

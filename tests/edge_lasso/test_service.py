@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -202,3 +203,17 @@ def test_values_that_do_not_fit_a_unit(fields, message):
 def test_words_are_quoted():
     text = units(Service("x", "d", "/opt", ["python3", "a b", '50%"$', "%S/x", "50%S"], "pi"))["x.service"]
     assert 'ExecStart="python3" "a b" "50%%\\"$$" "%S/x" "50%%S"\n' in text
+
+
+@pytest.mark.needs("systemd-analyze")
+def test_the_units_that_update(tmp_path):
+    folder = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+    (tmp_path / "current").mkdir()
+    for name in ("edge-lasso-update.service", "edge-lasso-update.timer"):
+        text = (folder / name).read_text()
+        (tmp_path / name).write_text(text.replace("/opt/edge-lasso", str(tmp_path)))
+    names = [str(path) for path in tmp_path.glob("edge-lasso-update.*")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *names], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "edge-lasso-update" in line]) == (0, [])
