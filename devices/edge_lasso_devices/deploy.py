@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import BoardError
 from .folders import relative
-from .shells import Completed
+from .processes import Completed
 from .ssh import SshLink
 
 DEFAULT_FOLDER = "edge-lasso"
