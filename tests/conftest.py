@@ -26,6 +26,7 @@ PYTHONS = {
 }
 # what only tests use, beside the product's own `TOOLS`
 TEST_TOOLS = {
+    "amtool": Tool("apt-get install prometheus-alertmanager", "^amtool"),
     "chromium": Tool("apt-get install chromium", "^Chromium"),
     "cmake": Tool("apt-get install cmake", "^cmake version"),
     "g++": Tool("apt-get install g++"),
@@ -33,9 +34,14 @@ TEST_TOOLS = {
     "mount": Tool("apt-get install mount", "^mount from"),
     "nm": Tool("apt-get install binutils"),
     "openssl": Tool("apt-get install openssl", "SSL", ("version",)),
+    "prometheus": Tool("apt-get install prometheus", "^prometheus"),
+    "prometheus-node-exporter": Tool("apt-get install prometheus-node-exporter", "^node_exporter"),
+    "promtool": Tool("apt-get install prometheus", "^promtool"),
     "qemu-system-arm": Tool("apt-get install qemu-system-arm", "^QEMU"),
+    "ssh-keygen": Tool("apt-get install openssh-client", "usage: ssh-keygen", ("-?",), status=1),
     "strace": Tool("apt-get install strace", "^strace"),
     "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
+    "systemd-analyze": Tool("apt-get install systemd", "^systemd"),
 }
 MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start

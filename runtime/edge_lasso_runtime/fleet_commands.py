@@ -1,4 +1,4 @@
-"""The commands of a board in a fleet: ``update``, ``status``, ``shadow``."""
+"""The commands of a board in a fleet: ``update``, ``status``, ``shadow``, ``serve``."""
 
 from __future__ import annotations
 
@@ -82,6 +82,28 @@ def add(commands: Any, layout: Any, positive: Callable[[str], float], count: Cal
     )
     shadow.add_argument("--last", type=count, default=1000, metavar="M", help="so many of them (default 1000)")
     shadow.set_defaults(run=_shadow)
+
+    serve = commands.add_parser(
+        "serve",
+        help="answer requests over HTTP: the Open Inference Protocol, and figures for Prometheus",
+        description="Serve a model over HTTP/1.1: /v2 (Open Inference Protocol, JSON), /metrics. On loopback or a Unix "
+        "socket; beyond it with a token or clients' certificates. SIGTERM ends it.",
+        epilog="example:\n  python -m edge_lasso_runtime serve model.json --listen 127.0.0.1:8080",
+        formatter_class=layout,
+    )
+    serve.add_argument("model", metavar="MODEL", help="model file")
+    serve.add_argument(
+        "--listen", default="127.0.0.1:8080", metavar="HOST:PORT|unix:/PATH", help="default 127.0.0.1:8080"
+    )
+    serve.add_argument("--name", default="", metavar="NAME", help="by which requests name it (default: the file's)")
+    serve.add_argument(
+        "--token", metavar="FILE", help="clients must bring what is in this file (Authorization: Bearer)"
+    )
+    serve.add_argument("--certificate", metavar="FILE", help="serve over TLS with this certificate")
+    serve.add_argument("--key", metavar="FILE", help="and its private key")
+    serve.add_argument("--client-ca", metavar="FILE", help="clients must have a certificate of this authority")
+    serve.add_argument("--metrics", metavar="FILE.prom", help="also write the figures to a file")
+    serve.set_defaults(run=_serve)
 
 
 def _add_home(parser: Any) -> None:
@@ -172,3 +194,29 @@ def _shadow(options: Any) -> int:
 
     print(json.dumps(shadow(load(options.model), options.rows, options.last)))
     return DONE
+
+
+def _serve(options: Any) -> int:
+    from .format import load
+    from .inference import Inference, name_of_file
+    from .metrics import Metrics
+    from .rows import RowError
+    from .serve import serve
+
+    if (options.key or options.client_ca) and not options.certificate:
+        raise RowError("--key and --client-ca go with --certificate")
+    token = ""
+    if options.token:
+        with open(options.token, encoding="ascii") as file:
+            token = file.read(4096).strip()
+        if len(token) < 16:
+            raise RowError(f"{options.token} holds {len(token)} characters; a token has 16 or more")
+    model = load(options.model)
+    metrics = Metrics(model, options.metrics, options.model)
+    try:
+        inference = Inference(model, options.name or name_of_file(options.model), metrics, token)
+    except ValueError as error:
+        raise RowError(str(error)) from None
+    certificates = {"certfile": options.certificate, "keyfile": options.key, "ca": options.client_ca}
+    named = bool(token or options.client_ca)
+    return serve(inference, metrics, options.listen, certificates if options.certificate else None, named)

@@ -57,8 +57,8 @@ class Metrics:
     Parameters
     ----------
     model : Model
-    path : str
-        The file to write.
+    path : str or None
+        The file to write; None: none, `text` is asked for.
     source : str
         The model's file: a bundle's manifest beside it names the serial.
 
@@ -72,7 +72,7 @@ class Metrics:
         The file cannot be written.
     """
 
-    def __init__(self, model: Model, path: str, source: str = "") -> None:
+    def __init__(self, model: Model, path: str | None, source: str = "") -> None:
         from .format import model_hash
 
         self._path = path
@@ -123,6 +123,11 @@ class Metrics:
             self.write()
 
     def take_prediction(self, prediction: Prediction, seconds: float) -> None:
+        """Count a row that was predicted by itself, and write the file when it is due."""
+        self.count_prediction(prediction, seconds)
+        self.write_if_due()
+
+    def count_prediction(self, prediction: Prediction, seconds: float) -> None:
         """Count a row that was predicted by itself."""
         self.rows += 1
         self.degraded += prediction.status == "degraded"
@@ -135,7 +140,6 @@ class Metrics:
                 self._faults[i][FAULTS.index(fault)] += 1
             if fault != "missing" and one.name in self._seen:
                 self._seen[one.name] = now
-        self.write_if_due()
 
     def wait(self) -> float:
         """Seconds until the next file is due."""
@@ -156,7 +160,6 @@ class Metrics:
             if not self._failed:
                 report(f"{self._path}: {error.strerror}; figures are not written, the work goes on")
             self._failed = True
-            self._due = time() + EVERY
         else:
             self._failed = False
 
@@ -165,12 +168,14 @@ class Metrics:
         return "".join(self._lines())
 
     def _write(self) -> None:
+        self._due = time() + EVERY
+        if self._path is None:
+            return
         try:
             with replacing(self._path, 0o644) as file:
                 file.write(self.text().encode())
         except OSError as error:
             raise type(error)(error.errno, error.strerror, self._path) from None
-        self._due = time() + EVERY
 
     def _follow(self, state: State) -> None:
         if state.drift is None:

@@ -98,7 +98,8 @@ def test_a_new_model_takes_over_and_loses_nothing(home):
         errors = process.stderr.read().decode()
     assert process.returncode == 0
     # a lag of 2 readings is there from the third on, and is not lost with the model
-    assert values == [1.25, 1.25, 1.75, 1.75, 1.75, 1.75, 2.25, 2.25, 2.25]
+    assert values[:5] + values[6:] == [1.25, 1.25, 1.75, 1.75, 1.75, 2.25, 2.25, 2.25]
+    assert values[5] in (1.75, 2.25), "the line in the middle of which the signal came: by the one or by the other"
     assert "sensors and histories go on from" in errors
 
 
