@@ -20,6 +20,7 @@ from edge_lasso.commands import (
     classify,
     demo,
     deploy,
+    doctor,
     drift,
     export,
     predict,
@@ -84,6 +85,7 @@ for command in (
     boards.boards,
     bundle.bundle,
     deploy.deploy,
+    doctor.doctor,
     drift.drift,
     report.report,
 ):

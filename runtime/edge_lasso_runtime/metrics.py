@@ -17,7 +17,6 @@ from .stream import readings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from .model import Model
     from .predict import Prediction
@@ -242,51 +241,6 @@ class Metrics:
         lines.append(f"# HELP {name} {HELP[name]}\n# TYPE {name} histogram\n")
         lines += [f"{name}_bucket{_labels(labels)} {count}\n" for labels, count in buckets]
         lines += [f"{name}_sum {self._seconds!r}\n", f"{name}_count {total}\n"]
-
-
-def read(path: str) -> dict[str, Any]:
-    """What a process said about itself in its file.
-
-    Returns
-    -------
-    dict
-        ``model`` (hash), ``start``, ``written``, ``rows``, ``degraded``, ``alarms``, ``error_sum``, ``error_rows``,
-        ``buckets`` (upper edge, rows up to it).
-
-    Raises
-    ------
-    ValueError, KeyError
-        The file is not one of ours.
-    OSError
-    """
-    with open(path, encoding="utf-8") as file:
-        lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
-    values: dict[str, float] = {}
-    model = ""
-    buckets = []
-    for line in lines:
-        head, _, value = line.rpartition(" ")
-        name, _, labels = head.partition("{")
-        if name == "edge_lasso_model_info":
-            model = labels.partition('model="')[2].partition('"')[0]
-        elif name == "edge_lasso_latency_seconds_bucket":
-            buckets.append((float(labels.partition('le="')[2].partition('"')[0].replace("+Inf", "inf")), int(value)))
-        elif not labels:
-            values[name] = float(value)
-    names = {
-        "start": "start_time_seconds", "written": "written_time_seconds", "rows": "rows_total",
-        "degraded": "degraded_rows_total", "alarms": "alarm_rows_total", "error_sum": "error_absolute_total",
-        "error_rows": "error_rows_total",
-    }  # fmt: skip
-    return {"model": model, "buckets": buckets, **{key: values[f"edge_lasso_{name}"] for key, name in names.items()}}
-
-
-def quantile(buckets: Sequence[tuple[float, float]], part: float) -> float | None:
-    """The upper edge of the bucket in which a quantile lies; None without rows."""
-    if not buckets or not buckets[-1][1]:
-        return None
-    wanted = part * buckets[-1][1]
-    return next(edge for edge, count in buckets if count >= wanted)
 
 
 def _add(lines: list[str], name: str, kind: str, samples: Sequence[tuple[dict[str, str], float]]) -> None:

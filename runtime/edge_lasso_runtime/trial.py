@@ -150,17 +150,17 @@ def run_in(folder: str, words: Sequence[str], what: str, limit: float = SELFTEST
 
 def read_figures(path: str) -> dict[str, Any] | None:
     """What the running process says about itself; None when it says nothing that can be read."""
-    from .metrics import read
+    from .figures import read
 
     try:
         return read(path)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, StopIteration):
         return None
 
 
 def _between(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Figures of the time between two readings, as `shadow` gives them."""
-    from .metrics import quantile
+    from .figures import quantile
 
     restarted = after["start"] != before["start"]
     base = {key: 0 for key in after} if restarted else before

@@ -28,6 +28,7 @@ COMMANDS = (
     "boards",
     "bundle",
     "deploy",
+    "doctor",
     "drift",
     "report",
     "search",

@@ -16,7 +16,7 @@ from edge_lasso.watching.deploy import service
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.units import Service, units
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash, save
-from edge_lasso_runtime.metrics import read
+from edge_lasso_runtime.figures import read
 
 SOURCES = {
     "mqtt": ("mqtt://localhost/sensors/#", ""),

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash, save
-from edge_lasso_runtime.metrics import quantile, read
+from edge_lasso_runtime.figures import quantile, read
 
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime"]
 LINE = b'{"a": 0.5, "b": 0.25}\n'
