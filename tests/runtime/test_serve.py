@@ -332,14 +332,16 @@ def test_under_uvicorn(file):
     try:
         deadline = time.monotonic() + 30
         while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
                 connection.request("POST", "/v2/models/heat/infer", json.dumps(tensors()))
                 assert json.loads(connection.getresponse().read())["outputs"][0]["data"] == [2.5, 1.0]
                 return
             except OSError:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+            finally:
+                connection.close()
     finally:
         process.terminate()
         process.wait(20)
