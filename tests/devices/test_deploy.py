@@ -11,8 +11,9 @@ import pytest
 from edge_lasso.watching.deploy import deploy, rollback, statuses, unsigned
 from edge_lasso_devices import deploy as devices
 from edge_lasso_devices.errors import BoardError
-from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps
+from edge_lasso_runtime import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.board import enroll
+from edge_lasso_runtime.format import file_text
 from edge_lasso_runtime.trust import Trust
 
 pytestmark = pytest.mark.needs("ssh", "sshd")
@@ -34,7 +35,7 @@ def board(sshd, tmp_path):
 def used(board):
     """The model in use."""
     text = (board.base / "current" / "model.json").read_text()
-    return next(coef for coef in (1.0, 2.0, 3.0) if text == dumps(model(coef)))
+    return next(coef for coef in (1.0, 2.0, 3.0) if text == file_text(model(coef)))
 
 
 def versions(board):
@@ -61,7 +62,7 @@ def test_deploy_keep_the_previous_and_roll_back(board):
 
 def test_a_copy_that_was_damaged_is_replaced(board):
     first = deploy(model(1.0), board.spec)
-    (board.base / "current" / "model.json").write_text(dumps(model(3.0)))
+    (board.base / "current" / "model.json").write_text(file_text(model(3.0)))
     assert "is damaged" in statuses([board.spec])[0]["problem"]
     assert deploy(model(1.0), board.spec).version == f"{first.version}-2"
     assert used(board) == 1.0
