@@ -47,7 +47,7 @@ def deploy(spec: str, runtime: Mapping[str, bytes], bundle: bytes, options: Sequ
         Files of the runtime package that installs it.
     bundle : bytes
     options : sequence of str
-        Of ``python -m edge_lasso_runtime update``.
+        Of the command `update` on the board.
 
     Raises
     ------
