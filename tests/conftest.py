@@ -222,20 +222,20 @@ def random_stateful_model(seed, plain=False, **only):
         half = of.high - of.low
         low, high, default = (-half, half, 0.0) if kind == "difference" else (of.low, of.high, of.default)
         name = f"{of.name}.{kind}{length}"
-        if all(one.name != name for one in inputs):
+        if all(reading.name != name for reading in inputs):
             inputs.append(Input(name, len(inputs), default, low, high, stream=(kind, of.name, length)))
-    numbers = [i for i, one in enumerate(inputs) if one.categories is None]
+    numbers = [i for i, reading in enumerate(inputs) if reading.categories is None]
 
     def terms(own=None):
-        found = [(Factor(i),) for i in numbers if i != own and source.random() < 0.8]
-        found += [(Factor(count, c),) for c in (0, 2) if len(inputs) > count and inputs[count].categories]
+        factors = [(Factor(i),) for i in numbers if i != own and source.random() < 0.8]
+        factors += [(Factor(count, c),) for c in (0, 2) if len(inputs) > count and inputs[count].categories]
         if not plain and not detector and source.random() < 0.3:
-            found.append((Factor(source.choice(numbers)), Factor(source.choice(numbers))))
+            factors.append((Factor(source.choice(numbers)), Factor(source.choice(numbers))))
         scale = [
             1.0 if f[0].category is not None else 1.0 / (inputs[f[0].input].high - inputs[f[0].input].low)
-            for f in found
+            for f in factors
         ]
-        return tuple(Term(source.uniform(-2, 2) * s * 10.0, f) for s, f in zip(scale, found, strict=True))
+        return tuple(Term(source.uniform(-2, 2) * s * 10.0, f) for s, f in zip(scale, factors, strict=True))
 
     sections, classes, link = {}, None, "identity"
     if detector:
@@ -260,14 +260,14 @@ def random_stateful_model(seed, plain=False, **only):
         outputs = tuple(Output(f"y{m}", source.uniform(-5, 5), terms(), link) for m in range(several))
         classes = None if link == "identity" else ("no", "yes", "perhaps")[: max(2, several)]
     if choose("health", (True, True, False)):
-        some = [one for one in sensors if source.random() < 0.8]
+        some = [sensor for sensor in sensors if source.random() < 0.8]
         limits = [
             {
-                "input": one.name,
+                "input": sensor.name,
                 "stuck": source.choice((0, 1, 3)),
-                "jump": (one.high - one.low) * source.uniform(0.05, 0.4),
+                "jump": (sensor.high - sensor.low) * source.uniform(0.05, 0.4),
             }
-            for one in some
+            for sensor in some
         ]
         sections["health/1"] = {"readings": limits}
     if choose("estimate", (True, False)):
@@ -280,8 +280,8 @@ def random_stateful_model(seed, plain=False, **only):
             "mean": [inputs[i].default for i in numbers], "inverse": inverse[np.tril_indices(k)].tolist(),
             "residual": [source.choice((0.0, 1.0, 25.0)) for _ in outputs],
         }  # fmt: skip
-    columns = tuple(one.name for one in inputs)
-    made = Model(
+    columns = tuple(reading.name for reading in inputs)
+    model = Model(
         columns, tuple(inputs), outputs, choose("policy", ("extrapolate", "extrapolate", "clamp")), classes, sections
     )
-    return loads(dumps(made))
+    return loads(dumps(model))

@@ -57,9 +57,9 @@ def imports(path, top_level_only=False):
 
 def test_there_is_something_to_check():
     assert {package for package, _ in sources()} == set(PACKAGES)
-    found = set(imports(ROOT / "runtime" / "edge_lasso_runtime" / "onnx_session.py"))
-    assert {"onnxruntime", "numpy"} <= found
-    assert "typing" not in found
+    loaded = set(imports(ROOT / "runtime" / "edge_lasso_runtime" / "onnx_session.py"))
+    assert {"onnxruntime", "numpy"} <= loaded
+    assert "typing" not in loaded
 
 
 def test_arrows():

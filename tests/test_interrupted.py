@@ -117,10 +117,10 @@ def check(case, out, before, after, done, what):
     raw = tree(out)
     for path in [out / "m.json", *out.glob("*/*/artifact.json"), *out.glob("*/certificate.json")]:
         settle(path)
-    found = tree(out)
-    assert found in (before, after), (case.name, what, done, sorted(raw), sorted(found))
+    files = tree(out)
+    assert files in (before, after), (case.name, what, done, sorted(raw), sorted(files))
     if done.code == 0:
-        assert found == after, (case.name, what)
+        assert files == after, (case.name, what)
     elif done.code > 0:
         errors = [line for line in done.err.splitlines() if "error: " in line]
         assert (done.code, len(errors)) == (2, 1), (what, done)
@@ -131,7 +131,7 @@ def check(case, out, before, after, done, what):
     (out / "zz").unlink()
     left = [path for path in out.rglob("*") if path.name.startswith(START)]
     assert not left, (case.name, what, left)
-    return found == after
+    return files == after
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

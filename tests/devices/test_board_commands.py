@@ -44,9 +44,9 @@ def own_settings(tmp_path, monkeypatch):
 
 def run(capsys, *arguments):
     capsys.readouterr()
-    code = main([str(one) for one in arguments])
-    found = capsys.readouterr()
-    return code, found.out, found.err
+    code = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def costs(capsys, tmp_path, model, *arguments):
@@ -58,9 +58,9 @@ def costs(capsys, tmp_path, model, *arguments):
 def test_every_board_is_listed(capsys):
     code, out, _ = run(capsys, "boards")
     assert code == 0
-    assert all(one.name in out for one in boards())
+    assert all(entry.name in out for entry in boards())
     code, out, _ = run(capsys, "boards", "--json")
-    assert {one["name"] for one in json.loads(out)} == {one.name for one in boards()}
+    assert {entry["name"] for entry in json.loads(out)} == {entry.name for entry in boards()}
 
 
 def test_a_board_shows_its_sources_and_what_cannot_run(capsys):
@@ -69,7 +69,7 @@ def test_a_board_shows_its_sources_and_what_cannot_run(capsys):
     assert "1000" in out
     assert "no: onnxruntime has no wheels for 32-bit ARM" in " ".join(out.split())
     figures = json.loads(run(capsys, "boards", "pi-zero-w", "--json")[1])["figures"]
-    assert all(one["source"] for one in figures.values())
+    assert all(figure["source"] for figure in figures.values())
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_bad_boards(capsys, tmp_path, change, said):
 @pytest.mark.needs(*EMULATORS)
 def test_counts_are_the_same_on_every_run_and_kinds_never_mix(capsys, tmp_path, models):
     runs = [costs(capsys, tmp_path, models / "int16.json", "--board", "pico-2") for _ in range(2)]
-    assert [one[0] for one in runs] == [0, 0]
+    assert [entry[0] for entry in runs] == [0, 0]
     assert runs[0][3] == runs[1][3]
-    emulated = {one["name"]: one for one in runs[0][3] if one["kind"] == "emulated" and not one["reason"]}
-    modelled = {one["name"]: one for one in runs[0][3] if one["kind"] == "modelled"}
+    emulated = {entry["name"]: entry for entry in runs[0][3] if entry["kind"] == "emulated" and not entry["reason"]}
+    modelled = {entry["name"]: entry for entry in runs[0][3] if entry["kind"] == "modelled"}
     assert set(emulated) == set(modelled) == {"c:float", "c:fixed"}
-    for name, one in emulated.items():
-        kinds = {key: figure["kind"] for key, figure in one["figures"].items()}
+    for name, entry in emulated.items():
+        kinds = {key: figure["kind"] for key, figure in entry["figures"].items()}
         assert {kinds[key] for key in ("instructions", "stack_bytes", "flash_bytes", "ram_bytes")} == {"emulated"}
         assert "p50_us" not in kinds
         figure = modelled[name]["figures"]["p50_us"]
@@ -130,8 +130,8 @@ def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path)
     """Its chart, health and state are most of what it takes; where a prediction is called, that is said."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(800, 4))
-    found = train_detector(pd.DataFrame(X, columns=list("abcd")), options=DetectorOptions(8))
-    model = quantize(found.model, "int16")
+    trained = train_detector(pd.DataFrame(X, columns=list("abcd")), options=DetectorOptions(8))
+    model = quantize(trained.model, "int16")
     save(model, tmp_path / "detector.json")
     code, _, _, whole = costs(capsys, tmp_path, tmp_path / "detector.json", "--board", "pico-2")
     assert code == 0
@@ -140,9 +140,9 @@ def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path)
     for name in ("c:float", "c:fixed"):
         more, less = (
             next(
-                one["figures"]
-                for one in every
-                if (one["name"], one["kind"]) == (name, "emulated") and not one["reason"]
+                entry["figures"]
+                for entry in every
+                if (entry["name"], entry["kind"]) == (name, "emulated") and not entry["reason"]
             )
             for every in (whole, bare)
         )
@@ -157,10 +157,10 @@ def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path)
 def test_the_picture_has_every_modelled_time(capsys, tmp_path, models):
     picture = tmp_path / "boards.svg"
     model = models / "int16.json"
-    _, _, _, found = costs(capsys, tmp_path, model, "--board", "arduino-uno", "--picture", picture)
+    _, _, _, listed = costs(capsys, tmp_path, model, "--board", "arduino-uno", "--picture", picture)
     drawn = ElementTree.parse(picture)
-    dots = [one for one in drawn.iter() if one.tag.endswith("circle")]
-    assert len(dots) == len([one for one in found if one["kind"] == "modelled"]) == 2
+    dots = [entry for entry in drawn.iter() if entry.tag.endswith("circle")]
+    assert len(dots) == len([entry for entry in listed if entry["kind"] == "modelled"]) == 2
     words = " ".join(drawn.getroot().itertext())
     assert "modelled" in words
     assert "cycles, emulated" in words
@@ -203,11 +203,11 @@ def test_the_modelled_time_brackets_what_is_measured_here(capsys, tmp_path, mode
     _, _, _, modelled = costs(capsys, tmp_path, model, "--board", "gateway-x86-64")
     assert run(capsys, "export", model, "--to", "python", "--out", tmp_path / "artifacts")[0] == 0
     _, _, _, measured = costs(capsys, tmp_path, tmp_path / "artifacts", "--seconds", "1")
-    found = measured[0]["figures"]["p50_us"]
-    assert found["kind"] == "measured"
-    times = {one["name"]: one["figures"]["p50_us"] for one in modelled if one["kind"] == "modelled"}
+    p50 = measured[0]["figures"]["p50_us"]
+    assert p50["kind"] == "measured"
+    times = {entry["name"]: entry["figures"]["p50_us"] for entry in modelled if entry["kind"] == "modelled"}
     assert set(times) == {"python:double", "c:float"}
-    assert times["python:double"]["low"] < found["value"] < times["python:double"]["high"]
+    assert times["python:double"]["low"] < p50["value"] < times["python:double"]["high"]
 
 
 @pytest.mark.slow
@@ -278,9 +278,9 @@ def test_deploy_and_roll_back(capsys, tmp_path, models, sshd):
 
 @pytest.mark.needs("ssh", "sshd")
 def test_measuring_over_ssh_leaves_nothing_behind(capsys, tmp_path, models, sshd):
-    code, _, _, found = costs(capsys, tmp_path, models / "float.json", "--link", sshd.link, "--seconds", "0.5")
+    code, _, _, timed = costs(capsys, tmp_path, models / "float.json", "--link", sshd.link, "--seconds", "0.5")
     assert code == 0
-    assert found[0]["figures"]["p50_us"]["kind"] == "measured"
+    assert timed[0]["figures"]["p50_us"]["kind"] == "measured"
     assert list(sshd.board.iterdir()) == []
 
 
@@ -299,7 +299,7 @@ def test_nobody_answers(capsys, tmp_path, models, sshd):
 @pytest.mark.slow
 @pytest.mark.needs("qemu-arm", "apt-get", "module:onnx")
 def test_what_a_machine_cannot_run_leaves_the_rest(tmp_path, models):
-    found = bench(load(models / "float.json"), "python,onnx", "qemu:armel", 0.5)
-    assert [one.name for one in found] == ["python:double", "onnx:float32"]
-    assert found[0].figures["p50_us"]["kind"] == "emulated"
-    assert "there are no wheels of what runs onnx for armel" in found[1].reason
+    timed = bench(load(models / "float.json"), "python,onnx", "qemu:armel", 0.5)
+    assert [entry.name for entry in timed] == ["python:double", "onnx:float32"]
+    assert timed[0].figures["p50_us"]["kind"] == "emulated"
+    assert "there are no wheels of what runs onnx for armel" in timed[1].reason

@@ -112,4 +112,4 @@ def test_a_calibrated_board_keeps_all_but_its_speed():
     assert measured.cycles_per_instruction.source == 'a "probe" of mine \\o/'
     assert measured.clock_mhz == published.clock_mhz
     assert [board.name for board in boards()].count("pi-5") == 1
-    assert not [one for one in path.parent.iterdir() if one != path]
+    assert not [left for left in path.parent.iterdir() if left != path]

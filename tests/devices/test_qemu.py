@@ -34,9 +34,9 @@ def test_the_real_architecture_and_exact_counts(name, machine, pointer):
         shell.put(
             {"a.py": b"import json, platform, struct; print(json.dumps([platform.machine(), struct.calcsize('P')]))"}
         )
-        found = json.loads(shell.run([*shell.python, "a.py"], timeout=60).stdout)
-        assert found[0].startswith(machine)
-        assert found[1] == pointer
+        said = json.loads(shell.run([*shell.python, "a.py"], timeout=60).stdout)
+        assert said[0].startswith(machine)
+        assert said[1] == pointer
         shell.put({"b.py": SCRIPT})
         done, total = shell.count(["b.py", "10"])
         assert done.stdout == "38.0\n"

@@ -100,22 +100,22 @@ def raw_repl(leader, run):
     with contextlib.suppress(OSError):  # the line is closed
         while data := os.read(leader, 4096):
             for byte in data:
-                one = bytes([byte])
-                if one == b"\x01":
+                sent = bytes([byte])
+                if sent == b"\x01":
                     code = b""
                     os.write(leader, b"raw REPL; CTRL-B to exit\r\n>")
-                elif one == b"\x05":
-                    code += one
-                elif code.endswith(b"\x05A") and one == b"\x01":
+                elif sent == b"\x05":
+                    code += sent
+                elif code.endswith(b"\x05A") and sent == b"\x01":
                     code = b""
                     os.write(leader, b"R\x00")  # no raw paste here
-                elif one == b"\x04" and not code.strip():
+                elif sent == b"\x04" and not code.strip():
                     os.write(leader, b"OK\r\nMPY: soft reboot\r\nraw REPL; CTRL-B to exit\r\n>")
-                elif one == b"\x04":
+                elif sent == b"\x04":
                     os.write(leader, b"OK" + run(code) + b"\x04\x04>")
                     code = b""
-                elif one not in b"\x02\x03":
-                    code += one
+                elif sent not in b"\x02\x03":
+                    code += sent
 
 
 @pytest.mark.needs("module:mpremote", "micropython")

@@ -11,11 +11,11 @@ from edge_lasso_devices.time_model import calibration, model_time
 
 def test_the_calibration_point_itself():
     """n-body on a Pi 4: 57,343 instructions a step, 5 million steps in 158 s."""
-    found = model_time(load_board("pi-4b"), 57343)
-    assert found.us == pytest.approx(158e6 / 5e6, rel=0.01)
-    assert found.kind == "modelled"
-    assert (found.low, found.high) == (found.us / 2, found.us * 2)
-    assert "instructions x 0.83 / 1500 MHz; n-body" in found.source
+    time = model_time(load_board("pi-4b"), 57343)
+    assert time.us == pytest.approx(158e6 / 5e6, rel=0.01)
+    assert time.kind == "modelled"
+    assert (time.low, time.high) == (time.us / 2, time.us * 2)
+    assert "instructions x 0.83 / 1500 MHz; n-body" in time.source
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_cycles_are_preferred_where_the_core_is_the_boards_own():
 
 @given(st.floats(1, 1e12), st.sampled_from(boards()))
 def test_band_and_calibration(count, board):
-    found = model_time(board, count)
-    assert 0 < found.low < found.us < found.high
-    assert calibration(board, count, found.us) == pytest.approx(board.cycles_per_instruction.value)
+    time = model_time(board, count)
+    assert 0 < time.low < time.us < time.high
+    assert calibration(board, count, time.us) == pytest.approx(board.cycles_per_instruction.value)
 
 
 @pytest.mark.parametrize("count", [0, -1, float("nan"), float("inf")])

@@ -31,50 +31,50 @@ def build(
         inputs.append(Input(columns[2 * i], 2 * i, default, middle - half, middle + half, "V"))
     for c in range(categories):
         inputs.append(Input(columns[2 * k + c], 2 * k + c, None, None, None, "", ("red", "green", "blue")))
-    made = []
+    predicted = []
     for m in range(outputs):
         keys = [(Factor(i),) for i in range(k) if m == 0 or source.random() < 0.7]
         keys += [tuple(Factor(source.randrange(k)) for _ in range(source.randint(2, 3))) for _ in range(products)]
         keys += [(Factor(k + c, level),) for c in range(categories) for level in (0, 2)]
         keys += [(Factor(k + c, 1), Factor(0)) for c in range(categories)]
         terms = [Term(source.choice((-1, 1)) * 10.0 ** source.uniform(*weights), key) for key in keys]
-        made.append(Output(f"y{m}", source.uniform(-10, 10), tuple(terms), link))
+        predicted.append(Output(f"y{m}", source.uniform(-10, 10), tuple(terms), link))
     classes = None if link == "identity" else tuple(f"class {i}" for i in range(max(2, outputs)))
-    return Model(columns, tuple(inputs), tuple(made), policy, classes)
+    return Model(columns, tuple(inputs), tuple(predicted), policy, classes)
 
 
 def sample_rows(model, inputs="selected", count=20, seed=1, missing=True):
     """Rows inside the ranges, at their edges, outside, missing, huge and tiny, in the artifact's order."""
     source = random.Random(seed)
     limit = model.limit
-    ends = [(0.0, 2.0) if one.categories else (one.low, one.high) for one in model.inputs]
+    ends = [(0.0, 2.0) if reading.categories else (reading.low, reading.high) for reading in model.inputs]
 
-    def inside(one):
-        return float(source.randrange(3)) if one.categories else source.uniform(one.low, one.high)
+    def inside(reading):
+        return float(source.randrange(3)) if reading.categories else source.uniform(reading.low, reading.high)
 
-    rows = [[inside(one) for one in model.inputs] for _ in range(count)]
+    rows = [[inside(reading) for reading in model.inputs] for _ in range(count)]
     rows += [[low for low, _ in ends], [high for _, high in ends], [source.choice(pair) for pair in ends]]
     rows += [[low - 0.3 * (high - low) for low, high in ends], [high + 0.3 * (high - low) for low, high in ends]]
     if missing:
         odd = [math.nan, math.inf, -math.inf, limit, -limit, limit * (1.0 + 2.0**-30), 1e39, 1e308, 1e-40, -0.0, 1e-310]
-        rows += [[source.choice([*odd, inside(one)]) for one in model.inputs] for _ in range(count)]
+        rows += [[source.choice([*odd, inside(reading)]) for reading in model.inputs] for _ in range(count)]
         rows += [[math.nan] * len(model.inputs), [limit] * len(model.inputs)]
     if inputs == "selected":
         return rows
     wide = []
     for row in rows:
         full = [source.choice((math.nan, 1e300, 0.0, -5.0)) for _ in model.columns]
-        for one, reading in zip(model.inputs, row, strict=True):
-            full[one.column] = reading
+        for place, reading in zip(model.inputs, row, strict=True):
+            full[place.column] = reading
         wide.append(full)
     return wide
 
 
-def worst_ratio(found, module, model, options, rows):
+def worst_ratio(results, module, model, options, rows):
     """The largest |artifact - expected| / tolerance."""
     values, tolerances = module.expected(model, options, rows)
     ratio = 0.0
-    for got, wanted, allowed in zip(found, values, tolerances, strict=True):
+    for got, wanted, allowed in zip(results, values, tolerances, strict=True):
         for a, b, t in zip(got, wanted, allowed, strict=True):
             assert math.isfinite(a)
             assert math.isfinite(t)
@@ -146,15 +146,15 @@ def odd_rows(model, seed, count=12):
     rows = []
     for _ in range(count):
         row = []
-        for one in model.inputs:
-            if one.categories:
+        for entry in model.inputs:
+            if entry.categories:
                 row.append(source.choice((0.0, 1.0, 2.0, 2.0, -1.0, 3.0, 1.5, math.nan, None, 1e300)))
             else:
-                inside = source.uniform(one.low, one.high)
-                row.append(source.choice((inside, inside, inside, 0.0, one.low, one.high, one.default)))
+                inside = source.uniform(entry.low, entry.high)
+                row.append(source.choice((inside, inside, inside, 0.0, entry.low, entry.high, entry.default)))
                 if source.random() < 0.15:
                     row[-1] = source.choice((None, math.nan, math.inf, -math.inf))
-        numeric = [i for i, one in enumerate(model.inputs) if not one.categories]
+        numeric = [i for i, entry in enumerate(model.inputs) if not entry.categories]
         if numeric and source.random() < 0.7:
             ends = (limit, -limit, math.nextafter(limit, math.inf), -2.0 * limit, 1e300, -1.7e308)
             row[source.choice(numeric)] = source.choice((*ends, 10.0 ** source.uniform(0, 308)))
@@ -165,8 +165,8 @@ def odd_rows(model, seed, count=12):
 def whole(model, row, fill=math.nan):
     """A row of the model's inputs as a whole training row."""
     full = [fill] * len(model.columns)
-    for one, reading in zip(model.inputs, row, strict=True):
-        full[one.column] = reading
+    for place, reading in zip(model.inputs, row, strict=True):
+        full[place.column] = reading
     return full
 
 
@@ -207,7 +207,7 @@ def many_terms():
         if products:
             keys = [(*key, Factor(source.randrange(len(inputs)))) for key in keys]
         terms = tuple(Term(source.uniform(-1, 1), key) for key in keys)
-        return Model(tuple(one.name for one in inputs), inputs, (Output("y", 1.0, terms),))
+        return Model(tuple(entry.name for entry in inputs), inputs, (Output("y", 1.0, terms),))
 
     return make
 
@@ -222,7 +222,7 @@ def nasty():
 
     def make(name):
         names = tuple(dict.fromkeys((name, "a b", "a_b")))
-        inputs = [Input(one, i, 1.0, 0.0, 2.0, unit=name) for i, one in enumerate(names)]
+        inputs = [Input(entry, i, 1.0, 0.0, 2.0, unit=name) for i, entry in enumerate(names)]
         inputs.append(Input("kind", len(names), None, None, None, categories=(name, "*/")))
         terms = [Term(i + 2.0, (Factor(i),)) for i in range(len(names))] + [Term(0.5, (Factor(len(names), 0),))]
         output = Output(name, 0.5, tuple(terms), "logistic", unit=name)
@@ -260,7 +260,7 @@ def write(tmp_path):
     """Render an artifact into a folder of its own."""
     count = 0
 
-    def one(model, target, variant, inputs="selected"):
+    def write_artifact(model, target, variant, inputs="selected"):
         nonlocal count
         count += 1
         folder = tmp_path / f"{target}-{variant}-{count}"
@@ -269,7 +269,7 @@ def write(tmp_path):
             (folder / name).write_bytes(data)
         return folder
 
-    return one
+    return write_artifact
 
 
 @pytest.fixture(scope="session")

@@ -82,5 +82,5 @@ class Microbit:
                 self.unread += os.read(self.process.stdout.fileno(), 4096)
             elif time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(f"the micro:bit does not answer: {self.unread[-200:]!r}")
-        found, _, self.unread = self.unread.partition(end)
-        return found
+        answer, _, self.unread = self.unread.partition(end)
+        return answer

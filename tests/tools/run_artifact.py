@@ -31,23 +31,23 @@ def micro(folder, rows, count):
         outputs.append([_decode(interpreter, i, described, i == count - 1) for i in range(count)])
     return {
         "runtime": "tflite-micro",
-        "linear": [one[-1] for one in outputs],
-        "values": [one[0] for one in outputs],
+        "linear": [pair[-1] for pair in outputs],
+        "values": [pair[0] for pair in outputs],
     }
 
 
 def _decode(interpreter, index, described, is_linear):
     import numpy as np
 
-    found = interpreter.get_output(index)[0].astype(np.float64)
+    values = interpreter.get_output(index)[0].astype(np.float64)
     details = interpreter.get_output_details(index)
     if details["dtype"] == np.int8:
         parameters = details["quantization_parameters"]
-        found = (found - parameters["zero_points"][0]) * parameters["scales"][0]
+        values = (values - parameters["zero_points"][0]) * parameters["scales"][0]
         if is_linear:
             decode = described["encoding"]["decode"]
-            found = found * decode["scale"] + decode["offset"]
-    return found.tolist()
+            values = values * decode["scale"] + decode["offset"]
+    return values.tolist()
 
 
 def session(kind, folder, rows):
