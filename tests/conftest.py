@@ -89,9 +89,9 @@ def lacking(tool: str) -> tuple[str, str] | None:
         name = tool.removeprefix("module:")
         return None if importlib.util.find_spec(name) else (f"no module {name}", "make test")
     if tool == "micropython":
-        return None if find_micropython() else (no_micropython().partition(";")[0], SCRIPTS)
+        return None if find_micropython() else (no_micropython().partition("; install")[0], SCRIPTS)
     if tool == "cc":
-        return None if find_compiler() else (no_compiler().partition(";")[0], TOOLS["cc"].get)
+        return None if find_compiler() else (no_compiler().partition("; install")[0], TOOLS["cc"].get)
     if tool.startswith("core:"):
         return emulated(tool.removeprefix("core:"))
     if tool == "microbit":

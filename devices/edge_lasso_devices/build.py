@@ -93,8 +93,11 @@ def build(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         command = [*compiler, *FLAGS, *WARNINGS, "-o", library, *sources, "-lm"]
-        done = execute(command, timeout=TIMEOUT, cwd=away)
-        if done.returncode != 0:
+        try:
+            done = execute(command, timeout=TIMEOUT, cwd=away)
+        except BoardError as error:
+            raise BoardError(f"{error}; set CC to a compiler") from None
+        if done.returncode != 0 or not Path(away, library).is_file():
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise BoardError(f"{compiler[0]}: {next((line for line in lines if 'error' in line), lines[0])}")
         return {library: Path(away, library).read_bytes()}

@@ -55,8 +55,14 @@ def test_no_compiler(monkeypatch, programs):
 def test_the_environment_names_the_compiler(monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler 'my cc'")
     assert find_compiler() == ["no-such-compiler", "my cc"]
-    with pytest.raises(BoardError, match="cannot run 'no-such-compiler'"):
+    with pytest.raises(BoardError, match=r"cannot run 'no-such-compiler': .*; set CC to a compiler"):
         build(GOOD)
+
+
+def test_a_program_that_ends_well_and_compiles_nothing(programs):
+    folder = programs(fake="exit 0")
+    with pytest.raises(BoardError, match=r"fake: exit status 0"):
+        build(GOOD, compiler=[str(folder / "fake")])
 
 
 def test_an_unknown_toolchain():

@@ -14,7 +14,7 @@ from edge_lasso.errors import BoardError
 from edge_lasso.predicting.column_kernel import ColumnKernel
 from edge_lasso.predicting.linear_columns import linear_columns
 from edge_lasso.predicting.predict_table import FEW, predict_table
-from edge_lasso_devices.build import build
+from edge_lasso_devices.build import build, find_compiler
 from edge_lasso_exporters.columns_c import MOST_TERMS, STREAMS, render_columns
 from edge_lasso_runtime import predict
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
@@ -133,7 +133,8 @@ def test_the_same_file_with_and_without_a_compiler(tmp_path, suffix, monkeypatch
 @cc
 def test_code_that_computes_something_else_is_not_used(tmp_path, monkeypatch):
     compiler = tmp_path / "cc"
-    compiler.write_text('#!/bin/sh\nsed -i "s/s += 2.0/s += 2.0000001/" columns_tile.h\nexec cc "$@"\n')
+    real = " ".join(find_compiler())
+    compiler.write_text(f'#!/bin/sh\nsed -i "s/s += 2.0/s += 2.0000001/" columns_tile.h\nexec {real} "$@"\n')
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", str(compiler))
     model = Model(("a",), (Input("a", 0, 0.5, -9.0, 9.0),), (Output("y", 1.0, (Term(2.0, (Factor(0),)),)),))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_lasso.compressing.quantize import quantize
-from edge_lasso_devices.build import WARNINGS, build
+from edge_lasso_devices.build import WARNINGS, build, find_compiler
 from edge_lasso_exporters import c_target, registry
 from edge_lasso_exporters.fixed_c_sums import LONGEST_LINE
 from edge_lasso_exporters.options import ExportError, Options
@@ -389,7 +389,8 @@ def test_cmake(tmp_path, simple):
     (tmp_path / "main.c").write_text(
         '#include "pm25.h"\nint main(void) { const double x[PM25_INPUTS] = {1.0, -2.0}; return pm25_predict(x) == 2.75 ? 0 : 1; }\n'
     )
-    for command in (["cmake", "-S", ".", "-B", "out"], ["cmake", "--build", "out"], ["out/app"]):
+    compiler = f"-DCMAKE_C_COMPILER={find_compiler()[0]}"
+    for command in (["cmake", "-S", ".", "-B", "out", compiler], ["cmake", "--build", "out"], ["out/app"]):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
