@@ -152,6 +152,11 @@ def criterion(residual: Array, yy: float, freedom: Array, rows: int, columns: in
 
     if rule not in CRITERIA:
         raise DataError(f"select is {rule!r}; allowed are {', '.join(RULES)}")
+    if rule != "ebic" and columns >= rows:
+        raise DataError(
+            f"select {rule!r} tells nothing with {columns} columns for {rows} rows, of which some fit any target; use "
+            "ebic, which counts how many were tried, or cross-validation"
+        )
     value = rows * np.log(np.maximum(residual, 1e-15 * yy))
     value = value + freedom * (2.0 if rule == "aic" else np.log(rows))
     if rule == "ebic":

@@ -27,10 +27,12 @@ from edge_lasso.paths.options import (
     TrainOptions,
     group_labels,
     penalty_factors,
+    sign_constraints,
 )
 from edge_lasso.paths.problem import deviations, problems
 from edge_lasso.paths.row_path import RowPaths
 from edge_lasso.paths.sized import SUBSET, Sized, of_path, on_support, proven, sized
+from edge_lasso.paths.twins import twin_columns
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import Terms
 from edge_lasso.statistics.moments import Moments
@@ -82,7 +84,7 @@ def fit_statistics(
     penalty = penalty_factors(options.penalty, p)
     scale = deviation * penalty
     twins = (
-        _twins(moments, deviation, constant, penalty)
+        twin_columns(moments, deviation, constant, penalty, sign_constraints(options, p))
         if options.l1_ratio == 1.0 and way.merges_twins and not given
         else constant & False
     )
@@ -138,7 +140,8 @@ def _fit(
     )
     if not len(candidates.sizes):
         raise DataError(f"no alpha gives {largest} inputs or fewer; give larger alphas")
-    choice = _choose(lasso, coefs, candidates, options)
+    columns = int(np.count_nonzero(~problem.constant if given is None else ~given.whole.scaling.constant))
+    choice = _choose(lasso, coefs, candidates, options, columns)
     variant, row = float(candidates.variants[choice.gamma]), int(candidates.rows[choice.index])
     if variant == SUBSET:
         coef, optimality = proven(searches[-1], candidates.subsets[choice.index])
@@ -177,7 +180,7 @@ def _fit(
         sizes,
         paths.ended,
     )
-    columns, target = names
+    all_columns, target = names
     left_out = np.union1d(np.flatnonzero(twins), dependent)
     nulls = [fold.held_out_error(lasso.target, np.zeros((1, p)))[0] for fold in lasso.folds]
     return Fit(
@@ -195,14 +198,14 @@ def _fit(
         cv_paired_se=choice.paired_se,
         cv_null=float(np.mean(nulls)) if nulls else float("nan"),
         fold_errors=candidates.errors[:, choice.index, choice.gamma],
-        dependent=tuple(columns[i] for i in left_out),
-        constant=tuple(columns[i] for i in np.flatnonzero(constant)),
+        dependent=tuple(all_columns[i] for i in left_out),
+        constant=tuple(all_columns[i] for i in np.flatnonzero(constant)),
         path=path,
         curve=curve(candidates.errors, candidates.sizes, alphas[candidates.rows], candidates.variants, lasso.repeats),
     )
 
 
-def _choose(lasso: Lasso, coefs: Array, candidates: Sized, options: TrainOptions) -> selection.Choice:
+def _choose(lasso: Lasso, coefs: Array, candidates: Sized, options: TrainOptions, columns: int) -> selection.Choice:
     errors, sizes = candidates.errors, candidates.sizes
     if options.select not in selection.CRITERIA:
         if options.select == "knee" and options.penalty is not None:
@@ -211,16 +214,16 @@ def _choose(lasso: Lasso, coefs: Array, candidates: Sized, options: TrainOptions
             sizes = _costs(lasso, np.array(priced), options)
         choice = selection.choose(errors, sizes, options.select, options.max_inputs is not None, lasso.repeats)
         if options.select == "auto" and options.max_inputs is not None and SUBSET in candidates.variants:
-            value = _criteria(lasso, coefs, candidates, "ebic")[:, -1]
+            value = _criteria(lasso, coefs, candidates, "ebic", columns)[:, -1]
             choice = selection.filled(choice, errors, value, len(candidates.variants) - 1, lasso.repeats)
         return choice
-    value = _criteria(lasso, coefs, candidates, options.select)
+    value = _criteria(lasso, coefs, candidates, options.select, columns)
     index, variant = (int(i) for i in np.unravel_index(int(np.argmin(value)), value.shape))
     mean, se = selection.mean_and_error(errors[:, index, variant], lasso.repeats) if len(errors) else (np.nan, np.nan)
     return selection.Choice(index, variant, float(mean), float(se), float("nan"))
 
 
-def _criteria(lasso: Lasso, coefs: Array, candidates: Sized, rule: str) -> Array:
+def _criteria(lasso: Lasso, coefs: Array, candidates: Sized, rule: str, columns: int) -> Array:
     """An information criterion of the candidates that are least squares (where none is, the lasso), else infinite."""
     sizes = candidates.sizes
     free = np.flatnonzero(candidates.variants == candidates.variants.min(initial=1.0, where=candidates.variants >= 0.0))
@@ -235,7 +238,6 @@ def _criteria(lasso: Lasso, coefs: Array, candidates: Sized, rule: str) -> Array
                 sub = lasso.problem.gram[active[:, None], active]
                 residual[i, v] = lasso.problem.yy - 2.0 * w @ lasso.problem.xy[active] + w @ sub @ w
                 freedom[i, v] = len(active)
-    columns = int(np.count_nonzero(~lasso.problem.constant))
     value = np.full(freedom.shape, np.inf)
     fits = freedom <= selection.most_freedom(lasso.rows, columns)
     value[fits] = selection.criterion(residual[fits], lasso.problem.yy, freedom[fits], lasso.rows, columns, rule)
@@ -278,18 +280,3 @@ def _check_data(folds: FoldStatistics, moments: Moments) -> None:
     if targets.any():
         name = folds.targets[int(np.flatnonzero(targets)[0])]
         raise DataError(f"target {name!r} is constant in the {total.rows} training rows; there is nothing to learn")
-
-
-def _twins(moments: Moments, deviation: Array, constant: Array, penalty: Array) -> Array:
-    """Columns that carry exactly what an earlier (or cheaper) one carries: the lasso needs only one of them."""
-    p = len(deviation)
-    correlation = moments.covariance[:p, :p] / deviation / deviation[:, None]
-    same = np.abs(correlation) >= 1.0 - 4e-14
-    same[constant] = False
-    twins = np.zeros(p, dtype=bool)
-    np.fill_diagonal(same, False)
-    for j in np.flatnonzero(same.any(axis=1)):
-        others = np.flatnonzero(same[j] & ~twins)
-        better = (penalty[others] < penalty[j]) | ((penalty[others] == penalty[j]) & (others < j))
-        twins[j] = bool(better.any())
-    return twins

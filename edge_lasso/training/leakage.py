@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.paths.twins import near_twins
 from edge_lasso.statistics.collect import Design, kept_blocks
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.tables.survey import Survey
@@ -22,6 +23,20 @@ MOST_READINGS = 2**24
 FEWEST_ROWS = 100
 FOLLOWS = 0.99
 TENTH = 0.1
+
+
+def all_but_equal(folds: FoldStatistics) -> list[str]:
+    """A note where inputs differ by so little that what is in the difference cannot be used."""
+    names = folds.columns
+    pairs = near_twins(folds.total.moments(), len(names))
+    if not pairs:
+        return []
+    more = f" (and {len(pairs) - 1} more pairs)" if len(pairs) > 1 else ""
+    first, second = (names[j] for j in pairs[0])
+    return [
+        f"inputs '{first}' and '{second}'{more} differ by less than 1/30,000 of their spread; what the difference says "
+        "is not used: if it matters, give it as a column of its own"
+    ]
 
 
 def copies(folds: FoldStatistics, design: Design) -> list[str]:

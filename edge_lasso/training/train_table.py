@@ -22,7 +22,7 @@ from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.intervals import conformal
-from edge_lasso.training.leakage import copies, from_the_future
+from edge_lasso.training.leakage import all_but_equal, copies, from_the_future
 from edge_lasso.training.missing import errors_of
 from edge_lasso.training.model_sections import with_sections
 from edge_lasso.training.models import provenance, to_model
@@ -178,7 +178,7 @@ def train_table(
         model = _judged(model, about, held, table, rows, training.trust)
     notes = [
         *columns.notes(training), *rows.notes, *broken, *told, *_column_notes(collected.empty, fits),
-        *copies(folds, design),
+        *copies(folds, design), *all_but_equal(folds),
     ]  # fmt: skip
     if training.rows.time is not None and isinstance(rows, Survey) and not training.past:
         notes += from_the_future(table, design, rows)  # with lags, sensors upstream are the point
