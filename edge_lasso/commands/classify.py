@@ -42,6 +42,7 @@ def classify(
     method: options.Method = "lasso",
     select: options.Select = "auto",
     l1_ratio: options.L1Ratio = 1.0,
+    eps: options.Eps = None,
     cost: options.Cost = None,
     sections: options.Sections = None,
     cv: options.CV = 5,
@@ -75,7 +76,7 @@ def classify(
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         sections=options.parse_sections(sections), sensors=parse_sensors(None, cost),
         method=TrainOptions(
-            l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, method=method, workers=os.cpu_count() or 1
+            l1_ratio=l1_ratio, eps=eps, select=select, max_inputs=max_inputs, method=method, workers=os.cpu_count() or 1
         ),
     )  # fmt: skip
     with terminal.progress("reading") as advance:

@@ -49,6 +49,7 @@ def train(
     method: options.Method = "lasso",
     select: options.Select = "auto",
     l1_ratio: options.L1Ratio = 1.0,
+    eps: options.Eps = None,
     positive: Annotated[
         bool, typer.Option("--positive", rich_help_panel="Model", help="No negative coefficients.")
     ] = False,
@@ -140,7 +141,7 @@ def train(
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         sections=options.parse_sections(sections), sensors=parse_sensors(sensor, cost, sign),
         method=TrainOptions(
-            l1_ratio=l1_ratio, select=select, max_inputs=max_inputs, positive=positive, method=method,
+            l1_ratio=l1_ratio, eps=eps, select=select, max_inputs=max_inputs, positive=positive, method=method,
             workers=os.cpu_count() or 1,
         ),
     )  # fmt: skip

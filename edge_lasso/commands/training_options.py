@@ -52,6 +52,13 @@ Method = Annotated[
 L1Ratio = Annotated[
     float, typer.Option(metavar="PART", rich_help_panel="Model", help="1 is the lasso; less is the elastic net.")
 ]
+Eps = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PART", rich_help_panel="Model",
+        help="Smallest alpha as a part of the largest; by default 0.001, and on while that helps.",
+    ),
+]  # fmt: skip
 Cost = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=NUMBER", rich_help_panel="Model", help="What a column or sensor costs; else 1."),

@@ -45,8 +45,8 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         1: lasso; between 0 and 1: elastic net.
     alphas : int or array-like, default=100
         Number of alphas on the path, or the alphas.
-    eps : float, default=1e-3
-        Smallest alpha as a part of the largest.
+    eps : float, default=None
+        Smallest alpha as a part of the largest. None: 1e-3, and on from there as long as the held-out error falls.
     cv : int, "time", splitter or iterable, default=5
         A number: contiguous folds as scikit-learn's ``KFold``. "time": five forward-chained blocks (rows in
         the order of time). 0: none, for `select` "aic", "bic", "ebic".
@@ -107,7 +107,7 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         self,
         l1_ratio: float = 1.0,
         alphas: Any = 100,
-        eps: float = 1e-3,
+        eps: float | None = None,
         cv: Any = 5,
         select: str = "auto",
         max_inputs: int | None = None,

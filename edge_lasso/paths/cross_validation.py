@@ -22,6 +22,12 @@ Array = npt.NDArray[Any]
 GAMMAS = np.array([1.0, 0.5, 0.0])
 RISEN = 1.002
 """A costly path ends when the held-out error of every fold is this much above its minimum, ten alphas back or more."""
+FALLS = 1e-3
+"""A path goes on while ten times smaller alphas lower the held-out error by more than this part."""
+FARTHEST = 1.5e-6
+"""Of the largest alpha: no path goes farther."""
+LAST = "last alpha"
+"""Why a path ended that was followed to the end of its grid."""
 REFIT_UP_TO = 200
 """Larger supports stay with the lasso: a refit of them neither is sparse nor predicts."""
 
@@ -165,9 +171,11 @@ def solve_together(
     """
     p = solvers[-1].solution.coefs.shape[1]
     errors = np.zeros((len(folds), 0))
-    ended = "last alpha"
+    ended = LAST
     done = 0
-    for chunk in chunks(alphas, p):
+    waiting = chunks(alphas, p)
+    while waiting:
+        chunk = waiting.pop(0)
         run(lambda solver, chunk=chunk: solver.extend(chunk), solvers, options.workers)
         scored = [
             fold.held_out_error(lasso.target, solver.solution.coefs[done:])
@@ -179,8 +187,39 @@ def solve_together(
         if reason and done < len(alphas):
             ended = reason
             break
+        if not waiting and goes_on(alphas, errors, options):
+            more = next_decade(alphas)
+            alphas = np.append(alphas, more)
+            waiting = chunks(more, p)
     coefs = [solver.solution.coefs for solver in solvers]
     return Paths(alphas[:done], coefs, errors, int(sum(solvers[-1].solution.n_iter)), ended)
+
+
+def still_falls(alphas: Array, errors: Array) -> bool:
+    """Whether the last tenfold fall of alpha lowered the mean held-out error of a path, to its last point.
+
+    Parameters
+    ----------
+    alphas : array, shape (m,)
+    errors : array, shape (folds, m)
+    """
+    before = alphas > 10.0 * alphas[-1] * (1.0 + 1e-9)
+    if not len(errors) or not before.any():
+        return False
+    mean = errors.mean(axis=0)
+    return bool(mean.argmin() >= len(mean) - 3 and mean.min() < (1.0 - FALLS) * mean[before].min())
+
+
+def goes_on(alphas: Array, errors: Array, options: TrainOptions) -> bool:
+    """Whether a path that has reached its last alpha should be followed further."""
+    free = options.eps is None and options.max_inputs is None and isinstance(options.alphas, int | np.integer)
+    return free and len(alphas) > 1 and alphas[-1] > FARTHEST * alphas[0] > 0.0 and still_falls(alphas, errors)
+
+
+def next_decade(alphas: Array) -> Array:
+    """Alphas down to a tenth of the last, as close as those before."""
+    ratio = float(alphas[-1] / alphas[-2])
+    return np.asarray(alphas[-1] * ratio ** np.arange(1, 1 + max(round(-1.0 / np.log10(ratio)), 1)))
 
 
 def _ended(solvers: Sequence[Any], errors: Array, lasso: Any, max_inputs: int | None) -> str | None:

@@ -138,7 +138,7 @@ class GroupLasso(Named):
     def paths(self, lasso: Lasso, groups: Array, options: TrainOptions) -> Paths:
         """From the alpha at which the first group comes in."""
         top = group_alpha_max(lasso.problem, groups, options.l1_ratio)
-        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.eps, top=top)
+        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.smallest, top=top)
         every = [*lasso.fold_problems, lasso.problem]
         solvers = [GroupSolver(problem, groups, options.l1_ratio, options.max_iter) for problem in every]
         return solve_together(solvers, lasso.folds, lasso, alphas, options)

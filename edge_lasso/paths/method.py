@@ -44,7 +44,7 @@ class Method:
             PathSolver(problem, options.l1_ratio, tol, options.max_iter, signs)
             for problem, tol in zip(every, tolerances, strict=True)
         ]
-        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.eps, signs)
+        alphas = alpha_grid(lasso.problem, options.alphas, options.l1_ratio, options.smallest, signs)
         if p <= SCREEN_FROM and options.l1_ratio == 1.0 and signs is None:
             for solver, known in zip(solvers, homotopy.paths(every, alphas), strict=True):
                 solver.known = known

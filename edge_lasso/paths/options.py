@@ -14,6 +14,8 @@ from edge_lasso.paths import select as selection
 from edge_lasso.paths.methods import METHODS, that
 
 Array = npt.NDArray[Any]
+EPS = 1e-3
+"""Part of the largest alpha where paths end, as in scikit-learn and glmnet."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class TrainOptions:
         1: lasso; between 0 and 1: elastic net.
     alphas : int or sequence of float
         Number of alphas, or the alphas.
-    eps : float
-        Smallest alpha as a part of the largest.
+    eps : float, optional
+        Smallest alpha as a part of the largest. Default: `EPS`, and on from there as long as the held-out error falls.
     select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}
         "auto": "1se"; with a budget as many inputs as are worth it (see `select.choose` and `select.filled`).
     max_inputs : int, optional
@@ -60,7 +62,7 @@ class TrainOptions:
 
     l1_ratio: float = 1.0
     alphas: int | Sequence[float] = 100
-    eps: float = 1e-3
+    eps: float | None = None
     select: str = "auto"
     max_inputs: int | None = None
     refit: bool = True
@@ -90,7 +92,7 @@ class TrainOptions:
             raise DataError("method 'relaxed' is a refit; use method 'lasso' with refit=False")
         if not 0.0 < self.l1_ratio <= 1.0:
             raise DataError(f"l1_ratio is {self.l1_ratio}; it must be larger than 0 and at most 1 (1 is the lasso)")
-        if not 0.0 < self.eps < 1.0:
+        if self.eps is not None and not 0.0 < self.eps < 1.0:
             raise DataError(f"eps is {self.eps}; it must be between 0 and 1")
         if self.select not in selection.RULES:
             raise DataError(f"select is {self.select!r}; allowed are {', '.join(selection.RULES)}")
@@ -100,6 +102,11 @@ class TrainOptions:
             raise DataError(f"max_inputs is {self.max_inputs}; it must be 1 or more")
         if not self.tol > 0.0 or self.max_iter < 1:
             raise DataError(f"tol is {self.tol} and max_iter {self.max_iter}; both must be larger than 0")
+
+    @property
+    def smallest(self) -> float:
+        """The alpha, as a part of the largest, at which a path ends unless it pays to go on."""
+        return EPS if self.eps is None else self.eps
 
     def check_splits(self, splits: Sequence[Any]) -> None:
         """Refuse to choose by held-out errors where no rows are held out."""

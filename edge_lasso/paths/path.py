@@ -90,9 +90,9 @@ class PathSolver:
 
     def _known(self, count: int) -> tuple[Array, Array] | None:
         """What is known of the next alphas."""
-        if self.known is None:
-            return None
         done = len(self.solution.coefs)
+        if self.known is None or done >= len(self.known[0]):
+            return None
         coefs, exact = self.known
         return coefs[done : done + count], exact[done : done + count]
 

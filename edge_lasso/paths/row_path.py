@@ -172,7 +172,7 @@ def row_paths(
             return training, HeldOutRows(X[test], y[test], weight[test], training)
 
         pairs = run(one, range(len(plan.splits)), options.workers)
-        alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.eps, signs)
+        alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.smallest, signs)
         every = [*(pair[0] for pair in pairs), whole]
         sweeps = min(SWEEPS, options.max_iter)
         solvers = [

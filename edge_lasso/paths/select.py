@@ -13,6 +13,8 @@ from edge_lasso.errors import DataError
 Array = npt.NDArray[Any]
 RULES = ("auto", "1se", "min", "knee", "aic", "bic", "ebic")
 CRITERIA = ("aic", "bic", "ebic")
+MANY = 1000
+"""Rows from which a budget is used up where that is safe (on 89 real tables; see `benchmarks/subsets.py`)."""
 WORTH = 1e-3
 """An input of a budget that lowers the held-out error by a smaller part is not handed out."""
 

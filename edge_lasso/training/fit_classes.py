@@ -163,7 +163,7 @@ def fit_logistic(
     path = FoldPaths(rows, plan.splits, options, owners)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
-        ended = path.follow(alpha_values(options.alphas, options.eps, max(path.top, EPS)))
+        ended = path.follow(alpha_values(options.alphas, options.smallest, max(path.top, EPS)))
     sizes = path.sizes(path.coefs[-1])
     chosen, candidates = _candidates(path, sizes, options)
     gammas = np.array([0.0] if options.method == "relaxed" else [1.0, 0.0] if options.refit else [1.0])

@@ -213,7 +213,8 @@ def _choose(lasso: Lasso, coefs: Array, candidates: Sized, options: TrainOptions
             priced = [candidates.coef(lasso.problem, coefs, i, int(v))[0] for i, v in enumerate(best)]
             sizes = _costs(lasso, np.array(priced), options)
         choice = selection.choose(errors, sizes, options.select, options.max_inputs is not None, lasso.repeats)
-        if options.select == "auto" and options.max_inputs is not None and SUBSET in candidates.variants:
+        many = lasso.rows >= selection.MANY and options.max_inputs is not None
+        if options.select == "auto" and many and SUBSET in candidates.variants:
             value = _criteria(lasso, coefs, candidates, "ebic", columns)[:, -1]
             choice = selection.filled(choice, errors, value, len(candidates.variants) - 1, lasso.repeats)
         return choice

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
+from edge_lasso.paths.cross_validation import LAST, still_falls
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, TrainOptions
 from edge_lasso.predicting.predict_table import rows_from
@@ -178,11 +179,21 @@ def train_table(
         model = _judged(model, about, held, table, rows, training.trust)
     notes = [
         *columns.notes(training), *rows.notes, *broken, *told, *_column_notes(collected.empty, fits),
-        *copies(folds, design), *all_but_equal(folds),
+        *copies(folds, design), *all_but_equal(folds), *cut_short(fits),
     ]  # fmt: skip
     if training.rows.time is not None and isinstance(rows, Survey) and not training.past:
         notes += from_the_future(table, design, rows)  # with lags, sensors upstream are the point
     return TrainResult(model, folds, fits, list(dict.fromkeys(notes)), held)
+
+
+def cut_short(fits: Sequence[Fit]) -> list[str]:
+    """Notes on paths that ended while the held-out error still fell."""
+    return [
+        f"'{fit.target}': the held-out error still falls at the smallest alpha, {fit.path.alphas[-1]:.3g}; "
+        "a smaller --eps may do better"
+        for fit in fits
+        if fit.path.ended == LAST and still_falls(fit.path.alphas, fit.path.fold_errors)
+    ]
 
 
 @dataclass(frozen=True)

