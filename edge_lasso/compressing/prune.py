@@ -1,20 +1,15 @@
-"""Pruning: drop the inputs a model can do without, by backward elimination on its training statistics.
-
-With H the inverse Gram matrix of the terms in use and b their least squares, losing the terms J raises the mean squared
-error by ``b_J' (H_JJ)^-1 b_J`` after the others are refitted (Hassibi and Stork 1992; exact here). No row is read.
-"""
+"""Pruning: the inputs a model can do without are dropped, judged by its training statistics; no row is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.compressing.elimination import Block, State, Step, smaller
 from edge_lasso.errors import DataError
-from edge_lasso.paths.refit import independent, inverse
 from edge_lasso.statistics.folds import FoldStatistics, held_out_moments
 from edge_lasso.statistics.inputs import model_term_names
 from edge_lasso.statistics.moments import Moments
@@ -26,26 +21,6 @@ from edge_lasso.training.normal_rows import without_inputs
 from edge_lasso_runtime.model import Model, Output, Term
 
 Array = npt.NDArray[Any]
-REFACTOR_EVERY = 20
-
-
-@dataclass(frozen=True)
-class Step:
-    """The model's state after some inputs were dropped.
-
-    Parameters
-    ----------
-    inputs : tuple of int
-        Positions in the model's inputs that are left.
-    coefs : list of array
-        Per output: coefficients on its terms, raw units, 0 for dropped ones.
-    cost : float
-        Relative increase (in parts of the target's variance, summed over outputs) that the last drop brought.
-    """
-
-    inputs: tuple[int, ...]
-    coefs: list[Array]
-    cost: float
 
 
 def prune(
@@ -55,7 +30,7 @@ def prune(
     max_loss: float | None = None,
     refit: bool = True,
 ) -> Model:
-    """Drop inputs, the cheapest first.
+    """Drop inputs: what is left are the best of them that were found, and those that cost least without a refit.
 
     Parameters
     ----------
@@ -93,8 +68,8 @@ def prune(
     folds = _as_folds(statistics)
     blocks = _blocks(model, folds)
     moments = folds.total.moments()
-    steps = list(_eliminate(model, blocks, moments, refit))
-    errors, measured_on = _errors(model, blocks, folds, steps, moments, refit)
+    steps = smaller(model, blocks, moments, refit, max_inputs)
+    errors, measured_on = _errors(model, blocks, folds, steps, moments, refit, max_inputs)
     if max_inputs is not None:
         index = next(i for i, step in enumerate(steps) if len(step.inputs) <= max_inputs)
     else:
@@ -130,7 +105,7 @@ def input_losses(
     moments = folds.total.moments()
     losses = {}
     if refit:
-        state = _State(moments, block, np.array([term.coef for term in model.outputs[output].terms]), True)
+        state = State(moments, block, np.array([term.coef for term in model.outputs[output].terms]), True)
         for i, one in enumerate(model.inputs):
             losses[one.name] = state.cost(block.terms_of(i))
     else:
@@ -143,103 +118,14 @@ def input_losses(
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Where an output's terms are in the statistics, and the inputs each reads."""
-
-    columns: Array
-    target: int
-    readers: tuple[tuple[int, ...], ...]
-
-    def terms_of(self, position: int) -> Array:
-        return np.array([j for j, inputs in enumerate(self.readers) if position in inputs], dtype=np.intp)
-
-
-class _State:
-    """Inverse Gram and coefficients of the terms still in, of one output."""
-
-    def __init__(self, moments: Moments, block: _Block, start: Array, refit: bool) -> None:
-        self.covariance = moments.covariance[block.columns[:, None], block.columns]
-        self.xy = moments.covariance[block.columns, block.target]
-        self.yy = float(moments.covariance[block.target, block.target])
-        self.left = independent(self.covariance) if len(start) else np.zeros(0, dtype=np.intp)
-        self.count = len(start)
-        self.refit = refit
-        self._factor()
-        if not refit:
-            self.b = self._carry(start)
-
-    def _factor(self) -> None:
-        if len(self.left):
-            self.inverse = inverse(self.covariance[self.left[:, None], self.left])
-            if self.refit:
-                self.b = self.inverse @ self.xy[self.left]
-        else:
-            self.inverse, self.b = np.zeros((0, 0)), np.zeros(0)
-
-    def _carry(self, start: Array) -> Array:
-        """The coefficients with what the dependent terms carried moved to the others: the same prediction."""
-        dropped = np.setdiff1d(np.arange(self.count), self.left)
-        moved = self.inverse @ (self.covariance[self.left[:, None], dropped] @ start[dropped])
-        return np.asarray(start[self.left] + moved)
-
-    def cost(self, terms: Array) -> float:
-        """Rise of the mean squared error (or, keeping the shrinkage, change of the prediction) without these terms."""
-        at = np.flatnonzero(np.isin(self.left, terms))
-        if not len(at):
-            return 0.0
-        return float(self.b[at] @ np.linalg.solve(self.inverse[at[:, None], at], self.b[at]))
-
-    def drop(self, terms: Array, factor: bool) -> None:
-        at = np.flatnonzero(np.isin(self.left, terms))
-        keep = np.setdiff1d(np.arange(len(self.left)), at)
-        if not len(at):
-            return
-        moved = np.linalg.solve(self.inverse[at[:, None], at], np.c_[self.b[at], self.inverse[at]])
-        b = self.b - self.inverse[:, at] @ moved[:, 0]
-        self.b = b[keep]
-        self.inverse = (self.inverse - self.inverse[:, at] @ moved[:, 1:])[keep[:, None], keep]
-        self.left = self.left[keep]
-        if factor:
-            kept = self.b
-            self._factor()
-            if not self.refit:
-                self.b = kept
-
-    def coefs(self) -> Array:
-        full = np.zeros(self.count)
-        full[self.left] = self.b
-        return full
-
-
-def _eliminate(model: Model, blocks: Sequence[_Block], moments: Moments, refit: bool) -> Iterator[Step]:
-    """Drop one input after another, down to none."""
-    states = [
-        _State(moments, block, np.array([term.coef for term in output.terms]), refit)
-        for block, output in zip(blocks, model.outputs, strict=True)
-    ]
-    read = {i for block in blocks for inputs in block.readers for i in inputs}
-    left = sorted(read)  # an input that only others are computed from goes with the last of them
-    yield Step(tuple(left), [state.coefs() for state in states], 0.0)
-    terms = [[block.terms_of(i) for i in range(len(model.inputs))] for block in blocks]
-    for count in range(len(left)):
-        costs = [
-            sum(state.cost(of[i]) / (state.yy or 1.0) for state, of in zip(states, terms, strict=True)) for i in left
-        ]
-        position = int(np.argmin(costs))
-        gone = left.pop(position)
-        for state, of in zip(states, terms, strict=True):
-            state.drop(of[gone], (count + 1) % REFACTOR_EVERY == 0)
-        yield Step(tuple(left), [state.coefs() for state in states], costs[position])
-
-
 def _errors(
     model: Model,
-    blocks: Sequence[_Block],
+    blocks: Sequence[Block],
     folds: FoldStatistics,
     steps: Sequence[Step],
     moments: Moments,
     refit: bool,
+    max_inputs: int | None,
 ) -> tuple[list[float], str]:
     """Error after each step (in parts of the target's variance, summed over outputs), and what it was measured on."""
     variance = np.diagonal(moments.covariance)
@@ -258,7 +144,7 @@ def _errors(
     total = np.zeros(len(steps))
     for split in range(len(folds.splits)):
         train, test = held_out_moments(folds, split)
-        total += scored(train, test, list(_eliminate(model, blocks, train, True)))
+        total += scored(train, test, smaller(model, blocks, train, True, max_inputs))
     return list(total / len(folds.splits)), "held-out folds"
 
 
@@ -270,7 +156,7 @@ def _as_folds(statistics: FoldStatistics | Statistics) -> FoldStatistics:
     return folds
 
 
-def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
+def _blocks(model: Model, folds: FoldStatistics) -> list[Block]:
     """Find the model's terms and targets in the statistics, by name."""
     if model.classes is not None and "approximation" not in folds.about:
         raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
@@ -292,13 +178,13 @@ def _blocks(model: Model, folds: FoldStatistics) -> list[_Block]:
             raise DataError(f"the statistics have no column {missing[0]!r}; give the file made with this model")
         readers = tuple(tuple({factor.input for factor in term.factors}) for term in output.terms)
         at = np.array([columns[name] for name in names], dtype=np.intp)
-        blocks.append(_Block(at, targets[output.name], readers))
+        blocks.append(Block(at, targets[output.name], readers))
     return blocks
 
 
 def _assembled(
     model: Model,
-    blocks: Sequence[_Block],
+    blocks: Sequence[Block],
     folds: FoldStatistics,
     moments: Moments,
     step: Step,
