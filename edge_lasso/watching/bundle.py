@@ -15,6 +15,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso.verifying.certificate import PASSED, from_json
 from edge_lasso.verifying.verify import CERTIFICATE
+from edge_lasso.watching.materials import bill, card
 from edge_lasso_runtime import Model, archive, artifact, manifest, model_hash, trust
 from edge_lasso_runtime.errors import UpdateError
 from edge_lasso_runtime.format import file_text
@@ -67,10 +68,16 @@ def bundle(model: Model, artifacts: Sequence[Path], plan: Plan, runtime: bool = 
     files = {"model.json": file_text(model).encode(), **(runtime_files() if runtime else {})}
     for folder in artifacts:
         files.update(_certified(folder, model_hash(model)))
+    created = _now()
+    certificates = [data for name, data in files.items() if name == f"artifacts/{CERTIFICATE}"]
+    certificate = from_json(json.loads(certificates[0])) if certificates else None
+    delivered = dict(files)
+    files["bom.json"] = bill(model, delivered, certificate, manifest.moment(created))
+    files["card.md"] = card(model, certificate)
     about = manifest.Manifest(
         plan.fleet,
         plan.serial,
-        _now(),
+        created,
         plan.expires,
         plan.rollout,
         model_hash(model),

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from edge_lasso.commands.main import main
+from edge_lasso.verifying.certificate import from_json
 from edge_lasso.watching.bundle import read_manifest
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 
@@ -138,9 +140,8 @@ def test_what_is_not_certified_is_not_bundled(here, tmp_path, capsys):
     shutil.copytree(here / "artifacts" / "python-double", tmp_path / "alone" / "python-double")
     assert main(["bundle", str(here / "model.json"), str(tmp_path / "alone" / "python-double"), *NEEDED]) == 2
     assert "does not certify python-double" in capsys.readouterr().err
-    data = json.loads((here / "artifacts" / "certificate.json").read_text())
-    for artifact in data["artifacts"]:
-        artifact["status"] = "failed"
-    (tmp_path / "alone" / "certificate.json").write_text(json.dumps(data))
+    good = from_json(json.loads((here / "artifacts" / "certificate.json").read_text()))
+    failed = replace(good, artifacts=tuple(replace(artifact, status="failed") for artifact in good.artifacts))
+    (tmp_path / "alone" / "certificate.json").write_text(json.dumps(failed.to_json()))
     assert main(["bundle", str(here / "model.json"), str(tmp_path / "alone" / "python-double"), *NEEDED]) == 2
     assert "does not say that python:double of this model passed" in capsys.readouterr().err
