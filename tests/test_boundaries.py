@@ -26,6 +26,7 @@ OPTIONAL = {
     "tflite_session.py": {"ai_edge_litert", "tflite_runtime", "numpy"},
     "mqtt.py": {"paho"},
     "sql_session.py": {"duckdb"},
+    "formula_session.py": {"formulas", "numpy"},
 }
 SLOW = {"dataclasses", "typing", "re", "inspect", "enum", "argparse", "json", "subprocess", "tempfile", "pathlib"}
 # What a prediction from a model file imports, in a package of its own size.

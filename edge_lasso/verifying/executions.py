@@ -57,7 +57,7 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         return [Runtime("SQL database", lambda: _database(folder))]
     if target == "wasm":
         return [Runtime("Node.js", lambda: _node(folder))]
-    names = {"onnx": "onnxruntime", "tflite": "LiteRT"}
+    names = {"onnx": "onnxruntime", "tflite": "LiteRT", "formula": "formulas"}
     return [Runtime(names.get(target, target), lambda: load(target, folder))]
 
 

@@ -31,6 +31,7 @@ TARGETS = {
     "tflite": "tflite_target",
     "sql": "sql_target",
     "wasm": "wasm_target",
+    "formula": "formula_target",
 }
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 

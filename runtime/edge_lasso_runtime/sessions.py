@@ -25,6 +25,7 @@ KINDS = {
     "tflite": "tflite_session",
     "sql": "sql_session",
     "wasm": "wasm_session",
+    "formula": "formula_session",
 }
 
 
@@ -128,7 +129,7 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "onnx", "tflite", "sql", "wasm"}
+    kind : {"python", "micropython", "c", "onnx", "tflite", "sql", "wasm", "formula"}
     path : str or os.PathLike
         The artifact's folder.
     **options
