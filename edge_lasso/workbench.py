@@ -261,11 +261,13 @@ def export(model: Any, to: str | Sequence[str], out: str | Path, **choices: Any)
     return run(as_model(model), to, out, **choices)
 
 
-def verify(model: Any, artifacts: Any = None, data: Any = None, *, seed: int = 0) -> Certificate:
+def verify(
+    model: Any, artifacts: Any = None, data: Any = None, *, seed: int = 0, run_foreign: bool = False
+) -> Certificate:
     """Run artifacts and compare them with the model; see `edge_lasso.verifying.verify.verify`."""
     from edge_lasso.verifying.verify import verify as run
 
-    return run(as_model(model), artifacts, data, seed=seed)
+    return run(as_model(model), artifacts, data, seed=seed, run_foreign=run_foreign)
 
 
 def bench(subjects: Any, *args: Any, **choices: Any) -> list[Measurement]:

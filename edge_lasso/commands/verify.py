@@ -17,11 +17,17 @@ def verify(
         list[Path] | None, typer.Argument(help="Artifact folders; by default all targets, rendered anew.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Real rows to try, too.")] = None,
+    run_foreign: Annotated[
+        bool,
+        typer.Option("--run-foreign", help="Execute also what MODEL does not render to: foreign code, your rights."),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the certificate here.")
     ] = None,
 ) -> None:
     """Run artifacts in their own runtimes and compare them with the model.
+
+    This executes code: only artifacts that are byte for byte what MODEL renders to, unless --run-foreign says otherwise.
 
     Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
     """
@@ -30,7 +36,7 @@ def verify(
     from edge_lasso_runtime import load
     from edge_lasso_runtime.atomic import write_json
 
-    certificate = run(load(model), artifacts or None, data)
+    certificate = run(load(model), artifacts or None, data, run_foreign=run_foreign)
     if json_file is not None:
         write_json(json_file, certificate.to_json())
     show_certificate(certificate, as_json=False)

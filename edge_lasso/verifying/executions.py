@@ -16,6 +16,7 @@ from edge_lasso_devices.build import build, compiler_version, find_compiler, no_
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.micropython import find_micropython, no_micropython
 from edge_lasso_devices.tools import here
+from edge_lasso_runtime.apart import open_apart
 from edge_lasso_runtime.artifact import read
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
@@ -58,7 +59,7 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
     if target == "wasm":
         return [Runtime("Node.js", lambda: _node(folder))]
     names = {"onnx": "onnxruntime", "tflite": "LiteRT", "formula": "formulas"}
-    return [Runtime(names.get(target, target), lambda: load(target, folder))]
+    return [Runtime(names.get(target, target), lambda: open_apart(target, folder))]
 
 
 @contextmanager
@@ -117,6 +118,6 @@ def _compiled(folder: Path, files: Mapping[str, bytes], compiler: Sequence[str])
     with tempfile.TemporaryDirectory() as away:
         for name, data in built.items():
             Path(away, name).write_bytes(data)
-        return load(
-            "c", folder, library=Path(away, next(iter(built))), runtime=compiler_version(compiler) + " + ctypes"
+        return open_apart(
+            "c", folder, library=str(Path(away, next(iter(built)))), runtime=compiler_version(compiler) + " + ctypes"
         )

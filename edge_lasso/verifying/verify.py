@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from edge_lasso.verifying.certificate import FAILED, NOT_EXECUTED, PASSED, Certi
 from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
+from edge_lasso.verifying.foreign import foreign
 from edge_lasso.verifying.trial_rows import full_rows, replaced, trial_rows
 from edge_lasso.verifying.trial_sequences import sequences
 from edge_lasso_exporters import registry
@@ -28,10 +30,13 @@ from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.atomic import Together, json_bytes, together
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.python_session import InterpreterSession
+from edge_lasso_runtime.sessions import first_line
 from edge_lasso_runtime.stream import keeps_state
 
 CERTIFICATE = "certificate.json"
 REAL_ROWS = 1000
+LARGEST = 256 * 2**20
+"""Bytes of an artifact's files."""
 # What holds instead of bit-equality where MicroPython reads decimals inexactly, or has 32-bit floats.
 ULP_OFF = {"kind": "bound", "bound": None, "text": "each constant within an ulp: a bound per row"}
 
@@ -134,9 +139,17 @@ def export_to(
 
 
 def verify(
-    model: Model, artifacts: Path | str | Sequence[Path | str] | None = None, data: Any = None, *, seed: int = 0
+    model: Model,
+    artifacts: Path | str | Sequence[Path | str] | None = None,
+    data: Any = None,
+    *,
+    seed: int = 0,
+    run_foreign: bool = False,
 ) -> Certificate:
     """Execute existing artifacts, or all default targets freshly rendered, and compare them with the reference.
+
+    Verifying executes code. An artifact is executed only if its files are, byte for byte, what the model renders to
+    with the artifact's options: nothing else was put in, nothing is missing.
 
     Parameters
     ----------
@@ -148,6 +161,8 @@ def verify(
         Real rows: a path or table with the model's columns, or an array with the model's inputs in order.
     seed : int
         Of the random rows.
+    run_foreign : bool
+        Execute artifacts that are something else, too: code of whoever wrote them, with your rights.
 
     Returns
     -------
@@ -165,11 +180,24 @@ def verify(
             executions += _rendered(model, target, trials)
         return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
     for folder in _folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):
-        artifact = read_artifact(folder)
-        whole = artifact.inputs != [one.name for one in model.inputs]
-        options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
-        executions += _execute(model, artifact.target, options, folder, trials)
+        executions += _existing(model, folder, trials, run_foreign)
     return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
+
+
+def _existing(model: Model, folder: Path, trials: _Trials, run_foreign: bool) -> list[Execution]:
+    """A copy of an artifact's files is compared with what the model renders to, and that copy is executed."""
+    artifact = read_artifact(folder)
+    whole = artifact.inputs != [one.name for one in model.inputs]
+    options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
+    files = _files(folder)
+    strange = "" if artifact.model_hash != model_hash(model) else foreign(model, artifact.target, options, files)
+    if strange and not run_foreign:
+        reason = f"{strange}; nothing was executed (--run-foreign executes it all the same, with your rights)"
+        return [Execution(artifact.target, artifact.variant, _hashes(files), FAILED, "", reason=reason)]
+    with tempfile.TemporaryDirectory() as away:
+        _write(Path(away), files)
+        found = _execute(model, artifact.target, options, Path(away), trials)
+    return [replace(one, reason="; ".join(filter(None, (strange, one.reason)))) for one in found] if strange else found
 
 
 def others(out: Path, model: Model) -> list[str]:
@@ -218,11 +246,8 @@ def real_rows(model: Model, data: Any, limit: int = REAL_ROWS) -> Rows:
 
 
 def _execute(model: Model, target: str, options: Options, folder: Path, trials: _Trials) -> list[Execution]:
-    files = {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    hashes = {name: sha256(data).hexdigest() for name, data in files.items()}
-    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": hashes}
+    files = _files(folder)
+    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": _hashes(files)}
     artifact = read_artifact(folder)
     if artifact.model_hash != model_hash(model) or not _names_its_model(files, artifact):
         reason = f"made from another model ({artifact.model_hash[:12]}...), not from {model_hash(model)[:12]}..."
@@ -271,6 +296,9 @@ def _run(
         return Execution(**facts, status=NOT_EXECUTED, runtime=runtime.name, reason=str(error))
     except SessionError as error:
         return Execution(**facts, status=FAILED, runtime=runtime.name, reason=str(error))
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        reason = f"it answers what is no answer ({type(error).__name__}: {first_line(error)})"
+        return Execution(**facts, status=FAILED, runtime=runtime.name, reason=reason)
     return Execution(
         **facts,
         status=FAILED if outcome.faults else PASSED,
@@ -281,6 +309,17 @@ def _run(
         reason="; ".join(outcome.faults),
         worst_row=_worst(outcome, plain),
     )
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    if sum(path.stat().st_size for path in paths) > LARGEST:
+        raise SessionError(f"{folder} holds more than {LARGEST >> 20} MB; an artifact does not")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: sha256(data).hexdigest() for name, data in files.items()}
 
 
 def _names_its_model(files: Mapping[str, bytes], artifact: Artifact) -> bool:

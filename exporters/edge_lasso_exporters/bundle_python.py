@@ -15,7 +15,8 @@ from .vectors import self_test
 
 # What only artifacts of other targets need, and what runs artifacts.
 LEFT_OUT = (
-    "bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "step_session.py", "tflite_session.py",
+    "apart.py", "bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "step_session.py",
+    "tflite_session.py",
 )  # fmt: skip
 INTEGER_DETECTOR = ("fixed_detector.py", "fixed_detector_section.py")
 """For models that have its section alone."""

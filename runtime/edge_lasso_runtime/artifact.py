@@ -146,6 +146,9 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
     entry = _text(data.get("entry"), "entry")
     if entry.startswith(("/", "\\")) or ".." in entry.replace("\\", "/").split("/") or ":" in entry:
         raise ModelFormatError("entry must be a file inside the folder")
+    name = _text(data.get("name"), "name")
+    if not (name.isascii() and name.isidentifier()):
+        raise ModelFormatError("name must be an identifier")  # it becomes a path, and a part of programs
     self_test = []
     for i, one in enumerate(_list(data.get("self_test"), "self_test")):
         where = f"self_test[{i}]"
@@ -161,7 +164,7 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
         _text(data.get("target"), "target"),
         _text(data.get("variant"), "variant"),
         entry,
-        _text(data.get("name"), "name"),
+        name,
         inputs,
         outputs,
         _text(data.get("model_hash"), "model_hash"),

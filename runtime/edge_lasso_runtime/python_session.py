@@ -334,15 +334,28 @@ def _run(argv: list[str], who: str, data: bytes | None) -> list[str]:
 
 
 def _output(argv: list[str], who: str, data: bytes | None) -> str:
+    import os
     import subprocess
+    import sys
+    from functools import partial
 
+    from .apart import limit
+
+    # other interpreters may need more room than they use: WebAssembly, emulators
+    before = partial(limit, int(TIMEOUT)) if argv[0] == sys.executable and os.name == "posix" else None
     try:
-        done = subprocess.run(argv, input=data or b"", capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            argv, input=data or b"", capture_output=True, timeout=TIMEOUT, check=False, preexec_fn=before
+        )
     except OSError as error:
         raise SessionError(f"{who} cannot be started: {first_line(error)}") from None
     except subprocess.TimeoutExpired:
-        raise SessionError(f"{who} did not answer within {TIMEOUT:g} s") from None
+        raise SessionError(f"timed out: {who} did not answer within {TIMEOUT:g} s") from None
     errors = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode < 0:
+        raise SessionError(f"{who} crashed (signal {-done.returncode})")
+    if errors.endswith("MemoryError"):
+        raise SessionError(f"{who} ran out of memory")
     if done.returncode != 0 or "Traceback" in errors:
         last = errors.splitlines()[-1] if errors else f"exit status {done.returncode}"
         raise SessionError(f"{who} failed: {last[:300]}")

@@ -246,7 +246,41 @@ def test_a_file_changed_by_hand_is_noticed(tmp_path):
     path.write_text(path.read_text().replace("1.25 +", "1.2500000000000002 +"))
     certificate = verify(model(), tmp_path)
     assert certificate.status == "failed"
+    assert (
+        "it is not what this model renders to: it differs in model.py; nothing was executed"
+        in certificate.artifacts[0].reason
+    )
+    certificate = verify(model(), tmp_path, run_foreign=True)
+    assert certificate.status == "failed"
     assert "linear predictor is" in certificate.artifacts[0].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [("more.py", "", "holds also more.py"), ("__pycache__/model.pyc", "", "holds also __pycache__/model.pyc"),
+     ("model.py", None, "lacks model.py"), ("artifact.json", "generator", "made by edge-lasso 0.0.1")],
+)  # fmt: skip
+def test_what_the_model_does_not_render_to_is_not_executed(tmp_path, name, text, what):
+    export(model(), "python", tmp_path)
+    folder = tmp_path / "python-double"
+    witness = tmp_path / "witness"
+    path = folder / name
+    if text is None:
+        path.unlink()
+    elif text == "generator":
+        about = json.loads(path.read_text())
+        path.write_text(json.dumps({**about, "generator": "edge-lasso 0.0.1"}))
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    for source in folder.glob("*.py"):
+        source.write_text(source.read_text() + f"\nopen({str(witness)!r}, 'w')\n")
+    certificate = verify(model(), tmp_path)
+    assert certificate.status == "failed"
+    assert not witness.exists()
+    assert "this model renders to" in certificate.artifacts[0].reason
+    if not name.endswith("artifact.json"):
+        assert what in certificate.artifacts[0].reason
 
 
 def test_what_failed_leaves_what_was_there_before(monkeypatch, tmp_path):
