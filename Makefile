@@ -2,6 +2,7 @@
 #   make demo      set up, then the main job on real data
 #   make test      set up, then the tests that this machine can run, without the slow ones
 #   make test-all  the slow ones too
+#   make docs      the documentation, in site/
 #   make check     the fast inner loop: style, types, and the tests of less than a second
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test test-all check lint bench clean
+.PHONY: demo test test-all check lint bench docs clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/edge-lasso demo
@@ -36,8 +37,13 @@ bench: $(VENV)/.all
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/inference.py
 
+docs: $(VENV)/.docs
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/build.py
+	@echo "open site/index.html"
+
 clean:
-	rm -rf $(VENV) build dist edge-lasso-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site edge-lasso-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
@@ -54,4 +60,8 @@ $(VENV)/.demo: $(VENV)/.python $(SETUP)
 
 $(VENV)/.all: $(VENV)/.demo
 	@$(PIP) --editable ./runtime --editable ".[all]" --group dev
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	@$(PIP) --group docs
 	@touch $@

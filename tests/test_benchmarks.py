@@ -40,7 +40,7 @@ def test_it_runs(arguments, shown, tmp_path):
         assert word in done.stdout
 
 
-def test_the_readme_names_them_all():
-    readme = (ROOT / "README.md").read_text()
+def test_the_figures_name_them_all():
+    figures = (ROOT / "docs" / "figures.md").read_text()
     for script in (ROOT / "benchmarks").glob("*.py"):
-        assert f"python benchmarks/{script.name}" in readme
+        assert f"python benchmarks/{script.name}" in figures

@@ -1,6 +1,6 @@
-"""Every command in the README is run, and prints what the README shows (numbers apart, where they are measurements).
+"""Every command in the README and in docs/ is run, and prints what is shown (numbers apart, where they are measurements).
 
-``python tests/test_readme.py`` writes the outputs anew.
+``python tests/test_readme.py [PAGE ..]`` writes the outputs anew.
 """
 
 import getpass
@@ -18,6 +18,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CHAINS = (
+    ("README.md",),
+    ("docs/tutorials/csv-to-pi.md", "docs/tutorials/plant-detector.md", "docs/how-to/boards.md", "docs/figures.md"),
+    ("docs/tutorials/home-assistant.md",),
+)
+"""Pages with commands; those of a chain go on in the folder of the one before."""
+SNIPPETS = ("README.md", "docs/how-to/scikit-learn.md", "docs/tutorials/notebook.md")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_BY_CI = re.compile(r"^make (demo|test)$")
@@ -87,7 +94,7 @@ def workspace():
     with tempfile.TemporaryDirectory() as away, board(Path(away)) as tools:
         folder = Path(away, "clone")
         folder.mkdir()
-        for name in ("edge_lasso", "benchmarks", "tests"):
+        for name in ("edge_lasso", "benchmarks", "tests", "examples"):
             (folder / name).symlink_to(ROOT / name)
         path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         yield folder, {**os.environ, "PATH": path, "COLUMNS": "118"}
@@ -102,27 +109,44 @@ def run(command, folder, environment):
 
 
 @pytest.mark.needs("cc", "micropython", "sshd", "module:onnxruntime", "module:ai_edge_litert", "module:m2cgen")
-def test_readme_commands():
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain[0])
+def test_commands(chain):
     count = 0
     with workspace() as (folder, environment):
-        for body in BLOCK.findall((ROOT / "README.md").read_text()):
-            for command, shown in steps(body):
-                if RUN_BY_CI.match(command):
-                    continue
-                status, output = run(command, folder, environment)
-                count += 1
-                assert (status == 0) != ("error: " in shown), f"$ {command}\n{output}"
-                assert shape(output) == shape(shown), f"$ {command}\n{output}"
-    assert count >= 10
+        for page in chain:
+            for body in BLOCK.findall((ROOT / page).read_text()):
+                for command, shown in steps(body):
+                    if RUN_BY_CI.match(command):
+                        continue
+                    status, output = run(command, folder, environment)
+                    count += 1
+                    assert (status == 0) != ("error: " in shown), f"{page}: $ {command}\n{output}"
+                    assert shape(output) == shape(shown), f"{page}: $ {command}\n{output}"
+    assert count >= 4
 
 
 @pytest.mark.needs("cc")
-def test_readme_python(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", SNIPPETS)
+def test_snippets(tmp_path, monkeypatch, page):
     monkeypatch.chdir(tmp_path)
-    blocks = PYTHON.findall((ROOT / "README.md").read_text())
+    for name in ("edge_lasso", "tests", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    blocks = PYTHON.findall((ROOT / page).read_text())
     assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, page, "exec"), {})
+
+
+def test_every_page_is_run():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    with_commands = {str(page.relative_to(ROOT)) for page in pages if BLOCK.search(page.read_text())}
+    with_python = {str(page.relative_to(ROOT)) for page in pages if PYTHON.search(page.read_text())}
+    assert with_commands == {page for chain in CHAINS for page in chain}
+    assert with_python <= set(SNIPPETS)
+
+
+def test_the_readme_fits_on_three_screens():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
 def test_ci_runs_what_the_readme_leaves_to_it():
@@ -133,19 +157,29 @@ def test_ci_runs_what_the_readme_leaves_to_it():
                 assert re.search(rf"^newcomer .*\b{re.escape(command)}( |$)", script, re.MULTILINE), command
 
 
-def rewrite():
-    """Put what the commands print into the README."""
-    text = (ROOT / "README.md").read_text()
-    with workspace() as (folder, environment):
-        for body in BLOCK.findall(text):
-            fresh = ""
-            for command, shown in steps(body):
-                output = shown if RUN_BY_CI.match(command) else run(command, folder, environment)[1]
-                lines = [line.rstrip() for line in output.splitlines()]
-                fresh += "\n".join([f"$ {command}", *(line for line in lines if line)]) + "\n"
-            text = text.replace(f"```console\n{body}```", f"```console\n{fresh}```")
-    (ROOT / "README.md").write_text(text)
+def rewrite(pages):
+    """Put what the commands print into pages; those before them in their chain are run, too."""
+    for chain in CHAINS:
+        wanted = [page for page in chain if not pages or page in pages]
+        if not wanted:
+            continue
+        with workspace() as (folder, environment):
+            for page in chain[: chain.index(wanted[-1]) + 1]:
+                _rewrite_page(ROOT / page, folder, environment, page in wanted)
+
+
+def _rewrite_page(path, folder, environment, wanted):
+    text = path.read_text()
+    for body in BLOCK.findall(text):
+        fresh = ""
+        for command, shown in steps(body):
+            output = shown if RUN_BY_CI.match(command) else run(command, folder, environment)[1]
+            lines = [line.rstrip() for line in output.splitlines()]
+            fresh += "\n".join([f"$ {command}", *(line for line in lines if line)]) + "\n"
+        text = text.replace(f"```console\n{body}```", f"```console\n{fresh}```")
+    if wanted:
+        path.write_text(text)
 
 
 if __name__ == "__main__":
-    rewrite()
+    rewrite(sys.argv[1:])
