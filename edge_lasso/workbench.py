@@ -188,7 +188,9 @@ def check(data: Any, target: str | None = None, *, time: str | None = None, **ch
     return examine(table, str(data) if isinstance(data, str | Path) else "DATA", target, when)
 
 
-def predict(model: Any, data: Any, *, interval: bool = False, estimate: bool = False, **choices: Any) -> pa.Table:
+def predict(
+    model: Any, data: Any, *, interval: bool = False, estimate: bool = False, keep: Sequence[str] = (), **choices: Any
+) -> pa.Table:
     """Predict every row of a table.
 
     Returns
@@ -205,7 +207,7 @@ def predict(model: Any, data: Any, *, interval: bool = False, estimate: bool = F
         raise TypeError(f"predict has no {', '.join(choices)}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "predictions.arrow"
-        predict_table(as_model(model), table, path, None, interval, estimate)
+        predict_table(as_model(model), table, path, None, interval, estimate, keep=_listed(keep))
         with pyarrow.OSFile(str(path)) as file:
             return pyarrow.ipc.open_file(file).read_all()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_lasso.commands import table_options as table
-from edge_lasso.commands.shared import DataFile, ModelFile, check_folder
+from edge_lasso.commands.shared import DataFile, ModelFile, check_folder, parse_names
 from edge_lasso.reporting import terminal
 
 
@@ -23,6 +23,9 @@ def predict(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Estimate missing inputs from the others, as a board does.")
     ] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COL,..", help="Columns to write beside them: times, truth.")
+    ] = None,
     time_format: table.TimeFormat = None,
     zone: table.Zone = None,
     missing: table.Missing = None,
@@ -47,7 +50,7 @@ def predict(
         hold=hold,
     )  # fmt: skip
     with terminal.progress("predicting") as advance:
-        done = predict_table(load(model), rows, out, advance, interval, estimate)
+        done = predict_table(load(model), rows, out, advance, interval, estimate, keep=parse_names(keep))
     for line in rows.notes:
         terminal.note(f"note: {line}")
     terminal.note(

@@ -130,6 +130,7 @@ def predict_table(
     interval: bool = False,
     estimate: bool = False,
     compiled: bool = True,
+    keep: Sequence[str] = (),
 ) -> Predicted:
     """Predict every row of a table and write CSV, Parquet or Arrow IPC.
 
@@ -150,6 +151,8 @@ def predict_table(
         intervals widen accordingly.
     compiled : bool
         Large tables are computed in C where a compiler is at hand; the results are the same, bit for bit.
+    keep : sequence of str
+        Columns of the table to write first, as they are: times, truth.
 
     Raises
     ------
@@ -161,16 +164,17 @@ def predict_table(
     if estimate and "estimate/1" not in model.sections:
         raise DataError("the model cannot estimate missing inputs; train it with --sections estimate")
     engine = Engine(model, compiled)
-    schema = _schema(model, interval)
+    schema, width = _schema(model, interval, keep), len(model.inputs)
     degraded = rows = 0
 
     def made(columns: list[pa.Array], count: int) -> tuple[Any, int]:
+        columns, kept = columns[:width], columns[width:]
         linear, marks = engine(columns, count)
         widths = np.ones_like(linear)
         if estimate:
             filled, wider = estimate_rows(model, np.column_stack([np.asarray(column) for column in columns]))
             linear, widths = linear_columns(model, list(filled.T), count)[0], wider.T
-        batch = pa.record_batch(_columns(model, linear, marks, interval, widths), schema=schema)
+        batch = pa.record_batch([*kept, *_columns(model, linear, marks, interval, widths)], schema=schema)
         return encode(batch), int(marks.sum())
 
     def written(piece: Future[tuple[Any, int]]) -> None:
@@ -180,8 +184,8 @@ def predict_table(
         degraded += marked
 
     with prediction_file(out, schema) as (encode, write), Ahead(made, written) as ahead:
-        for columns, count in column_batches(data, model):
-            engine.look(columns, count)
+        for columns, count in column_batches(data, model, keep):
+            engine.look(columns[:width], count)
             ahead.put(columns, count)
             rows += count
             if progress:
@@ -221,8 +225,8 @@ class Engine:
         return linear, degraded.view(np.uint8)
 
 
-def _schema(model: Model, interval: bool) -> pa.Schema:
-    """The columns of the predictions; text is written as a dictionary."""
+def _schema(model: Model, interval: bool, keep: Sequence[str] = ()) -> pa.Schema:
+    """The columns of the predictions, behind those that are kept; text is written as a dictionary."""
     words = pa.dictionary(pa.int8(), pa.string())
     names = [one.name for one in model.outputs]
     fields = []
@@ -231,7 +235,10 @@ def _schema(model: Model, interval: bool) -> pa.Schema:
         fields.append(pa.field("label", pa.dictionary(pa.int32(), pa.string()), nullable=False))
     names += [f"{name} {end}" for name in names for end in ("low", "high")] if interval else []
     fields += [pa.field(name, pa.float64(), nullable=False) for name in names]
-    return pa.schema([*fields, pa.field("status", words, nullable=False)])
+    fields.append(pa.field("status", words, nullable=False))
+    taken = {field.name for field in fields}
+    along = [pa.field(f"{name} (given)" if name in taken else name, pa.string()) for name in keep]
+    return pa.schema([*along, *fields])
 
 
 def _columns(model: Model, linear: Array, degraded: Array, interval: bool, widths: Array) -> list[pa.Array]:

@@ -73,14 +73,14 @@ def _counting(table: Table, model: Model) -> list[str]:
     return [] if model.inputs else [table.columns[0]]
 
 
-def column_batches(source: Any, model: Model) -> Iterator[tuple[list[pa.Array], int]]:
-    """The columns that a model reads, in batches, where possible without copying.
+def column_batches(source: Any, model: Model, keep: Sequence[str] = ()) -> Iterator[tuple[list[pa.Array], int]]:
+    """The columns that a model reads, in batches, where possible without copying; and those to `keep`, as text.
 
     Yields
     ------
     columns : list of pyarrow.Array
         One per input, float64 without nulls: categories as indices, NaN or infinite where a reading is missing.
-        Inputs from earlier rows are computed in the order of the table.
+        Inputs from earlier rows are computed in the order of the table. Behind them those to keep.
     rows : int
 
     Raises
@@ -89,23 +89,51 @@ def column_batches(source: Any, model: Model) -> Iterator[tuple[list[pa.Array], 
         A column is not in the table, or holds what is no number.
     """
     table = open_table(source)
+    kept = [table.check(name, "--keep") for name in keep]
     if any(one.stream is not None for one in model.inputs):
-        for block in model_batches(table, model):
-            yield [pa.array(np.ascontiguousarray(column)) for column in block.T], len(block)
+        yield from _derived_batches(table, model, kept)
         return
     wanted = [table.check(one.name) for one in model.inputs]
-    text = {one.name for one in model.inputs if one.categories is not None}
+    numeric = {table.check(one.name) for one in model.inputs if one.categories is None}
     count = _counting(table, model)
+    text = {*wanted, *count, *kept} - numeric
     rows = max(BATCH, CELLS // max(len(wanted), 1))
     done = 0
     try:
-        for whole in table.read([*wanted, *count], text | set(count), rows):
+        for whole in table.read(list(dict.fromkeys([*wanted, *count, *kept])), text, rows):
             for start in range(0, whole.num_rows, PIECE):
                 batch = whole.slice(start, PIECE)
-                yield [_column(batch.column(one.name), one, done) for one in model.inputs], batch.num_rows
+                columns = [
+                    _column(batch.column(name), one, done) for name, one in zip(wanted, model.inputs, strict=True)
+                ]
+                yield [*columns, *(_words(batch.column(name)) for name in kept)], batch.num_rows
                 done += batch.num_rows
     except NotANumber as error:
         raise DataError(error.saying("the model needs numbers there")) from None
+
+
+def _derived_batches(table: Table, model: Model, kept: Sequence[str]) -> Iterator[tuple[list[pa.Array], int]]:
+    """The same for a model that reads earlier rows."""
+    numeric, text = model_columns(model)
+    real = {table.check(name) for name in numeric}
+    history = ModelHistory(model)
+    also = [name for name in kept if name not in real]
+    try:
+        for numbers, texts in table.batches(numeric, [*text, *also]):
+            block = model_block(model, numbers, texts[: len(text)], history)
+            words = dict(zip(also, texts[len(text) :], strict=True))
+            along = [words[name] if name in words else pa.array(numbers[:, numeric.index(name)]) for name in kept]
+            columns = [pa.array(np.ascontiguousarray(column)) for column in block.T]
+            yield [*columns, *map(_words, along)], len(block)
+    except NotANumber as error:
+        raise DataError(error.saying("the model needs numbers there")) from None
+
+
+def _words(column: pa.Array) -> pa.Array:
+    """A column as text, to stand beside predictions."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
 def _column(column: pa.Array, one: Input, done: int) -> pa.Array:

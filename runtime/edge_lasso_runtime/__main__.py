@@ -128,6 +128,12 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     mqtt.add_argument("--publish", required=True, metavar="PREFIX", help="where results go")
     mqtt.add_argument("--period", type=_positive, metavar="S", help="a row every S seconds (default: when all sensors "
                       "have reported, or one again)")  # fmt: skip
+    mqtt.add_argument("--max-age", type=_positive, metavar="S", help="a reading holds S seconds, where sensors report "
+                      "changes; with --period or --when")  # fmt: skip
+    mqtt.add_argument("--when", metavar="SENSOR", help="a row whenever this sensor (or topic) reports")
+    mqtt.add_argument("--sources", metavar="FILE", help='TOML lines: input = "topic" or input = "topic#field"')
+    mqtt.add_argument("--discovery", nargs="?", const="homeassistant", metavar="PREFIX",
+                      help="tell Home Assistant of the results (default prefix: homeassistant)")  # fmt: skip
     _add_state(mqtt, "1s")
     _add_metrics(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
@@ -249,7 +255,8 @@ def _mqtt(options: Any) -> int:
     return bridge(
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
-        tls if options.tls or any(tls.values()) else None, options.metrics, options.model,
+        tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age, options.when,
+        options.sources, options.discovery,
     )  # fmt: skip
 
 

@@ -18,16 +18,19 @@ from queue import Empty, SimpleQueue
 from threading import Event
 from time import monotonic
 
+from .discovery import configs
 from .errors import MissingRuntimeError, SessionError
 from .keeper import Keeper, Stop, begin_anew, report
 from .mqtt_options import address, check_topics, encrypt, read_credentials
-from .mqtt_rows import Rows
+from .mqtt_rows import Rows, read_sources
 from .pulse import Pulse
 from .results import Results
+from .rows import RowError
 from .step import step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .model import Model
@@ -52,10 +55,19 @@ class Bridge:
     rows : Rows
     prefix : str
         Results go to ``<prefix>/score`` (one per row), ``/alarm`` and ``/status`` (when they change), all retained.
+    discovery : sequence of (str, str)
+        Topics and payloads to publish whenever it connects, retained.
     """
 
     def __init__(
-        self, model: Model, keeper: Keeper, results: Results, rows: Rows, prefix: str, pulse: Pulse | None = None
+        self,
+        model: Model,
+        keeper: Keeper,
+        results: Results,
+        rows: Rows,
+        prefix: str,
+        pulse: Pulse | None = None,
+        discovery: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._model = model
         self._pulse = pulse or Pulse(model)
@@ -63,6 +75,7 @@ class Bridge:
         self._results = results
         self._rows = rows
         self._prefix = prefix
+        self._discovery = discovery
         self._client: Any = None
         self._filters: list[str] = []
         self._subscribed = False
@@ -136,6 +149,8 @@ class Bridge:
         if not again:
             for row in self._rows.take(message.topic, message.payload):
                 self._score(row)
+        elif message.retain:
+            self._rows.keep(message.topic, message.payload)
 
     def _score(self, row: dict[str, Any]) -> None:
         state = self._keeper.state
@@ -191,6 +206,8 @@ class Bridge:
         if not (flags.session_present and self._subscribed):
             client.subscribe([(one, 1) for one in self._filters])
             self._subscribed = True
+        for topic, payload in self._discovery:
+            client.publish(topic, payload, qos=1, retain=True)
         client.publish(f"{self._prefix}/status", self.status, qos=1, retain=True)
 
     def _on_publish(self, client: Any, data: Any, mid: int, code: Any, properties: Any) -> None:
@@ -235,6 +252,10 @@ def bridge(
     tls: dict[str, Any] | None = None,
     figures: str | None = None,
     file: str = "",
+    max_age: float | None = None,
+    when: str | None = None,
+    sources: str | None = None,
+    discovery: str | None = None,
 ) -> int:
     """Run the bridge until SIGTERM or an interrupt; returns the exit code.
 
@@ -262,6 +283,12 @@ def bridge(
         ``ca_certs``, ``certfile``, ``keyfile``: paths or None (the system's authorities, no client certificate).
     figures, file
         See `Pulse`.
+    max_age, when
+        See `Rows`; `max_age` goes with `period` or `when`.
+    sources : str or None
+        File that says which topic is which input; see `read_sources`.
+    discovery : str or None
+        Home Assistant's prefix; None: it is told nothing.
 
     Raises
     ------
@@ -277,10 +304,17 @@ def bridge(
     host, port = address(broker, 1883 if tls is None else 8883)
     check_topics(filters, prefix)
     user, password = read_credentials(credentials)
+    if max_age is not None and period is None and when is None:
+        raise RowError("--max-age holds readings; say when rows are taken: --period S, or --when SENSOR")
+    if when is not None and max_age is None:
+        raise RowError("--when goes with --max-age S, which says how long the other readings hold")
+    topics = {} if sources is None else read_sources(sources, model)
     keeper = Keeper(model, path, every, fresh)
-    rows = Rows(model, filters, period is not None)
+    rows = Rows(model, filters, period is not None, max_age, when, topics)
     pulse = Pulse(model, figures, file)
-    one = Bridge(model, keeper, Results(model, explain, values), rows, prefix, pulse)
+    told = [] if discovery is None else configs(model, prefix, discovery)
+    shown = values or discovery is not None  # Home Assistant's entities show them
+    one = Bridge(model, keeper, Results(model, explain, shown), rows, prefix, pulse, told)
     client = paho.Client(
         CallbackAPIVersion.VERSION2, client_id or f"edge-lasso-{prefix.replace('/', '-')}", clean_session=False,
         protocol=paho.MQTTv311, manual_ack=True,

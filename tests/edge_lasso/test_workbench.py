@@ -29,6 +29,10 @@ def test_the_whole_way_of_numbers(table, tmp_path):
     assert "held-out R2 0.9" in repr(result)
     assert "<td>a</td>" in result._repr_html_()
     assert edge_lasso.predict(result, table).column_names == ["y", "status"]
+    beside = edge_lasso.predict(result, table, keep=["state", "a", "y"])
+    assert beside.column_names == ["state", "a", "y (given)", "y", "status"]
+    assert beside["state"].to_pylist() == table["state"].tolist()
+    assert [float(value) for value in beside["a"].to_pylist()] == table["a"].tolist()
     small = edge_lasso.prune(result, max_inputs=1)
     assert len(small.inputs) == 1
     assert edge_lasso.quantize(result, "int16").sections["fixed_point/1"]
