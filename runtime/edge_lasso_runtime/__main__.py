@@ -255,8 +255,8 @@ def _mqtt(options: Any) -> int:
     return bridge(
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
-        tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age, options.when,
-        options.sources, options.discovery,
+        tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age,
+        options.when, options.sources, options.discovery,
     )  # fmt: skip
 
 
