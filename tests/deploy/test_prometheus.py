@@ -1,5 +1,6 @@
 """The alert rules on both sides of every border (promtool), the routes (amtool), and real figures through real scrapes."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -223,6 +224,16 @@ def expressions():
     return found
 
 
+@pytest.mark.needs("module:grafana_foundation_sdk")
+def test_dashboards_are_what_their_script_writes():
+    spec = importlib.util.spec_from_file_location("dashboards", FOLDER.parent / "grafana" / "build.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert len(script.DASHBOARDS) == 3
+    for name, panels in script.DASHBOARDS.items():
+        assert script.dashboard(name, panels) == (FOLDER.parent / "grafana" / f"{name}.json").read_text()
+
+
 @pytest.mark.needs("prometheus", "prometheus-node-exporter")
 def test_a_board_is_seen_by_prometheus(tmp_path):
     from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
@@ -269,8 +280,9 @@ def test_a_board_is_seen_by_prometheus(tmp_path):
             assert time.monotonic() < deadline, "Prometheus has not seen the board"
             time.sleep(0.3)
         assert ask(server, "edge_lasso_model_info")[0]["metric"]["output"] == "y"
-        for expression in expressions():
-            ask(server, expression)  # what Prometheus does not understand is an error 400
+        answered = [expression for expression in expressions() if ask(server, expression)]  # an error is a status 400
+        assert any(expression.startswith("count(edge_lasso_model_info)") for expression in answered)
+        assert len(answered) >= 15, answered
         processes[2].stdin.close()
         assert processes[2].wait(20) == 0
     finally:
