@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import Candidate, TrainOptions
 from edge_lasso.paths.problem import SATURATED, SCREEN_FROM, Problem, chunks, deviations, problems
-from edge_lasso.paths.refit import least_squares
+from edge_lasso.paths.refit import least_squares, nested_least_squares
 from edge_lasso.paths.select import mean_and_error
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.moments import Moments
@@ -124,7 +124,7 @@ class Lasso:
             if gammas[-1] == 1.0:
                 continue
             small = np.flatnonzero(np.count_nonzero(coefs, axis=1) <= REFIT_UP_TO)
-            refits = _refits(fold.problems[self.target], coefs[small])
+            refits = refits_of(fold.problems[self.target], coefs[small])
             for g, gamma in enumerate(gammas):
                 if gamma == 1.0:
                     continue
@@ -232,15 +232,26 @@ def _ended(solvers: Sequence[Any], errors: Array, lasso: Any, max_inputs: int | 
     return f"{SATURATED} of the variance explained" if solvers[-1].solution.saturated else None
 
 
-def _refits(problem: Problem, coefs: Array) -> Array:
-    """Least squares on each support; neighbours on a path often share theirs."""
-    refits = np.zeros_like(coefs)
+def refits_of(problem: Problem, coefs: Array) -> Array:
+    """Least squares on each support; along a path most of them contain the one before."""
     supports = coefs != 0.0
-    for i, support in enumerate(supports):
-        if i and (support == supports[i - 1]).all():
-            refits[i] = refits[i - 1]
-        else:
-            at = np.flatnonzero(support)
+    refits = np.zeros_like(coefs)
+    shrank = np.flatnonzero((supports[:-1] & ~supports[1:]).any(axis=1)) + 1
+    for nest in np.split(np.arange(len(coefs)), shrank):
+        used = np.flatnonzero(supports[nest[-1]]) if len(nest) else nest
+        if not len(used):
+            continue
+        order = used[np.argsort(supports[nest][:, used].argmax(axis=0), kind="stable")]
+        nested = nested_least_squares(problem.gram, problem.xy, order)
+        if nested is not None:
+            count = supports[nest].sum(axis=1)
+            refits[nest[:, None], order] = np.concatenate([np.zeros((1, len(order))), nested])[count]
+            continue
+        for i in nest:
+            if i > nest[0] and (supports[i] == supports[i - 1]).all():
+                refits[i] = refits[i - 1]
+                continue
+            at = np.flatnonzero(supports[i])
             refits[i, at] = least_squares(problem.gram, problem.xy, at)[0]
     return refits
 

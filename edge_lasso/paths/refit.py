@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dposv, dpotrf, dpotri, dpstrf
+from scipy.linalg.lapack import dposv, dpotrf, dpotri, dpstrf, dtrtri
 
 Array = npt.NDArray[Any]
 RANK_TOLERANCE = 1e-9
@@ -66,6 +66,32 @@ def least_squares(gram: Array, xy: Array, support: Array) -> tuple[Array, Array]
         _, solved, info = dposv(unit, xy[support][keep] / root)
         coef[keep] = solved / root if info == 0 else 0.0
     return coef, np.delete(support, keep)
+
+
+def nested_least_squares(gram: Array, xy: Array, order: Array) -> Array | None:
+    """Least squares on the first, the first two, .. of some columns, by one factorization.
+
+    With ``G = L L'`` and ``M = L^-1`` the coefficients of the first k columns are the sum of the first k rows of M,
+    each times its entry of ``M xy``.
+
+    Parameters
+    ----------
+    gram : array, shape (p, p)
+    xy : array, shape (p,)
+    order : array of int, shape (k,)
+
+    Returns
+    -------
+    array, shape (k, k), or None
+        One a row; None where columns depend on each other.
+    """
+    sub = gram[order[:, None], order]
+    diagonal = np.diagonal(sub)
+    factor, info = dpotrf(sub, lower=1)
+    if info or not (np.diagonal(factor) ** 2 > RANK_TOLERANCE * diagonal).all():
+        return None
+    inverted, _ = dtrtri(factor, lower=1)
+    return np.asarray(np.cumsum(inverted * (inverted @ xy[order])[:, None], axis=0))
 
 
 def conditioned_inverse(gram: Array) -> Array | None:

@@ -49,16 +49,26 @@ def seen(column: Array) -> Array:
 def extremes(z: Array) -> tuple[Array, Array]:
     """Minimum and maximum per column; NaN where there is one."""
     n, width = z.shape
+    if not z.flags.c_contiguous or n < FOLD:
+        return z.min(axis=0, initial=np.inf), z.max(axis=0, initial=-np.inf)
     whole = n // FOLD * FOLD
-    if whole < n or not whole:
-        low, high = z[whole:].min(axis=0), z[whole:].max(axis=0)
-    else:
-        low, high = z[0], z[0]
-    if whole:
-        wide = z[:whole].reshape(whole // FOLD, FOLD * width)
-        low = np.minimum(low, wide.min(axis=0).reshape(FOLD, width).min(axis=0))
-        high = np.maximum(high, wide.max(axis=0).reshape(FOLD, width).max(axis=0))
+    wide = z[:whole].reshape(whole // FOLD, FOLD * width)
+    low, high = wide.min(axis=0).reshape(FOLD, width).min(axis=0), wide.max(axis=0).reshape(FOLD, width).max(axis=0)
+    if whole < n:
+        low, high = np.minimum(low, z[whole:].min(axis=0)), np.maximum(high, z[whole:].max(axis=0))
     return low, high
+
+
+def shifts_of(X: Array) -> Array:
+    """`shift_of` every column; NaN where a column has no reading."""
+    first = np.asarray(X[:SHIFT_ROWS], dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        whole = (np.abs(first) <= READING_LIMIT).all(axis=0)
+        shifts: Array = np.where((first == first[0]).all(axis=0), first[0], first.mean(axis=0))
+    for j in np.flatnonzero(~whole):
+        shift = shift_of(X[:, j])
+        shifts[j] = np.nan if shift is None else shift
+    return np.asarray(shifts)
 
 
 def shift_of(column: Array) -> float | None:
@@ -71,8 +81,8 @@ def shift_of(column: Array) -> float | None:
     return float(first[0] if (first == first[0]).all() else first.mean())
 
 
-def widen(low: Array, high: Array, new: Array, X: Array, y: Array, complete: Array | None) -> None:
-    """Widen the ranges of raw readings in place: only columns with a new extreme are looked at again.
+def widen(low: Array, high: Array, new: Array, X: Array, y: Array) -> None:
+    """Widen the ranges of raw readings in place, where some are missing.
 
     Parameters
     ----------
@@ -81,17 +91,10 @@ def widen(low: Array, high: Array, new: Array, X: Array, y: Array, complete: Arr
     new : array of int
         Columns that may reach beyond it.
     X, y : array, shape (n, p) and (n, t)
-    complete : array, shape (n, at least p + t), optional
-        The same shifted, if no reading is missing: where the extremes are is known from it.
     """
     p = X.shape[1]
-    if complete is not None and len(new) > p // 2:
-        np.minimum(low, np.concatenate([X.min(axis=0), y.min(axis=0)]), out=low)
-        np.maximum(high, np.concatenate([X.max(axis=0), y.max(axis=0)]), out=high)
-        return
     for j in new:
-        column = X[:, j] if j < p else y[:, j - p]
-        ends = seen(column) if complete is None else column[[complete[:, j].argmin(), complete[:, j].argmax()]]
+        ends = seen(X[:, j] if j < p else y[:, j - p])
         if len(ends):
             low[j] = min(low[j], ends.min())
             high[j] = max(high[j], ends.max())

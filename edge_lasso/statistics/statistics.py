@@ -18,7 +18,7 @@ from scipy.linalg.blas import dsyrk
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import file
 from edge_lasso.statistics.moments import Moments
-from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, shift_of, widen
+from edge_lasso.statistics.rows import FOLD, check_weight, extremes, numbers, shifts_of, widen
 from edge_lasso.statistics.sums import Sums
 from edge_lasso_runtime.atomic import write_bytes
 from edge_lasso_runtime.model import READING_LIMIT
@@ -259,13 +259,17 @@ class Statistics:
         with np.errstate(invalid="ignore", over="ignore"):
             np.subtract(X, self._shift[:p], out=z[:, :p])
             np.subtract(y, self._shift[p:], out=z[:, p:size])
-            low, high = extremes(z)
-        low, high = low[:size], high[:size]
+            ends = [np.concatenate(pair).astype(np.float64) for pair in zip(extremes(X), extremes(y), strict=True)]
+            low, high = (end - self._shift for end in ends)
         bad = np.flatnonzero(~(np.maximum(-low, high)[:p] < READING_LIMIT / 4))
         for j in bad:
             self._put_gaps(z, X, int(j), low, high)
-        new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
-        widen(self.low, self.high, new, X, y, None if len(bad) else z)
+        if len(bad):
+            new = np.flatnonzero((low < self.low - self._shift) | (high > self.high - self._shift))
+            widen(self.low, self.high, new, X, y)
+        else:
+            np.minimum(self.low, ends[0], out=self.low)
+            np.maximum(self.high, ends[1], out=self.high)
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             z[:, :size] *= root
@@ -277,12 +281,9 @@ class Statistics:
 
     def _set_shift(self, X: Array, y: Array) -> None:
         """Take the shift of columns that have none yet; all that was added of them so far is gaps, that is zero."""
-        p = len(self.columns)
-        for j in np.flatnonzero(self._unset):
-            column = X[:, j] if j < p else y[:, j - p]
-            shift = shift_of(column)
-            if shift is not None:
-                self._shift[j], self._unset[j] = shift, False
+        shifts = np.concatenate([shifts_of(X), shifts_of(y)])
+        new = self._unset & ~np.isnan(shifts)
+        self._shift[new], self._unset[new] = shifts[new], False
 
     def _put_gaps(self, z: Array, X: Array, j: int, low: Array, high: Array) -> None:
         raw = np.asarray(X[:, j], dtype=np.float64)

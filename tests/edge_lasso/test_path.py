@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import enet_path
 
 from edge_lasso.errors import DataError
+from edge_lasso.paths.cross_validation import refits_of
 from edge_lasso.paths.path import PathSolver
-from edge_lasso.paths.problem import alpha_grid, alpha_max, gap, problems, pull
-from edge_lasso.paths.refit import inverse, least_squares
+from edge_lasso.paths.problem import Problem, alpha_grid, alpha_max, gap, problems, pull
+from edge_lasso.paths.refit import inverse, least_squares, nested_least_squares
 from edge_lasso.statistics.statistics import Statistics
 
 
@@ -217,3 +218,31 @@ def test_inverse_of_badly_scaled_columns():
     assert np.allclose(inverse(gram) * np.outer(scale, scale) @ unit, np.eye(5), atol=1e-12)
     with pytest.raises(ValueError, match="singular"):
         inverse(np.ones((2, 2)))
+
+
+def test_refits_of_nested_supports_are_those_of_each():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 12)) + rng.normal(size=(200, 1))
+    gram, xy = X.T @ X, X.T @ rng.normal(size=200)
+    order = rng.permutation(12)[:9]
+    nested = nested_least_squares(gram, xy, order)
+    for count in range(1, 10):
+        assert nested[count - 1, :count] == pytest.approx(least_squares(gram, xy, order[:count])[0], rel=1e-9)
+        assert not nested[count - 1, count:].any()
+    X[:, order[5]] = X[:, order[1]] + X[:, order[2]]
+    assert nested_least_squares(X.T @ X, xy, order) is None
+
+
+def test_refits_along_a_path_that_drops_a_column_and_repeats_another():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(200, 6))
+    X = np.column_stack([X, X[:, 0]])
+    gram, xy = X.T @ X / 200, X.T @ rng.normal(size=200) / 200
+    problem = Problem(gram, xy, 1.0, np.ones(7), np.zeros(7, dtype=bool))
+    supports = [[], [1], [1, 3], [1, 3], [3, 4], [0, 3, 4], [0, 3, 4, 6], [0, 2, 3, 4, 6]]
+    coefs = np.array([np.isin(np.arange(7), one) for one in supports], dtype=float)
+    refits = refits_of(problem, coefs)
+    for support, refit in zip(supports, refits, strict=True):
+        expected = np.zeros(7)
+        expected[support] = least_squares(gram, xy, np.array(support, dtype=int))[0]
+        assert refit == pytest.approx(expected, abs=1e-12)
