@@ -61,7 +61,7 @@ def extremes(z: Array) -> tuple[Array, Array]:
 
 def shifts_of(X: Array) -> Array:
     """`shift_of` every column; NaN where a column has no reading."""
-    first = np.asarray(X[:SHIFT_ROWS], dtype=np.float64)
+    first = np.array(X[:SHIFT_ROWS], dtype=np.float64, order="C")  # sums in one order, however the rows lie
     with np.errstate(invalid="ignore", over="ignore"):
         whole = (np.abs(first) <= READING_LIMIT).all(axis=0)
         shifts: Array = np.where((first == first[0]).all(axis=0), first[0], first.mean(axis=0))
