@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,12 @@ from edge_lasso.verifying.verify import CERTIFICATE, export, verify
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, format, model_hash, save
 
-VARIANTS = [f"{target}:{variant}" for target in registry.TARGETS for variant in registry.target(target).VARIANTS]
+PACKAGES = {"sql:duckdb": "duckdb", "formula:csv": "formulas"}
+VARIANTS = [
+    name
+    for name in (f"{target}:{variant}" for target in registry.TARGETS for variant in registry.target(target).VARIANTS)
+    if name not in PACKAGES or os.environ.get("EDGE_LASSO_REQUIRE") == "all" or find_spec(PACKAGES[name]) is not None
+]
 
 
 def model(policy="extrapolate"):

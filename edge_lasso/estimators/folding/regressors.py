@@ -10,6 +10,7 @@ import numpy as np
 from edge_lasso.estimators.folding.columns import Column, combine, decimals
 from edge_lasso.estimators.folding.projecting import project
 from edge_lasso.estimators.folding.registry import REFUSED, Fold, Head, head
+from edge_lasso.estimators.folding.scores import scores
 
 TREES = (
     "its predictions are no sum of terms of the inputs; fit a linear one, LassoRegressor or LassoClassifier for example"
@@ -49,8 +50,6 @@ def coefficients(estimator: Any, columns: list[Column], fold: Fold) -> Head:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return Head(outputs)
-    from edge_lasso.estimators.folding.classifiers import scores
-
     return scores(estimator, outputs, fold)
 
 
