@@ -289,5 +289,6 @@ def curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: in
         at = np.flatnonzero(sizes == size)
         i, g = np.unravel_index(np.argmin(mean[at]), mean[at].shape)
         row = at[i]
-        best.append(Candidate(int(size), float(alphas[row]), float(gammas[g]), float(mean[row, g]), float(se[row, g])))
+        gamma = max(float(gammas[g]), 0.0)  # a best subset is least squares
+        best.append(Candidate(int(size), float(alphas[row]), gamma, float(mean[row, g]), float(se[row, g])))
     return tuple(best)

@@ -20,10 +20,12 @@ from edge_lasso.paths.methods import METHODS, that
 from edge_lasso.paths.options import Candidate, TrainOptions, penalty_factors
 from edge_lasso.paths.problem import EPS, alpha_values
 from edge_lasso.paths.scaling import Scaling, scaling
+from edge_lasso.paths.sized import SUBSET
 from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.workers import one_blas_thread
 from edge_lasso.training.calibration import AS_THEY_ARE, calibrate, reliability
 from edge_lasso.training.class_paths import TOLERANCE, FoldPaths
+from edge_lasso.training.class_subsets import Competitors, with_subsets
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +39,7 @@ class LogisticFit:
     coefs : array, shape (outputs, p + 1)
         On standardized columns, intercepts last, before calibration. One output for two classes, else one a class.
     alpha, gamma : float
-        ``gamma`` 1: the lasso; 0: maximum likelihood on the inputs it chose.
+        ``gamma`` 1: the lasso; 0: maximum likelihood on the inputs it chose; -1: on the best subset of inputs.
     n_inputs, passes : int
     optimality_gap : float
         Duality gap relative to the loss without inputs; of a refit, its largest gradient relative to the largest alpha.
@@ -83,7 +85,7 @@ class LogisticFit:
     @property
     def method(self) -> str:
         """In words."""
-        return "logistic lasso" if self.gamma else "logistic lasso, refitted"
+        return {1.0: "logistic lasso", SUBSET: "logistic, best subset"}.get(self.gamma, "logistic lasso, refitted")
 
     def raw(self, scaled: Scaling) -> Array:
         """Coefficients in raw units with the calibration folded in, intercepts last (several: they sum to zero)."""
@@ -167,12 +169,14 @@ def fit_logistic(
     sizes = path.sizes(path.coefs[-1])
     chosen, candidates = _candidates(path, sizes, options)
     gammas = np.array([0.0] if options.method == "relaxed" else [1.0, 0.0] if options.refit else [1.0])
-    coefs, errors = _scored(path, chosen, candidates, gammas)
-    choice = _choose(path, errors, sizes, chosen, gammas, options, len(X))
-    index, gamma = int(chosen[choice.index]), float(gammas[choice.gamma])
-    *held, final = (some[choice.index] for some in coefs[choice.gamma])
+    models = Competitors(sizes[chosen], chosen, gammas, *_scored(path, chosen, candidates, gammas))
+    if options.max_inputs is not None and options.refit and options.method == "lasso":
+        models = with_subsets(path, models, options.max_inputs)
+    choice = _choose(path, models, options, len(X))
+    index, gamma, errors = int(models.places[choice.index]), float(models.gammas[choice.gamma]), models.errors
+    *held, final = (some[choice.index] for some in models.coefs[choice.gamma])
     passes, gap = path.whole.passes, float(path.gaps[index])
-    if gamma == 0.0:
+    if gamma <= 0.0:
         solver = LogisticSolver(rows.some(path.whole.parts), options.l1_ratio, TOLERANCE, (final, path.top))
         final = solver.refit(final)
         passes, gap = passes + solver.passes, solver.violation
@@ -196,7 +200,7 @@ def fit_logistic(
         cv_mean=path.errors.mean(axis=0) if null else np.full(len(path.alphas), np.nan),
         n_nonzero=sizes,
         ended=ended,
-        curve=curve(errors, sizes[chosen], path.alphas[chosen], gammas),
+        curve=curve(errors, models.sizes, path.alphas[models.places], models.gammas),
         slope=slope,
         shift=shift,
         calibration=calibration,
@@ -251,15 +255,16 @@ def _scored(path: FoldPaths, chosen: Array, candidates: list[Array], gammas: Arr
     return coefs, errors
 
 
-def _choose(
-    path: FoldPaths, errors: Array, sizes: Array, chosen: Array, gammas: Array, options: TrainOptions, n: int
-) -> selection.Choice:
+def _choose(path: FoldPaths, models: Competitors, options: TrainOptions, n: int) -> selection.Choice:
+    errors = models.errors
     if options.select not in selection.CRITERIA:
-        return selection.choose(errors, sizes[chosen], options.select, options.max_inputs is not None)
-    coefs = path.coefs[-1][chosen]
+        return selection.choose(errors, models.sizes, options.select, options.max_inputs is not None)
+    on_path = np.flatnonzero(models.places >= 0)
+    places = models.places[on_path]
+    coefs = path.coefs[-1][places]
     freedom = np.count_nonzero(coefs[:, :, :-1], axis=(1, 2)).astype(float)
-    likelihood = np.exp(2.0 * path.losses[chosen])  # the criteria take the logarithm of a residual variance
+    likelihood = np.exp(2.0 * path.losses[places])  # the criteria take the logarithm of a residual variance
     value = selection.criterion(likelihood, 0.0, freedom, n, coefs.shape[1] * (coefs.shape[2] - 1), options.select)
-    index = int(np.argmin(np.where(freedom < n - 1, value, np.inf)))
+    index = int(on_path[np.argmin(np.where(freedom < n - 1, value, np.inf))])
     mean, se = selection.mean_and_error(errors[:, index, 0]) if len(errors) else (np.nan, np.nan)
     return selection.Choice(index, 0, float(mean), float(se), float("nan"))

@@ -180,7 +180,7 @@ def _on_all_rows(rows: Rows, fit: LogisticFit, options: TrainOptions) -> Logisti
     solver = LogisticSolver(rows, options.l1_ratio, TOLERANCE, (fit.coefs, float(fit.alphas[0])))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the optimality conditions are checked
-        coefs = solver.refit(fit.coefs) if fit.gamma == 0.0 else solver.solve(fit.alpha)
+        coefs = solver.refit(fit.coefs) if fit.gamma <= 0.0 else solver.solve(fit.alpha)
     return replace(fit, coefs=coefs, passes=solver.passes, optimality_gap=solver.violation)
 
 
