@@ -25,7 +25,12 @@ CHAINS = (
     ("docs/tutorials/home-assistant.md",),
 )
 """Pages with commands; those of a chain go on in the folder of the one before."""
-SNIPPETS = ("README.md", "docs/how-to/scikit-learn.md", "docs/tutorials/notebook.md")
+SNIPPETS = (
+    "README.md",
+    "docs/tutorials/plant-detector.md",
+    "docs/how-to/scikit-learn.md",
+    "docs/tutorials/notebook.md",
+)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_BY_CI = re.compile(r"^make (demo|test)$")

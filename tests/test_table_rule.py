@@ -40,6 +40,11 @@ def model(columns):
 
 
 def finite(value):
+    if isinstance(value, str):  # of a line of plain numbers, which `step` reads as it is
+        try:
+            value = float(value)
+        except ValueError:
+            return math.nan
     return math.nan if value is None or math.isinf(value) else value
 
 

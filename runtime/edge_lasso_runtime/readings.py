@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHOWN = 60
 """Of names and lines that are strange, so many characters are shown."""
+PLAIN = "0123456789.,-+eE\r"
+"""A line of nothing else holds numbers as Python writes them."""
 REPORTS = 10
 """So many lines are reported each; those after them are counted."""
 
@@ -69,7 +71,7 @@ class Readings:
         self._ahead: list[dict[str, Any]] = []
         self._delimiter, self._rows = ",", False
         self._cells = Cells(".", missing, report)
-        self._plain = not missing
+        self._plain = self._usually = not missing
         self.lines = 0
         self.unreadable = 0
 
@@ -147,6 +149,7 @@ class Readings:
         if text.lower().startswith(("sep=", *NOTES)):
             return None
         self._delimiter = max(DELIMITERS, key=lambda sign: len(_split(text, sign)))
+        self._plain = self._usually and self._delimiter == ","
         header = split_units([name.strip() for name in _split(text, self._delimiter)])[0]
         self._fit(header)
         twice = [name for name in self._fields if header.count(name) > 1]
@@ -171,15 +174,20 @@ class Readings:
         self._rows = True
         cells.append(None)  # what a field that is not there reads
         values, time = self._found([cells[i] for i in self._places])
-        if self._delimiter != "," and self._cells.decimal == "." and "," in text:
-            self._cells.decimal = decimal_mark(cells[:-1], self._delimiter)
-        try:
-            if not self._plain or "_" in text or self._cells.decimal != ".":
-                raise ValueError
-            values = list(map(float, values))
-        except (TypeError, ValueError):
-            values = [self._value(k, cell) for k, cell in enumerate(values)]
+        if not self._plain or text.strip(PLAIN):  # else they are what `step` reads as it is
+            values = self._meanings(text, values)
         return values, _number(time) if self._time else None
+
+    def _meanings(self, text: str, values: Sequence[Any]) -> list[Any]:
+        """Cells as numbers by the rule of tables: words, marks of missing readings, decimal commas."""
+        if self._delimiter != "," and self._cells.decimal == "." and "," in text:
+            self._cells.decimal = decimal_mark(_split(text, self._delimiter), self._delimiter)
+        try:
+            if not self._usually or "_" in text or self._cells.decimal != ".":
+                raise ValueError
+            return list(map(float, values))
+        except (TypeError, ValueError):
+            return [self._value(k, cell) for k, cell in enumerate(values)]
 
     def _value(self, k: int, cell: Any) -> Any:
         """A cell of a column of numbers; codes of categories and fields that are not there stay what they are."""
