@@ -163,10 +163,11 @@ def serve(inference: Inference, metrics: Metrics, listen: str, tls: dict[str, An
     """
     context = _context(tls) if tls is not None else None
     place = _place(listen, named)
-    return asyncio.run(_run(Server(inference, metrics), metrics, place, context))
+    return asyncio.run(_run(inference, metrics, place, context))
 
 
-async def _run(server: Server, metrics: Metrics, place: tuple[str, int], context: Any) -> int:
+async def _run(inference: Inference, metrics: Metrics, place: tuple[str, int], context: Any) -> int:
+    server = Server(inference, metrics)  # here: before Python 3.10 an event belongs to the loop that it is made in
     loop = asyncio.get_running_loop()
     asked: list[int] = []
 

@@ -3,9 +3,15 @@
 import json
 import os
 import random
+import socket
 import struct
 import subprocess
+import sys
+import time
 from pathlib import Path
+
+import pytest
+from fleets import Fleet, Keys
 
 import edge_lasso_runtime
 from edge_lasso.compressing.quantize import quantize
@@ -84,3 +90,53 @@ def test_the_command_line(tmp_path, cpython):
     rows = [line.split(",") for line in done.stdout.splitlines()]
     assert rows[0][:2] == ["y", "z"]
     assert [[float(one) for one in row[:2]] for row in rows[1:]] == wanted
+
+
+SERVE = """
+import sys, threading, urllib.request, os, signal, time
+sys.path.insert(0, sys.argv[1])
+from edge_lasso_runtime.__main__ import main
+def ask():
+    for _ in range(200):
+        time.sleep(0.1)
+        try:
+            print(urllib.request.urlopen('http://127.0.0.1:' + sys.argv[3] + '/v2/health/live').read().decode(), flush=True)
+            break
+        except OSError:
+            continue
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=ask).start()
+sys.exit(main(['serve', sys.argv[2], '--listen', '127.0.0.1:' + sys.argv[3]]))
+"""
+
+
+# the oldest, and this one: those in between run here as WebAssembly, which has neither sockets nor processes
+ENDS = [
+    pytest.param(name, marks=pytest.mark.needs(name)) for name in ("python3.9", f"python3.{sys.version_info.minor}")
+]
+
+
+@pytest.mark.parametrize("cpython", ENDS, indirect=True)
+def test_the_oldest_serves(tmp_path, cpython):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    save(models()[0], tmp_path / "model.json")
+    command = [cpython, "-I", "-B", "-c", SERVE, str(HOME), str(tmp_path / "model.json"), port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, '{"live":true}\n'), done.stderr
+
+
+@pytest.mark.needs("ssh-keygen")
+@pytest.mark.parametrize("cpython", ENDS, indirect=True)
+def test_the_oldest_updates(tmp_path, cpython):
+    fleet = Fleet(tmp_path, Keys(tmp_path))
+    now = float(int(time.time()))
+    fleet.bundle(serial=6, created=now - 60.0, expires=now + 1e6)
+    rows = tmp_path / "rows.csv"
+    rows.write_text("a,b,y\n" + "0.5,0.25,1.25\n" * 5)
+    command = [cpython, "-m", "edge_lasso_runtime", "update", "--home", str(fleet.home), "--from", str(fleet.source)]
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    done = subprocess.run([*command, "--rows", str(rows)], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert fleet.serves().startswith("6-")
