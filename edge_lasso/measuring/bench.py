@@ -153,7 +153,7 @@ def rendered(model: Model, to: str | Sequence[str] | None = None) -> Iterator[Su
             {**inputs, "max_error": error_figure(0.0)},
         )
         wanted = []
-        for target in registry.TARGETS:
+        for target in registry.usual():
             try:
                 pair = registry.parse(target, model)
                 registry.render(model, *pair[0])

@@ -14,8 +14,8 @@ from pathlib import Path
 from edge_lasso.verifying.postgres import psql
 from edge_lasso_devices.build import build, compiler_version, find_compiler, no_compiler, refuses
 from edge_lasso_devices.errors import BoardError
-from edge_lasso_devices.micropython import find_micropython, no_micropython
-from edge_lasso_devices.tools import here
+from edge_lasso_devices.micropython import find_micropython, find_node, no_micropython
+from edge_lasso_devices.tools import TOOLS, here
 from edge_lasso_runtime.apart import open_apart
 from edge_lasso_runtime.artifact import read
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
@@ -57,7 +57,9 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
     if target == "sql":
         return [Runtime("SQL database", lambda: _database(folder))]
     if target == "wasm":
-        return [Runtime("Node.js", lambda: _node(folder))]
+        return [Runtime("Node.js", lambda: load("wasm", folder, node=[_node()]))]
+    if target == "js":
+        return [Runtime("Node.js", lambda: load("js", folder, command=_node()))]
     names = {"onnx": "onnxruntime", "tflite": "LiteRT", "formula": "formulas"}
     return [Runtime(names.get(target, target), lambda: open_apart(target, folder))]
 
@@ -84,11 +86,11 @@ def _database(folder: Path) -> Session:
     return load("sql", folder, psql=psql()) if postgres else load("sql", folder)
 
 
-def _node(folder: Path) -> Session:
-    for name in ("node", "nodejs"):
-        if here(name):
-            return load("wasm", folder, node=[name])
-    raise MissingRuntimeError("there is no Node.js here; install it with: apt-get install nodejs")
+def _node() -> str:
+    command = find_node()
+    if command is None:
+        raise MissingRuntimeError(f"there is no Node.js here; install it with: {TOOLS['node'].get}")
+    return command
 
 
 def compilers() -> list[list[str]]:

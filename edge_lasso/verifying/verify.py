@@ -176,7 +176,7 @@ def verify(
     trials = _Trials(model, data, seed)
     executions: list[Execution] = []
     if artifacts is None:
-        for target in registry.TARGETS:
+        for target in registry.usual():
             executions += _rendered(model, target, trials)
         return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
     for folder in _folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):

@@ -27,12 +27,15 @@ from .vectors import test_rows
 TARGETS = {
     "python": "python_target",
     "c": "c_target",
+    "js": "js_target",
     "onnx": "onnx_target",
     "tflite": "tflite_target",
     "sql": "sql_target",
     "wasm": "wasm_target",
     "formula": "formula_target",
 }
+BY_NAME = ("js",)
+"""Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 
 
@@ -57,6 +60,11 @@ def target(name: str) -> Any:
             f"target '{name}' needs {error.name}; install it with: pip install 'edge-lasso[{EXTRAS[name]}]'"
         ) from None
     return module
+
+
+def usual() -> list[str]:
+    """The targets that are meant where none is named."""
+    return [name for name in TARGETS if name not in BY_NAME]
 
 
 def parse(text: str, model: Model) -> list[tuple[str, str]]:

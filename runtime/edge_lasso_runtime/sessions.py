@@ -21,6 +21,7 @@ KINDS = {
     "python": "python_session",
     "micropython": "python_session",
     "c": "c_session",
+    "js": "js_session",
     "onnx": "onnx_session",
     "tflite": "tflite_session",
     "sql": "sql_session",
@@ -129,13 +130,14 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "onnx", "tflite", "sql", "wasm", "formula"}
+    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula"}
     path : str or os.PathLike
         The artifact's folder.
     **options
         ``python``: `executable` (this Python by default), `in_process` (import it here instead, for timing).
         ``micropython``: `command`, a list that runs the script whose path is appended to it.
         ``c``: `library` (``NAME.so`` in the folder by default), `runtime` (who compiled it).
+        ``js``: `command`, the program that runs it (``node`` on PATH by default).
         ``onnx``, ``tflite``: `threads` (1).
         ``wasm``: `node`, a command.
         ``sql``: `psql`, for PostgreSQL: a command that takes SQL on its standard input.

@@ -188,3 +188,11 @@ def test_rows_within_rows_keep_their_number_where_all_are_alike():
 def test_what_is_not_in_the_subset_is_refused(line, says):
     with pytest.raises(ProgramError, match=says):
         read(f"def step(out):\n    {line}\n", out={"y": Member(0, 9)})
+
+
+def test_a_row_whose_numbers_are_all_known_is_not_looked_up():
+    text = "def step(given, out):\n    row = at(ONE, given.q[0])\n    out.y = row.value\n"
+    spec = Spec(
+        {}, {"ONE": Table({"value": [3]})}, {"out": {"y": Member(0, 9)}, "given": {"q": Member(0, 0, 1)}, "state": {}}
+    )
+    assert "ONE" not in PrinterPython(specialize(text, spec), spec).source()

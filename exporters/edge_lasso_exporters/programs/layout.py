@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edge_lasso_exporters import dense_bounds
-from edge_lasso_exporters.dense import dense
 from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime.model import Model
 
@@ -76,6 +74,9 @@ def _outputs(model: Model, single: bool) -> list[tuple[float, Terms]]:
 
 
 def _single(model: Model) -> list[tuple[float, Terms]]:
+    from edge_lasso_exporters import dense_bounds  # it needs numpy, which the other variants do without
+    from edge_lasso_exporters.dense import dense
+
     form = dense_bounds.choose(dense(model), "float32")
     plan = form.plan
     features = [(i, NO_CATEGORY) for i in plan.numeric] + [(i, float(category)) for i, category in plan.indicators]

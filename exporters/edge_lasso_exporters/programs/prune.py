@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from .nodes import INTRINSICS, Branch, Call, Do, Loop, Name, Rows, Set, walk
+from .nodes import INTRINSICS, Branch, Call, Column, Do, Loop, Name, Pull, Rows, Set, walk
 
 
 def living(body: list[Any]) -> list[Any]:
@@ -16,6 +16,9 @@ def living(body: list[Any]) -> list[Any]:
         if isinstance(node, Set) and isinstance(node.target, Name):
             own[node.target.name] += sum(part == node.target for part in walk((node.target, node.value)))
     dead = {name for name, count in own.items() if counts[name] == count}
+    dead |= {node.row for node in walk(body) if isinstance(node, Pull)} - {
+        node.row for node in walk(body) if isinstance(node, Column)
+    }
     return living(_without(body, dead)) if dead else _without(body, dead)
 
 
@@ -25,6 +28,8 @@ def _without(body: list[Any], dead: set[str]) -> list[Any]:
         if isinstance(node, Set) and isinstance(node.target, Name) and node.target.name in dead:
             if isinstance(node.value, Call) and node.value.name not in INTRINSICS:
                 alive.append(Do(node.value, node.above))  # for what it does
+            continue
+        if isinstance(node, Pull) and node.row in dead:
             continue
         for part in ("body", "other"):
             if hasattr(node, part):

@@ -1,0 +1,91 @@
+"""`start`, `step` and `stepQ` of a JavaScript artifact: what stands around the printed programs."""
+
+from __future__ import annotations
+
+import json
+
+from edge_lasso_runtime.fixed_stream import NONE
+from edge_lasso_runtime.model import Model
+
+from .detector_q import DetectorQ, has_step_q, replayed
+from .js_text import REPLAY, REPLAY_Q, STEP, STEP_Q
+from .options import Options
+from .programs.layout import layout
+from .programs.layout_fixed import layout_fixed
+from .programs.layout_q import layout_q
+from .programs.nodes import Spec
+from .programs.print_js import PrinterJS
+from .programs.running import source
+from .programs.specialize import specialize
+from .stateful import SHORT, Stateful, sequence
+from .stateful_reference import replay, replay_sizes
+
+LAST_BIT = 29
+"""Of a status: shifts are of 32 bits with a sign."""
+
+
+def step_text(model: Model, options: Options) -> str:
+    """What an artifact gets that takes in rows one after another."""
+    plan, fixed = Stateful(model, options), options.variant == "fixed"
+    program = "step_fixed" if fixed else "step"
+    spec = layout_fixed(plan, LAST_BIT, exponential=True) if fixed else layout(plan, last_bit=LAST_BIT)
+    printer = _printed(program, spec, "")
+    text = f"\nexport const READINGS = {json.dumps(plan.names)}; // what `step` takes\n"
+    text += 'const FAULTS = ["", "missing", "stuck", "jump", "out of range"];\n'
+    if plan.detector:
+        text += f"export const WATCHED_NAMES = {json.dumps([model.inputs[at].name for at, *_ in plan.watched])};\n"
+    text += printer.source() + _step(model, plan, printer)
+    return text + (_step_q(model) if fixed and has_step_q(model) else "") + _replay(model, plan, fixed)
+
+
+def _printed(program: str, spec: Spec, suffix: str) -> PrinterJS:
+    return PrinterJS(
+        specialize(source(program), spec, expressions=True), spec, suffix, frozenset(("LIMIT",) if not suffix else ())
+    )
+
+
+def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
+    one = "" if len(model.outputs) > 1 else "[0]"
+    more, pairs = [], [f"value: out.values{one}"]
+    pairs += ['status: wrong !== 0 ? "degraded" : out.warmingUp === 1 ? "warming up" : "ok"', "faults"]
+    if model.classes is not None:
+        more.append("linear, label")
+        pairs += [f"linear: out.linear{one}", "label: CLASSES[out.label]"]
+    if plan.estimate:
+        more.append("widths (by what factor errors are wider)")
+        pairs.append("widths: out.widths")
+    if plan.detector:
+        more.append("score, alarm, onset (an alarm begins), parts")
+        pairs += ["score: out.score", "alarm: out.alarm === 1", "onset: out.onset === 1", "parts: out.parts"]
+    categorical = any(one.categories is not None for one in model.inputs)
+    return STEP.format(
+        state=printer.start("state"), out=printer.start("out"), more="".join(f", {name}" for name in more),
+        pairs="\n".join(f"    {pair}," for pair in pairs),
+        reading="category(name, row[name])" if categorical else "row[name]",
+    )  # fmt: skip
+
+
+def _step_q(model: Model) -> str:
+    q = DetectorQ(model)
+    printer = _printed("step_q", layout_q(q, LAST_BIT), "_q")
+    text = f"\nexport const SCORE_UNIT = {q.section['unit']!r};\nconst INPUTS_Q = {json.dumps(q.plan.readings)};\n"
+    text += printer.source() + STEP_Q.format(state=printer.start("state"), out=printer.start("out"), none=NONE)
+    if len(q.plan.readings) > SHORT:
+        return text
+    rows, score, total = replayed(q)
+    return text + REPLAY_Q.format(rows=json.dumps(rows), score=score, total=total)
+
+
+def _replay(model: Model, plan: Stateful, fixed: bool) -> str:
+    if len(plan.readings) > SHORT:
+        return ""
+    rows = sequence(plan)
+    last = replay(model, rows, fixed)[-1]
+    score = ""
+    if plan.detector:
+        room = max(last.score or 0.0, 1.0) * 2.0**20
+        score = f"\n    && Math.abs(result.score - {last.score!r}) <= Number.EPSILON * {room!r}"
+    return REPLAY.format(
+        rows=json.dumps(rows), end=json.dumps(list(last.linear)), sizes=json.dumps(list(replay_sizes(plan))),
+        key="value" if model.outputs[0].link == "identity" else "linear", score=score,
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""The JavaScript target: run in node, equal to the reference to the bit; integers too."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_lasso.compressing.quantize import quantize
+from edge_lasso.verifying import executions
+from edge_lasso.verifying.certificate import NOT_EXECUTED, PASSED
+from edge_lasso.verifying.compare_steps import compare_steps
+from edge_lasso.verifying.trial_sequences import sequences
+from edge_lasso.verifying.verify import export
+from edge_lasso_exporters import registry
+from edge_lasso_exporters.options import Options
+from edge_lasso_runtime import Factor, Input, Model, Output, Term
+from edge_lasso_runtime.fixed_detector import KEY
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def detector():
+    """Two readings, of which one has a lag: what the golden file shows."""
+    inputs = (
+        Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 1, -1.0, -4.0, 0.0), Input("a.lag2", 2, 1.0, 0.0, 2.0, stream=("lag", "a", 2)),
+    )  # fmt: skip
+    outputs = (
+        Output("b", -1.5, (Term(0.25, (Factor(0),)), Term(0.125, (Factor(2),)))),
+        Output("a", 0.75, (Term(-0.25, (Factor(1),)),)),
+    )
+    watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
+    section = {
+        "watched": watch, "chart": "both", "alpha": 0.125, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.25,
+        "aggregate": "mean", "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
+    }  # fmt: skip
+    sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
+    return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections)
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("name", ["plain", "clamp", "softmax", "everything"])
+@pytest.mark.parametrize("inputs", ["selected", "all"])
+def test_every_shape(tmp_path, shapes, name, inputs):
+    (found,) = export(shapes[name], "js:double", tmp_path / "a", inputs=inputs).artifacts
+    assert (found.status, found.largest_error) == (PASSED, 0.0), found.reason
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("name", ["plain", "logistic"])
+def test_integers(tmp_path, shapes, name):
+    (found,) = export(quantize(shapes[name], to="int16"), "js", tmp_path / "a").artifacts
+    assert (found.variant, found.status) == ("fixed", PASSED), found.reason
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("variant", ["double", "fixed"])
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_one_after_another(tmp_path, stateful_model, variant, seed):
+    chart = ("both", "cusum", "residual", "ewma")[seed]
+    some = {"detector": True, "chart": chart, "median": seed % 2 * 5, "streams": 6, "health": True, "adjust": False}
+    model = stateful_model(seed, plain=True, categories=False, **some)
+    model = quantize(model, to="int16") if variant == "fixed" else model
+    assert variant == "double" or KEY in model.sections
+    files = registry.render(model, "js", variant)
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    (runtime,) = executions.runtimes("js", tmp_path, files)
+    with executions.opened(runtime) as session:
+        rows, wrong = compare_steps(session, model, Options(variant), sequences(model, seed=seed))
+        assert session.passed, "selftest"
+    assert rows > 100
+    assert wrong == []
+
+
+@pytest.mark.parametrize("variant", ["double", "fixed"])
+def test_golden(variant):
+    model = quantize(detector(), to="int16") if variant == "fixed" else detector()
+    golden = GOLDEN / f"stateful_js_{variant}_model.mjs"
+    text = registry.render(model, "js", variant)["model.mjs"].decode()
+    assert text == golden.read_text(), f"if this change is meant, replace {golden.name}"
+
+
+def test_without_node_it_is_not_executed(tmp_path, monkeypatch):
+    monkeypatch.setattr(executions, "find_node", lambda: None)
+    (found,) = export(detector(), "js", tmp_path / "a").artifacts
+    assert found.status == NOT_EXECUTED
+    assert found.reason.startswith("there is no Node.js here; install it with: ")
+    assert not (tmp_path / "a").exists()
+
+
+def test_it_is_meant_where_it_is_named():
+    assert "js" in registry.TARGETS
+    assert "js" not in registry.usual()
