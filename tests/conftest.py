@@ -174,6 +174,13 @@ def micropython_unix():
     return find_python("micropython-unix")
 
 
+@pytest.fixture
+def one_runtime_each(monkeypatch):
+    """Of each target one runtime alone, the quickest: enough to notice a fault, or where files are what is looked at."""
+    monkeypatch.setattr("edge_lasso.verifying.executions.find_micropython", lambda: None)
+    monkeypatch.setattr("edge_lasso.verifying.executions.compilers", lambda: [find_compiler() or []])
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's folder."""

@@ -104,6 +104,7 @@ def test_an_exporter_broken_on_purpose_fails(monkeypatch, tmp_path, quantized, t
 COARSE = {"tflite:dynamic", "tflite:int8", "tflite:int8io", "tflite:int16x8"}
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 @pytest.mark.parametrize("to", [one for one in VARIANTS if one not in COARSE])
 @pytest.mark.parametrize("policy", ["extrapolate", "clamp"])
 def test_one_percent_of_the_least_important_weight_is_seen(monkeypatch, tmp_path, to, policy):
@@ -201,6 +202,7 @@ def wrong_link(monkeypatch, target, text, instead):
     monkeypatch.setattr(module, "render", render)
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 @pytest.mark.parametrize(
     ("target", "text", "instead", "reason"),
     [
@@ -219,6 +221,7 @@ def test_what_comes_after_the_linear_predictor_is_checked_too(monkeypatch, tmp_p
     assert reason in certificate.artifacts[0].reason
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 @pytest.mark.parametrize(
     ("target", "text", "instead", "reason"),
     [
@@ -233,6 +236,7 @@ def test_fixed_point_is_compared_bit_for_bit(monkeypatch, tmp_path, quantized, t
     assert reason in certificate.artifacts[0].reason
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_an_artifact_of_another_model_is_refused_by_hash(tmp_path):
     export(model(), "python,c", tmp_path)
     other = without_intercept(model())
@@ -246,6 +250,7 @@ def test_an_artifact_of_another_model_is_refused_by_hash(tmp_path):
     assert verify(other, tmp_path / "python-double").status == "failed"
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_a_file_changed_by_hand_is_noticed(tmp_path):
     export(model(), "python", tmp_path)
     path = tmp_path / "python-double" / "model.py"
@@ -289,6 +294,7 @@ def test_what_the_model_does_not_render_to_is_not_executed(tmp_path, name, text,
         assert what in certificate.artifacts[0].reason
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_what_failed_leaves_what_was_there_before(monkeypatch, tmp_path):
     export(model(), "python,c", tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -297,6 +303,7 @@ def test_what_failed_leaves_what_was_there_before(monkeypatch, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_one_that_failed_does_not_stop_the_others(monkeypatch, tmp_path):
     broken(monkeypatch, "c", swapped)
     certificate = export(model(), "python,c", tmp_path)
@@ -305,6 +312,7 @@ def test_one_that_failed_does_not_stop_the_others(monkeypatch, tmp_path):
     assert json.loads((tmp_path / CERTIFICATE).read_text())["status"] == "failed"
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_a_later_export_keeps_the_earlier_entries_of_the_same_model(tmp_path):
     export(model(), "python", tmp_path)
     export(model(), "c", tmp_path)
@@ -340,6 +348,7 @@ def test_verify_without_artifacts_renders_every_target(tmp_path):
     assert certificate.status == "passed"
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_nothing_is_left_of_an_export_that_is_interrupted(monkeypatch, tmp_path):
     def interrupt(*arguments):
         raise KeyboardInterrupt
@@ -372,6 +381,7 @@ def test_bad_requests(tmp_path):
         export(model(), "python", tmp_path / "file")
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 def test_the_date_can_be_fixed(monkeypatch, tmp_path):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     first = export(model(), "python", tmp_path).to_json()

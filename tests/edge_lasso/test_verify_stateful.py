@@ -116,6 +116,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.usefixtures("one_runtime_each")
 @pytest.mark.parametrize(("to", "text", "instead", "reason"), BREAKS)
 def test_what_step_does_wrong_is_noticed(monkeypatch, model, tmp_path, to, text, instead, reason):
     module = registry.target(to.split(":")[0])
@@ -127,7 +128,6 @@ def test_what_step_does_wrong_is_noticed(monkeypatch, model, tmp_path, to, text,
         return {name: data.replace(text, instead) for name, data in files.items()}
 
     monkeypatch.setattr(module, "render", render)
-    monkeypatch.setattr("edge_lasso.verifying.executions.find_micropython", lambda: None)
     certificate = export(model, to, tmp_path)
     assert certificate.status == "failed"
     reasons = [one.reason for one in certificate.artifacts if one.reason]
