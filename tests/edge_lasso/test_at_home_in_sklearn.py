@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.linear_model import Lasso
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from typer.testing import CliRunner
@@ -122,3 +124,16 @@ def test_files_that_are_refused(folder, name, message):
         from_skops(folder / name)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "estimator", [LassoRegressor(cv=GroupKFold(3)), LassoClassifier(cv=GroupKFold(3))], ids=lambda e: type(e).__name__
+)
+def test_groups_are_routed(estimator):
+    target = Y > 0 if isinstance(estimator, LassoClassifier) else Y
+    groups = np.arange(len(Y)) % 7
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(StandardScaler(), estimator.set_fit_request(groups=True))
+        routed = pipeline.fit(X, target, groups=groups)[-1].coef_
+    rows = StandardScaler().fit_transform(X)
+    np.testing.assert_array_equal(routed, type(estimator)(cv=GroupKFold(3)).fit(rows, target, groups=groups).coef_)

@@ -251,3 +251,13 @@ def test_weights_of_a_union():
 def test_an_unfitted_step_is_named():
     with pytest.raises(DataError, match=r"step 'standardscaler' \(StandardScaler\) is not fitted; call fit first"):
         from_sklearn(make_pipeline(StandardScaler(), Ridge()), X)
+
+
+def test_frames_of_polars():
+    import polars as pl
+
+    frame = pl.DataFrame({name: X[:, j] for j, name in enumerate("abcd")})
+    fitted = make_pipeline(StandardScaler(), Ridge()).fit(frame, Y)
+    assert from_sklearn(fitted, frame[list("dcba")]).inputs == from_sklearn(fitted, frame).inputs
+    with pytest.raises(DataError, match="X has no column 'a'"):
+        from_sklearn(fitted, frame.rename({"a": "A"}))

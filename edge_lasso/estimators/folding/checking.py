@@ -89,9 +89,12 @@ def _with_gaps(values: Array, gone: Array) -> Array:
 
 def _frame(columns: dict[str, Any], rows: Rows | None) -> Any:
     if rows is None or hasattr(rows.table, "iloc"):
-        import pandas as pd
-
-        return pd.DataFrame(columns)
+        try:
+            import pandas as pd
+        except ImportError:  # then it was fitted on a frame of polars
+            pass
+        else:
+            return pd.DataFrame(columns)
     import polars as pl
 
     return pl.DataFrame({name: values.tolist() for name, values in columns.items()})
