@@ -36,6 +36,7 @@ from edge_lasso.commands import (
 from edge_lasso.commands.panels import Command
 from edge_lasso.errors import BoardError, DataError, ExportError, ModelFormatError, SessionError, VerificationError
 from edge_lasso.reporting import terminal
+from edge_lasso_runtime.printable import printable
 
 app = typer.Typer(
     name="edge-lasso",
@@ -144,7 +145,7 @@ def _reader_left() -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"edge-lasso: error: {message}", file=sys.stderr)
+    print(f"edge-lasso: error: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from edge_lasso_runtime.printable import printable
+
 PIPE_WIDTH = 118
 
 
@@ -20,12 +22,12 @@ def _console(stderr: bool) -> Any:
 
 def say(text: str = "") -> None:
     """Print a line of results."""
-    print(text)
+    print(printable(text))
 
 
 def note(text: str) -> None:
     """Print a line of log."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def say_json(data: Any) -> None:
@@ -39,11 +41,13 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], tex
     from rich.table import Table
     from rich.text import Text
 
-    view = Table(title=Text(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    view = Table(
+        title=Text(printable(title)), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
     for i, column in enumerate(columns):
-        view.add_column(column, justify="left" if i < text_columns else "right", overflow="fold")
+        view.add_column(Text(printable(column)), justify="left" if i < text_columns else "right", overflow="fold")
     for row in rows:
-        view.add_row(*(Text(cell) for cell in row))
+        view.add_row(*(Text(printable(cell)) for cell in row))
     _console(stderr=False).print(view)
 
 
@@ -64,6 +68,6 @@ def progress(title: str) -> Iterator[Any]:
         task = bar.add_task(title, total=None, text="")
 
         def advance(done: float, total: float | None = None, text: str = "") -> None:
-            bar.update(task, completed=done, total=total, text=text)
+            bar.update(task, completed=done, total=total, text=printable(text))
 
         yield advance

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
+from .printable import printable
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
 
 
 def _refuse(text: str) -> int:
-    print(f"edge_lasso_runtime: error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"edge_lasso_runtime: error: {printable(' '.join(text.split()))}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -311,7 +312,7 @@ def _selftest(options: Any) -> int:
     if options.subject.endswith(".json") and not options.subject.endswith(FILE):
         from .format import load, model_hash
 
-        print(f"ok: {options.subject} is a valid model, hash {model_hash(load(options.subject))}")
+        print(f"ok: {printable(str(options.subject))} is a valid model, hash {model_hash(load(options.subject))}")
         return DONE
     from .selftest import selftest
 
@@ -320,9 +321,9 @@ def _selftest(options: Any) -> int:
 
 def _tell(failures: list[str], text: str) -> int:
     for line in failures:
-        print(f"failed: {line}")
+        print(f"failed: {printable(line)}")
     if not failures:
-        print(f"ok: {text}")
+        print(f"ok: {printable(text)}")
     return FAILED if failures else DONE
 
 

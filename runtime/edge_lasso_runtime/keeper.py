@@ -10,6 +10,7 @@ from time import monotonic
 from . import snapshot
 from .errors import SnapshotError
 from .locks import LockedError, hold
+from .printable import printable
 from .rows import RowError
 from .step import start
 
@@ -26,7 +27,7 @@ PROGRAM = "edge_lasso_runtime"
 
 def report(text: str) -> None:
     """One line about what is wrong, on standard error."""
-    print(f"{PROGRAM}: warning: {text}", file=sys.stderr, flush=True)
+    print(f"{PROGRAM}: warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class Keeper:

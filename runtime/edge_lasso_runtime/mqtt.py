@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from .model import Model
     from .step import Step
 
+WAITING = 10_000
+"""Messages of QoS 0 that may wait to be scored."""
+LONGEST = 2**16
+"""Bytes of a message of QoS 0."""
 PENDING = 15
 """A snapshot is due after so many messages: brokers hand out 20 or so before they wait for acknowledgements."""
 REMEMBERED = 256
@@ -91,6 +95,7 @@ class Bridge:
         self._alarm: bool | None = None
         self.queue: SimpleQueue[Any] = SimpleQueue()
         self.refused = ""
+        self.dropped = 0
         self.status = str(keeper.more.get("status", "warming up"))
         rows.partial = dict(keeper.more.get("partial", {}))
         self._seen = {int(mid): str(content) for mid, content in keeper.more.get("seen", [])}
@@ -105,6 +110,7 @@ class Bridge:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
 
     def run(self, stop: Stop, period: float | None) -> None:
         """Work until asked to stop."""
@@ -196,7 +202,7 @@ class Bridge:
     def _on_connect(self, client: Any, data: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
             if str(code) in REFUSED:
-                self.refused = str(code)
+                self.refused = f"the connection: {code}"
                 self.queue.put((0, None))
             return
         self._connection += 1
@@ -209,6 +215,12 @@ class Bridge:
         for topic, payload in self._discovery:
             client.publish(topic, payload, qos=1, retain=True)
         client.publish(f"{self._prefix}/status", self.status, qos=1, retain=True)
+
+    def _on_subscribe(self, client: Any, data: Any, mid: int, codes: Any, properties: Any) -> None:
+        refused = [f"{topic} ({code})" for topic, code in zip(self._filters, codes) if code.is_failure]
+        if refused:  # without these topics nothing would ever come, or half of it
+            self.refused = f"to subscribe to {', '.join(refused)}"
+            self.queue.put((0, None))
 
     def _on_publish(self, client: Any, data: Any, mid: int, code: Any, properties: Any) -> None:
         self._accepted.add(mid)
@@ -233,6 +245,12 @@ class Bridge:
         client.reconnect_delay_set(60, 120)
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
+        if not message.qos and (self.queue.qsize() >= WAITING or len(message.payload) > LONGEST):
+            self.dropped += 1  # with QoS 0 nobody slows down
+            if self.dropped & (self.dropped - 1) == 0:
+                report(f"messages come faster than they are scored, or too long: {self.dropped} dropped so far; "
+                       "publish with QoS 1, which waits")  # fmt: skip
+            return
         self.queue.put((self._connection, message))
 
 
@@ -340,5 +358,5 @@ def bridge(
     if stop.again and not stop.asked and not one.refused:
         begin_anew()
     if one.refused:
-        raise SessionError(f"the broker at {broker} refuses the connection: {one.refused}")
+        raise SessionError(f"the broker at {broker} refuses {one.refused}")
     return stop.code

@@ -1,0 +1,13 @@
+"""Text from files and networks, safe on a terminal and in a log: what would steer either is written out."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    r"""Text in which characters that do not print (escape sequences, directions) are ``\x1b`` and such.
+
+    Ends of lines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
