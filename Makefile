@@ -4,7 +4,9 @@
 #   make test-all  the slow ones too
 #   make docs      the documentation, in site/
 #   make check     the fast inner loop: style, types, and the tests of less than a second
+#   make fuzz      files that somebody else made, for SECONDS a kind
 PYTHON ?= python3
+SECONDS ?= 120
 VENV := .venv
 BIN := $(VENV)/bin
 # pip's own news (a newer pip, a warning about root) are not about edge-lasso.
@@ -14,7 +16,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test test-all check lint bench docs clean
+.PHONY: demo test test-all check lint fuzz bench docs clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/edge-lasso demo
@@ -32,6 +34,9 @@ lint: $(VENV)/.all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.all
+	EDGE_LASSO_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -n auto tests/test_hostile.py
 
 bench: $(VENV)/.all
 	$(BIN)/python benchmarks/training.py

@@ -102,7 +102,9 @@ def tree(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(START) for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and path.suffix != ".lock"
+        and not any(part.startswith(START) for part in path.relative_to(folder).parts)
     }
 
 

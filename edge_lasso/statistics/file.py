@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from edge_lasso.errors import DataError
 from edge_lasso_runtime.unfinished import settle
 
 Array = npt.NDArray[Any]
+LARGEST_SUM = 1e90
+"""No sum of squares of readings below `READING_LIMIT` is larger."""
 FORMAT = "edge-lasso-statistics/1"
 ARRAYS = ("gram", "gram_mask", "mask_mask", "gaps", "shift", "unset", "low", "high", "missing", "counts")
 
@@ -57,6 +60,9 @@ def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
     if len(data) < 100 or hashlib.sha256(body).hexdigest().encode() != digest:
         raise DataError(f"{name} is not a statistics file or is damaged; train again to make a new one")
     try:
+        with zipfile.ZipFile(io.BytesIO(body)) as members:  # ours are not compressed, so none grows when it is read
+            if any(about.file_size != about.compress_size for about in members.infolist()):
+                raise DataError(f"{name} is not a statistics file; train again to make a new one")
         with np.load(io.BytesIO(body), allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]))
             if header["format"] != FORMAT:
@@ -66,10 +72,12 @@ def load(path: Path | str) -> tuple[dict[str, Any], list[list[Array]]]:
                 _check(header, part)
             header["about"] = dict(header["about"])
             header["model"] = str(header.get("model", ""))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{name} is not a statistics file ({error}); train again to make a new one") from None
+    except DataError:
+        raise
+    except Exception as error:  # zip, zlib, numpy and its parser of headers raise whatever they like
+        raise DataError(
+            f"{name} is not a statistics file ({' '.join(str(error).split())[:200]}); train again to make a new one"
+        ) from None
     if not parts or names_hash(header["columns"], header["targets"]) != header["hash"]:
         raise DataError(f"{name} does not hold the columns it was sealed with; train again to make a new one")
     return header, parts
@@ -95,7 +103,14 @@ def _check(header: dict[str, Any], arrays: Sequence[Array]) -> None:
     p = len(header["columns"])
     size, g = p + len(header["targets"]), len(gaps)
     shapes = [(size + 1, size + 1), (size + 1, g), (g, g), (g,), (size,), (size,), (size,), (size,), (p,), (2,)]
+    names = [*header["columns"], *header["targets"]]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise DataError("its columns are not names, each its own")
+    if [array.dtype.kind for array in arrays] != list("fffifbffii"):
+        raise DataError("its arrays are of other kinds")
     if [array.shape for array in arrays] != shapes:
         raise DataError("its arrays do not fit its columns")
-    if not all(np.isfinite(array).all() for array in (gram, gram_mask, mask_mask, shift)):
-        raise DataError("it holds values that are not finite")
+    if not all((np.abs(array) <= LARGEST_SUM).all() for array in (gram, gram_mask, mask_mask, shift)):
+        raise DataError("it holds values that are not finite, or no sums of readings")
+    if g and not (gaps.min() >= 0 and gaps.max() <= p):
+        raise DataError("it names columns that it does not have")

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -172,7 +173,7 @@ def line_of(head: Head, row: int, proper: bool = False) -> int:
                 if not wanted:
                     return head.lines + before + 1
                 before = reader.line_num
-    except (csv.Error, EOFError, OSError):
+    except (csv.Error, EOFError, OSError, zlib.error):
         pass  # damaged further up: the row is the best there is
     return row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def read_head(path: Path, kind: str, encoding: str | None = None, missing: Seque
                 names = tuple(_arrow_reader(source).schema.names)
         index = next((name for name in names if name.startswith("__index_level_")), "")
         return Head(path, kind, names, index)
-    except (pa.ArrowInvalid, csv.Error, EOFError, OSError) as error:
+    except (pa.ArrowException, csv.Error, EOFError, OSError, zlib.error) as error:
         raise _damaged(path, kind, error) from None
 
 
@@ -147,14 +148,16 @@ def read_rows(
         elif head.kind == "arrow":
             with pa.OSFile(str(head.path)) as source:
                 for batch in _arrow_batches(source):
-                    yield batch.select(columns)
+                    chosen = batch.select(columns)
+                    chosen.validate(full=True)  # Arrow believes a file's offsets, and reads wherever they point
+                    yield chosen
         else:
             yield from read_csv(head, columns, text, ledger.widths)
     except pa.ArrowInvalid as error:
         raise bad_text(head, str(error)) or _damaged(head.path, head.kind, error) from None
     except UnicodeDecodeError as error:
         raise DataError(f"{head.path.name} is not {error.encoding} text; name what it is with --encoding") from None
-    except (OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise _damaged(head.path, head.kind, error) from None
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = "edge-lasso-model/1"
-LARGEST_FILE = 64 * 2**20
+LARGEST_FILE = 16 * 2**20
 SECTIONS = {
     "detector/1": "detector",
     "drift/1": "drift",
@@ -93,6 +93,8 @@ def loads(text: str, name: str = "model") -> Model:
         raise ModelFormatError(f"{name}: {error}") from None
     except RecursionError:
         raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # what no check named
+        raise ModelFormatError(f"{name} is not as edge-lasso writes it ({type(error).__name__}: {error})") from None
 
 
 class _Scanning:

@@ -86,7 +86,7 @@ class Keeper:
         try:
             self.state.restore(content["state"])
             self.more = dict(content["more"])
-        except (ValueError, KeyError, TypeError) as error:
+        except snapshot.WRONG as error:
             raise SnapshotError(f"{path} does not fit the model: {error}; {snapshot.ADVICE}") from None
 
     def _carry_over(self, folder: str) -> None:
@@ -100,7 +100,7 @@ class Keeper:
                     report("the model before read other inputs; the state begins afresh")
                     return
                 self.state.carry_over(content["state"])
-            except (SnapshotError, OSError, ValueError, KeyError, TypeError):
+            except (OSError, *snapshot.WRONG):
                 continue
             report(f"the model is new; sensors and histories go on from {path}, scores and drift begin afresh")
             return
@@ -235,7 +235,7 @@ def saved_state(model: Model, path: str) -> State:
     state = start(model)
     try:
         state.restore(content["state"])
-    except (ValueError, KeyError, TypeError) as error:
+    except snapshot.WRONG as error:
         raise SnapshotError(f"{path} does not fit the model: {error}; {snapshot.ADVICE}") from None
     return state
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = "edge-lasso-state/1"
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What taking over a content can raise that somebody else wrote."""
 ADVICE = "start afresh with --fresh, or name another file"
 
 
