@@ -64,7 +64,7 @@ def changed_json(data, source):
         elif kind == 2:
             parent[key] = copy.deepcopy(source.choice(nodes)[2])
         elif kind == 3 and isinstance(node, int | float) and not isinstance(node, bool):
-            parent[key] = source.choice((-node, node * 1e9, node + 1, node / 3 if abs(node) < 1e300 else 0))
+            parent[key] = source.choice((-node, node * 10**9, node + 1, node / 3 if abs(node) < 1e300 else 0))
         else:
             parent[key] = copy.deepcopy(source.choice(NASTY))
     return data

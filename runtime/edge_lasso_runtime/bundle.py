@@ -28,6 +28,10 @@ def member(path: Any, name: str) -> bytes:
 
     from .format import sha256
 
+    try:
+        from zlib import error as error_of_zlib
+    except ImportError:  # a Python without it reads no bundles
+        error_of_zlib = ValueError  # type: ignore[misc, assignment]
     path = os.fspath(path)
     with open(path, "rb") as file:
         data = file.read(LARGEST + 1)
@@ -36,7 +40,7 @@ def member(path: Any, name: str) -> bytes:
         raise ModelFormatError(text)
     try:
         return zipimporter(path).get_data(os.path.join(path, name))
-    except (ZipImportError, OSError, EOFError, ValueError) as error:
+    except (ZipImportError, OSError, EOFError, LookupError, MemoryError, TypeError, ValueError, error_of_zlib) as error:
         text = f"{os.path.basename(path)} is not a bundle of edge-lasso ({error}); export it again"
         raise ModelFormatError(text) from None
 
