@@ -26,7 +26,10 @@ TIME_NAMES = ("time", "date", "timestamp", "datetime", "ts", "_time", "zeit", "d
 LONG = (("entity_id", "state", "last_changed"), ("_field", "_value", "_time"), ("id", "value", "time"))
 """Names of the columns of tables with one reading a row, as exports have them."""
 ALIKE = 0.99999
+LIKELY = 0.9
 LEAK = 0.999
+SAMPLED = 2000
+MOST_COMPARED = 2000
 LONGER = 1.5
 
 
@@ -189,12 +192,28 @@ def _oddities(columns: list[Column], table: Table) -> list[str]:
             ]
     findings += [f"'{name}' only counts the rows" for name in table.row_numbers]
     numbers = [column for column in columns if column.values is not None and column.kind == "numbers"]
-    for i, column in enumerate(numbers[:500]):
-        for other in numbers[:i]:
-            if _correlation(column.values, other.values) > ALIKE:
-                findings.append(f"'{column.name}' is a copy of '{other.name}', up to scale")
-                break
+    for i, j in _alike([column.values for column in numbers[:MOST_COMPARED]]):
+        if _correlation(numbers[i].values, numbers[j].values) > ALIKE:
+            findings.append(f"'{numbers[i].name}' is a copy of '{numbers[j].name}', up to scale")
     return findings
+
+
+def _means(rows: Array) -> Array:
+    known = np.isfinite(rows)
+    return np.asarray(np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+
+def _alike(columns: list[Any]) -> list[tuple[int, int]]:
+    """Pairs of columns that go together in a part of the rows, the later one first; one pair for each later one."""
+    if len(columns) < 2:
+        return []
+    some = np.column_stack(columns)[:: max(len(columns[0]) // SAMPLED, 1)]
+    centred = some - _means(some)
+    centred = np.where(np.isfinite(centred), centred, 0.0)
+    scale = np.sqrt((centred**2).sum(axis=0))
+    together = np.abs(centred.T @ centred) / np.maximum(np.outer(scale, scale), 1e-300)
+    nearest = [(i, int(together[i, :i].argmax())) for i in range(1, len(columns))]
+    return [(i, j) for i, j in nearest if together[i, j] > LIKELY]
 
 
 def _sentinels(values: Array) -> list[tuple[float, float]]:
