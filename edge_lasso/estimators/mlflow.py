@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import edge_lasso_runtime
 from edge_lasso.errors import DataError
-from edge_lasso_runtime import Model, __version__, load, model_hash, save
+from edge_lasso_runtime import Model, load, model_hash, save
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -51,7 +52,7 @@ def log_model(model: Any, name: str = "model", registered_model_name: str | None
             loader_module=LOADER,
             data_path=str(path),
             signature=_signature(exact),
-            pip_requirements=["mlflow-skinny", "pandas", f"edge-lasso-runtime=={__version__}"],
+            pip_requirements=["mlflow-skinny", "pandas", f"edge-lasso-runtime=={edge_lasso_runtime.__version__}"],
             metadata={"edge_lasso_model_hash": model_hash(exact)},
             registered_model_name=registered_model_name,
         )

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+import edge_lasso_runtime
 from edge_lasso.verifying.certificate import Certificate
-from edge_lasso_runtime import Model, __version__, model_hash
+from edge_lasso_runtime import Model, model_hash
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 FACTS = ("rows", "dropped_rows", "statistics_hash")
@@ -52,7 +53,9 @@ def bill(model: Model, files: Mapping[str, bytes], certificate: Certificate | No
         "version": 1,
         "metadata": {
             "timestamp": when,
-            "tools": {"components": [{"type": "application", "name": "edge-lasso", "version": __version__}]},
+            "tools": {
+                "components": [{"type": "application", "name": "edge-lasso", "version": edge_lasso_runtime.__version__}]
+            },
             "component": {
                 "type": "machine-learning-model",
                 "bom-ref": digest,

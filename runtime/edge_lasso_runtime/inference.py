@@ -96,9 +96,9 @@ class Inference:
         if parts == ["metrics"]:
             return 200, TEXT, self._metrics.text().encode()
         if parts == ["v2"]:
-            from . import __version__
+            import edge_lasso_runtime
 
-            return 200, JSON, _json({"name": "edge-lasso", "version": __version__, "extensions": []})
+            return 200, JSON, _json({"name": "edge-lasso", "version": edge_lasso_runtime.__version__, "extensions": []})
         if parts[:2] != ["v2", "models"] or len(parts) < 3:
             raise RequestError(404, f"there is no {path[:60]!r}; the protocol begins at /v2")
         if parts[2] != self._name:

@@ -185,11 +185,11 @@ class Metrics:
         self._drift = [(one["input"], psi(one["parts"], counts[:-1])) for one, counts in zip(parts, state.drift.counts)]
 
     def _lines(self) -> list[str]:
-        from . import __version__
+        import edge_lasso_runtime
 
         lines: list[str] = []
         serial, expires = self._bundle
-        labels = {"model": self._hash, "output": self.model.outputs[0].name, "version": __version__}
+        labels = {"model": self._hash, "output": self.model.outputs[0].name, "version": edge_lasso_runtime.__version__}
         _add(lines, "model_info", "gauge", [({**labels, "serial": str(serial or "")}, 1)])
         coefficients = sum(len(one.terms) for one in self.model.outputs)
         _add(lines, "model_coefficients", "gauge", [({}, coefficients)])
