@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_lasso.verifying.compare_integers import compare_integers, fixed_values, integer_results
-from edge_lasso_runtime import Model, model_hash, predict
+from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.fixed_point import label_q
 from edge_lasso_runtime.predict import clean, label, link
 from edge_lasso_runtime.python_session import InterpreterSession
@@ -178,8 +178,10 @@ def _propagated(
 
 
 def _labels(session: Session, model: Model, plain: Table, rows: Table, got: Table) -> list[str]:
+    if model.classes is None:
+        return []
     found = session.labels(rows)
-    if found is None or model.classes is None:
+    if found is None:
         return []
     if session.fixed:
         wanted = [label_q(model, r) for r in integer_results(model, plain)]
@@ -204,7 +206,7 @@ def _status(session: Session, model: Model, plain: Table, rows: Table, exact: bo
         )
         plain = [[float(_single(x) or 0.0) for x in row] for row in plain]
     for i, (degraded, row) in enumerate(zip(found, plain, strict=True)):
-        wanted = predict(model, row).faults
+        _, wanted = clean(model, row)
         if sure[i] and degraded != bool(wanted):
             return [f"status is {'degraded' if degraded else 'ok'}, but there is {wanted or 'no fault'} (row {i})"]
     return []
