@@ -27,6 +27,7 @@ CHAINS = (
 """Pages with commands; those of a chain go on in the folder of the one before."""
 SNIPPETS = (
     "README.md",
+    "docs/reference/taking-pipelines.md",
     "docs/tutorials/plant-detector.md",
     "docs/how-to/scikit-learn.md",
     "docs/tutorials/notebook.md",

@@ -15,6 +15,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.reporting import charts
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.formula import formula_section
+from edge_lasso.reporting.live import live_section
 from edge_lasso.reporting.page_classes import class_quality, curves, label_column
 from edge_lasso.reporting.page_detector import STORY, detector_sections, detector_title, look_at
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
@@ -125,6 +126,7 @@ def render(data: ReportData) -> str:
     title = f"{label_column(model)} from {len(model.inputs)} of {len(model.columns)} inputs"
     sections = [
         _headline(data, title),
+        live_section(model),
         _inputs(data),
         *([_path(data), _held(data)] if model.classes is None else [_classes(data)]),
         formula_section(model),

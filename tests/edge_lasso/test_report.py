@@ -101,7 +101,7 @@ def test_page_is_whole_offline_and_small(data):
     page.feed(html)
     assert page.open == []
     assert page.fetched == []
-    assert "script" not in page.tags
+    assert page.tags.count("script") <= 1  # the exported model, inline
     assert not re.search(r"url\(|@import|https?://", html)
     assert len(html.encode()) < 2_000_000
     assert page.tags.count("svg") >= 4
@@ -172,7 +172,7 @@ def test_a_classifier_is_told_by_who_is_taken_for_whom(tmp_path, result):
     page = render(collect(tmp_path / "m.json", table))
     assert "<h1>level from" in page
     assert "taken for &lt;low&gt;" in page
-    assert "<low>" not in page
+    assert "<low>" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert "last 120 rows" in page
     assert "RMSE" not in page
     predicted = [predict(made.model, row).label for row in X.tolist()] if len(made.model.inputs) == 4 else None

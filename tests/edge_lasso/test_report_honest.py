@@ -1,7 +1,9 @@
 """The report does not flatter: which rows a figure is of, whose measurements are shown, and what can be copied."""
 
 import json
+import re
 import sqlite3
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -93,3 +95,22 @@ def test_classifiers_have_curves(folder):
     page = edge_lasso.report("model.json", "other.csv").read_text()
     for part in ("<title>Reliability</title>", "<title>Precision against recall</title>", "Thresholds for yes"):
         assert part in page
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("size", ["1280,900", "390,844"])
+def test_the_artifact_runs_in_the_page(folder, size):
+    """Headless, offline: the exported JavaScript tests itself, and predicts what the model predicts."""
+    model = edge_lasso.train("data.csv", "y", drop=["hot", "time"]).model
+    edge_lasso.save(model, "model.json")
+    path = edge_lasso.report("model.json")
+    done = subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}", "--dump-dom", f"file://{folder / path}"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert "self-test passed in this browser" in done.stdout
+    shown = re.search(r'id="live-value">([^<]+)<', done.stdout).group(1)
+    usual = {each.name: each.default for each in model.inputs}
+    assert float(shown) == pytest.approx(predict(model, usual).values[0], abs=1e-6)
+    assert re.search(r'id="live-status">ok<', done.stdout)
+    assert path.stat().st_size < 2_000_000
