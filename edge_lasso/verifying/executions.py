@@ -22,6 +22,7 @@ from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.sessions import Session, load
 
 MICROPYTHON_VALUES = 100_000
+PROMTOOL_VALUES = 1_500
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         return [Runtime("Node.js", lambda: load("wasm", folder, node=[_node()]))]
     if target == "js":
         return [Runtime("Node.js", lambda: load("js", folder, command=_node()))]
+    if target == "promql":
+        return [Runtime("promtool", lambda: load("promql", folder), PROMTOOL_VALUES)]
     names = {"onnx": "onnxruntime", "tflite": "LiteRT", "formula": "formulas"}
     return [Runtime(names.get(target, target), lambda: open_apart(target, folder))]
 

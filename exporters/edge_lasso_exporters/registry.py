@@ -33,6 +33,7 @@ TARGETS = {
     "sql": "sql_target",
     "wasm": "wasm_target",
     "formula": "formula_target",
+    "promql": "promql_target",
 }
 BY_NAME = ("js",)
 """Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""

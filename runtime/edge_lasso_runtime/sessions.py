@@ -27,6 +27,7 @@ KINDS = {
     "sql": "sql_session",
     "wasm": "wasm_session",
     "formula": "formula_session",
+    "promql": "promql_session",
 }
 
 
@@ -130,7 +131,7 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula"}
+    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula", "promql"}
     path : str or os.PathLike
         The artifact's folder.
     **options

@@ -1,0 +1,140 @@
+"""The PromQL target: recording rules over a metric of readings, in binary64 and in the reference's order.
+
+A reading is ``reading{input="NAME"}``, a word ``reading{input="NAME", value="WORD"} 1``, as exporters have states. One
+plant per Prometheus rule group: with several, add a matcher to each selector.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.model import Factor, Input, Output
+
+from . import GENERATOR
+from .options import ExportError, Options
+from .vectors import reference
+
+VARIANTS = ("rules",)
+HANDLES_MISSING = True
+METRIC = "reading"
+
+
+def default_variant(model: Model) -> str:
+    """There is one."""
+    return "rules"
+
+
+def render(model: Model, options: Options) -> dict[str, bytes]:
+    """Render ``NAME.rules.yml``, and ``NAME.inputs.json`` with the words of each input.
+
+    Raises
+    ------
+    ExportError
+        The model reads what a row before was: a rule keeps no state.
+    """
+    if any(one.stream is not None for one in model.inputs):
+        raise ExportError("a recording rule keeps no state; train without lags, or export python or c")
+    name = options.name
+    linear, value = f"{name}:linear", f"{name}:value"
+    rules = [_rule(linear, {"output": output.name}, _sum(model, output)) for output in model.outputs]
+    link = model.outputs[0].link
+    if link == "logistic":
+        rules.append(_rule(value, {}, f"1 / (1 + exp(-{linear}))"))
+    elif link == "softmax":
+        weight = f"exp({linear} - scalar(max({linear})))"
+        rules.append(_rule(value, {}, f"{weight} / scalar(sum({weight}))"))
+    else:
+        rules.append(_rule(value, {}, linear))
+    for m, word in enumerate(model.classes or ()):
+        rules.append(_rule(f"{name}:label", {"class": word}, _label(model, linear, m)))
+    rules.append(_rule(f"{name}:degraded", {}, _degraded(model)))
+    lines = [
+        f"# A model made by {GENERATOR}: model_hash {model_hash(model)}",
+        "groups:",
+        f"- name: {json.dumps(name)}",
+        "  rules:",
+        *rules,
+    ]
+    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
+    words = {one.name: one.categories for one in model.inputs}
+    described = {
+        "model_hash": model_hash(model),
+        "categories": [list(words.get(column) or ()) or None for column in names],
+        "classes": None if model.classes is None else list(model.classes),
+    }
+    return {
+        f"{name}.rules.yml": ("\n".join(lines) + "\n").encode(),
+        f"{name}.inputs.json": (json.dumps(described, indent=1) + "\n").encode(),
+    }
+
+
+def expected(
+    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
+) -> tuple[list[list[float]], list[list[float]]]:
+    """The reference, bit for bit."""
+    values = reference(model, rows, options.inputs)
+    return values, [[0.0] * len(row) for row in values]
+
+
+def promise(model: Model, options: Options) -> dict[str, Any]:
+    """What the certificate promises."""
+    return {"kind": "bit-equal", "bound": 0.0, "text": "the linear predictor, bit for bit (binary64)"}
+
+
+def _rule(record: str, labels: dict[str, str], expression: str) -> str:
+    """In YAML's flow style, which JSON is."""
+    rule = {"record": record, **({"labels": labels} if labels else {}), "expr": expression}
+    return f"  - {json.dumps(rule)}"
+
+
+def _selector(one: Input, word: str | None = None) -> str:
+    value = "" if word is None else f", value={json.dumps(word, ensure_ascii=False)}"
+    return f"{METRIC}{{input={json.dumps(one.name, ensure_ascii=False)}{value}}}"
+
+
+def _sum(model: Model, output: Output) -> str:
+    result = repr(output.intercept)
+    for term in output.terms:
+        product = repr(term.coef)
+        for factor in term.factors:
+            product = f"({product} * {_factor(model, factor)})"
+        result = f"({result} + {product})"
+    return result if output.terms else f"vector({result})"
+
+
+def _factor(model: Model, factor: Factor) -> str:
+    one = model.inputs[factor.input]
+    if one.categories is not None:
+        assert factor.category is not None
+        return f"(max({_selector(one, one.categories[factor.category])} == bool 1) or vector(0))"
+    assert one.default is not None
+    known = f"(max({_selector(one)}) >= {-model.limit!r} <= {model.limit!r} or vector({one.default!r}))"
+    if model.policy == "clamp":
+        return f"clamp({known}, {one.low!r}, {one.high!r})"
+    return known
+
+
+def _label(model: Model, linear: str, m: int) -> str:
+    """1 for the class that is predicted, 0 for the others; the first of several that are equal."""
+    if len(model.outputs) == 1:
+        return f"max({linear} > bool 0)" if m == 1 else f"max({linear} <= bool 0)"
+
+    def of(k: int) -> str:
+        return f"scalar({linear}{{output={json.dumps(model.outputs[k].name, ensure_ascii=False)}}})"
+
+    parts = [f"({of(m)} {'>' if k < m else '>='} bool {of(k)})" for k in range(len(model.outputs)) if k != m]
+    return f"vector({' * '.join(parts)})"
+
+
+def _degraded(model: Model) -> str:
+    good = []
+    for one in model.inputs:
+        if one.categories is not None:
+            known = " or ".join(f"max({_selector(one, word)} == 1)" for word in one.categories)
+            good.append(f"(count({known}) or vector(0))")
+        else:
+            good.append(f"(count(max({_selector(one)}) >= {one.low!r} <= {one.high!r}) or vector(0))")
+    return f"{' + '.join(good)} < bool {len(good)}" if good else "vector(0)"
