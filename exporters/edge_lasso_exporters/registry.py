@@ -35,7 +35,7 @@ TARGETS = {
     "formula": "formula_target",
     "promql": "promql_target",
 }
-BY_NAME = ("js",)
+BY_NAME = ("js", "sql", "wasm", "formula", "promql")
 """Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 
