@@ -27,6 +27,14 @@ from .vectors import largest
 # 128: 2.5 us, 13 kB against 4.3 us, 7 kB; 512: 11 us, 48 kB against 29 us, 19 kB. Beyond this many, memory counts.
 LONGEST_LINE = 128
 TERMS_PER_STATEMENT = 64
+CATEGORY_READING = "_category(name, row.get(name)) if name in CATEGORIES else row.get(name)"
+
+CATEGORY = """
+
+def _category(name, value):
+    known = CATEGORIES[name]
+    return known.index(str(value)) if value is not None and value == value and str(value) in known else -1
+"""
 
 
 def double_lines(model: Model, options: Options, name: str, doc: str) -> str:

@@ -9,7 +9,7 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.fixed_point import KEY, encode, predict_q
 from edge_lasso_runtime.predict import clean, linear
 
-from .double_python import LONGEST_LINE, TERMS_PER_STATEMENT
+from .double_python import CATEGORY, CATEGORY_READING, LONGEST_LINE, TERMS_PER_STATEMENT
 from .fixed_counts import counts_python
 from .options import ExportError, Options
 from .vectors import narrow, self_test, wide
@@ -153,8 +153,6 @@ def fixed_lines(model: Model, options: Options) -> str:
         value = f"_link({value})"
     reading = "row.get(name)"
     if categorical:
-        from .python_target import CATEGORY, CATEGORY_READING
-
         text += CATEGORY
         reading = CATEGORY_READING
     return text + ROW.format(reading=reading, value=value)

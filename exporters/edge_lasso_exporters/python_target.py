@@ -16,8 +16,8 @@ from edge_lasso_runtime.stream import keeps_state
 
 from . import GENERATOR
 from .bundle_python import bundle
-from .double_python import double_lines
-from .fixed_python import fixed_lines
+from .double_python import CATEGORY, CATEGORY_READING, double_lines
+from .fixed_python import fixed_expected, fixed_lines, fixed_promise
 from .options import Options
 from .step_python import step_text
 from .vectors import reference, self_test_sizes, test_rows
@@ -59,13 +59,6 @@ def predict_row(row):
 '''
 CLAMP = "            value = low if value < low else high\n"
 READING = "row.get(name)"
-CATEGORY_READING = "_category(name, row.get(name)) if name in CATEGORIES else row.get(name)"
-CATEGORY = """
-
-def _category(name, value):
-    known = CATEGORIES[name]
-    return known.index(str(value)) if value is not None and value == value and str(value) in known else -1
-"""
 LOGISTIC = '''
 
 def _link(z):
@@ -162,8 +155,6 @@ def expected(
 ) -> tuple[list[list[float]], list[list[float]]]:
     """The reference: bit for bit in binary64, within the proven bound in fixed point."""
     if options.variant == "fixed":
-        from .fixed_python import fixed_expected
-
         return fixed_expected(model, rows, options.inputs)
     values = reference(model, rows, options.inputs)
     return values, [[0.0] * len(row) for row in values]
@@ -172,8 +163,6 @@ def expected(
 def promise(model: Model, options: Options) -> dict[str, Any]:
     """What the certificate promises."""
     if options.variant == "fixed":
-        from .fixed_python import fixed_promise
-
         return fixed_promise(model)
     text = "the linear predictor, bit for bit (binary64)"
     if options.variant == "double" and model.policy == "extrapolate":
