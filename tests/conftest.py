@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -51,6 +52,25 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*tools): programs, or module:NAME for a Python module")
     config.addinivalue_line("markers", "slow: left out of `make test`; `make test-all` runs it")
     config.addinivalue_line("markers", "tool: needs a program, so `make check` leaves it out")
+
+
+TRIED = {}
+
+
+@pytest.fixture
+def tried(request):
+    """Count what was tried to break something, for `docs/reliability.py`: ``tried(area, cases)``."""
+
+    def count(area, cases):
+        before = TRIED.get(area, (0, ""))[0]
+        TRIED[area] = (before + cases, request.path.relative_to(ROOT).as_posix())
+
+    return count
+
+
+def pytest_sessionfinish():
+    if os.environ.get("EDGE_LASSO_TRIED"):
+        Path(os.environ["EDGE_LASSO_TRIED"]).write_text(json.dumps(TRIED))
 
 
 def pytest_itemcollected(item):

@@ -119,8 +119,21 @@ def models(stateful_model):
     return [stateful_model(seed) for seed in range(12)]
 
 
-def cases(name):
-    """Sources of randomness: a fixed number, or for a time."""
+@pytest.fixture
+def cases(tried):
+    """Sources of randomness for a kind of file: a fixed number, or for a time."""
+
+    def sources(name):
+        count = 0
+        for case in _cases(name):
+            count += 1
+            yield case
+        tried(f"hostile: {name}", count)
+
+    return sources
+
+
+def _cases(name):
     until = time.monotonic() + SECONDS
     first = random.randrange(2**40) if SECONDS else 0
     number = 0
@@ -129,7 +142,7 @@ def cases(name):
         number += 1
 
 
-def tried(read, what):
+def attempt(read, what):
     """Read something hostile: a result, or a refusal in one line."""
     try:
         return read()
@@ -157,14 +170,14 @@ def used(model):
         step(model, state, row)
 
 
-def test_models(models):
+def test_models(models, cases):
     for source, what in cases("model"):
         data = json.loads(dumps(source.choice(models)))
         if source.random() < 0.8:
             text = text_of(changed_json(data, source)).decode("utf-8", "replace")
         else:
             text = changed_bytes(dumps(source.choice(models)).encode(), source).decode("utf-8", "replace")
-        model = tried(lambda text=text: loads(text), what)
+        model = attempt(lambda text=text: loads(text), what)
         if model is not None:
             try:
                 used(model)
@@ -172,7 +185,7 @@ def test_models(models):
                 raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
 
 
-def test_snapshots(models, tmp_path):
+def test_snapshots(models, tmp_path, cases):
     path = tmp_path / "state.json"
     states = []
     for model in models:
@@ -193,7 +206,7 @@ def test_snapshots(models, tmp_path):
             path.write_bytes(text_of(whole))
         else:
             path.write_bytes(changed_bytes(path.read_bytes(), source))
-        state = tried(lambda model=model: saved_state(model, str(path)), what)
+        state = attempt(lambda model=model: saved_state(model, str(path)), what)
         if state is not None:
             for row in ([0.5] * len(readings(model)), [None] * len(readings(model))):
                 try:
@@ -202,7 +215,7 @@ def test_snapshots(models, tmp_path):
                     raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
 
 
-def test_statistics(tmp_path):
+def test_statistics(tmp_path, cases):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 3))
     X[::7, 1] = np.nan
@@ -213,7 +226,7 @@ def test_statistics(tmp_path):
         data = changed_members(whole, source) if source.random() < 0.7 else changed_bytes(whole, source)
         seal = sha256(data).hexdigest().encode()
         path.write_bytes(data[:-2] + len(seal).to_bytes(2, "little") + seal)
-        tried(lambda: FoldStatistics.load(path).total.moments(), what)
+        attempt(lambda: FoldStatistics.load(path).total.moments(), what)
 
 
 def test_a_bomb_in_statistics_is_refused_before_it_goes_off(tmp_path):
@@ -228,7 +241,7 @@ def test_a_bomb_in_statistics_is_refused_before_it_goes_off(tmp_path):
         FoldStatistics.load(path)
 
 
-def test_certificates_and_artifacts(models, tmp_path):
+def test_certificates_and_artifacts(models, tmp_path, cases):
     model = next(one for one in models if not one.sections.get("detector/1"))
     certificate = export(model, "python", tmp_path, allow_unverified=True).to_json()
     about = tmp_path / "python-double" / "artifact.json"
@@ -243,10 +256,10 @@ def test_certificates_and_artifacts(models, tmp_path):
         about.write_bytes(
             text_of(changed_json(whole, source)) if source.random() < 0.8 else changed_bytes(text_of(whole), source)
         )
-        tried(lambda: read_artifact(about.parent), what)
+        attempt(lambda: read_artifact(about.parent), what)
 
 
-def test_bundles(models, tmp_path):
+def test_bundles(models, tmp_path, cases):
     whole = bundle(models[0], "m")
     path = tmp_path / "m.pyz"
     for source, what in cases("pyz"):
@@ -254,10 +267,10 @@ def test_bundles(models, tmp_path):
         if source.random() < 0.7:
             data = data[:-64] + sha256(data[:-64]).hexdigest().encode()
         path.write_bytes(data)
-        tried(lambda: load(path), what)
+        attempt(lambda: load(path), what)
 
 
-def test_tables(tmp_path):
+def test_tables(tmp_path, cases):
     table = pa.table({"a": [1.5, None, 3.0] * 9, "b": ["x", "ü", ""] * 9, "c": list(range(27))})
     text = "a,b;c\n" + "".join(f"{i}.5,x{i},{i}\n" for i in range(30))
     arrow, parquet = io.BytesIO(), io.BytesIO()
@@ -277,4 +290,4 @@ def test_tables(tmp_path):
         name = source.choice(sorted(kinds))
         path = tmp_path / name
         path.write_bytes(changed_bytes(kinds[name], source))
-        tried(lambda path=path: read(path), f"{what} {name}")
+        attempt(lambda path=path: read(path), f"{what} {name}")

@@ -89,14 +89,6 @@ def warm(tmp_path_factory):
     process.close()
 
 
-@pytest.fixture(scope="module")
-def told():
-    counts = {}
-    yield counts
-    total = sum(counts.values())
-    print(f"\n{total:,} points of {len(counts)} tests: 0 sets that are neither old nor new")
-
-
 def tree(folder):
     """What a reader sees: all files but those that are not finished."""
     return {
@@ -138,7 +130,7 @@ def check(case, out, before, after, done, what):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("part", ["part", pytest.param("whole", marks=pytest.mark.slow)])
-def test_all_old_or_all_new(case, part, data, warm, tmp_path, told):
+def test_all_old_or_all_new(case, part, data, warm, tmp_path, tried):
     out, template = tmp_path / "out", tmp_path / "template"
     out.mkdir()
 
@@ -175,7 +167,7 @@ def test_all_old_or_all_new(case, part, data, warm, tmp_path, told):
         else:
             states = check(case, out, before, after, done, (point, fault))
         seen.add(states)
-    told[case.name, part] = len(tries)
+    tried(f"interrupted: {case.name}", len(tries))
     assert SWITCH not in {path.name for path in out.rglob("*")}
 
 

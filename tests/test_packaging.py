@@ -70,3 +70,14 @@ def test_source_archives_hold_the_sources(dist):
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {"pyproject.toml", "edge_lasso/__init__.py", "devices/edge_lasso_devices/__init__.py"} <= names
+
+
+@pytest.mark.slow
+def test_built_twice_is_the_same(dist, root, tmp_path):
+    for project in (root / "runtime", root):
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(project)]
+        subprocess.run(command, check=True, capture_output=True)
+    built = {path.name: path.read_bytes() for path in dist.iterdir()}
+    again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(built) == 4
+    assert {name: built[name] == again.get(name) for name in built} == dict.fromkeys(built, True)

@@ -45,14 +45,15 @@ def model():
     return Model(("a", "b"), inputs, (Output("y", 0.1, terms),), "clamp", provenance={"rows": 60})
 
 
-def test_models(model):
+def test_models(model, tried):
     text = file_text(model)
-    tried = 0
+    count = 0
     for data in flips(text.encode()):
-        tried += 1
+        count += 1
         with suppress(ModelFormatError, UnicodeDecodeError):
             assert loads(data.decode()) == model
-    assert tried == 8 * len(text.encode())
+    assert count == 8 * len(text.encode())
+    tried("bits of models", count)
 
 
 def test_a_model_that_was_edited_says_so_and_can_be_used(model):
@@ -73,7 +74,7 @@ def test_a_model_that_was_edited_says_so_and_can_be_used(model):
             loads(damaged)
 
 
-def test_snapshots(random_model, tmp_path):
+def test_snapshots(random_model, tmp_path, tried):
     model = random_model
     state = start(model)
     for _ in range(5):
@@ -83,6 +84,7 @@ def test_snapshots(random_model, tmp_path):
     whole = path.read_bytes()
     wanted = snapshot.load(str(path), model_hash(model))
     flipped = list(flips(whole))
+    tried("bits of snapshots", min(2000, len(flipped)))
     for data in random.Random(1).sample(flipped, min(2000, len(flipped))):
         path.write_bytes(data)
         with suppress(SnapshotError):
@@ -98,7 +100,7 @@ def random_model(stateful_model):
     raise AssertionError
 
 
-def test_digests(tmp_path):
+def test_digests(tried):
     section = {"readings": [{"input": "a", "edges": [1.0, 2.0], "parts": [0.3, 0.3, 0.4], "missing": 0.0}]}
     model = Model(
         ("a",),
@@ -111,12 +113,13 @@ def test_digests(tmp_path):
         step(model, state, [i % 3 + 0.5])
     data = digest(model, state.drift)
     assert read_digest(model, data)["rows"] == 50
+    tried("bits of digests", 8 * len(data))
     for damaged in flips(data):
         with pytest.raises(ValueError, match="digest"):
             read_digest(model, damaged)
 
 
-def test_statistics(tmp_path):
+def test_statistics(tmp_path, tried):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 2))
     folds = collect(X, X[:, :1], kfold(40, 2), ["a", "b"], ["y"])
@@ -124,6 +127,7 @@ def test_statistics(tmp_path):
     folds.save(path)
     whole = path.read_bytes()
     flipped = list(flips(whole))
+    tried("bits of statistics", 2000 + 8 * 70)
     for data in random.Random(2).sample(flipped, 2000) + flipped[-8 * 70 :]:
         path.write_bytes(data)
         try:
@@ -133,7 +137,7 @@ def test_statistics(tmp_path):
         assert again.to_bytes() == folds.to_bytes()
 
 
-def test_certificates():
+def test_certificates(tried):
     execution = Execution(
         "c",
         "float",
@@ -146,12 +150,14 @@ def test_certificates():
         {"kind": "bound", "bound": 1.0, "text": ""},
     )
     whole = Certificate("cd" * 32, "2026-11-28T00:00:00Z", {"random": 100}, (execution,))
-    for data in flips(json.dumps(whole.to_json()).encode()):
+    text = json.dumps(whole.to_json()).encode()
+    tried("bits of certificates", 8 * len(text))
+    for data in flips(text):
         with suppress(ValueError):
             assert from_json(json.loads(data)) == whole
 
 
-def test_bundles(model, tmp_path):
+def test_bundles(model, tmp_path, tried):
     path = tmp_path / "m.pyz"
     whole = bundle(model, "m")
     path.write_bytes(whole)
@@ -164,6 +170,7 @@ def test_bundles(model, tmp_path):
     main = whole.index(b"__main__.py")
     places += [8 * (main + 11) + source.randrange(8 * 700) for _ in range(30)]  # what checks, itself
     places += [8 * len(whole) - 1 - source.randrange(8 * 90) for _ in range(10)]
+    tried("bits of bundles", len(places))
     for i, place in enumerate(places):
         path.write_bytes(whole[: place // 8] + bytes([whole[place // 8] ^ 1 << place % 8]) + whole[place // 8 + 1 :])
         with pytest.raises(ModelFormatError, match="is damaged, or no bundle"):
