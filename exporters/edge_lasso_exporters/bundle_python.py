@@ -13,11 +13,9 @@ from edge_lasso_runtime.format import file_text, sha256
 from .detector_q import has_step_q
 from .vectors import self_test
 
-# What only artifacts of other targets need, and what runs artifacts.
-LEFT_OUT = (
-    "apart.py", "bundle_session.py", "c_session.py", "onnx_session.py", "python_session.py", "step_session.py",
-    "tflite_session.py",
-)  # fmt: skip
+SESSION = "_session.py"
+"""How files end that only artifacts of other targets need, and that run artifacts."""
+LEFT_OUT = ("apart.py",)
 INTEGER_DETECTOR = ("fixed_detector.py", "fixed_detector_section.py")
 """For models that have its section alone."""
 SHEBANG = b"#!/usr/bin/env python3\n"
@@ -66,7 +64,7 @@ def bundle(model: Model, name: str) -> bytes:
     }
     left_out = LEFT_OUT if has_step_q(model) else (*LEFT_OUT, *INTEGER_DETECTOR)
     for one in sorted(files("edge_lasso_runtime").iterdir(), key=lambda one: one.name):
-        if one.name.endswith(".py") and one.name not in left_out:
+        if one.name.endswith(".py") and not one.name.endswith(SESSION) and one.name not in left_out:
             entries[f"edge_lasso_runtime/{one.name}"] = one.read_text(encoding="utf-8")
     stream = io.BytesIO()
     stream.write(SHEBANG)
