@@ -309,25 +309,13 @@ class Statistics:
             mask = self._mask[: self._filled]
             gaps = np.flatnonzero(mask.any(axis=0))
             m = mask[:, gaps] * z[:, self._size, None]
-            self._open_gaps(gaps)
+            self._gaps, self._gram_mask, self._mask_mask = self._sums.opened(gaps)
             at = np.searchsorted(self._gaps, gaps)
             self._gram_mask[:, at] += z.T @ m
             self._mask_mask[np.ix_(at, at)] += m.T @ m
             self._mask = None
         self._block[: self._filled, self._size] = 1.0
         self._filled = 0
-
-    def _open_gaps(self, gaps: Array) -> None:
-        """Make room for columns that had no gaps so far."""
-        union = np.union1d(self._gaps, gaps)
-        if len(union) == len(self._gaps):
-            return
-        at = np.searchsorted(union, self._gaps)
-        gram_mask = np.zeros((self._width, len(union)))
-        gram_mask[:, at] = self._gram_mask
-        mask_mask = np.zeros((len(union), len(union)))
-        mask_mask[np.ix_(at, at)] = self._mask_mask
-        self._gaps, self._gram_mask, self._mask_mask = union, gram_mask, mask_mask
 
     def _combine(self, other: Statistics, sign: float) -> Statistics:
         other.check_names(self.columns, self.targets, "the statistics to combine")
@@ -341,7 +329,7 @@ class Statistics:
             gram, gram_mask, mask_mask = part._about(shift)
             result._gram += gram if factor == 1.0 else factor * gram
             if len(part._gaps):
-                result._open_gaps(part._gaps)
+                result._gaps, result._gram_mask, result._mask_mask = result._sums.opened(part._gaps)
                 at = np.searchsorted(result._gaps, part._gaps)
                 result._gram_mask[:, at] += factor * gram_mask
                 result._mask_mask[np.ix_(at, at)] += factor * mask_mask

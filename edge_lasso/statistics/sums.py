@@ -65,6 +65,18 @@ class Sums(NamedTuple):
         own = np.divide(self.gram[:size, size], seen, out=np.zeros(size), where=seen > 1e-12 * weight)
         return np.asarray(self.shift + own)
 
+    def opened(self, gaps: Array) -> tuple[Array, Array, Array]:
+        """The columns with gaps, these included, and the sums over masks with room for them."""
+        union = np.union1d(self.gaps, gaps)
+        if len(union) == len(self.gaps):
+            return self.gaps, self.gram_mask, self.mask_mask
+        at = np.searchsorted(union, self.gaps)
+        gram_mask = np.zeros((len(self.gram), len(union)))
+        gram_mask[:, at] = self.gram_mask
+        mask_mask = np.zeros((len(union), len(union)))
+        mask_mask[np.ix_(at, at)] = self.mask_mask
+        return union, gram_mask, mask_mask
+
     def moved(self, d: Array) -> tuple[Array, Array, Array]:
         """The sums around ``shift - d`` (exact in exact arithmetic, gaps included)."""
         size, gaps = len(self.shift), self.gaps
