@@ -27,7 +27,8 @@ LAST_BIT = 29
 
 
 def printed(program: str, spec: Spec, suffix: str = "", own: str = "") -> PrinterPython:
-    """A program, ready to be printed."""
+    """A program, ready to be printed; lists for a row are made anew for each, full of zeros."""
+    spec.numbers["FRESH"] = True
     return PrinterPython(
         specialize(source(program), spec, expressions=True),
         spec,

@@ -38,7 +38,7 @@ def step(state, row):
     if len(row) != {count}:
         raise ValueError("a row has {count} readings, got %d" % len(row))
     try:
-        x = [float(value) for value in row]
+        x = list(map(float, row))
     except (TypeError, ValueError, OverflowError):
         x = [_number(value) for value in row]
     out = {out}

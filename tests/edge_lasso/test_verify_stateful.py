@@ -74,7 +74,7 @@ def test_tensor_formats_are_verified_without_a_step(model, tmp_path, to):
 
 
 BREAKS = [
-    ("python:double", b"(head - 2 if head >= 2", b"(head - 1 if head >= 2", "linear predictor"),
+    ("python:double", b"head - 2 if head >= 2", b"head - 1 if head >= 2", "linear predictor"),
     ("python:double", b"if value == value:\n            total", b"if True:\n            total", "linear predictor"),
     ("python:double", b"if run[k] > 3:\n", b"if run[k] > 4:\n", "linear predictor"),
     (

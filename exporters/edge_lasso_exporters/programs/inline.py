@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from .nodes import Call, Column, Function, Loop, Name, Num, Pull, Return, Rows, Set, While, walk
+from .fold import combine
+from .nodes import Call, Column, Function, Loop, Name, Num, Op, Pull, Return, Rows, Set, While, walk
 
 Functions = dict[str, Function]
 
@@ -121,4 +122,6 @@ def renamed(node: Any, values: dict[str, Any], rows: dict[str, str]) -> Any:
     for key in ("row", "index", "outer"):
         if isinstance(changes.get(key), str):
             changes[key] = rows.get(changes[key], changes[key])
+    if isinstance(node, Op):
+        return combine(node.op, changes["a"], changes["b"])
     return replace(node, **changes)

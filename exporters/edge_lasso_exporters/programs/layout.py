@@ -102,7 +102,7 @@ def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) 
         "STUCKS": any(stuck for stuck, _ in plan.limits.values()), "MANY": len(plan.readings) > last_bit,
         "LAST_BIT": last_bit, "PREDICTED": len(model.outputs), "LINK": model.outputs[0].link,
         "PRODUCTS": any(len(each) != 1 or each[0][1] != NO_CATEGORY for each in factors),
-        "ESTIMATES": plan.estimate is not None, "NUMERIC": len(plan.numeric), "BLIND": bool(plan.reads),
+        "FRESH": False, "ESTIMATES": plan.estimate is not None, "NUMERIC": len(plan.numeric), "BLIND": bool(plan.reads),
         "DETECTOR": bool(section), "MEDIAN": section.get("median", 0), "CHART": section.get("chart"),
         "ALLOWANCE": float(section.get("allowance", 0)), "TOP": clip * clip, "CLIP": clip,
         "ALPHA": float(section.get("alpha", 0)), "SMOOTHING": float(section.get("smoothing", 0)),

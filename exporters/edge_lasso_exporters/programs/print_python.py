@@ -38,12 +38,12 @@ MIDDLE = '''
 
 def _middle(window, value, length):
     """Twice the median of the last values before this one, which is remembered."""
-    ordered, count = sorted(window), len(window)
-    twice = ordered[count // 2] + ordered[(count - 1) // 2] if count else 0
+    ordered = sorted(window)
+    half = len(ordered) >> 1
     window.append(value)
-    if count == length:
+    if len(window) > length:
         del window[0]
-    return twice
+    return ordered[half] + ordered[~half] if ordered else 0
 '''
 
 

@@ -170,11 +170,12 @@ def estimate(state, work, out):
 def complete(work):
     """Put the default for what is missing and note which predictions read it, if any is; cut where asked."""
     gone = False
-    if BLIND:
+    if BLIND and not FRESH:
         for k in range(PREDICTED):
             work.blind[k] = 0
     for k, number in rows(DEFAULTS):
-        if work.row[number.place] != work.row[number.place]:
+        value = work.row[number.place]
+        if value != value:
             gone = True
         if CLAMP:
             work.row[number.place] = clip(work.row[number.place], number.low, number.high)

@@ -81,7 +81,7 @@ def restore(work):
 def complete(work):
     """Put an integer for what is missing, and note which predictions read it, if any is."""
     gone = False
-    if BLIND:
+    if BLIND and not FRESH:
         for k in range(PREDICTED):
             work.blind[k] = 0
     for k, grid in rows(NUMERICS):

@@ -235,7 +235,8 @@ static void model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
         blind[k] = 0;
     }
     for (int k = 0; k < 3; k++) {
-        if (row[k] != row[k]) {
+        const double value = row[k];
+        if (value != value) {
             gone = 1;
         }
     }

@@ -72,7 +72,8 @@ function lookDense(x, row, out) {
 function completeDense(row) {
   let gone = false;
   for (let k = 0; k < DEFAULTS_DENSE.length; k++) {
-    if (row[k] !== row[k]) {
+    const value = row[k];
+    if (value !== value) {
       gone = true;
     }
   }
@@ -260,7 +261,8 @@ function complete(blind, row) {
     blind[k] = 0;
   }
   for (let k = 0; k < DEFAULTS.length; k++) {
-    if (row[k] !== row[k]) {
+    const value = row[k];
+    if (value !== value) {
       gone = true;
     }
   }

@@ -92,10 +92,10 @@ RANGE = 4
 MISSING = 1
 JUMP = 3
 STUCK = 2
-PREDICTED = 2
 CLIP = 8.0
 ALPHA = 0.125
 SMOOTHING = 0.25
+PREDICTED = 2
 HOLD = 3
 ENDLESS = 1073741824
 WARM_UP = 10
@@ -166,10 +166,9 @@ def _delays(state, row):
 def _complete(blind, row):
     """Put the default for what is missing and note which predictions read it, if any is; cut where asked."""
     gone = False
-    for k in range(PREDICTED):
-        blind[k] = 0
     for k in range(3):
-        if row[k] != row[k]:
+        value = row[k]
+        if value != value:
             gone = True
     if gone:
         for k, reader_output in enumerate(READERS):
@@ -292,7 +291,7 @@ def step(state, row):
     if len(row) != 2:
         raise ValueError("a row has 2 readings, got %d" % len(row))
     try:
-        x = [float(value) for value in row]
+        x = list(map(float, row))
     except (TypeError, ValueError, OverflowError):
         x = [_number(value) for value in row]
     out = {

@@ -188,8 +188,6 @@ def _delays(state, q):
 def _complete(blind, q):
     """Put an integer for what is missing, and note which predictions read it, if any is."""
     gone = False
-    for k in range(PREDICTED):
-        blind[k] = 0
     for k in range(3):
         if q[k] == NONE:
             gone = True
@@ -319,7 +317,7 @@ def step(state, row):
     if len(row) != 2:
         raise ValueError("a row has 2 readings, got %d" % len(row))
     try:
-        x = [float(value) for value in row]
+        x = list(map(float, row))
     except (TypeError, ValueError, OverflowError):
         x = [_number(value) for value in row]
     out = {
