@@ -108,6 +108,9 @@ def lacking(tool: str) -> tuple[str, str] | None:
     if tool.startswith("module:"):
         name = tool.removeprefix("module:")
         return None if importlib.util.find_spec(name) else (f"no module {name}", "make test")
+    if tool.startswith("node:"):
+        package = Path(os.environ.get("EDGE_LASSO_NODE_MODULES", ""), tool.removeprefix("node:"), "package.json")
+        return None if package.is_file() else (f"no {tool.removeprefix('node:')} of npm", SCRIPTS)
     if tool == "micropython":
         return None if find_micropython() else (no_micropython().partition("; install")[0], SCRIPTS)
     if tool == "cc":

@@ -40,7 +40,7 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], text
     for first, *rest in rows:
         cells = "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, style[1:], strict=True))
         body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
-    return f"<div class='wide'><table><caption>{caption}</caption><thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div class='wide' tabindex='0'><table><caption>{caption}</caption><thead><tr>{tops}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def missing(model: Model) -> str:

@@ -1,9 +1,11 @@
 """The report does not flatter: which rows a figure is of, whose measurements are shown, and what can be copied."""
 
 import json
+import os
 import re
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -114,3 +116,24 @@ def test_the_artifact_runs_in_the_page(folder, size):
     assert float(shown) == pytest.approx(predict(model, usual).values[0], abs=1e-6)
     assert re.search(r'id="live-status">ok<', done.stdout)
     assert path.stat().st_size < 2_000_000
+
+
+@pytest.mark.needs("chromium", "node:axe-core")
+@pytest.mark.parametrize("size", ["1280,900", "390,844"])
+def test_nobody_is_shut_out(folder, size):
+    """axe-core finds no violation: names of fields, contrast, headings, what the keyboard reaches."""
+    edge_lasso.save(edge_lasso.train("data.csv", "y", drop=["hot", "time"], holdout=0.2), "model.json")
+    edge_lasso.export("model.json", "python", "artifacts")
+    page = edge_lasso.report("model.json", "data.csv").read_text()
+    axe = Path(os.environ["EDGE_LASSO_NODE_MODULES"], "axe-core", "axe.min.js").read_text()
+    axe = axe.replace("</script", "<\\/script")
+    report = (
+        "axe.run().then(found => { document.title = 'AXE' + JSON.stringify(found.violations.map(one => one.id)); })"
+    )
+    (folder / "axe.html").write_text(page.replace("</body>", f"<script>{axe}</script><script>{report}</script></body>"))
+    done = subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}",
+         "--virtual-time-budget=30000", "--dump-dom", f"file://{folder / 'axe.html'}"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert "<title>AXE[]</title>" in done.stdout
