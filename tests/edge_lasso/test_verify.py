@@ -344,7 +344,7 @@ def test_without_micropython_the_python_artifact_is_still_verified(monkeypatch, 
 
 def test_verify_without_artifacts_renders_every_target(tmp_path):
     certificate = verify(model())
-    assert set(certificate.verdicts) == {"python:double", "c:double", "onnx:float32", "tflite:float32"}
+    assert set(certificate.verdicts) >= {"python:double", "c:double", "onnx:float32", "tflite:float32"}
     assert certificate.status == "passed"
 
 
