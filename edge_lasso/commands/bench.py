@@ -44,7 +44,7 @@ def bench(
     """
     from edge_lasso.measuring.bench import bench as run
     from edge_lasso.measuring.bench import check_budgets
-    from edge_lasso.reporting.show import show_budgets, show_measurements
+    from edge_lasso.reporting.show_measured import show_budgets, show_measurements
     from edge_lasso_runtime.atomic import write_json
 
     budgets = parse_budgets(budget)
@@ -79,8 +79,8 @@ def _on_boards(
     from edge_lasso.measuring.board_costs import calibrated, default_budgets, for_calibration, on_boards, subjects_of
     from edge_lasso.measuring.measurement import together
     from edge_lasso.reporting import terminal
-    from edge_lasso.reporting.show import show_budgets
     from edge_lasso.reporting.show_boards import costs_picture, show_costs
+    from edge_lasso.reporting.show_measured import show_budgets
     from edge_lasso_devices.boards import boards, load_board
     from edge_lasso_runtime.atomic import write_json, write_text
 

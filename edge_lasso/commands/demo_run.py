@@ -23,7 +23,8 @@ from edge_lasso.reporting import terminal
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.page import render, shares
 from edge_lasso.reporting.report_data import ReportData
-from edge_lasso.reporting.show import importance, show_certificate, show_measurements, show_terms
+from edge_lasso.reporting.show import importance, show_terms
+from edge_lasso.reporting.show_measured import show_certificate, show_measurements
 from edge_lasso.statistics.beside import save_both
 from edge_lasso.tables.tables import open_table
 from edge_lasso.training.options import Training

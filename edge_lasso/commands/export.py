@@ -34,7 +34,7 @@ def export(
 
     Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
     """
-    from edge_lasso.reporting.show import show_certificate
+    from edge_lasso.reporting.show_measured import show_certificate
     from edge_lasso.verifying.verify import export as run
     from edge_lasso_exporters.metadata import stream_facts
     from edge_lasso_runtime import load

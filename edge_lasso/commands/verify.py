@@ -31,7 +31,7 @@ def verify(
 
     Example: edge-lasso verify model.json artifacts --data readings.csv --json certificate.json
     """
-    from edge_lasso.reporting.show import show_certificate
+    from edge_lasso.reporting.show_measured import show_certificate
     from edge_lasso.verifying.verify import verify as run
     from edge_lasso_runtime import load
     from edge_lasso_runtime.atomic import write_json

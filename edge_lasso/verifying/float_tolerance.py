@@ -23,7 +23,7 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.detector import Detector
 from edge_lasso_runtime.estimate import Estimator
 from edge_lasso_runtime.health import KEY as HEALTH
-from edge_lasso_runtime.step import Step
+from edge_lasso_runtime.step_result import Step
 from edge_lasso_runtime.step_session import Answer
 from edge_lasso_runtime.stream import MISSING, Delays
 

@@ -11,6 +11,7 @@ from edge_lasso_runtime.model import Input
 from . import dense_bounds
 from .c_layout import CONTRACT, ROM, Names, c_double, c_float, extra_files, has_struct, header
 from .dense import dense
+from .floating_c_text import BATCH, CLAMP, LOGISTIC, READ, SOFTMAX
 from .options import Options
 from .vectors import reference, self_test_sizes, test_rows
 
@@ -18,59 +19,6 @@ from .vectors import reference, self_test_sizes, test_rows
 # Beyond this many plain terms, a loop over a table is smaller and a line per term hardly faster.
 LONGEST_LINE = 64
 LONGEST_STATUS = 32
-READ = """
-static {T} {p}_read({T} value, {T} missing{limits})
-{{
-    if (!((value >= -{L}) && (value <= {L}))) {{
-        return missing;
-    }}
-{clamp}    return value;
-}}
-"""
-CLAMP = """    if (value < low) {
-        return low;
-    }
-    if (value > high) {
-        return high;
-    }
-"""
-LOGISTIC = """
-static {T} {p}_link({T} z)
-{{
-    if (z >= {zero}) {{
-        return {one} / ({one} + ({T}){exp}(-z));
-    }}
-    z = ({T}){exp}(z);
-    return z / ({one} + z);
-}}
-"""
-SOFTMAX = """
-static void {p}_link({T} z[{P}_OUTPUTS])
-{{
-    {T} top = z[0];
-    {T} total = {zero};
-    int i;
-    for (i = 1; i < {P}_OUTPUTS; i++) {{
-        top = (z[i] > top) ? z[i] : top;
-    }}
-    for (i = 0; i < {P}_OUTPUTS; i++) {{
-        z[i] = ({T}){exp}(z[i] - top);
-        total += z[i];
-    }}
-    for (i = 0; i < {P}_OUTPUTS; i++) {{
-        z[i] /= total;
-    }}
-}}
-"""
-BATCH = """
-void {p}_{what}_batch(const {T} *x, size_t rows, {T} *y)
-{{
-    size_t i;
-    for (i = 0; i < rows; i++) {{
-        {call}
-    }}
-}}
-"""
 
 
 class Floating:

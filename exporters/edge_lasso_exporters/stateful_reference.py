@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from edge_lasso_runtime.fixed_stream import start_fixed, step_fixed
 from edge_lasso_runtime.model import Model
-from edge_lasso_runtime.step import Step, start, step
+from edge_lasso_runtime.step import start, step
+from edge_lasso_runtime.step_result import Step
 
 from .stateful import Stateful
 from .vectors import self_test_sizes

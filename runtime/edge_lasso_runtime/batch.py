@@ -8,7 +8,8 @@ it is halved until the fault is among a few rows, and those are taken in one by 
 from __future__ import annotations
 
 from .predict import label, link
-from .step import Step, finish, step
+from .step import finish, step
+from .step_result import Step
 from .stream import MISSING
 
 TYPE_CHECKING = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .errors import ModelFormatError, SessionError
-from .python_session import ISOLATED, WORKER, InterpreterSession, _output, _pack, _run
+from .python_session import ISOLATED, InterpreterSession, _output, _pack, _run
+from .python_worker import WORKER
 from .sessions import first_line
 
 TYPE_CHECKING = False

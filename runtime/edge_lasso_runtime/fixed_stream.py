@@ -21,7 +21,7 @@ from .errors import ModelFormatError
 from .fixed_point import KEY, decode, label_q, predict_q, probability_q
 from .health import Health
 from .predict import clean, link
-from .step import Step
+from .step_result import Step
 from .stream import MISSING, readings, ring_length, warm_up
 
 TYPE_CHECKING = False

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from .model import Model
     from .predict import Prediction
-    from .step import State, Step
+    from .step import State
+    from .step_result import Step
 
 EDGES = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 1.0)
 """Seconds; buckets of the latency."""

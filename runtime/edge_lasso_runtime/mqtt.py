@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .model import Model
-    from .step import Step
+    from .step_result import Step
 
 WAITING = 10_000
 """Messages of QoS 0 that may wait to be scored."""

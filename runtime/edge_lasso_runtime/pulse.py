@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from .metrics import Metrics
     from .model import Model
-    from .step import State, Step
+    from .step import State
+    from .step_result import Step
 
 
 class Pulse:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .model import Model
-    from .step import State, Step
+    from .step import State
+    from .step_result import Step
 
 SENSORS = 5
 
