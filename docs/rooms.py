@@ -68,7 +68,7 @@ def picture() -> str:
         "<title>Rooms of edge_lasso and which imports from which</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
     ]
-    for (room, other), files in sorted(counted.items(), key=lambda item: item[1]):
+    for (room, other), files in sorted(counted.items(), key=lambda item: (item[1], item[0])):
         top, bottom = middle[other], middle[room]
         bulge = LEFT + 90 + 26 * (ROOMS.index(room) - ROOMS.index(other))
         parts.append(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edge_lasso.estimators.detector import ResidualDetector
     from edge_lasso.estimators.from_sklearn import from_sklearn
     from edge_lasso.estimators.regressor import LassoRegressor
+    from edge_lasso.reporting.plots import plot_path
     from edge_lasso.statistics.statistics import Statistics
     from edge_lasso.watching.bundle import bundle
     from edge_lasso.workbench import (
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         drift,
         explain,
         export,
-        plot_path,
         predict,
         prune,
         quantize,
@@ -71,6 +71,7 @@ _ELSEWHERE = {
     "bundle": "edge_lasso.watching.bundle",
     "from_sklearn": "edge_lasso.estimators.from_sklearn",
     "load": "edge_lasso_runtime",
+    "plot_path": "edge_lasso.reporting.plots",
 }
 
 

@@ -321,32 +321,3 @@ def drift(model: Any, source: Any) -> DriftReport:
     from edge_lasso.watching.drift import drift as run
 
     return run(as_model(model), source)
-
-
-def plot_path(result: TrainResult, output: int = 0, axes: Any = None) -> Any:
-    """Draw the error of cross-validation against the number of inputs, with its standard error.
-
-    Parameters
-    ----------
-    result : TrainResult
-    output : int
-        Which target.
-    axes : matplotlib axes, optional
-
-    Returns
-    -------
-    matplotlib axes
-    """
-    try:
-        from matplotlib import pyplot
-    except ImportError:
-        raise DataError("pictures need an extra; install it with: pip install 'edge-lasso[plot]'") from None
-    fit = result.fits[output]
-    axes = pyplot.subplots()[1] if axes is None else axes
-    sizes = [candidate.n_inputs for candidate in fit.curve]
-    axes.errorbar(
-        sizes, [candidate.cv_error for candidate in fit.curve], [candidate.cv_se for candidate in fit.curve], marker="o"
-    )
-    axes.axvline(fit.n_inputs, linestyle=":")
-    axes.set(xlabel="inputs", ylabel="cross-validated squared error", title=fit.target)
-    return axes

@@ -24,13 +24,23 @@ ARROWS = {
 OPTIONAL = {
     "onnx_session.py": {"onnxruntime", "numpy"},
     "tflite_session.py": {"ai_edge_litert", "tflite_runtime", "numpy"},
-    "mqtt.py": {"paho"},
+    "mqtt_options.py": {"paho"},
     "sql_session.py": {"duckdb"},
     "formula_session.py": {"formulas", "numpy"},
 }
 SLOW = {"dataclasses", "typing", "re", "inspect", "enum", "argparse", "json", "subprocess", "tempfile", "pathlib"}
 # What a prediction from a model file imports, in a package of its own size.
-NEEDED = {"__init__.py", "errors.py", "format.py", "model.py", "predict.py", "fixed_point.py"}
+NEEDED = {
+    "__init__.py",
+    "checks.py",
+    "model_checks.py",
+    "switch.py",
+    "errors.py",
+    "format.py",
+    "model.py",
+    "predict.py",
+    "fixed_point.py",
+}
 STANDARD = set(sys.stdlib_module_names)
 
 

@@ -22,7 +22,7 @@ from fractions import Fraction
 from typing import Any
 
 from edge_lasso.compressing.grid import HALF, U64, Grid, floor_half, grid
-from edge_lasso_runtime.fixed_stream import FRACTION, rate_of
+from edge_lasso_runtime.fixed_history import FRACTION, rate_of
 from edge_lasso_runtime.model import Input, Model
 
 

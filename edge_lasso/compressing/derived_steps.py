@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edge_lasso.errors import DataError
+from edge_lasso_runtime.fixed_history import LONGEST_MEAN
 from edge_lasso_runtime.fixed_point import INT16
-from edge_lasso_runtime.fixed_stream import LONGEST_MEAN
 from edge_lasso_runtime.model import Input, Model
 from edge_lasso_runtime.stream import keeps_state
 

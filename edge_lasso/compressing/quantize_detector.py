@@ -20,9 +20,9 @@ from edge_lasso.compressing.grid import HALF, U64, ZERO, Grid
 from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of
 from edge_lasso_runtime.fixed_detector_section import FRACTIONS, highest, reach_q, refused, validate
+from edge_lasso_runtime.fixed_history import FRACTION
 from edge_lasso_runtime.fixed_point import INT16, ROOM
 from edge_lasso_runtime.fixed_point import KEY as FIXED
-from edge_lasso_runtime.fixed_stream import FRACTION
 from edge_lasso_runtime.health import KEY as HEALTH
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.stream import readings

@@ -11,8 +11,8 @@ import numpy as np
 from edge_lasso.verifying.compare_integers import compare_integers, fixed_values, integer_results
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.fixed_point import label_q
+from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.predict import clean, label, link
-from edge_lasso_runtime.python_session import InterpreterSession
 from edge_lasso_runtime.sessions import Session, self_test
 
 Table = Sequence[Sequence[float]]

@@ -12,7 +12,7 @@ from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.stateful_reference import replay
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.detector import shares, watched
-from edge_lasso_runtime.python_session import InterpreterSession
+from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import Session
 from edge_lasso_runtime.step_result import Step
 from edge_lasso_runtime.step_session import Answer

@@ -9,8 +9,8 @@ from edge_lasso.verifying.trial_sequences import shortened
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.detector import watched
 from edge_lasso_runtime.fixed_detector import KEY, readings_q, start_q, step_q
+from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.fixed_point import INT16
-from edge_lasso_runtime.fixed_stream import NONE
 from edge_lasso_runtime.sessions import Session
 from edge_lasso_runtime.step_session import FAULTS
 from edge_lasso_runtime.stream import readings

@@ -11,17 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edge_lasso.errors import DataError
-from edge_lasso.tables.tables import model_rows
 from edge_lasso.verifying.certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
 from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
 from edge_lasso.verifying.foreign import foreign
-from edge_lasso.verifying.trial_rows import full_rows, replaced, trial_rows
-from edge_lasso.verifying.trial_sequences import sequences
+from edge_lasso.verifying.trial_rows import full_rows, replaced
+from edge_lasso.verifying.trials import Rows, Trials
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import ExportError, Options
 from edge_lasso_runtime import Model, model_hash
@@ -29,18 +25,14 @@ from edge_lasso_runtime.artifact import FILE, Artifact
 from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.atomic import Together, json_bytes, together
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
-from edge_lasso_runtime.python_session import InterpreterSession
+from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import first_line
-from edge_lasso_runtime.stream import keeps_state
 
 CERTIFICATE = "certificate.json"
-REAL_ROWS = 1000
 LARGEST = 256 * 2**20
 """Bytes of an artifact's files."""
 # What holds instead of bit-equality where MicroPython reads decimals inexactly, or has 32-bit floats.
 ULP_OFF = {"kind": "bound", "bound": None, "text": "each constant within an ulp: a bound per row"}
-
-Rows = Sequence[Sequence[float]]
 
 
 def export(
@@ -119,7 +111,7 @@ def export_to(
     wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
     if inputs not in ("selected", "all"):
         raise ExportError(f"inputs is {inputs!r}; allowed are 'selected' and 'all'")
-    trials = _Trials(model, data, seed)
+    trials = Trials(model, data, seed)
     executions: list[Execution] = []
     rendered = {}
     for target, variant in wanted:
@@ -173,7 +165,7 @@ def verify(
     SessionError
         A folder holds no artifact.
     """
-    trials = _Trials(model, data, seed)
+    trials = Trials(model, data, seed)
     executions: list[Execution] = []
     if artifacts is None:
         for target in registry.usual():
@@ -184,7 +176,7 @@ def verify(
     return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
 
 
-def _existing(model: Model, folder: Path, trials: _Trials, run_foreign: bool) -> list[Execution]:
+def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> list[Execution]:
     """A copy of an artifact's files is compared with what the model renders to, and that copy is executed."""
     artifact = read_artifact(folder)
     whole = artifact.inputs != [one.name for one in model.inputs]
@@ -206,7 +198,7 @@ def others(out: Path, model: Model) -> list[str]:
     return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != made]
 
 
-def _rendered(model: Model, target: str, trials: _Trials) -> list[Execution]:
+def _rendered(model: Model, target: str, trials: Trials) -> list[Execution]:
     """A target's default variant, rendered into a temporary folder; what cannot be rendered is not executed."""
     try:
         ((_, variant),) = registry.parse(target, model)
@@ -217,35 +209,7 @@ def _rendered(model: Model, target: str, trials: _Trials) -> list[Execution]:
         return [Execution(target, "-", {}, NOT_EXECUTED, "", reason=str(error))]
 
 
-class _Trials:
-    """The rows to try, made once per call."""
-
-    def __init__(self, model: Model, data: Any, seed: int) -> None:
-        self.seed = seed
-        by_kind = trial_rows(model, None if data is None else real_rows(model, data), seed=seed)
-        self.counts = {kind: len(rows) for kind, rows in by_kind.items()}
-        self.sequences: list[list[list[float]]] = []
-        if keeps_state(model):
-            self.sequences = sequences(model, by_kind["real"], seed)
-            self.counts["sequences"] = sum(map(len, self.sequences))
-        self.rows = [row for rows in by_kind.values() for row in rows]
-
-
-def real_rows(model: Model, data: Any, limit: int = REAL_ROWS) -> Rows:
-    """At most `limit` rows of a table, spread evenly, in the order of the model's inputs."""
-    if isinstance(data, (np.ndarray, list, tuple)):
-        array = np.asarray(data, dtype=np.float64)
-        if array.ndim != 2 or array.shape[1] != len(model.inputs):
-            raise DataError(f"rows have the shape {array.shape}; the model has {len(model.inputs)} inputs")
-    else:
-        array = model_rows(data, model)
-    if len(array) > limit:
-        array = array[np.linspace(0, len(array) - 1, limit).astype(int)]
-    rows: Rows = array.tolist()
-    return rows
-
-
-def _execute(model: Model, target: str, options: Options, folder: Path, trials: _Trials) -> list[Execution]:
+def _execute(model: Model, target: str, options: Options, folder: Path, trials: Trials) -> list[Execution]:
     files = _files(folder)
     facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": _hashes(files)}
     artifact = read_artifact(folder)

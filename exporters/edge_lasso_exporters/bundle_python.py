@@ -8,7 +8,8 @@ import zipfile
 from importlib.resources import files
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.format import file_text, sha256
+from edge_lasso_runtime.checks import sha256
+from edge_lasso_runtime.format import file_text
 
 from .detector_q import has_step_q
 from .vectors import self_test

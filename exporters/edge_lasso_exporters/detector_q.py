@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, readings_q, start_q, step_q
+from edge_lasso_runtime.fixed_history import FRACTION, rate_of
 from edge_lasso_runtime.fixed_point import INT16
 from edge_lasso_runtime.fixed_point import KEY as FIXED
-from edge_lasso_runtime.fixed_stream import FRACTION, rate_of
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.stream import ring_length
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from edge_lasso_runtime.fixed_stream import NONE
+from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.model import Model
 
 from .detector_q import DetectorQ, has_step_q, replayed

@@ -6,7 +6,7 @@ with names, self-tests. CPython 3.9 or later and MicroPython, whose integers bel
 
 from __future__ import annotations
 
-from edge_lasso_runtime.fixed_stream import NONE
+from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.model import Model
 
 from .detector_q import DetectorQ, has_step_q, replayed

@@ -306,7 +306,7 @@ def _selftest(options: Any) -> int:
     from .artifact import FILE
 
     if options.subject.endswith(".pyz"):
-        from .bundle import selftest as vectors
+        from .bundle_selftest import selftest as vectors
 
         return _tell(*vectors(options.subject))
     if options.subject.endswith(".json") and not options.subject.endswith(FILE):

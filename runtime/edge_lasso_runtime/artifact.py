@@ -5,9 +5,9 @@ Read strictly: an artifact travels by copy and by network, so a damaged one ends
 
 from __future__ import annotations
 
+from .checks import number, parse, refuse_constant, take_list, take_object, take_text
 from .errors import ModelFormatError, SessionError
-from .format import _constant, _list, _object, _text, number, parse
-from .model import _Record
+from .model import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FILE = "artifact.json"
 NAN = float("nan")
 
 
-class Artifact(_Record):
+class Artifact(Record):
     """One target's files and what they are.
 
     Parameters
@@ -126,7 +126,7 @@ def read(folder: Any) -> Artifact:
     except (OSError, UnicodeDecodeError) as error:
         raise SessionError(f"{path}/{FILE} cannot be read: {error}") from None
     try:
-        return _artifact(path, _object(parse(text, None, _constant), FILE))
+        return _artifact(path, take_object(parse(text, None, refuse_constant), FILE))
     except RecursionError:
         raise SessionError(f"{path}/{FILE} is nested too deeply; export the artifact again") from None
     except ModelFormatError as error:
@@ -138,45 +138,45 @@ def read(folder: Any) -> Artifact:
 def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
     if data.get("format") != FORMAT:
         raise ModelFormatError(f"format is {str(data.get('format'))[:60]!r}; this version reads {FORMAT!r}")
-    inputs = _each(data, "inputs", _text)
-    outputs = _each(data, "outputs", _text)
+    inputs = _each(data, "inputs", take_text)
+    outputs = _each(data, "outputs", take_text)
     handles_missing = data.get("handles_missing")
     if not isinstance(handles_missing, bool):
         raise ModelFormatError("handles_missing must be true or false")
-    entry = _text(data.get("entry"), "entry")
+    entry = take_text(data.get("entry"), "entry")
     if entry.startswith(("/", "\\")) or ".." in entry.replace("\\", "/").split("/") or ":" in entry:
         raise ModelFormatError("entry must be a file inside the folder")
-    name = _text(data.get("name"), "name")
+    name = take_text(data.get("name"), "name")
     if not (name.isascii() and name.isidentifier()):
         raise ModelFormatError("name must be an identifier")  # it becomes a path, and a part of programs
     self_test = []
-    for i, one in enumerate(_list(data.get("self_test"), "self_test")):
+    for i, one in enumerate(take_list(data.get("self_test"), "self_test")):
         where = f"self_test[{i}]"
-        _object(one, where)
-        row = [NAN if x is None else number(x, f"{where}.row") for x in _list(one.get("row"), f"{where}.row")]
-        linear = [number(x, f"{where}.linear") for x in _list(one.get("linear"), f"{where}.linear")]
-        allowed = [number(x, f"{where}.tolerance") for x in _list(one.get("tolerance", [0.0] * len(linear)), where)]
+        take_object(one, where)
+        row = [NAN if x is None else number(x, f"{where}.row") for x in take_list(one.get("row"), f"{where}.row")]
+        linear = [number(x, f"{where}.linear") for x in take_list(one.get("linear"), f"{where}.linear")]
+        allowed = [number(x, f"{where}.tolerance") for x in take_list(one.get("tolerance", [0.0] * len(linear)), where)]
         if len(row) != len(inputs) or not len(linear) == len(allowed) == len(outputs):
             raise ModelFormatError(f"{where} does not fit {len(inputs)} inputs and {len(outputs)} outputs")
         self_test.append((row, linear, allowed))
     return Artifact(
         folder,
-        _text(data.get("target"), "target"),
-        _text(data.get("variant"), "variant"),
+        take_text(data.get("target"), "target"),
+        take_text(data.get("variant"), "variant"),
         entry,
         name,
         inputs,
         outputs,
-        _text(data.get("model_hash"), "model_hash"),
+        take_text(data.get("model_hash"), "model_hash"),
         handles_missing,
         self_test,
         _encoding(data["encoding"], len(inputs), len(outputs)) if "encoding" in data else None,
-        _step(_object(data["step"], "step")) if "step" in data else None,
+        _step(take_object(data["step"], "step")) if "step" in data else None,
     )
 
 
 def _step(data: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"readings": _each(data, "readings", _text)}
+    found: dict[str, Any] = {"readings": _each(data, "readings", take_text)}
     for key in ("linear", "estimate", "detector"):
         if not isinstance(data.get(key), bool):
             raise ModelFormatError(f"step.{key} must be true or false")
@@ -188,10 +188,10 @@ def _step(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encoding(data: Any, inputs: int, outputs: int) -> dict[str, dict[str, list[float]]]:
-    _object(data, "encoding")
+    take_object(data, "encoding")
     found = {}
     for key, width in (("encode", inputs), ("decode", outputs)):
-        part = _object(data.get(key), f"encoding.{key}")
+        part = take_object(data.get(key), f"encoding.{key}")
         found[key] = {name: _each(part, name, number) for name in ("offset", "scale")}
         if any(len(one) != width for one in found[key].values()) or 0.0 in found[key]["scale"]:
             raise ModelFormatError(f"encoding.{key} must have {width} offsets and scales other than 0")
@@ -199,7 +199,7 @@ def _encoding(data: Any, inputs: int, outputs: int) -> dict[str, dict[str, list[
 
 
 def _each(data: dict[str, Any], key: str, check: Callable[[Any, str], T]) -> list[T]:
-    values = [check(one, f"{key}[{i}]") for i, one in enumerate(_list(data.get(key), key))]
+    values = [check(one, f"{key}[{i}]") for i, one in enumerate(take_list(data.get(key), key))]
     if not values and key == "outputs":
         raise ModelFormatError("outputs is empty")
     return values

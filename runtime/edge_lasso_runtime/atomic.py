@@ -15,7 +15,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 
-from .format import SWITCH
+from .switch import SWITCH
 from .unfinished import (
     NAMES,
     NEW,

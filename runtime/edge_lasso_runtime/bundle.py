@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .checks import sha256
 from .errors import ModelFormatError
 
 TYPE_CHECKING = False
@@ -26,8 +27,6 @@ def member(path: Any, name: str) -> bytes:
     import os
     from zipimport import ZipImportError, zipimporter
 
-    from .format import sha256
-
     try:
         from zlib import error as error_of_zlib
     except ImportError:  # a Python without it reads no bundles
@@ -43,26 +42,3 @@ def member(path: Any, name: str) -> bytes:
     except (ZipImportError, OSError, EOFError, LookupError, MemoryError, TypeError, ValueError, error_of_zlib) as error:
         text = f"{os.path.basename(path)} is not a bundle of edge-lasso ({error}); export it again"
         raise ModelFormatError(text) from None
-
-
-def selftest(path: Any) -> tuple[list[str], str]:
-    """Run a bundle's test vectors: the linear predictor of each row, bit for bit.
-
-    Returns
-    -------
-    failures : list of str
-        One line each; empty when all is well.
-    text : str
-        What was run.
-    """
-    from .format import load, model_hash, parse
-    from .predict import predict
-
-    model = load(path)
-    vectors = parse(member(path, VECTORS).decode("utf-8"), None, float)
-    failures = []
-    for i, (row, wanted) in enumerate(vectors):
-        found = predict(model, row).linear
-        if found != wanted:
-            failures.append(f"vector {i} gives {found!r}, must be {wanted!r}")
-    return failures, f"python:pyz, {len(vectors)} vectors bit for bit, model {model_hash(model)}"

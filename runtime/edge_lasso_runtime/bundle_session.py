@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ModelFormatError, SessionError
-from .python_session import ISOLATED, InterpreterSession, _output, _pack, _run
+from .interpreter_session import ISOLATED, InterpreterSession, packed_rows, worker_lines, worker_output
 from .python_worker import WORKER
 from .sessions import first_line
 
@@ -21,7 +21,7 @@ path, places, ops, width, count = sys.argv[1:]
 places, width, count = [int(word) for word in places.split()], int(width), int(count)
 sys.path.insert(0, path)
 import edge_lasso_runtime as r
-from edge_lasso_runtime.bundle import selftest
+from edge_lasso_runtime.bundle_selftest import selftest
 assert r.__file__.startswith(path)
 model = r.load(path)
 one = lambda x: r.predict(model, [x[i] for i in places])
@@ -53,11 +53,11 @@ class Interpreter:
         """The lines it prints: one per row and operation."""
         width = len(rows[0]) if rows else 0
         argv = ["-c", WORKER + MAIN, self.path, self.places, ops, str(width), str(len(rows))]
-        return _run([self.executable, *ISOLATED, *argv], self.executable, _pack(rows))
+        return worker_lines([self.executable, *ISOLATED, *argv], self.executable, packed_rows(rows))
 
     def command(self, *arguments: str, data: bytes = b"") -> str:
         """What ``python3 model.pyz ...`` prints."""
-        return _output([self.executable, *ISOLATED, self.path, *arguments], self.path, data)
+        return worker_output([self.executable, *ISOLATED, self.path, *arguments], self.path, data)
 
 
 class BundleSession(InterpreterSession):

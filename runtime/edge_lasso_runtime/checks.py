@@ -193,3 +193,15 @@ def _nested(data: Any) -> bool:
 
 def _long(data: Any) -> bool:
     return isinstance(data, dict) or any(isinstance(value, dict) for value in data)
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 (hex) from Python's own code: `hashlib` loads OpenSSL, which takes longer than a small file."""
+    try:
+        from _sha2 import sha256 as compute  # type: ignore[import-not-found]
+    except ImportError:
+        try:
+            from _sha256 import sha256 as compute  # type: ignore[import-not-found]
+        except ImportError:
+            from hashlib import sha256 as compute
+    return str(compute(data).hexdigest())

@@ -23,8 +23,8 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
+from .checks import number, shown, take_choice, take_keys, take_list
 from .errors import ModelFormatError
-from .format import _choice, _keys, _list, _show, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    _keys(
+    take_keys(
         section,
         where,
         ("watched", "chart", "alpha", "allowance", "clip", "median", "smoothing", "aggregate", "warm_up", "threshold"),
@@ -286,51 +286,51 @@ def validate(section: Any, model: Model, where: str) -> None:
     if model.outputs[0].link != "identity":
         raise ModelFormatError(f"{where} does not go with link {model.outputs[0].link!r}; a detector predicts readings")
     _validate_watched(section["watched"], model, f"{where}.watched")
-    _choice(section["chart"], f"{where}.chart", CHARTS)
-    _choice(section["aggregate"], f"{where}.aggregate", AGGREGATES)
+    take_choice(section["chart"], f"{where}.chart", CHARTS)
+    take_choice(section["aggregate"], f"{where}.aggregate", AGGREGATES)
     for key in ("alpha", "smoothing"):
         if not 0.0 < number(section[key], f"{where}.{key}") <= 1.0:
-            raise ModelFormatError(f"{where}.{key} is {_show(section[key])}; it must be above 0 and at most 1")
+            raise ModelFormatError(f"{where}.{key} is {shown(section[key])}; it must be above 0 and at most 1")
     if "step_seconds" in section and not number(section["step_seconds"], f"{where}.step_seconds") > 0.0:
-        raise ModelFormatError(f"{where}.step_seconds is {_show(section['step_seconds'])}; it must be positive")
+        raise ModelFormatError(f"{where}.step_seconds is {shown(section['step_seconds'])}; it must be positive")
     for key in ("allowance", "clip"):
         if number(section[key], f"{where}.{key}") < 0.0:
-            raise ModelFormatError(f"{where}.{key} is {_show(section[key])}; it must not be negative")
+            raise ModelFormatError(f"{where}.{key} is {shown(section[key])}; it must not be negative")
     _whole(section["median"], f"{where}.median", 0, LONGEST_MEDIAN)
     _whole(section["warm_up"], f"{where}.warm_up", 0, 1 << 30)
     limit = section["threshold"]
     at = f"{where}.threshold"
-    _keys(
+    take_keys(
         limit,
         at,
         ("score", "row_rate", "hold"),
         ("rate", "per", "low", "high", "confidence", "rows", "events", "days", "kind"),
     )
     if number(limit["score"], f"{at}.score") < 0.0:
-        raise ModelFormatError(f"{at}.score is {_show(limit['score'])}; it must not be negative")
+        raise ModelFormatError(f"{at}.score is {shown(limit['score'])}; it must not be negative")
     if not 0.0 < number(limit["row_rate"], f"{at}.row_rate") < 1.0:
-        raise ModelFormatError(f"{at}.row_rate is {_show(limit['row_rate'])}; it must be between 0 and 1")
+        raise ModelFormatError(f"{at}.row_rate is {shown(limit['row_rate'])}; it must be between 0 and 1")
     _whole(limit["hold"], f"{at}.hold", 0, 1 << 30)
     if section.get("adjust") is not None:
         at = f"{where}.adjust"
-        _keys(section["adjust"], at, ("eta", "cap", "freeze"), ())
+        take_keys(section["adjust"], at, ("eta", "cap", "freeze"), ())
         if not 0.0 < number(section["adjust"]["eta"], f"{at}.eta") <= 1.0:
-            raise ModelFormatError(f"{at}.eta is {_show(section['adjust']['eta'])}; it must be above 0 and at most 1")
+            raise ModelFormatError(f"{at}.eta is {shown(section['adjust']['eta'])}; it must be above 0 and at most 1")
         if number(section["adjust"]["cap"], f"{at}.cap") < 1.0:
-            raise ModelFormatError(f"{at}.cap is {_show(section['adjust']['cap'])}; it must be at least 1")
+            raise ModelFormatError(f"{at}.cap is {shown(section['adjust']['cap'])}; it must be at least 1")
         _whole(section["adjust"]["freeze"], f"{at}.freeze", 1, 1 << 30)
 
 
 def _validate_watched(data: Any, model: Model, where: str) -> None:
-    if len(_list(data, where)) != len(model.outputs):
+    if len(take_list(data, where)) != len(model.outputs):
         raise ModelFormatError(f"{where} has {len(data)} entries; the model has {len(model.outputs)} outputs")
     known = {one.name: i for i, one in enumerate(model.inputs) if one.stream is None and one.categories is None}
     for i, one in enumerate(data):
         at = f"{where}[{i}]"
-        _keys(one, at, ("reading", "centre", "scale", "slow", "weight"), ())
+        take_keys(one, at, ("reading", "centre", "scale", "slow", "weight"), ())
         if one["reading"] not in known:
             raise ModelFormatError(
-                f"{at}.reading is {_show(one['reading'])}; it must be an input that is a reading of numbers"
+                f"{at}.reading is {shown(one['reading'])}; it must be an input that is a reading of numbers"
             )
         own = known[one["reading"]]
         if any(factor.input == own for term in model.outputs[i].terms for factor in term.factors):
@@ -338,9 +338,9 @@ def _validate_watched(data: Any, model: Model, where: str) -> None:
         number(one["centre"], f"{at}.centre")
         for key in ("scale", "slow", "weight"):
             if not number(one[key], f"{at}.{key}") > 0.0:
-                raise ModelFormatError(f"{at}.{key} is {_show(one[key])}; it must be positive")
+                raise ModelFormatError(f"{at}.{key} is {shown(one[key])}; it must be positive")
 
 
 def _whole(data: Any, where: str, low: int, high: int) -> None:
     if isinstance(data, bool) or not isinstance(data, int) or not low <= data <= high:
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be a whole number from {low} to {high}")
+        raise ModelFormatError(f"{where} is {shown(data)}; it must be a whole number from {low} to {high}")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
+from .checks import number, shown, take_keys, take_list
 from .errors import ModelFormatError
-from .format import _keys, _list, _show, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -247,32 +247,32 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    _keys(section, where, ("readings",), ("score", "page_hinkley"))
+    take_keys(section, where, ("readings",), ("score", "page_hinkley"))
     known = {one.name for one in model.inputs if one.stream is None and one.categories is None}
-    for i, one in enumerate(_list(section["readings"], f"{where}.readings")):
+    for i, one in enumerate(take_list(section["readings"], f"{where}.readings")):
         at = f"{where}.readings[{i}]"
-        _keys(one, at, ("input", "edges", "parts", "missing"), ())
+        take_keys(one, at, ("input", "edges", "parts", "missing"), ())
         if one["input"] not in known:
-            raise ModelFormatError(f"{at}.input is {_show(one['input'])}; it must be a reading of numbers, named once")
+            raise ModelFormatError(f"{at}.input is {shown(one['input'])}; it must be a reading of numbers, named once")
         known.discard(one["input"])
         _validate_bins(one, at)
         if not 0.0 <= number(one["missing"], f"{at}.missing") <= 1.0:
-            raise ModelFormatError(f"{at}.missing is {_show(one['missing'])}; it must be from 0 to 1")
+            raise ModelFormatError(f"{at}.missing is {shown(one['missing'])}; it must be from 0 to 1")
     if "score" in section:
-        _keys(section["score"], f"{where}.score", ("edges", "parts"), ())
+        take_keys(section["score"], f"{where}.score", ("edges", "parts"), ())
         _validate_bins(section["score"], f"{where}.score")
     if "page_hinkley" in section:
         at = f"{where}.page_hinkley"
-        _keys(section["page_hinkley"], at, ("mean", "deviation", "allowance", "limit"), ())
+        take_keys(section["page_hinkley"], at, ("mean", "deviation", "allowance", "limit"), ())
         for key, value in section["page_hinkley"].items():
             if number(value, f"{at}.{key}") <= 0.0 and key in ("deviation", "limit"):
-                raise ModelFormatError(f"{at}.{key} is {_show(value)}; it must be positive")
+                raise ModelFormatError(f"{at}.{key} is {shown(value)}; it must be positive")
 
 
 def _validate_bins(data: Any, where: str) -> None:
-    edges = [number(value, f"{where}.edges[{i}]") for i, value in enumerate(_list(data["edges"], f"{where}.edges"))]
+    edges = [number(value, f"{where}.edges[{i}]") for i, value in enumerate(take_list(data["edges"], f"{where}.edges"))]
     if not 1 <= len(edges) <= 31 or edges != sorted(set(edges)):
         raise ModelFormatError(f"{where}.edges must be 1 to 31 rising numbers")
-    parts = [number(value, f"{where}.parts[{i}]") for i, value in enumerate(_list(data["parts"], f"{where}.parts"))]
+    parts = [number(value, f"{where}.parts[{i}]") for i, value in enumerate(take_list(data["parts"], f"{where}.parts"))]
     if len(parts) != len(edges) + 1 or any(value < 0.0 for value in parts) or not 0.99 < sum(parts) < 1.01:
         raise ModelFormatError(f"{where}.parts must be {len(edges) + 1} parts that add up to 1")

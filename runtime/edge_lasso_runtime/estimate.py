@@ -10,8 +10,8 @@ default is used. Only ``+ - * /`` in a fixed order (square roots by `root`), so 
 
 from __future__ import annotations
 
+from .checks import number, shown, take_keys, take_list
 from .errors import ModelFormatError
-from .format import _keys, _list, _show, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,18 +154,18 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    _keys(section, where, ("mean", "inverse", "residual"), ("loss",))
+    take_keys(section, where, ("mean", "inverse", "residual"), ("loss",))
     k = len(numeric(model))
     sizes = {"mean": k, "inverse": k * (k + 1) // 2, "residual": len(model.outputs)}
     if "loss" in section:
         sizes["loss"] = k * len(model.outputs)
     for key, size in sizes.items():
-        values = _list(section[key], f"{where}.{key}")
+        values = take_list(section[key], f"{where}.{key}")
         if len(values) != size:
             raise ModelFormatError(f"{where}.{key} has {len(values)} entries; it must have {size}")
         for i, value in enumerate(values):
             if number(value, f"{where}.{key}[{i}]") < 0.0 and key in ("residual", "loss"):
-                raise ModelFormatError(f"{where}.{key}[{i}] is {_show(value)}; it must not be negative")
+                raise ModelFormatError(f"{where}.{key}[{i}] is {shown(value)}; it must not be negative")
     a = [[float(_at(section["inverse"], i, j)) for j in range(i + 1)] for i in range(k)]
     for j in range(k):
         if not a[j][j] > 0.0:

@@ -10,8 +10,8 @@ logistic or softmax output to its log odds, not to the probability.
 
 from __future__ import annotations
 
-from .model import _Record
-from .predict import _value, clean
+from .model import Record
+from .predict import clean, factor_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .predict import Row
 
 
-class Explanation(_Record):
+class Explanation(Record):
     """Of one output.
 
     Parameters
@@ -68,7 +68,7 @@ def explain_inputs(model: Model, x: list[float]) -> list[Explanation]:
         for term in output.terms:
             product = term.coef
             for factor in term.factors:
-                product = product * _value(factor, means)
+                product = product * factor_value(factor, means)
             baseline = baseline + product
             for i, part in _parts(term, x, means):
                 sums[i] = sums[i] + part
@@ -87,7 +87,7 @@ def _parts(term: Term, x: list[float], means: list[float]) -> Iterator[tuple[int
         for values, result in ((x, now), (means, before)):
             product = 1.0
             for factor in own:
-                product = product * _value(factor, values)
+                product = product * factor_value(factor, values)
             result.append(product)
     size = len(inputs)
     for k, i in enumerate(inputs):

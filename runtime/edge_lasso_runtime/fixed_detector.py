@@ -33,10 +33,11 @@ online adjustment of the threshold, products and categories.
 from __future__ import annotations
 
 from .detector import KEY as DETECTOR
+from .fixed_history import FRACTION, NONE
 from .fixed_point import INT16
 from .fixed_point import KEY as FIXED
-from .fixed_stream import FRACTION, NONE, FixedDelays
-from .model import _Record
+from .fixed_stream import FixedDelays
+from .model import Record
 from .predict import clean
 from .stream import readings, warm_up
 
@@ -56,7 +57,7 @@ ENDLESS = 65535
 """The largest change of a reading, where there is no limit."""
 
 
-class StepQ(_Record):
+class StepQ(Record):
     """What one row of integers gives.
 
     Parameters

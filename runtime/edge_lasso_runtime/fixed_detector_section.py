@@ -6,13 +6,13 @@ thresholds or limits is refused.
 
 from __future__ import annotations
 
+from .checks import number, shown, take_index, take_keys, take_list
 from .detector import KEY as DETECTOR
 from .errors import ModelFormatError
 from .fixed_detector import ENDLESS, PRECISE, fraction_of
-from .fixed_point import INT16, ROOM, _largest, _sized, integer
+from .fixed_history import FRACTION
+from .fixed_point import INT16, ROOM, integer, largest_integer, take_sized
 from .fixed_point import KEY as FIXED
-from .fixed_stream import FRACTION
-from .format import _index, _keys, _list, _show, number
 from .health import KEY as HEALTH
 from .stream import readings
 
@@ -45,7 +45,7 @@ def validate(section: Any, model: Model, where: str) -> None:
         raise ModelFormatError(f"{where} does not go with {what}")
     chart = detector["chart"]
     common = ("fraction", "clip", "readings", "watched", "smoothing", "cut", "unit", "threshold")
-    _keys(section, where, common + EXTRA[chart], ())
+    take_keys(section, where, common + EXTRA[chart], ())
     fraction = integer(section["fraction"], f"{where}.fraction", *FRACTIONS)
     integer(section["clip"], f"{where}.clip", 0, INT16)
     _near(section["clip"], detector["clip"] * 2.0**fraction, f"{where}.clip", INT16)
@@ -54,7 +54,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     if chart != "residual":
         _validate_slow(section, detector, where)
     weights = 0
-    for k, one in enumerate(_sized(section["watched"], f"{where}.watched", len(model.outputs))):
+    for k, one in enumerate(take_sized(section["watched"], f"{where}.watched", len(model.outputs))):
         at = f"{where}.watched[{k}]"
         _validate_watched(one, fixed, chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
         weights = max(weights, one["weight"]) if detector["aggregate"] == "max" else weights + one["weight"]
@@ -63,7 +63,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     most = largest >> cut
     if max(largest, most * weights) >= ROOM:
         raise ModelFormatError(
-            f"{where}.cut is {cut}; a score can reach {_show(most * weights)}; it must stay below 2^30"
+            f"{where}.cut is {cut}; a score can reach {shown(most * weights)}; it must stay below 2^30"
         )
     unit = number(section["unit"], f"{where}.unit")
     scale = 2.0 ** (cut - fraction_of(section, chart))
@@ -110,16 +110,16 @@ def reach_q(one: dict[str, Any], fixed: list[dict[str, Any]]) -> int:
     """The largest magnitude of any partial sum of a residual, its rounding included; of its own reading, any int16."""
     total: int = abs(one["bias"]) + (1 << one["shift"] >> 1) + abs(one["own"]) * INT16
     for coef, i in one["terms"]:
-        total += abs(coef) * _largest(fixed[i])
+        total += abs(coef) * largest_integer(fixed[i])
     return total
 
 
 def _validate_readings(data: Any, model: Model, where: str) -> None:
     limits = {one["input"]: one for one in model.sections.get(HEALTH, {}).get("readings", [])}
     places = readings(model)
-    for k, one in enumerate(_sized(data, where, len(places))):
+    for k, one in enumerate(take_sized(data, where, len(places))):
         at, name = f"{where}[{k}]", model.inputs[places[k]].name
-        _keys(one, at, ("stuck", "jump"), ())
+        take_keys(one, at, ("stuck", "jump"), ())
         longest = limits[name]["stuck"] if name in limits else 0
         if integer(one["stuck"], f"{at}.stuck", 0, ROOM - 2) != min(longest, ROOM - 2):
             raise ModelFormatError(f"{at}.stuck is {one['stuck']}; it must be that of {HEALTH}, {longest}")
@@ -142,35 +142,37 @@ def _validate_slow(section: dict[str, Any], detector: dict[str, Any], where: str
     else:
         _rate(section["rate"], detector["alpha"], f"{where}.rate")
         largest = section["clip"] << FRACTION
-    for k, one in enumerate(_list(section["watched"], f"{where}.watched")):
+    for k, one in enumerate(take_list(section["watched"], f"{where}.watched")):
         slow = integer(one.get("slow") if isinstance(one, dict) else None, f"{where}.watched[{k}].slow", 1, INT16)
         if ((largest >> first) + 1) * slow + (1 << section["second"] >> 1) >= ROOM:
             raise ModelFormatError(f"{where}.watched[{k}].slow is {slow}; the slow part can reach 2^30")
 
 
 def _validate_watched(one: Any, fixed: list[dict[str, Any]], slow: bool, most: int, where: str) -> None:
-    _keys(one, where, ("bias", "shift", "factor", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ())
+    take_keys(
+        one, where, ("bias", "shift", "factor", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ()
+    )
     integer(one["bias"], f"{where}.bias", -ROOM, ROOM)
     integer(one["shift"], f"{where}.shift", 0, 28)
     integer(one["factor"], f"{where}.factor", 1, most)
     integer(one["own"], f"{where}.own", -INT16, INT16)
     integer(one["weight"], f"{where}.weight", 1, 127)
     if number(one["bound"], f"{where}.bound") < 0.0:
-        raise ModelFormatError(f"{where}.bound is {_show(one['bound'])}; it must not be negative")
-    for i, pair in enumerate(_list(one["terms"], f"{where}.terms")):
+        raise ModelFormatError(f"{where}.bound is {shown(one['bound'])}; it must not be negative")
+    for i, pair in enumerate(take_list(one["terms"], f"{where}.terms")):
         at = f"{where}.terms[{i}]"
-        if len(_list(pair, at)) != 2:
-            raise ModelFormatError(f"{at} is {_show(pair)}; it holds a coefficient and an input")
+        if len(take_list(pair, at)) != 2:
+            raise ModelFormatError(f"{at} is {shown(pair)}; it holds a coefficient and an input")
         integer(pair[0], f"{at}[0]", -INT16, INT16)
-        _index(pair[1], f"{at}[1]", len(fixed), "inputs")
+        take_index(pair[1], f"{at}[1]", len(fixed), "inputs")
     largest = reach_q(one, fixed)
     if largest >= ROOM:
-        raise ModelFormatError(f"{where} can reach {_show(largest)}; fixed point stays below 2^30")
+        raise ModelFormatError(f"{where} can reach {shown(largest)}; fixed point stays below 2^30")
 
 
 def _rate(data: Any, wanted: float, where: str) -> None:
-    if len(_list(data, where)) != 2:
-        raise ModelFormatError(f"{where} is {_show(data)}; it holds a rate and a shift")
+    if len(take_list(data, where)) != 2:
+        raise ModelFormatError(f"{where} is {shown(data)}; it holds a rate and a shift")
     rate = integer(data[0], f"{where}[0]", 1, 32768)
     shift = integer(data[1], f"{where}[1]", 0, 15)
     if not abs(rate * 2.0 ** -(15 + shift) - wanted) <= wanted * 2.0**-9:

@@ -8,8 +8,9 @@ integers suffice. `validate` proves that for each section it accepts.
 
 from __future__ import annotations
 
+from .checks import number, shown, take_index, take_keys, take_list
 from .errors import ModelFormatError
-from .format import _index, _keys, _list, _show, number
+from .fixed_history import validate_streams
 from .predict import clean
 from .stream import keeps_state
 
@@ -111,7 +112,7 @@ def reach(inputs: list[dict[str, Any]], output: dict[str, Any]) -> int:
     shift = output["shift"]
     total: int = abs(output["bias"]) + (1 << shift >> 1)
     exclusive: dict[int, dict[int, int]] = {}
-    largest = [_largest(one) for one in inputs]
+    largest = [largest_integer(one) for one in inputs]
     for term in output["terms"]:
         size = abs(term["coef"]) * _product(term, largest)
         when = term.get("when", ())
@@ -132,18 +133,16 @@ def validate(section: Any, model: Model, where: str) -> None:
         Naming the field.
     """
     link = model.outputs[0].link
-    _keys(section, where, ("bits", "inputs", "outputs"), ("link",))
+    take_keys(section, where, ("bits", "inputs", "outputs"), ("link",))
     bits = section["bits"]
     if not isinstance(bits, int) or bits not in LARGEST_COEF:
-        raise ModelFormatError(f"{where}.bits is {_show(bits)}; allowed are 8, 16")
-    inputs = _sized(section["inputs"], f"{where}.inputs", len(model.inputs))
+        raise ModelFormatError(f"{where}.bits is {shown(bits)}; allowed are 8, 16")
+    inputs = take_sized(section["inputs"], f"{where}.inputs", len(model.inputs))
     for i, one in enumerate(inputs):
         _validate_input(one, model.inputs[i], f"{where}.inputs[{i}]")
     if keeps_state(model):
-        from .fixed_stream import validate_streams
-
         validate_streams(inputs, model, f"{where}.inputs")
-    for i, output in enumerate(_sized(section["outputs"], f"{where}.outputs", len(model.outputs))):
+    for i, output in enumerate(take_sized(section["outputs"], f"{where}.outputs", len(model.outputs))):
         _validate_output(output, inputs, bits, link, f"{where}.outputs[{i}]")
     if link == "softmax" and len({(one["unit"], one["shift"]) for one in section["outputs"]}) > 1:
         raise ModelFormatError(f"{where}.outputs of a softmax must share unit and shift")
@@ -155,11 +154,11 @@ def validate(section: Any, model: Model, where: str) -> None:
 
 def _validate_input(data: Any, one: Any, where: str) -> None:
     if one.categories is not None:
-        _keys(data, where, ("categories",), ())
+        take_keys(data, where, ("categories",), ())
         if integer(data["categories"], f"{where}.categories", 0, INT16) != len(one.categories):
             raise ModelFormatError(f"{where}.categories is not the number of the input's categories")
         return
-    _keys(data, where, ("centre", "scale", "low", "high", "default"), ("subtract",))
+    take_keys(data, where, ("centre", "scale", "low", "high", "default"), ("subtract",))
     low = integer(data["low"], f"{where}.low", -INT16 - 1, INT16)
     high = integer(data["high"], f"{where}.high", low, INT16)
     integer(data["default"], f"{where}.default", low, high)
@@ -174,32 +173,32 @@ def _validate_input(data: Any, one: Any, where: str) -> None:
 
 
 def _validate_output(data: Any, inputs: list[dict[str, Any]], bits: int, link: str, where: str) -> None:
-    _keys(data, where, ("unit", "offset", "bias", "shift", "terms", "bound", "bound_float32"), ())
+    take_keys(data, where, ("unit", "offset", "bias", "shift", "terms", "bound", "bound_float32"), ())
     if number(data["unit"], f"{where}.unit") <= 0.0:
-        raise ModelFormatError(f"{where}.unit is {_show(data['unit'])}; it must be positive")
+        raise ModelFormatError(f"{where}.unit is {shown(data['unit'])}; it must be positive")
     for key in ("bound", "bound_float32"):
         if number(data[key], f"{where}.{key}") < 0.0:
-            raise ModelFormatError(f"{where}.{key} is {_show(data[key])}; it must not be negative")
+            raise ModelFormatError(f"{where}.{key} is {shown(data[key])}; it must not be negative")
     if number(data["offset"], f"{where}.offset") != 0.0 and link != "identity":
         raise ModelFormatError(f"{where}.offset must be 0 with link {link!r}")
     integer(data["bias"], f"{where}.bias", -ROOM, ROOM)
     shift = integer(data["shift"], f"{where}.shift", 0, 16)
-    for i, term in enumerate(_list(data["terms"], f"{where}.terms")):
+    for i, term in enumerate(take_list(data["terms"], f"{where}.terms")):
         _validate_term(term, inputs, bits, f"{where}.terms[{i}]")
     largest = reach(inputs, data)
     if largest >= ROOM:
-        raise ModelFormatError(f"{where} can reach {_show(largest)}; fixed point stays below 2^30")
+        raise ModelFormatError(f"{where} can reach {shown(largest)}; fixed point stays below 2^30")
     if shift and largest >> shift > INT16:
         raise ModelFormatError(f"{where}.shift is {shift}; the shifted result must fit int16")
 
 
 def _validate_term(data: Any, inputs: list[dict[str, Any]], bits: int, where: str) -> None:
-    _keys(data, where, ("coef", "factors"), ("shift", "when"))
-    factors = _list(data["factors"], f"{where}.factors")
+    take_keys(data, where, ("coef", "factors"), ("shift", "when"))
+    factors = take_list(data["factors"], f"{where}.factors")
     if len(factors) > 2:
         raise ModelFormatError(f"{where}.factors has {len(factors)} entries; fixed point takes at most two")
     for i in factors:
-        if "categories" in inputs[_index(i, f"{where}.factors", len(inputs), "inputs")]:
+        if "categories" in inputs[take_index(i, f"{where}.factors", len(inputs), "inputs")]:
             raise ModelFormatError(f"{where}.factors uses the categorical input {i} as a number")
     limit = LARGEST_COEF[bits] if factors else ROOM
     integer(data["coef"], f"{where}.coef", -limit, limit)
@@ -207,23 +206,23 @@ def _validate_term(data: Any, inputs: list[dict[str, Any]], bits: int, where: st
         raise ModelFormatError(f"{where}.shift goes with two factors, and only with them")
     if factors and len(factors) == 2:
         shift = integer(data["shift"], f"{where}.shift", 0, 16)
-        if _largest(inputs[factors[0]]) * _largest(inputs[factors[1]]) + (1 << shift >> 1) >= ROOM:
+        if largest_integer(inputs[factors[0]]) * largest_integer(inputs[factors[1]]) + (1 << shift >> 1) >= ROOM:
             raise ModelFormatError(f"{where}: the product of its factors does not stay below 2^30")
     seen = set()
-    for pair in _list(data.get("when", []), f"{where}.when"):
-        if len(_list(pair, f"{where}.when")) != 2:
-            raise ModelFormatError(f"{where}.when is {_show(pair)}; it holds pairs of an input and a category")
-        i = _index(pair[0], f"{where}.when", len(inputs), "inputs")
+    for pair in take_list(data.get("when", []), f"{where}.when"):
+        if len(take_list(pair, f"{where}.when")) != 2:
+            raise ModelFormatError(f"{where}.when is {shown(pair)}; it holds pairs of an input and a category")
+        i = take_index(pair[0], f"{where}.when", len(inputs), "inputs")
         if "categories" not in inputs[i] or i in seen:
             raise ModelFormatError(f"{where}.when: input {i} is not categorical, or stands twice")
         seen.add(i)
-        _index(pair[1], f"{where}.when", inputs[i]["categories"], "its categories")
+        take_index(pair[1], f"{where}.when", inputs[i]["categories"], "its categories")
     if not factors and not seen:
         raise ModelFormatError(f"{where} has neither factors nor 'when'; a constant belongs into the bias")
 
 
 def _validate_link(data: Any, output: dict[str, Any], where: str) -> None:
-    _keys(data, where, ("multiplier", "first", "second", "limit", "knots", "bound"), ())
+    take_keys(data, where, ("multiplier", "first", "second", "limit", "knots", "bound"), ())
     multiplier = integer(data["multiplier"], f"{where}.multiplier", 1, 255)
     first = integer(data["first"], f"{where}.first", 0, 30)
     second = integer(data["second"], f"{where}.second", 0, 16)
@@ -232,28 +231,30 @@ def _validate_link(data: Any, output: dict[str, Any], where: str) -> None:
     if top + (1 << second >> 1) >= ROOM or _shift(top, second) > (KNOTS - 1) << 9:
         raise ModelFormatError(f"{where}: the table's argument exceeds the table or 2^30")
     if number(data["bound"], f"{where}.bound") < 0.0:
-        raise ModelFormatError(f"{where}.bound is {_show(data['bound'])}; it must not be negative")
+        raise ModelFormatError(f"{where}.bound is {shown(data['bound'])}; it must not be negative")
     last = ONE // 2
-    for i, knot in enumerate(_sized(data["knots"], f"{where}.knots", KNOTS)):
+    for i, knot in enumerate(take_sized(data["knots"], f"{where}.knots", KNOTS)):
         last = integer(knot, f"{where}.knots[{i}]", last, ONE - 1)
 
 
 def integer(data: Any, where: str, low: int, high: int) -> int:
     """A whole number from `low` to `high`, or the error that names the field."""
     if isinstance(data, bool) or not isinstance(data, int):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be a whole number")
+        raise ModelFormatError(f"{where} is {shown(data)}; it must be a whole number")
     if not low <= data <= high:
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be from {low} to {high}")
+        raise ModelFormatError(f"{where} is {shown(data)}; it must be from {low} to {high}")
     return data
 
 
-def _sized(data: Any, where: str, size: int) -> list[Any]:
-    if len(_list(data, where)) != size:
+def take_sized(data: Any, where: str, size: int) -> list[Any]:
+    """A list of so many entries, or the error that names the field."""
+    if len(take_list(data, where)) != size:
         raise ModelFormatError(f"{where} has {len(data)} entries; it must have {size}")
     return [one for one in data]
 
 
-def _largest(one: dict[str, Any]) -> int:
+def largest_integer(one: dict[str, Any]) -> int:
+    """The largest magnitude that an input's integer can have."""
     return 0 if "categories" in one else max(-one["low"], one["high"], 0)
 
 

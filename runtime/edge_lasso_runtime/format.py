@@ -6,12 +6,30 @@ Sections are checked by the module that understands them (`SECTIONS`), imported 
 
 from __future__ import annotations
 
+from .checks import (
+    check_distinct,
+    number,
+    parse,
+    pretty_json,
+    refuse_constant,
+    sha256,
+    shown,
+    take_choice,
+    take_index,
+    take_keys,
+    take_list,
+    take_names,
+    take_object,
+    take_text,
+    unique_pairs,
+)
 from .errors import ModelFormatError
 from .model import LINKS, POLICIES, STREAMS, Factor, Input, Model, Output, Term
+from .model_checks import check_links, check_room, check_streams
+from .switch import SWITCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 FORMAT = "edge-lasso-model/1"
@@ -30,7 +48,6 @@ LAST = ("fixed_detector/1",)
 LONGEST_STREAM = 100_000
 SEAL = "file_sha256"
 """The last key of a file: the hash of the text before it. A file without one is taken as it is."""
-SWITCH = ".edge-lasso.switch"
 """What `unfinished` calls a set of files that is still being moved into place."""
 
 
@@ -75,7 +92,7 @@ def load(path: Any) -> Model:
 def loads(text: str, name: str = "model") -> Model:
     """Read a model from JSON text; `name` stands in front of error messages."""
     try:
-        data = parse(text, _unique, _constant)
+        data = parse(text, unique_pairs, refuse_constant)
     except RecursionError:
         raise ModelFormatError(f"{name} is nested too deeply; an edge-lasso model is not") from None
     except ModelFormatError as error:
@@ -97,89 +114,38 @@ def loads(text: str, name: str = "model") -> Model:
         raise ModelFormatError(f"{name} is not as edge-lasso writes it ({type(error).__name__}: {error})") from None
 
 
-class _Scanning:
-    """What CPython's JSON scanner reads off its argument."""
-
-    strict = True
-    object_hook = None
-    parse_float = float
-    parse_int = int
-
-    def __init__(self, pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]) -> None:
-        self.object_pairs_hook = pairs
-        self.parse_constant = constant
-
-
-def parse(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]) -> Any:
-    """Parse JSON as `json.loads` does, without importing it where CPython's own scanner can be had.
-
-    `json` imports `re`, which alone costs more than a bare interpreter's start; the scanner in C does not need it.
-    `pairs` and `constant` are `json.loads`' `object_pairs_hook` and `parse_constant`.
-
-    Raises
-    ------
-    ValueError
-        The text is not JSON; also whatever the two functions raise.
-    """
-    return parser(pairs, constant)(text)
-
-
-def parser(
-    pairs: Callable[[list[tuple[str, Any]]], Any] | None, constant: Callable[[str], Any]
-) -> Callable[[str], Any]:
-    """What `parse` does, made once for many texts."""
-    spaces = " \t\n\r"
-    try:
-        import _json as scanner
-    except ImportError:
-        scan = None
-    else:
-        make: Any = scanner.make_scanner
-        scan = make(_Scanning(pairs, constant))
-
-    def read(text: str) -> Any:
-        if scan is not None:
-            try:
-                data, end = scan(text, len(text) - len(text.lstrip(spaces)))
-            except (StopIteration, SystemError):
-                end = -1  # it wants to name what is wrong, but raises SystemError where `json` was never imported
-            if end == len(text.rstrip(spaces)):
-                return data
-        import json  # for its message, or on a Python without the scanner
-
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
-
-    return read
-
-
 def from_dict(data: Any) -> Model:
     """Build a model from parsed JSON, refusing anything unknown, missing or out of place."""
     if not isinstance(data, dict) or "format" not in data:
         raise ModelFormatError(f'\'format\' is missing; an edge-lasso model starts with "format": "{FORMAT}"')
     if data["format"] != FORMAT:
-        raise ModelFormatError(f"format is {_show(data['format'])}; this version reads '{FORMAT}'")
-    _keys(data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance", SEAL))
-    columns = _names(data["columns"], "columns")
-    inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(_list(data["inputs"], "inputs")))
-    _distinct([one.name for one in inputs], "inputs", "name")
-    _distinct([one.column for one in inputs], "inputs", "column")
-    _check_streams(inputs)
-    outputs = tuple(_output(one, f"outputs[{i}]", inputs) for i, one in enumerate(_list(data["outputs"], "outputs")))
+        raise ModelFormatError(f"format is {shown(data['format'])}; this version reads '{FORMAT}'")
+    take_keys(
+        data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance", SEAL)
+    )
+    columns = take_names(data["columns"], "columns")
+    inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(take_list(data["inputs"], "inputs")))
+    check_distinct([one.name for one in inputs], "inputs", "name")
+    check_distinct([one.column for one in inputs], "inputs", "column")
+    check_streams(inputs)
+    outputs = tuple(
+        _output(one, f"outputs[{i}]", inputs) for i, one in enumerate(take_list(data["outputs"], "outputs"))
+    )
     if not outputs:
         raise ModelFormatError("outputs is empty; a model has at least one")
-    _distinct([one.name for one in outputs], "outputs", "name")
-    classes = None if data.get("classes") is None else _names(data["classes"], "classes")
-    _check_links(outputs, classes)
+    check_distinct([one.name for one in outputs], "outputs", "name")
+    classes = None if data.get("classes") is None else take_names(data["classes"], "classes")
+    check_links(outputs, classes)
     model = Model(
         columns,
         inputs,
         outputs,
-        policy=_choice(data.get("policy", "extrapolate"), "policy", POLICIES),
+        policy=take_choice(data.get("policy", "extrapolate"), "policy", POLICIES),
         classes=classes,
-        provenance=_object(data.get("provenance", {}), "provenance"),
+        provenance=take_object(data.get("provenance", {}), "provenance"),
     )
-    _check_room(model)
-    sections = _object(data.get("sections", {}), "sections")
+    check_room(model)
+    sections = take_object(data.get("sections", {}), "sections")
     whole = model.replace(sections=sections)
     for key, section in sorted(sections.items(), key=lambda one: one[0] in LAST):
         if key in SECTIONS:
@@ -187,7 +153,7 @@ def from_dict(data: Any) -> Model:
             validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
         elif not key.startswith("x-"):
             known = ", ".join(sorted(SECTIONS))
-            raise ModelFormatError(f"section {_show(key)} is unknown; this version reads {known} and ignores 'x-...'")
+            raise ModelFormatError(f"section {shown(key)} is unknown; this version reads {known} and ignores 'x-...'")
     return whole
 
 
@@ -213,7 +179,7 @@ def dumps(model: Model) -> str:
     """A model as text: deterministic, one input or term a line."""
     import json
 
-    return _pretty(to_dict(model), 0, json.dumps) + "\n"
+    return pretty_json(to_dict(model), 0, json.dumps) + "\n"
 
 
 def file_text(model: Model) -> str:
@@ -226,18 +192,6 @@ def _sealed(text: str) -> str:
     end = text.rfind(f',\n  "{SEAL}": ')
     body = text if end < 0 else text[:end]
     return f'{body},\n  "{SEAL}": "{sha256(body.encode("utf-8"))}"\n}}\n'
-
-
-def sha256(data: bytes) -> str:
-    """SHA-256 (hex) from Python's own code: `hashlib` loads OpenSSL, which takes longer than a small file."""
-    try:
-        from _sha2 import sha256 as compute  # type: ignore[import-not-found]
-    except ImportError:
-        try:
-            from _sha256 import sha256 as compute  # type: ignore[import-not-found]
-        except ImportError:
-            from hashlib import sha256 as compute
-    return str(compute(data).hexdigest())
 
 
 def save(model: Model, path: Any) -> None:
@@ -261,15 +215,15 @@ def model_hash(model: Model) -> str:
 
 
 def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:
-    _keys(data, where, ("name", "column"), ("default", "low", "high", "unit", "categories", "raw", "stream"))
-    name = _text(data["name"], f"{where}.name")
-    column = _index(data["column"], f"{where}.column", len(columns), "columns")
-    unit = _text(data.get("unit", ""), f"{where}.unit", empty=True)
+    take_keys(data, where, ("name", "column"), ("default", "low", "high", "unit", "categories", "raw", "stream"))
+    name = take_text(data["name"], f"{where}.name")
+    column = take_index(data["column"], f"{where}.column", len(columns), "columns")
+    unit = take_text(data.get("unit", ""), f"{where}.unit", empty=True)
     if "categories" in data:
         for key in ("default", "low", "high", "raw", "stream"):
             if key in data:
                 raise ModelFormatError(f"{where}.{key} does not go with categories; leave it out")
-        categories = _names(data["categories"], f"{where}.categories")
+        categories = take_names(data["categories"], f"{where}.categories")
         return Input(name, column, None, None, None, unit, categories)
     for key in ("default", "low", "high"):
         if key not in data:
@@ -279,34 +233,25 @@ def _input(data: Any, where: str, columns: tuple[str, ...]) -> Input:
         raise ModelFormatError(f"{where}: low <= default <= high does not hold for {low!r}, {default!r}, {high!r}")
     raw = None
     if "raw" in data:
-        _keys(data["raw"], f"{where}.raw", ("scale", "offset"), ())
+        take_keys(data["raw"], f"{where}.raw", ("scale", "offset"), ())
         raw = (number(data["raw"]["scale"], f"{where}.raw.scale"), number(data["raw"]["offset"], f"{where}.raw.offset"))
         if raw[0] == 0.0:
             raise ModelFormatError(f"{where}.raw.scale is 0; it must not be")
     stream = None
     if "stream" in data:
         at = f"{where}.stream"
-        _keys(data["stream"], at, ("kind", "of", "length"), ())
-        kind = _choice(data["stream"]["kind"], f"{at}.kind", STREAMS)
+        take_keys(data["stream"], at, ("kind", "of", "length"), ())
+        kind = take_choice(data["stream"]["kind"], f"{at}.kind", STREAMS)
         length = data["stream"]["length"]
         least = 1 if kind in ("lag", "difference") else 2
         if isinstance(length, bool) or not isinstance(length, int) or not least <= length <= LONGEST_STREAM:
             raise ModelFormatError(
-                f"{at}.length is {_show(length)}; it must be a number of readings from {least} to {LONGEST_STREAM}"
+                f"{at}.length is {shown(length)}; it must be a number of readings from {least} to {LONGEST_STREAM}"
             )
         if raw is not None:
             raise ModelFormatError(f"{where}.raw does not go with stream; the input it is computed from has it")
-        stream = (kind, _text(data["stream"]["of"], f"{at}.of"), length)
+        stream = (kind, take_text(data["stream"]["of"], f"{at}.of"), length)
     return Input(name, column, default, low, high, unit, None, raw, stream)
-
-
-def _check_streams(inputs: tuple[Input, ...]) -> None:
-    sources = {one.name for one in inputs if one.stream is None and one.categories is None}
-    for i, one in enumerate(inputs):
-        if one.stream is not None and one.stream[1] not in sources:
-            raise ModelFormatError(
-                f"inputs[{i}].stream.of is {_show(one.stream[1])}; it must be an input of numbers that is itself read"
-            )
 
 
 def _input_dict(one: Input) -> dict[str, Any]:
@@ -325,16 +270,16 @@ def _input_dict(one: Input) -> dict[str, Any]:
 
 
 def _output(data: Any, where: str, inputs: tuple[Input, ...]) -> Output:
-    _keys(data, where, ("name", "intercept", "terms"), ("link", "unit"))
+    take_keys(data, where, ("name", "intercept", "terms"), ("link", "unit"))
     terms = tuple(
-        _term(one, f"{where}.terms[{i}]", inputs) for i, one in enumerate(_list(data["terms"], f"{where}.terms"))
+        _term(one, f"{where}.terms[{i}]", inputs) for i, one in enumerate(take_list(data["terms"], f"{where}.terms"))
     )
     return Output(
-        _text(data["name"], f"{where}.name"),
+        take_text(data["name"], f"{where}.name"),
         number(data["intercept"], f"{where}.intercept"),
         terms,
-        _choice(data.get("link", "identity"), f"{where}.link", LINKS),
-        _text(data.get("unit", ""), f"{where}.unit", empty=True),
+        take_choice(data.get("link", "identity"), f"{where}.link", LINKS),
+        take_text(data.get("unit", ""), f"{where}.unit", empty=True),
     )
 
 
@@ -349,10 +294,10 @@ def _output_dict(one: Output, inputs: tuple[Input, ...]) -> dict[str, Any]:
 
 
 def _term(data: Any, where: str, inputs: tuple[Input, ...]) -> Term:
-    _keys(data, where, ("coef", "factors"), ())
+    take_keys(data, where, ("coef", "factors"), ())
     factors = tuple(
         _factor(one, f"{where}.factors[{i}]", inputs)
-        for i, one in enumerate(_list(data["factors"], f"{where}.factors"))
+        for i, one in enumerate(take_list(data["factors"], f"{where}.factors"))
     )
     if not 1 <= len(factors) <= 8:
         raise ModelFormatError(f"{where}.factors has {len(factors)} entries; a term has 1 to 8")
@@ -361,15 +306,15 @@ def _term(data: Any, where: str, inputs: tuple[Input, ...]) -> Term:
 
 def _factor(data: Any, where: str, inputs: tuple[Input, ...]) -> Factor:
     if not isinstance(data, dict):
-        index = _index(data, where, len(inputs), "inputs")
+        index = take_index(data, where, len(inputs), "inputs")
         if inputs[index].categories is not None:
             raise ModelFormatError(f"{where} uses the categorical input {inputs[index].name!r} as a number")
         return Factor(index)
-    _keys(data, where, ("input", "equals"), ())
-    index = _index(data["input"], f"{where}.input", len(inputs), "inputs")
+    take_keys(data, where, ("input", "equals"), ())
+    index = take_index(data["input"], f"{where}.input", len(inputs), "inputs")
     categories = inputs[index].categories
     if categories is None or data["equals"] not in categories:
-        raise ModelFormatError(f"{where}.equals is {_show(data['equals'])}, which is not a category of its input")
+        raise ModelFormatError(f"{where}.equals is {shown(data['equals'])}, which is not a category of its input")
     return Factor(index, categories.index(data["equals"]))
 
 
@@ -379,149 +324,3 @@ def _factor_data(factor: Factor, inputs: tuple[Input, ...]) -> Any:
     categories = inputs[factor.input].categories
     assert categories is not None
     return {"input": factor.input, "equals": categories[factor.category]}
-
-
-def _check_links(outputs: tuple[Output, ...], classes: tuple[str, ...] | None) -> None:
-    links = {one.link for one in outputs}
-    if len(links) > 1:
-        raise ModelFormatError(f"outputs have different links ({', '.join(sorted(links))}); they must share one")
-    link = links.pop()
-    if link == "identity":
-        if classes is not None:
-            raise ModelFormatError("classes do not go with link 'identity'; use 'logistic' or 'softmax'")
-        return
-    if (link == "logistic") != (len(outputs) == 1):
-        raise ModelFormatError(f"link {link!r} with {len(outputs)} outputs; 'logistic' has one, 'softmax' two or more")
-    wanted = 2 if link == "logistic" else len(outputs)
-    if classes is None or len(classes) != wanted:
-        raise ModelFormatError(f"classes must name the {wanted} classes of link {link!r}")
-
-
-def _check_room(model: Model) -> None:
-    limit = model.limit
-    if limit <= 1.0:
-        raise ModelFormatError("the model's values can overflow float32 for readings within +-1; rescale the target")
-    for i, one in enumerate(model.inputs):
-        if one.low is not None and one.high is not None and max(-one.low, one.high) > limit:
-            raise ModelFormatError(
-                f"inputs[{i}]: the range {one.low!r} to {one.high!r} can overflow float32 in this model "
-                f"(readings must stay within +-{limit!r}); rescale the input or the target"
-            )
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        seen = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise ModelFormatError(f"key {_show(key)} stands twice in one object")
-            seen.add(key)
-    return data
-
-
-def _constant(name: str) -> Any:
-    raise ModelFormatError(f"{name} is not allowed; numbers must be finite")
-
-
-def _keys(data: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> None:
-    prefix = where + "." if where else ""
-    _object(data, where or "the model")
-    for key in required:
-        if key not in data:
-            raise ModelFormatError(f"{prefix}{key} is missing")
-    for key in data:
-        if key not in required and key not in optional:
-            raise ModelFormatError(f"{prefix}{str(key)[:60]} is unknown; allowed are {', '.join(required + optional)}")
-
-
-def _object(data: Any, where: str) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be an object")
-    return data
-
-
-def _list(data: Any, where: str) -> list[Any]:
-    if not isinstance(data, list):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be a list")
-    return data
-
-
-def number(data: Any, where: str) -> float:
-    """A finite float, or the error that names the field."""
-    if isinstance(data, bool) or not isinstance(data, (int, float)):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be a number")
-    try:
-        value = float(data)
-    except OverflowError:
-        value = float("inf")
-    if not -1.7976931348623157e308 <= value <= 1.7976931348623157e308:
-        raise ModelFormatError(f"{where} is {value}; it must be finite")
-    return value
-
-
-def _index(data: Any, where: str, size: int, of: str) -> int:
-    if isinstance(data, bool) or not isinstance(data, int):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be an index into {of}")
-    if not 0 <= data < size:
-        raise ModelFormatError(f"{where} is {_show(data)}; {of} has {size} entries, counted from 0")
-    return data
-
-
-def _text(data: Any, where: str, empty: bool = False) -> str:
-    if not isinstance(data, str) or not (data or empty):
-        raise ModelFormatError(f"{where} is {_show(data)}; it must be {'a' if empty else 'a non-empty'} string")
-    try:
-        data.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ModelFormatError(f"{where} is {_show(data)}; half of a surrogate pair is not text") from None
-    return data
-
-
-def _names(data: Any, where: str) -> tuple[str, ...]:
-    names = tuple(_text(one, f"{where}[{i}]") for i, one in enumerate(_list(data, where)))
-    _distinct(names, where, "name")
-    return names
-
-
-def _choice(data: Any, where: str, allowed: tuple[str, ...]) -> str:
-    if data not in allowed:
-        raise ModelFormatError(f"{where} is {_show(data)}; allowed are {', '.join(allowed)}")
-    return str(data)
-
-
-def _distinct(values: Any, where: str, what: str) -> None:
-    seen = set()
-    for i, value in enumerate(values):
-        if value in seen:
-            raise ModelFormatError(f"{where}[{i}] repeats the {what} {_show(value)}")
-        seen.add(value)
-
-
-def _show(data: Any) -> str:
-    try:
-        text = repr(data)
-    except (ValueError, RecursionError):
-        text = f"a {type(data).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _pretty(data: Any, depth: int, dumps: Callable[..., str]) -> str:
-    if isinstance(data, (dict, list)) and data and (depth < 1 or _nested(data)):
-        pad = "  " * (depth + 1)
-        if isinstance(data, dict):
-            items = [f"{dumps(key)}: {_pretty(value, depth + 1, dumps)}" for key, value in data.items()]
-        else:
-            items = [_pretty(value, depth + 1, dumps) for value in data]
-        opening, closing = "{}" if isinstance(data, dict) else "[]"
-        return f"{opening}\n{pad}" + f",\n{pad}".join(items) + f"\n{'  ' * depth}{closing}"
-    return dumps(data, allow_nan=False)
-
-
-def _nested(data: Any) -> bool:
-    values = data.values() if isinstance(data, dict) else data
-    return any(isinstance(value, (dict, list)) and _long(value) for value in values)
-
-
-def _long(data: Any) -> bool:
-    return isinstance(data, dict) or any(isinstance(value, dict) for value in data)

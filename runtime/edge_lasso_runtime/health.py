@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from operator import sub
 
+from .checks import number, shown, take_keys, take_list
 from .errors import ModelFormatError
-from .format import _keys, _list, _show, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,17 +171,17 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    _keys(section, where, ("readings",), ())
+    take_keys(section, where, ("readings",), ())
     known = {one.name for one in model.inputs if one.stream is None and one.categories is None}
     seen = set()
-    for i, one in enumerate(_list(section["readings"], f"{where}.readings")):
+    for i, one in enumerate(take_list(section["readings"], f"{where}.readings")):
         at = f"{where}.readings[{i}]"
-        _keys(one, at, ("input", "stuck", "jump"), ())
+        take_keys(one, at, ("input", "stuck", "jump"), ())
         if one["input"] not in known or one["input"] in seen:
-            raise ModelFormatError(f"{at}.input is {_show(one['input'])}; it must be a reading of numbers, named once")
+            raise ModelFormatError(f"{at}.input is {shown(one['input'])}; it must be a reading of numbers, named once")
         seen.add(one["input"])
         stuck = one["stuck"]
         if isinstance(stuck, bool) or not isinstance(stuck, int) or stuck < 0:
-            raise ModelFormatError(f"{at}.stuck is {_show(stuck)}; it must be a number of readings, 0 for no limit")
+            raise ModelFormatError(f"{at}.stuck is {shown(stuck)}; it must be a number of readings, 0 for no limit")
         if number(one["jump"], f"{at}.jump") < 0.0:
-            raise ModelFormatError(f"{at}.jump is {_show(one['jump'])}; it must not be negative")
+            raise ModelFormatError(f"{at}.jump is {shown(one['jump'])}; it must not be negative")

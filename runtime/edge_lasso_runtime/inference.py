@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from time import perf_counter
 
-from .format import model_hash, parse
+from .checks import parse
+from .format import model_hash
 from .predict import predict
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@ The quantiles of the residuals of rows that training did not see: the interval i
 
 from __future__ import annotations
 
+from .checks import number, shown, take_keys, take_list, take_object
 from .errors import ModelFormatError
-from .format import _keys, _list, _object, _show, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,15 +48,15 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    _keys(section, where, ("level", "low", "high", "rows"), ("coverage", "blocks"))
+    take_keys(section, where, ("level", "low", "high", "rows"), ("coverage", "blocks"))
     if model.outputs[0].link != "identity":
         raise ModelFormatError(
             f"{where} does not go with link {model.outputs[0].link!r}; probabilities have no interval"
         )
     if not 0.0 < number(section["level"], f"{where}.level") < 1.0:
-        raise ModelFormatError(f"{where}.level is {_show(section['level'])}; it must be between 0 and 1")
+        raise ModelFormatError(f"{where}.level is {shown(section['level'])}; it must be between 0 and 1")
     for key in ("low", "high"):
-        values = [number(one, f"{where}.{key}[{i}]") for i, one in enumerate(_list(section[key], f"{where}.{key}"))]
+        values = [number(one, f"{where}.{key}[{i}]") for i, one in enumerate(take_list(section[key], f"{where}.{key}"))]
         if len(values) != len(model.outputs):
             raise ModelFormatError(
                 f"{where}.{key} has {len(values)} entries; the model has {len(model.outputs)} outputs"
@@ -64,12 +64,12 @@ def validate(section: Any, model: Model, where: str) -> None:
     for i, (low, high) in enumerate(zip(section["low"], section["high"])):
         if not low <= high:
             raise ModelFormatError(f"{where}: low[{i}] is {low!r}, more than high[{i}], {high!r}")
-    rows = _object(section["rows"], f"{where}.rows")
-    _keys(rows, f"{where}.rows", ("calibration", "check"), ())
+    rows = take_object(section["rows"], f"{where}.rows")
+    take_keys(rows, f"{where}.rows", ("calibration", "check"), ())
     for key in rows:
         if isinstance(rows[key], bool) or not isinstance(rows[key], int) or rows[key] < 0:
-            raise ModelFormatError(f"{where}.rows.{key} is {_show(rows[key])}; it must be a number of rows")
+            raise ModelFormatError(f"{where}.rows.{key} is {shown(rows[key])}; it must be a number of rows")
     for key in ("coverage", "blocks"):
-        for i, one in enumerate(_list(section.get(key, []), f"{where}.{key}")):
+        for i, one in enumerate(take_list(section.get(key, []), f"{where}.{key}")):
             if not 0.0 <= number(one, f"{where}.{key}[{i}]") <= 1.0:
-                raise ModelFormatError(f"{where}.{key}[{i}] is {_show(one)}; it must be between 0 and 1")
+                raise ModelFormatError(f"{where}.{key}[{i}] is {shown(one)}; it must be between 0 and 1")

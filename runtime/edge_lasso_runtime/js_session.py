@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import MissingRuntimeError
-from .python_session import InterpreterSession, _pack, _run
+from .interpreter_session import InterpreterSession, packed_rows, worker_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .sessions import Rows, Session
 
-# The operations of `python_session.WORKER`, in JavaScript: a result is a list of numbers.
+# The operations of `python_worker.WORKER`, in JavaScript: a result is a list of numbers.
 WORKER = """
 import { pathToFileURL } from 'node:url';
 import { readFileSync } from 'node:fs';
@@ -110,4 +110,4 @@ class Node:
         width = len(rows[0]) if rows else 0
         shape: list[Any] = [str(width), str(len(rows))]
         argv = [self.node, "--input-type=module", "-e", WORKER, self.path, ops, *shape]
-        return _run(argv, "node", _pack(rows))
+        return worker_lines(argv, "node", packed_rows(rows))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
+from .checks import parse, refuse_constant, take_keys, take_list, take_object, take_text, unique_pairs
 from .errors import ModelFormatError, UpdateError
-from .format import _constant, _keys, _list, _object, _text, _unique, parse
-from .model import _Record
+from .model import Record
 from .times import seconds
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ LIMITS = ("degraded", "alarms", "error", "p95_us")
 """What a new version may do at most: shares of rows degraded and in alarm, times the old error, microseconds."""
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """A manifest that has been read.
 
     Parameters
@@ -122,13 +122,13 @@ def loads(data: bytes) -> Manifest:
         It is damaged, or of a version that is not known; the message names the field.
     """
     try:
-        content = _object(parse(data.decode("utf-8"), _unique, _constant), MANIFEST)
+        content = take_object(parse(data.decode("utf-8"), unique_pairs, refuse_constant), MANIFEST)
         if content.get("format") != FORMAT:
             raise ModelFormatError(f"format is {str(content.get('format'))[:60]!r}; this version reads {FORMAT!r}")
         keys = ("format", "for", "serial", "created", "expires", "rollout", "model_hash", "requires", "limits", "files")
-        _keys(content, MANIFEST, keys, ())
-        requires = _object(content["requires"], "requires")
-        _keys(requires, "requires", ("python", "updater", "sections"), ())
+        take_keys(content, MANIFEST, keys, ())
+        requires = take_object(content["requires"], "requires")
+        take_keys(requires, "requires", ("python", "updater", "sections"), ())
         return Manifest(
             name_of(content["for"], "for"),
             whole(content["serial"], "serial", 1, LARGEST_SERIAL),
@@ -136,11 +136,11 @@ def loads(data: bytes) -> Manifest:
             _moment(content["expires"], "expires"),
             whole(content["rollout"], "rollout", 0, 10_000),
             _digest(content["model_hash"], "model_hash"),
-            tuple(whole(part, "requires.python", 0, 1000) for part in _list(requires["python"], "requires.python")),
+            tuple(whole(part, "requires.python", 0, 1000) for part in take_list(requires["python"], "requires.python")),
             whole(requires["updater"], "requires.updater", 1, LARGEST_SERIAL),
-            [_text(name, "requires.sections") for name in _list(requires["sections"], "requires.sections")],
-            _limits(_object(content["limits"], "limits")),
-            _files(_list(content["files"], "files")),
+            [take_text(name, "requires.sections") for name in take_list(requires["sections"], "requires.sections")],
+            _limits(take_object(content["limits"], "limits")),
+            _files(take_list(content["files"], "files")),
         )
     except RecursionError:
         raise UpdateError(f"{MANIFEST} is nested too deeply") from None
@@ -150,7 +150,7 @@ def loads(data: bytes) -> Manifest:
 
 def name_of(data: Any, where: str) -> str:
     """A fleet's or a board's name: letters, digits, dots, dashes and underscores."""
-    text = _text(data, where)
+    text = take_text(data, where)
     if len(text) > 64 or text[0] in ".-" or not all(char.isalnum() or char in "._-" for char in text):
         raise ModelFormatError(
             f"{where} is {text[:60]!r}; a name has up to 64 letters, digits, dots, dashes and underscores"
@@ -193,7 +193,7 @@ def whole(data: Any, where: str, low: int, high: int) -> int:
 
 
 def _moment(data: Any, where: str) -> float:
-    text = _text(data, where)
+    text = take_text(data, where)
     time = seconds(text) if text.endswith("Z") and len(text) == 20 else None
     if time is None or moment(time) != text:
         raise ModelFormatError(f"{where} is {text[:40]!r}; it must be a time such as 2026-11-28T00:00:00Z")
@@ -201,14 +201,14 @@ def _moment(data: Any, where: str) -> float:
 
 
 def _digest(data: Any, where: str) -> str:
-    text = _text(data, where)
+    text = take_text(data, where)
     if len(text) != 64 or set(text) - set("0123456789abcdef"):
         raise ModelFormatError(f"{where} is {text[:70]!r}; it must be 64 hexadecimal digits")
     return text
 
 
 def _limits(data: dict[str, Any]) -> dict[str, float]:
-    from .format import number
+    from .checks import number
 
     for key in data:
         if key not in LIMITS:
@@ -222,8 +222,8 @@ def _files(entries: list[Any]) -> list[tuple[str, int, str]]:
     files: list[tuple[str, int, str]] = []
     for i, entry in enumerate(entries):
         where = f"files[{i}]"
-        _keys(_object(entry, where), where, ("name", "size", "sha256"), ())
-        name = check_name(_text(entry["name"], f"{where}.name"))
+        take_keys(take_object(entry, where), where, ("name", "size", "sha256"), ())
+        name = check_name(take_text(entry["name"], f"{where}.name"))
         size = whole(entry["size"], f"{where}.size", 0, LARGEST_FILE)
         files.append((name, size, _digest(entry["sha256"], f"{where}.sha256")))
     names = [name for name, _, _ in files]

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    Self = TypeVar("Self", bound="_Record")
+    Self = TypeVar("Self", bound="Record")
 
 LINKS = ("identity", "logistic", "softmax")
 POLICIES = ("extrapolate", "clamp")
@@ -19,7 +19,7 @@ READING_LIMIT = 2.0**100
 FLOAT32_ROOM = 2.0**127
 
 
-class _Record:
+class Record:
     """Equality, `repr` and `replace` over `__slots__`."""
 
     __slots__: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class _Record:
         return type(self)(**{**self._fields(), **changes})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Record) and type(self) is type(other) and self._fields() == other._fields()
+        return isinstance(other, Record) and type(self) is type(other) and self._fields() == other._fields()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -48,7 +48,7 @@ class _Record:
         return f"{type(self).__name__}({fields})"
 
 
-class Input(_Record):
+class Input(Record):
     """One reading that the model uses.
 
     Parameters
@@ -98,7 +98,7 @@ class Input(_Record):
         self.stream = stream
 
 
-class Factor(_Record):
+class Factor(Record):
     """One factor of a term: an input's value, or 1 where a categorical input has the given category and else 0.
 
     Parameters
@@ -116,7 +116,7 @@ class Factor(_Record):
         self.category = category
 
 
-class Term(_Record):
+class Term(Record):
     """A coefficient times a product of factors (one factor, almost always; a repeated one is a power)."""
 
     __slots__ = ("coef", "factors")
@@ -126,7 +126,7 @@ class Term(_Record):
         self.factors = factors
 
 
-class Output(_Record):
+class Output(Record):
     """``link(intercept + sum of terms)``."""
 
     __slots__ = ("intercept", "link", "name", "terms", "unit")
@@ -141,7 +141,7 @@ class Output(_Record):
         self.unit = unit
 
 
-class Model(_Record):
+class Model(Record):
     """A sparse linear model in raw sensor units.
 
     Parameters

@@ -19,9 +19,9 @@ from threading import Event
 from time import monotonic
 
 from .discovery import configs
-from .errors import MissingRuntimeError, SessionError
+from .errors import SessionError
 from .keeper import Keeper, Stop, begin_anew, report
-from .mqtt_options import address, check_topics, encrypt, read_credentials
+from .mqtt_options import address, check_topics, new_client
 from .mqtt_rows import Rows, read_sources
 from .pulse import Pulse
 from .results import Results
@@ -312,16 +312,8 @@ def bridge(
     ------
     MissingRuntimeError, SessionError, RowError, SnapshotError, OSError
     """
-    try:
-        from paho.mqtt import client as paho
-        from paho.mqtt.enums import CallbackAPIVersion
-    except ImportError:
-        raise MissingRuntimeError(
-            "mqtt needs paho-mqtt 2; install it with: pip install 'edge-lasso-runtime[mqtt]'"
-        ) from None
     host, port = address(broker, 1883 if tls is None else 8883)
     check_topics(filters, prefix)
-    user, password = read_credentials(credentials)
     if max_age is not None and period is None and when is None:
         raise RowError("--max-age holds readings; say when rows are taken: --period S, or --when SENSOR")
     if when is not None and max_age is None:
@@ -333,15 +325,7 @@ def bridge(
     told = [] if discovery is None else configs(model, prefix, discovery)
     shown = values or discovery is not None  # Home Assistant's entities show them
     one = Bridge(model, keeper, Results(model, explain, shown), rows, prefix, pulse, told)
-    client = paho.Client(
-        CallbackAPIVersion.VERSION2, client_id or f"edge-lasso-{prefix.replace('/', '-')}", clean_session=False,
-        protocol=paho.MQTTv311, manual_ack=True,
-    )  # fmt: skip
-    if user is not None:
-        client.username_pw_set(user, password)
-    if tls is not None:
-        encrypt(client, tls)
-    client.reconnect_delay_set(1, 60)
+    client = new_client(client_id or f"edge-lasso-{prefix.replace('/', '-')}", credentials, tls)
     one.attach(client, filters)
     stop = Stop(lambda: one.queue.put((0, None)))
     client.connect_async(host, port, keepalive=30)

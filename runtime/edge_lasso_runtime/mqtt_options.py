@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .errors import MissingRuntimeError
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -55,3 +56,30 @@ def read_credentials(path: str | None) -> tuple[str | None, str | None]:
     if "username" not in found:
         raise RowError(f"{path} has no line username=...; it needs one, and password=...")
     return found["username"], found.get("password")
+
+
+def new_client(name: str, credentials: str | None, tls: dict[str, Any] | None) -> Any:
+    """A client of paho's that acknowledges by hand and keeps its session at the broker.
+
+    Raises
+    ------
+    MissingRuntimeError
+        paho-mqtt is not installed.
+    """
+    try:
+        from paho.mqtt import client as paho
+        from paho.mqtt.enums import CallbackAPIVersion
+    except ImportError:
+        raise MissingRuntimeError(
+            "mqtt needs paho-mqtt 2; install it with: pip install 'edge-lasso-runtime[mqtt]'"
+        ) from None
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, name, clean_session=False, protocol=paho.MQTTv311, manual_ack=True
+    )
+    user, password = read_credentials(credentials)
+    if user is not None:
+        client.username_pw_set(user, password)
+    if tls is not None:
+        encrypt(client, tls)
+    client.reconnect_delay_set(1, 60)
+    return client

@@ -11,7 +11,7 @@ from __future__ import annotations
 from time import monotonic
 
 from .cells import number
-from .format import parser
+from .checks import parser
 from .keeper import report
 from .readings import REPORTS
 from .rows import RowError

@@ -5,7 +5,7 @@ binary64; terms added one after another from the left with plain ``+`` (newer Py
 
 from __future__ import annotations
 
-from .model import Factor, Input, Model, _Record
+from .model import Factor, Input, Model, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Row = Sequence[Any] | Mapping[str, Any]
 
 
-class Prediction(_Record):
+class Prediction(Record):
     """What one row gives.
 
     Parameters
@@ -119,7 +119,7 @@ def linear(model: Model, x: list[float]) -> list[float]:
         for term in output.terms:
             product = term.coef
             for factor in term.factors:
-                product = product * _value(factor, x)
+                product = product * factor_value(factor, x)
             y = y + product
         result.append(y)
     return result
@@ -158,7 +158,8 @@ def _logistic(z: float, exp: Callable[[float], float]) -> float:
     return e / (1.0 + e)
 
 
-def _value(factor: Factor, x: list[float]) -> float:
+def factor_value(factor: Factor, x: list[float]) -> float:
+    """What a factor multiplies with."""
     value = x[factor.input]
     if factor.category is None:
         return value

@@ -135,7 +135,7 @@ class Readings:
             self.leave_out(f"line {self.lines} is neither a JSON object nor a header: {text.strip()[:SHOWN]!r}")
             return None
         if text.lstrip().startswith("{"):
-            from .format import parser
+            from .checks import parser
 
             self._parse = parser(None, float)
             row = self._object(text)

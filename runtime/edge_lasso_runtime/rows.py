@@ -203,7 +203,7 @@ def _plain_number(text: str) -> float | None:
 def _json_rows(first: str, source: Iterator[str]) -> Iterator[dict[str, Any]]:
     from itertools import chain
 
-    from .format import parse
+    from .checks import parse
 
     for number, line in enumerate(chain([first], source), 1):
         if not line.strip():

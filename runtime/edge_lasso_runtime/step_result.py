@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .model import _Record
+from .model import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 
 
-class Step(_Record):
+class Step(Record):
     """What one row gives.
 
     Parameters

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STATUS = ("ok", "warming up", "degraded")
 FAULTS = ("", "missing", "stuck", "jump", "out of range")
 
-# Joins the worker of `python_session`: a row's first number says whether to start anew.
+# Joins the worker of `interpreter_session`: a row's first number says whether to start anew.
 WORKER = """
 STATUS = ('ok', 'warming up', 'degraded')
 FAULTS = ('', 'missing', 'stuck', 'jump', 'out of range')

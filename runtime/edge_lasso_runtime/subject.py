@@ -141,7 +141,7 @@ def _model(path: str, model: Model) -> Subject:
 def _stages(path: str) -> Subject:
     import os
 
-    from .format import parse
+    from .checks import parse
 
     with open(path, encoding="utf-8") as file:
         data = parse(file.read(), None, float)

@@ -11,7 +11,7 @@ import os
 import sys
 
 from .errors import UpdateError
-from .model import _Record
+from .model import Record
 from .shadow import LIMIT, beyond
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SELFTEST_LIMIT = 300
 
 
-class Trial(_Record):
+class Trial(Record):
     """How a version is tried.
 
     Parameters

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 
+from .checks import parse, refuse_constant, take_keys, take_list, take_object, take_text, unique_pairs
 from .errors import ModelFormatError, UpdateError
-from .format import _constant, _keys, _list, _object, _text, _unique, parse
 from .manifest import LARGEST_SERIAL, name_of, whole
-from .model import _Record
+from .model import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 MOST_SIGNATURES = 16
 
 
-class Trust(_Record):
+class Trust(Record):
     """Whom a board believes.
 
     Parameters
@@ -244,19 +244,19 @@ def _parsed(
     data: bytes, name: str, expected: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     try:
-        content = _object(parse(data.decode("utf-8"), _unique, _constant), name)
+        content = take_object(parse(data.decode("utf-8"), unique_pairs, refuse_constant), name)
     except ModelFormatError:
         raise
     except (ValueError, RecursionError) as error:
         raise ModelFormatError(f"it is damaged ({str(error)[:80]})") from None
     if content.get("format") != expected:
         raise ModelFormatError(f"format is {str(content.get('format'))[:60]!r}; this version reads {expected!r}")
-    _keys(content, name, ("format", *keys), optional)
+    take_keys(content, name, ("format", *keys), optional)
     return content
 
 
 def _signers(data: dict[str, Any]) -> tuple[int, list[str]]:
-    lines = [_text(line, "signers") for line in _list(data["signers"], "signers")]
+    lines = [take_text(line, "signers") for line in take_list(data["signers"], "signers")]
     try:
         lines = read_signers("\n".join(lines))
     except UpdateError as error:

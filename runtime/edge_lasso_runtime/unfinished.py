@@ -14,7 +14,7 @@ try:
 except ImportError:  # not POSIX
     fcntl = None  # type: ignore[assignment]
 
-from .format import SWITCH
+from .switch import SWITCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

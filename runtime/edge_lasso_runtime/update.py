@@ -17,7 +17,7 @@ from .artifact import FILE as ARTIFACT
 from .board import held, write_trust
 from .errors import UpdateError
 from .manifest import loads, moment
-from .model import _Record
+from .model import Record
 from .shadow import beyond
 from .sources import beside, bundles, opened, read_small, within
 from .trial import Trial, judged, restart, run_in
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MOST_ROTATIONS = 100
 
 
-class Outcome(_Record):
+class Outcome(Record):
     """What an update came to.
 
     Parameters

@@ -19,10 +19,10 @@ from hashlib import sha256
 
 from .archive import CHUNK
 from .atomic import point, replacing, write_new
+from .checks import parse, refuse_constant, take_keys, take_list, take_object, take_text, unique_pairs
 from .errors import ModelFormatError, UpdateError
-from .format import _constant, _keys, _list, _object, _text, _unique, parse
 from .manifest import LARGEST_SERIAL, MANIFEST, SIGNATURES, loads, whole
-from .model import _Record
+from .model import Record
 from .unfinished import sync_folder
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ SPARE = 1 << 20
 """Bytes that stay free on the disk."""
 
 
-class Standing(_Record):
+class Standing(Record):
     """What a board remembers about its versions.
 
     Parameters
@@ -100,18 +100,18 @@ def read_standing(home: str) -> Standing:
     path = os.path.join(home, STATE)
     try:
         with open(path, "rb") as file:
-            data = _object(parse(file.read(1 << 20).decode("utf-8"), _unique, _constant), STATE)
+            data = take_object(parse(file.read(1 << 20).decode("utf-8"), unique_pairs, refuse_constant), STATE)
         if data.get("format") != FORMAT:
             raise ModelFormatError(f"format is {str(data.get('format'))[:60]!r}; this version reads {FORMAT!r}")
-        _keys(data, STATE, ("format", *Standing.__slots__), ())
+        take_keys(data, STATE, ("format", *Standing.__slots__), ())
         return Standing(
             whole(data["serial"], "serial", 0, LARGEST_SERIAL),
-            _text(data["digest"], "digest", True),
+            take_text(data["digest"], "digest", True),
             float(whole(data["created"], "created", 0, 1 << 40)),
-            _text(data["previous"], "previous", True),
-            _text(data["trial"], "trial", True),
-            {_text(key, "bad"): _text(value, "bad") for key, value in _object(data["bad"], "bad").items()},
-            [_text(line, "history") for line in _list(data["history"], "history")],
+            take_text(data["previous"], "previous", True),
+            take_text(data["trial"], "trial", True),
+            {take_text(key, "bad"): take_text(value, "bad") for key, value in take_object(data["bad"], "bad").items()},
+            [take_text(line, "history") for line in take_list(data["history"], "history")],
         )
     except FileNotFoundError:
         return Standing()

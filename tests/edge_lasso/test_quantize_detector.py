@@ -13,7 +13,8 @@ from edge_lasso.reporting.show_detector import show_detector
 from edge_lasso.reporting.show_quantized import show_quantized
 from edge_lasso_runtime import Factor, Term, dumps
 from edge_lasso_runtime.fixed_detector import KEY, PRECISE, readings_q
-from edge_lasso_runtime.fixed_stream import NONE, FixedDelays
+from edge_lasso_runtime.fixed_history import NONE
+from edge_lasso_runtime.fixed_stream import FixedDelays
 from edge_lasso_runtime.stream import Delays, readings
 
 PLAIN = {"detector": True, "categories": False, "adjust": False, "policy": "clamp"}

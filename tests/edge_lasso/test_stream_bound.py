@@ -14,8 +14,9 @@ from edge_lasso.compressing.error_bound import analyse
 from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError
 from edge_lasso_runtime import Factor, Input, Model, ModelFormatError, Output, Term, dumps, loads
+from edge_lasso_runtime.fixed_history import FRACTION, NONE, rate_of
 from edge_lasso_runtime.fixed_point import KEY
-from edge_lasso_runtime.fixed_stream import FRACTION, NONE, FixedDelays, rate_of, start_fixed, step_fixed
+from edge_lasso_runtime.fixed_stream import FixedDelays, start_fixed, step_fixed
 from edge_lasso_runtime.step import start, step
 
 LENGTHS = {"lag": (1, 2, 7), "difference": (1, 3), "mean": (2, 3, 8, 50), "ewma": (2, 3, 4, 9, 30, 300)}

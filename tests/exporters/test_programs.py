@@ -19,8 +19,9 @@ from edge_lasso_exporters.programs.running import memory, runnable, source
 from edge_lasso_exporters.programs.specialize import ProgramError, specialize
 from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime.fixed_detector import KEY, readings_q, start_q, step_q
+from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.fixed_point import INT16, decode, predict_q, probability_q
-from edge_lasso_runtime.fixed_stream import NONE, start_fixed, step_fixed
+from edge_lasso_runtime.fixed_stream import start_fixed, step_fixed
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.step_session import FAULTS
 from edge_lasso_runtime.stream import keeps_state

@@ -12,7 +12,7 @@ from edge_lasso.compressing.quantize import quantize
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.fixed_detector import KEY, move, readings_q, start_q, step_q
-from edge_lasso_runtime.fixed_stream import NONE
+from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.stream import readings
 

@@ -168,7 +168,7 @@ def test_files_that_are_no_text(tmp_path):
 def test_a_huge_file(tmp_path):
     with open(tmp_path / "m.json", "wb") as file:
         file.truncate(65 * 2**20)
-    with pytest.raises(ModelFormatError, match="larger than 64 MB"):
+    with pytest.raises(ModelFormatError, match="larger than 16 MB"):
         load(tmp_path / "m.json")
 
 

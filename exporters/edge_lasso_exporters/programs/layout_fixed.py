@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from edge_lasso_exporters.stateful import Stateful
+from edge_lasso_runtime.fixed_history import FRACTION, NONE, rate_of
 from edge_lasso_runtime.fixed_point import KEY
-from edge_lasso_runtime.fixed_stream import FRACTION, NONE, rate_of
 
 from .layout import layout, table
 from .layout_q import UNBEGUN, WORD
