@@ -90,10 +90,10 @@ def ours(name: str, fitted: Any, normal: Any, runs: Any, **options: Any) -> Resu
         scores.append(result.score)
         if i in ENTRIES:
             saved[i] = copy.deepcopy(state)
-    found = [[scores_from(model, copy.deepcopy(saved[at]), run) for run in runs] for at in ENTRIES]
-    coefs = sum(len(one.terms) for one in model.outputs)
+    entries = [[scores_from(model, copy.deepcopy(saved[at]), run) for run in runs] for at in ENTRIES]
+    coefs = sum(len(output.terms) for output in model.outputs)
     return Result(
-        name, np.array(scores), np.array(found), coefs, counted(model), np.median(took) * 1e6, compiled(model)
+        name, np.array(scores), np.array(entries), coefs, counted(model), np.median(took) * 1e6, compiled(model)
     )
 
 
@@ -110,36 +110,36 @@ def agreement(name: str, fitted: Any, normal: Any, runs: Any, y: Any, margin: fl
 
     def follow(states: list[Any], rows: Any) -> Any:
         """Per row: both scores, both alarms, rows since a reading was last out of its range."""
-        found = []
+        results = []
         for row in rows.tolist():
-            one, _ = step(model, states[0], row)
+            entry, _ = step(model, states[0], row)
             two, _ = step_q(fixed, states[1], readings_q(fixed, row))
             states[2] = 0 if "out of range" in two.faults.values() else states[2] + 1
-            found.append((one.score, two.score / max(two.total, 1) * unit, one.alarm, two.alarm, states[2]))
-        return np.array(found)
+            results.append((entry.score, two.score / max(two.total, 1) * unit, entry.alarm, two.alarm, states[2]))
+        return np.array(results)
 
     states, saved = [start(model), start_q(fixed), 0], {}
     for i in range(len(normal)):
         follow(states, normal[i : i + 1])
         if i + 1 in SHORT_ENTRIES:
             saved[i + 1] = copy.deepcopy(states)
-    found = np.array([[follow(copy.deepcopy(saved[at]), run) for run in runs] for at in SHORT_ENTRIES])
-    aucs = [per_run(roc_auc_score, found[..., which], y).mean() for which in (0, 1)]
-    same = 100.0 * (found[..., 2] == found[..., 3]).mean()
-    off = np.abs(found[..., 0] - found[..., 1])
-    inside = found[..., 4] > FORGOTTEN
-    bounds = sorted(one["bound"] for one in fixed.sections[INTEGERS]["watched"])
+    values = np.array([[follow(copy.deepcopy(saved[at]), run) for run in runs] for at in SHORT_ENTRIES])
+    aucs = [per_run(roc_auc_score, values[..., which], y).mean() for which in (0, 1)]
+    same = 100.0 * (values[..., 2] == values[..., 3]).mean()
+    off = np.abs(values[..., 0] - values[..., 1])
+    inside = values[..., 4] > FORGOTTEN
+    bounds = sorted(sensor["bound"] for sensor in fixed.sections[INTEGERS]["watched"])
     return (
         f"{name:26s} {margin:6g} {aucs[0]:9.4f} {aucs[1]:7.4f} {same:9.2f} % {off.max():9.3f} "
-        f"{100.0 * (found[..., 4] == 0).mean():10.1f} % {100.0 * inside.mean():8.1f} % {off[inside].max():10.4f} "
+        f"{100.0 * (values[..., 4] == 0).mean():10.1f} % {100.0 * inside.mean():8.1f} % {off[inside].max():10.4f} "
         f"{bounds[len(bounds) // 2]:9.4f} {bounds[-1]:7.4f} {compiled(fixed, '_q') or 0:9,}"
     )
 
 
 def counted(model: Model) -> int:
     """Bytes as float32 with one-byte indices, no code; the board's chart keeps two moving averages per sensor."""
-    held = sum(one.stream is not None for one in model.inputs)
-    terms = sum(len(one.terms) for one in model.outputs)
+    held = sum(feature.stream is not None for feature in model.inputs)
+    terms = sum(len(output.terms) for output in model.outputs)
     # coefficient, index | count, intercept with centre, scale, slow scale | history | two averages
     return terms * 5 + len(model.outputs) * (1 + 3 * 4) + held * 4 + len(model.outputs) * 2 * 4
 
@@ -183,13 +183,13 @@ class Peer:
         """Everything that is reported."""
         self.fit(fitted)
         slow, scores = self.step(normal, np.zeros(self.features(fitted[:1]).shape[1]), 1.0)
-        found = [[self.step(run, slow[at - 1], scores[at - 1])[1] for run in runs] for at in ENTRIES]
+        entries = [[self.step(run, slow[at - 1], scores[at - 1])[1] for run in runs] for at in ENTRIES]
         took = []
         for i in range(100):
             began = time.perf_counter()
             self.step(normal[i : i + 1], slow[0], scores[0])
             took.append(time.perf_counter() - began)
-        return Result(self.name, scores, np.array(found), 0, self.size, np.median(took) * 1e6)
+        return Result(self.name, scores, np.array(entries), 0, self.size, np.median(took) * 1e6)
 
 
 def largest(x: Any) -> Callable[[Any], Any]:
@@ -231,9 +231,9 @@ def forest(fitted: Any) -> Peer:
     trees = []
 
     def statistic(x: Any) -> Callable[[Any], Any]:
-        found = IsolationForest(random_state=0).fit(x)
-        trees.extend(found.estimators_)
-        return lambda rows: -found.score_samples(rows)
+        result = IsolationForest(random_state=0).fit(x)
+        trees.extend(result.estimators_)
+        return lambda rows: -result.score_samples(rows)
 
     peer = Peer("isolation forest, 2 x 100 trees", lambda z: z, statistic, 0)
     peer.fit(fitted)

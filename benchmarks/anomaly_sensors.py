@@ -77,27 +77,27 @@ def detectors(names: Sequence[str], rows: Any, budget: int) -> list[Detector]:
     for k in np.unique(part):
         held_out[part == k] = rest(z[part == k], components(z[part != k]))
     leading = components(z)
-    made = []
+    results = []
     for aggregate in ("max", "mean"):
         chart = ChartOptions(aggregate=aggregate)
         options = DetectorOptions(max_coefs=budget, chart=chart)
         fit = fit_detector(lambda: [rows], len(rows), names, names, {}, options)
-        inputs = [names.index(one.name) for one in fit.model.inputs]
-        found: list[tuple[str, Residuals, Any, int]] = [
+        inputs = [names.index(feature.name) for feature in fit.model.inputs]
+        texts: list[tuple[str, Residuals, Any, int]] = [
             (
                 "ours",
                 lambda x, model=fit.model, inputs=inputs: x - linear_rows(model, x[:, inputs])[0],
                 fit.residuals,
-                sum(len(one.terms) for one in fit.model.outputs),
+                sum(len(output.terms) for output in fit.model.outputs),
             ),
             ("PCA", lambda x: rest((x - mean) / deviation, leading), held_out, leading.size),
             ("|z|", lambda x: (x - mean) / deviation, z, 0),
         ]
-        for name, residuals, held, coefs in found:
+        for name, residuals, held, coefs in texts:
             section, threshold, score = calibrated(names, held, chart, None)
             limit = float(np.quantile(score, QUANTILE))
-            made.append(Detector(f"{name}, {aggregate}", residuals, section, limit, threshold.hold, coefs))
-    return made
+            results.append(Detector(f"{name}, {aggregate}", residuals, section, limit, threshold.hold, coefs))
+    return results
 
 
 def components(z: Any) -> Any:
@@ -159,17 +159,17 @@ def injected(title: str, names: Sequence[str], rows: Any, budget: int) -> None:
     print(f"INJECTED faults, {EACH} of each kind, in the other {len(test):,} rows")
     print(f"{'':12}{'coefs':>6} {'of clean rows in alarm':>26} " + "".join(f"{kind:^21}" for kind in KINDS))
     print(f"{'':46}" + f"{'found chance blamed':^21}" * len(KINDS))
-    for one in detectors(names, fitted, budget):
-        score = one.run(test)[0][BEFORE:]
-        found, low, high, _ = found_rate(score, one.limit, Rate(1.0 - QUANTILE), one.hold)
-        line = f"{one.name:12}{one.coefs or '':>6} {found:9.3f} ({low:.3f} to {high:.3f})".ljust(46)
+    for detector in detectors(names, fitted, budget):
+        score = detector.run(test)[0][BEFORE:]
+        result, low, high, _ = found_rate(score, detector.limit, Rate(1.0 - QUANTILE), detector.hold)
+        line = f"{detector.name:12}{detector.coefs or '':>6} {result:9.3f} ({low:.3f} to {high:.3f})".ljust(46)
         for kind in KINDS:
             hits, chance, blamed = [], [], []
             for name, clean, window, length, guilty in faults:
                 if name == kind:
-                    score, parts = (part[BEFORE : BEFORE + length] for part in one.run(window))
-                    hits.append(score.max() > one.limit)
-                    chance.append(one.run(clean)[0][BEFORE : BEFORE + length].max() > one.limit)
+                    score, parts = (part[BEFORE : BEFORE + length] for part in detector.run(window))
+                    hits.append(score.max() > detector.limit)
+                    chance.append(detector.run(clean)[0][BEFORE : BEFORE + length].max() > detector.limit)
                     blamed.append(int(parts[score.argmax()].argmax()) in guilty)
             line += f"{np.mean(hits):7.2f}{np.mean(chance):6.2f}{np.mean(blamed):7.2f} "
         print(line, flush=True)
@@ -195,11 +195,11 @@ def shuttle() -> None:
         f"prevalence {y[rest].mean():.3f}. Rows are shuffled: no history, no smoothing."
     )
     print(f"{'':28}{'coefs':>6}   AUC   prec.  at 1 % of held-out normal rows: alarms on normal rows, faults found")
-    found: list[tuple[str, Any, float, int]] = []
+    texts: list[tuple[str, Any, float, int]] = []
     for aggregate in ("max", "mean"):
         detector = ResidualDetector(max_coefs=30, aggregate=aggregate, alarm_rate=0.01).fit(X[train])
-        coefs = sum(len(one.terms) for one in detector.model_.outputs)
-        found.append((f"ours, {aggregate}", -detector.score_samples(X), detector.threshold_.score, coefs))
+        coefs = sum(len(output.terms) for output in detector.model_.outputs)
+        texts.append((f"ours, {aggregate}", -detector.score_samples(X), detector.threshold_.score, coefs))
     third = len(train) // 3  # the peers' threshold: fitted on the rest of the normal rows, judged on these
     pieces = [(train[third:], train[:third])]
     for name in ("PCA Q", "PCA T2 + Q", "isolation forest", "largest |z|", "mean z^2"):
@@ -211,9 +211,9 @@ def shuttle() -> None:
                 score = -IsolationForest(random_state=0).fit(z[part]).score_samples(z)
             else:
                 score = (largest if "largest" in name else mean_square)(z[part])(z)
-            found.append((name, score, float(np.quantile(score[held], 0.99)), 0))
-    found.append(("control: random", np.random.default_rng(0).random(len(y)), 0.99, 0))
-    for name, score, limit, coefs in found:
+            texts.append((name, score, float(np.quantile(score[held], 0.99)), 0))
+    texts.append(("control: random", np.random.default_rng(0).random(len(y)), 0.99, 0))
+    for name, score, limit, coefs in texts:
         print(
             f"{name:28}{coefs or '':>6} {roc_auc_score(y[rest], score[rest]):.3f}  "
             f"{average_precision_score(y[rest], score[rest]):.3f}   {np.mean(score[rest][y[rest] == 0] > limit):10.4f}"

@@ -77,22 +77,22 @@ def measure(table: Any) -> dict[str, Any] | None:
     Z = (table.X - table.X[:n].mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
     y = (table.y - table.y[:n].mean()) / table.y[:n].std()
     cv = TimeSeriesSplit(5) if table.ordered else KFold(5)
-    found: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     for name, fit in CHOICES.items():
         try:
             model = fit(Z[:n], y[:n], cv)
         except ValueError:
             return None
         error = y[n:] - np.asarray(model.predict(Z[n:])).ravel()
-        found[name] = {"rmse": float(np.sqrt(np.mean(error**2))), "inputs": inputs(model, Z.shape[1])}
-    return None if min(one["rmse"] for one in found.values()) < 1e-3 else {"table": table.name, "choices": found}
+        entry[name] = {"rmse": float(np.sqrt(np.mean(error**2))), "inputs": inputs(model, Z.shape[1])}
+    return None if min(entry["rmse"] for entry in entry.values()) < 1e-3 else {"table": table.name, "choices": entry}
 
 
 def show(results: list[dict[str, Any]]) -> None:
     """One line a choice, the best rank first."""
     names = list(CHOICES)
-    error = np.array([[one["choices"][name]["rmse"] for name in names] for one in results])
-    used = np.array([[one["choices"][name]["inputs"] for name in names] for one in results])
+    error = np.array([[result["choices"][name]["rmse"] for name in names] for result in results])
+    used = np.array([[result["choices"][name]["inputs"] for name in names] for result in results])
     rank = rankdata(error.round(6), axis=1).mean(axis=0)
     over = np.exp(np.log(error / error[:, [names.index("LassoCV")]]).mean(axis=0))
     worse = (error > 1.02 * error.min(axis=1, keepdims=True)).mean(axis=0)
@@ -111,9 +111,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     results = []
     for table in real_tables(options.data, options.packages):
-        found = measure(table)
-        if found is not None:
-            results.append(found)
+        result = measure(table)
+        if result is not None:
+            results.append(result)
     show(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))

@@ -63,9 +63,9 @@ def detector(estimate):
         rng = np.random.default_rng(0)
         inverse = np.linalg.inv(np.cov((rng.normal(size=(200, k)) @ rng.normal(size=(k, k))).T))
         lower = inverse[np.tril_indices(k)].tolist()
-        means = [one.default for one in inputs]
+        means = [feature.default for feature in inputs]
         sections["estimate/1"] = {"mean": means, "inverse": lower, "residual": [1.0] * SENSORS}
-    names = tuple(one.name for one in inputs)
+    names = tuple(feature.name for feature in inputs)
     return quantize(loads(dumps(Model(names, tuple(inputs), tuple(outputs), sections=sections))), to="int16")
 
 
@@ -80,8 +80,8 @@ def on_core(core, model, variant):
     letter = "h" if integers else "d" if kind == "double" and core.target != "avr" else "f"
     row = [-100 + 20 * i if integers else 20.0 + i for i in range(SENSORS)]
     x = struct.pack(f"<{SENSORS}{letter}", *row)
-    one, two = (core.call(image, "run", [x, rows]) for rows in (3, 4))
-    return image.flash_bytes, image.ram_bytes, two.instructions - one.instructions, two.stack_bytes
+    entry, two = (core.call(image, "run", [x, rows]) for rows in (3, 4))
+    return image.flash_bytes, image.ram_bytes, two.instructions - entry.instructions, two.stack_bytes
 
 
 def main():

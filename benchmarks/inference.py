@@ -47,10 +47,10 @@ def model() -> Model:
     return Model(tuple(f"sensor_{i}" for i in range(COLUMNS)), inputs, (Output("y", 1.25, terms),))
 
 
-def row_by_name(found: Model) -> Subject:
+def row_by_name(result: Model) -> Subject:
     """The Python artifact called with a mapping."""
-    files = registry.render(found, "python", "double")
-    reading = {one.name: one.default for one in found.inputs}
+    files = registry.render(result, "python", "double")
+    reading = {feature.name: feature.default for feature in result.inputs}
     stages = {
         "target": "python", "variant": "predict_row", "file": "model.py", "imports": "import model",
         "loading": "pass", "function": "model.predict_row", "argument": repr(reading),
@@ -67,15 +67,15 @@ class OtherPython(LocalShell):
         self.python = (python,)
 
 
-def one_round(found: Model, seconds: float) -> list[Measurement]:
-    pipeline = pipeline_of(found)
+def one_round(result: Model, seconds: float) -> list[Measurement]:
+    pipeline = pipeline_of(result)
     assert pipeline is not None
-    subjects = [*rendered(quantize(found, "int16"), VARIANTS), row_by_name(found), *peer_subjects(pipeline)]
-    subjects[:0] = [next(iter(rendered(found)))]
+    subjects = [*rendered(quantize(result, "int16"), VARIANTS), row_by_name(result), *peer_subjects(pipeline)]
+    subjects[:0] = [next(iter(rendered(result)))]
     results = measure(subjects, "local", seconds, lambda name: terminal.note(f"  {name}"))
     other = os.environ.get("EDGE_LASSO_TFLITE_RUNTIME_PYTHON")
     if other:
-        (litert,) = rendered(found, "tflite")
+        (litert,) = rendered(result, "tflite")
         with OtherPython(other) as shell:
             results += measure([Subject("tflite-runtime:float32", litert.files)], shell, seconds)
     return results
@@ -93,9 +93,9 @@ def main() -> None:
         terminal.note(f"round {i + 1} of {options.rounds}")
         rounds.append(one_round(model(), options.seconds))
     if options.json:
-        options.json.write_text(json.dumps([[one.to_json() for one in each] for each in rounds], indent=1) + "\n")
+        options.json.write_text(json.dumps([[part.to_json() for part in each] for each in rounds], indent=1) + "\n")
 
-    names = [one.name for one in rounds[0]]
+    names = [entry.name for entry in rounds[0]]
     medians = {
         name: {
             key: statistics.median(values)
@@ -105,9 +105,9 @@ def main() -> None:
         for i, name in enumerate(names)
     }
     show(medians, rounds[0][0].machine)
-    for text in sorted({f"{one.name}: {one.reason}" for each in rounds for one in each if one.reason}):
+    for text in sorted({f"{part.name}: {part.reason}" for each in rounds for part in each if part.reason}):
         terminal.note(f"note: {text}")
-    for text in sorted({text for each in rounds for one in each for text in one.warnings if "busy" in text}):
+    for text in sorted({text for each in rounds for part in each for text in part.warnings if "busy" in text}):
         terminal.note(f"note: {text}")
 
 

@@ -48,11 +48,11 @@ def trained(data: Path) -> tuple[Model, Any, Any]:
 def on_a_board(model: Model, rows: Any) -> Any:
     """Predictions row by row, missing readings estimated."""
     state = start(model)
-    found = []
+    results = []
     for row in rows.tolist():
         result, state = step(model, state, row)
-        found.append(result.values[0])
-    return np.array(found)
+        results.append(result.values[0])
+    return np.array(results)
 
 
 def scores(prediction: Any, truth: Any) -> tuple[float, float]:
@@ -109,8 +109,8 @@ def main() -> None:
     if options.json:
         keys = ("r2_default", "r2_estimated", "rmse_estimated", "rmse_predicted")
         figures = {
-            name: {key: value for key, value in zip(keys, one, strict=True) if value == value}
-            for name, one in lines.items()
+            name: {key: value for key, value in zip(keys, line, strict=True) if value == value}
+            for name, line in lines.items()
         }
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -33,14 +33,14 @@ def graph(weights, columns, bias, path):
         helper.make_node("Add", ["sum", "bias"], ["y"]),
     ]
     constants = {"columns": columns, "weights": weights[columns], "bias": bias}
-    made = helper.make_graph(
+    result = helper.make_graph(
         nodes,
         "lasso",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", COLUMNS])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 1])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+    onnx.save(helper.make_model(result, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
 
 
 def measure(path, X, y):
@@ -57,7 +57,7 @@ def measure(path, X, y):
         session.run(None, {"x": X[:1]})
         times.append(time.perf_counter() - start)
     spread = 100.0 / y.std()
-    rms = [float(np.sqrt(np.mean((found - y) ** 2))) * spread for found in (batch, alone)]
+    rms = [float(np.sqrt(np.mean((result - y) ** 2))) * spread for result in (batch, alone)]
     worst = float(np.max(np.abs(alone - y))) * spread
     size = path.stat().st_size
     return f"{size} | {np.median(times) * 1e6:.1f} | {rms[0]:.2g} % | {rms[1]:.2g} % | {worst:.2g} %"

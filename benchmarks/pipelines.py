@@ -73,14 +73,14 @@ def agrees(model: Model, estimator: Any, rows: Any, labels_only: bool) -> bool:
     results = [predict(model, record) for record in records]
     predicted, probabilities = truth(estimator, rows)
     if model.classes is None:
-        values = np.array([one.values for one in results])
+        values = np.array([result.values for result in results])
         wanted = predicted.reshape(values.shape)
         return bool(np.all(np.abs(values - wanted) <= CLOSE * wanted.std(axis=0) + 1e-12 * np.abs(wanted)))
-    if [one.label for one in results] != [str(label) for label in predicted]:
+    if [result.label for result in results] != [str(label) for label in predicted]:
         return False
     if labels_only or probabilities is None:
         return True
-    return bool(np.allclose([one.values[-1] for one in results], probabilities[:, -1], rtol=0, atol=CLOSE))
+    return bool(np.allclose([result.values[-1] for result in results], probabilities[:, -1], rtol=0, atol=CLOSE))
 
 
 def ours(case: Case, estimator: Any) -> Outcome:
@@ -199,13 +199,13 @@ def markdown(results: dict[str, list[Outcome]]) -> str:
         "or softmax of its scores (then with `probabilities=False`).",
     ]
     for group, cases in results.items():
-        taken = sum(one.result in ("yes", "labels") for one in cases)
-        wrong = sum(one.result == "wrong" for one in cases)
+        taken = sum(case.result in ("yes", "labels") for case in cases)
+        wrong = sum(case.result == "wrong" for case in cases)
         lines += ["", f"## {group.capitalize()}: {taken} of {len(cases)} taken, {wrong} wrong", ""]
         lines += ["| case | taken | why not |", "| --- | --- | --- |"]
-        for one in cases:
-            why = one.why if one.result == "no" else ""
-            lines.append(f"| {_cell(one.name)} | {one.result} | {_cell(why)} |")
+        for case in cases:
+            why = case.why if case.result == "no" else ""
+            lines.append(f"| {_cell(case.name)} | {case.result} | {_cell(why)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -227,7 +227,7 @@ def main() -> None:
     print("| of | by | yes | labels | no | wrong |\n| --- | --- | --- | --- | --- | --- |")
     for group, by in results.items():
         for name, cases in by.items():
-            counts = [sum(one.result == kind for one in cases) for kind in ("yes", "labels", "no", "wrong")]
+            counts = [sum(case.result == kind for case in cases) for kind in ("yes", "labels", "no", "wrong")]
             print(f"| {len(cases)} {group} | {name} | " + " | ".join(map(str, counts)) + " |")
     if options.docs:
         options.docs.parent.mkdir(parents=True, exist_ok=True)

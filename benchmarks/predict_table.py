@@ -46,25 +46,25 @@ PROGRAM = "program: pure read"
 def model(columns: int, inputs: int) -> Model:
     """Inputs spread over the row."""
     used = [j * columns // inputs for j in range(inputs)]
-    made = tuple(Input(f"sensor_{j}", j, 20.0, -20.0, 60.0, "C") for j in used)
+    result = tuple(Input(f"sensor_{j}", j, 20.0, -20.0, 60.0, "C") for j in used)
     terms = tuple(Term(0.1 * (i + 1), (Factor(i),)) for i in range(inputs))
-    return Model(tuple(f"sensor_{j}" for j in range(columns)), made, (Output("y", 1.25, terms),))
+    return Model(tuple(f"sensor_{j}" for j in range(columns)), result, (Output("y", 1.25, terms),))
 
 
 def write_readings(path: Path, rows: int, columns: int, gaps: bool) -> None:
     """A table of sensor readings."""
     rng = np.random.default_rng(0)
-    made = {}
+    table = {}
     for j in range(columns):
         readings = np.round(rng.normal(20.0, 5.0, rows), 2)
         missing = rng.random(rows) < 0.001 if gaps else None
-        made[f"sensor_{j}"] = pa.array(readings, mask=missing)
-    pq.write_table(pa.table(made), path)
+        table[f"sensor_{j}"] = pa.array(readings, mask=missing)
+    pq.write_table(pa.table(table), path)
 
 
-def ways(found: Model, path: Path, folder: Path) -> dict[str, Callable[[], object]]:
+def ways(result: Model, path: Path, folder: Path) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
-    names = [one.name for one in found.inputs]
+    names = [feature.name for feature in result.inputs]
     rows = pq.read_metadata(path).num_rows
     columns = [np.random.default_rng(j).normal(20.0, 5.0, rows) for j in range(len(names))]
     arrow, copies = [pa.array(x) for x in columns], [np.empty_like(x) for x in columns]
@@ -75,7 +75,7 @@ def ways(found: Model, path: Path, folder: Path) -> dict[str, Callable[[], objec
                 pass
 
     def as_read() -> None:
-        for _ in column_batches(path, found):
+        for _ in column_batches(path, result):
             pass
 
     def copy() -> None:
@@ -84,10 +84,10 @@ def ways(found: Model, path: Path, folder: Path) -> dict[str, Callable[[], objec
 
     found_ways: dict[str, Callable[[], object]] = {
         "memcpy of the columns, in memory": copy,
-        "numpy, in memory": lambda: linear_columns(found, columns, rows),
+        "numpy, in memory": lambda: linear_columns(result, columns, rows),
     }
     try:
-        kernel = ColumnKernel(found)
+        kernel = ColumnKernel(result)
         found_ways["C, in memory"] = lambda: kernel(arrow, rows)
     except BoardError as error:
         terminal.note(f"note: {error}")
@@ -98,15 +98,15 @@ def ways(found: Model, path: Path, folder: Path) -> dict[str, Callable[[], objec
     }
     for suffix in ("arrow", "parquet", "csv"):
         out = folder / f"out.{suffix}"
-        found_ways[f"predict to .{suffix}, C"] = lambda out=out: predict_table(found, path, out)
-        found_ways[f"predict to .{suffix}, numpy"] = lambda out=out: predict_table(found, path, out, compiled=False)
+        found_ways[f"predict to .{suffix}, C"] = lambda out=out: predict_table(result, path, out)
+        found_ways[f"predict to .{suffix}, numpy"] = lambda out=out: predict_table(result, path, out, compiled=False)
     return found_ways
 
 
-def programs(found: Model, path: Path, folder: Path) -> dict[str, list[str]]:
+def programs(result: Model, path: Path, folder: Path) -> dict[str, list[str]]:
     """The same as programs of their own."""
-    save(found, folder / "model.json")
-    names = [one.name for one in found.inputs]
+    save(result, folder / "model.json")
+    names = [feature.name for feature in result.inputs]
     read = f"import pyarrow.parquet as p\nfor _ in p.ParquetFile({str(path)!r}).iter_batches(columns={names}): pass"
     predict = [sys.executable, "-m", "edge_lasso", "predict", str(folder / "model.json"), str(path), "--out"]
     return {
@@ -119,7 +119,7 @@ def programs(found: Model, path: Path, folder: Path) -> dict[str, list[str]]:
 def processor() -> float:
     """Processor seconds of this process and of the programs it ran."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in both)
+    return sum(entry.ru_utime + entry.ru_stime for entry in both)
 
 
 def main() -> None:
@@ -133,14 +133,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the seconds of every round here")
     options = parser.parse_args()
 
-    found = model(options.columns, options.inputs)
+    result = model(options.columns, options.inputs)
     with tempfile.TemporaryDirectory() as away:
         folder = Path(away)
         path = folder / "readings.parquet"
         write_readings(path, options.rows, options.columns, options.gaps)
         size = path.stat().st_size
-        timed: dict[str, Callable[[], object]] = ways(found, path, folder)
-        for name, argv in () if options.no_programs else programs(found, path, folder).items():
+        timed: dict[str, Callable[[], object]] = ways(result, path, folder)
+        for name, argv in () if options.no_programs else programs(result, path, folder).items():
             timed[name] = lambda argv=argv: subprocess.run(argv, check=True, capture_output=True)
         seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
         for i in range(options.rounds + 1):
@@ -169,8 +169,8 @@ def show(seconds: dict[str, list[tuple[float, float]]], rows: int) -> None:
         clock, cpu = (
             statistics.median(a[i] / b[i] if b[i] else 0.0 for a, b in zip(times, base, strict=True)) for i in (0, 1)
         )
-        wall, spent = (statistics.median(one[i] for one in times) for i in (0, 1))
-        least = min(one[0] for one in times)
+        wall, spent = (statistics.median(entry[i] for entry in times) for i in (0, 1))
+        least = min(entry[0] for entry in times)
         cells = (1e3 * wall, 1e3 * least, 1e3 * spent, rows / wall / 1e6)
         lines.append((name, *(f"{cell:,.1f}" for cell in cells), f"{clock:.2f}", f"{cpu:.2f}"))
         if name in ("predict to .arrow, C", "predict to .parquet, C"):

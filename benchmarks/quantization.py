@@ -44,7 +44,7 @@ from edge_lasso_runtime import Model
 HERE = Path(__file__).resolve().parent
 PACKAGED = HERE.parent / "edge_lasso" / "data" / "beijing_air.csv.gz"
 FLOAT = ("python:double", "c:double", "c:float", "onnx:float32", "onnx:float64", *(
-    f"tflite:{one}" for one in ("float32", "float16", "dynamic", "int8", "int8io", "int16x8")
+    f"tflite:{text}" for text in ("float32", "float16", "dynamic", "int8", "int8io", "int16x8")
 ))  # fmt: skip
 VARIANTS = {
     "float": FLOAT,
@@ -65,7 +65,9 @@ def tasks(folder: Path) -> Iterator[tuple[str, Model, Any]]:
     path = folder / "appliances_energy" / "appliances_energy.csv.gz"
     if path.is_file():
         table = pa.csv.read_csv(path)
-        numeric = [one.name for one in table.schema if pa.types.is_floating(one.type) or pa.types.is_integer(one.type)]
+        numeric = [
+            entry.name for entry in table.schema if pa.types.is_floating(entry.type) or pa.types.is_integer(entry.type)
+        ]
         table = table.select(numeric)
         for target, most in (("RH_1", 10), ("T9", 10), ("Appliances", 8)):
             yield _regression(f"Appliances {target}, {most} inputs", table, target, most)
@@ -93,7 +95,7 @@ def _regression(name: str, data: Any, target: str, most: int, **how: Any) -> tup
 def rows_inside(model: Model, data: Any, count: int, signs: Sequence[np.ndarray]) -> np.ndarray:
     """Real, random and extreme rows inside the ranges."""
     low, high, rest = (
-        np.array([0.0 if (value := getattr(one, key)) is None else value for one in model.inputs])
+        np.array([0.0 if (value := getattr(feature, key)) is None else value for feature in model.inputs])
         for key in ("low", "high", "default")
     )
     rng = np.random.default_rng(0)
@@ -102,21 +104,21 @@ def rows_inside(model: Model, data: Any, count: int, signs: Sequence[np.ndarray]
     real = np.clip(np.where(np.isnan(real), rest, real), low, high)
     random = low + (high - low) * rng.random((count, len(low)))
     corners = np.where(rng.random((count, len(low))) < 0.5, low, high)
-    pushed = np.array([np.where(sign > 0, high, low) for one in signs for sign in (one, -one)])
+    pushed = np.array([np.where(sign > 0, high, low) for entry in signs for sign in (entry, -entry)])
     return np.clip(np.concatenate([real, random, corners, pushed]), low, high)
 
 
 def lost(model: Model, reduced: Model) -> list[np.ndarray]:
     """Per output and input, which way storing the coefficients moved them; and the signs of the coefficients."""
-    found = []
+    results = []
     for before, after in zip(model.outputs, reduced.outputs, strict=True):
         for way in (lambda a, b: a - b, lambda a, b: a):
             signs = np.zeros(len(model.inputs))
             for a, b in zip(before.terms, after.terms, strict=True):
                 if len(a.factors) == 1:
                     signs[a.factors[0].input] += way(a.coef, b.coef)
-            found.append(signs)
-    return found
+            results.append(signs)
+    return results
 
 
 def seen(name: str, reduced: Model, rows: np.ndarray, wanted: np.ndarray) -> tuple[float, str]:
@@ -177,30 +179,30 @@ def ratio(one: dict[str, Any]) -> float:
     return float(one["error"] / one["bound"])
 
 
-def show(found: list[dict[str, Any]]) -> bool:
+def show(entries: list[dict[str, Any]]) -> bool:
     """A line per kind of artifact over all tasks; whether every promise was kept."""
     rows = []
-    for key in dict.fromkeys((one["stored"], one["artifact"]) for one in found):
-        here = [one for one in found if (one["stored"], one["artifact"]) == key]
-        ratios = [ratio(one) for one in here]
-        spans = [100.0 * one["bound"] / one["span"] for one in here if one["span"] > 0.0]
+    for key in dict.fromkeys((entry["stored"], entry["artifact"]) for entry in entries):
+        here = [entry for entry in entries if (entry["stored"], entry["artifact"]) == key]
+        ratios = [ratio(entry) for entry in here]
+        spans = [100.0 * entry["bound"] / entry["span"] for entry in here if entry["span"] > 0.0]
         middle, largest = f"{statistics.median(ratios):.3f}", f"{max(ratios):.3f}"
-        if not any(ratios) and not any(one["bound"] for one in here):
+        if not any(ratios) and not any(entry["bound"] for entry in here):
             middle = largest = "exact"
         percent = f"{statistics.median(spans):.2g} %" if spans else "-"
         rows.append((key[1], key[0], str(len(here)), middle, largest, percent, here[0]["runtime"].split(" (")[0][:34]))
     columns = ("artifact", "stored in", "tasks", "median ratio", "largest", "bound/span", "run by")
-    names = len({one["task"] for one in found})
+    names = len({entry["task"] for entry in entries})
     title = f"worst error seen / proven bound, {names} tasks, linear predictor inside the ranges"
     terminal.table(title, columns, rows, text_columns=2)
-    worst = max(found, key=ratio)
-    all_ratios = [ratio(one) for one in found if one["bound"] > 0.0]
-    kept = ratio(worst) <= 1.0
+    worst = max(entries, key=ratio)
+    all_ratios = [ratio(entry) for entry in entries if entry["bound"] > 0.0]
+    remaining = ratio(worst) <= 1.0
     which = f"{worst['artifact']} stored in {worst['stored']}, {worst['task']}"
-    said = "no promise is broken" if kept else "A PROMISE IS BROKEN"
-    terminal.say(f"{len(found)} artifacts, {sum(one['rows'] for one in found):,} rows in all")
+    said = "no promise is broken" if remaining else "A PROMISE IS BROKEN"
+    terminal.say(f"{len(entries)} artifacts, {sum(entry['rows'] for entry in entries):,} rows in all")
     terminal.say(f"largest {ratio(worst):.3f} ({which}), median {statistics.median(all_ratios):.3f}: {said}")
-    return kept
+    return remaining
 
 
 def main() -> int:
@@ -211,10 +213,10 @@ def main() -> int:
     parser.add_argument("--targets", default="", help="only these, such as c,onnx")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     options = parser.parse_args()
-    found = list(lines(options.data, options.rows, [one for one in options.targets.split(",") if one]))
+    items = list(lines(options.data, options.rows, [part for part in options.targets.split(",") if part]))
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
-    return 0 if show(found) else 1
+        options.json.write_text(json.dumps(items, indent=1) + "\n")
+    return 0 if show(items) else 1
 
 
 if __name__ == "__main__":

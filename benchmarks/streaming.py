@@ -53,10 +53,10 @@ def model(sensors: int) -> Model:
     return Model(tuple(names), inputs, outputs, sections=sections)
 
 
-def block(found: Model, kind: str) -> tuple[bytes, bytes]:
+def block(result: Model, kind: str) -> tuple[bytes, bytes]:
     """A header and some rows, to be sent again and again."""
     source = random.Random(0)
-    names = [one.name for one in found.inputs]
+    names = [feature.name for feature in result.inputs]
     rows = [[round(max(-4.0, min(4.0, source.gauss(0.0, 1.0))), 3) for _ in names] for _ in range(BLOCK)]
     if kind == "csv":
         return (",".join(names) + "\n").encode(), "".join(",".join(map(repr, row)) + "\n" for row in rows).encode()
@@ -71,12 +71,12 @@ def resident(pid: int) -> int:
     return 0
 
 
-def run(found: Model, kind: str, readings: int, folder: Path) -> dict[str, float]:
+def run(result: Model, kind: str, readings: int, folder: Path) -> dict[str, float]:
     """One stream."""
-    save(found, folder / "model.json")
+    save(result, folder / "model.json")
     command = [sys.executable, "-m", "edge_lasso_runtime", "score", str(folder / "model.json"),
                "--state", str(folder / "state.json"), "--fresh"]  # fmt: skip
-    header, rows = block(found, kind)
+    header, rows = block(result, kind)
     before = os.times()
     started = time.perf_counter()
     first = last = 0
@@ -119,20 +119,20 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     readings = max(options.readings // BLOCK, 1) * BLOCK
-    found = model(options.sensors)
+    result = model(options.sensors)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in options.format.split(","):
-            results[kind] = run(found, kind, readings, Path(folder))
-    coefs = sum(len(one.terms) for one in found.outputs)
+            results[kind] = run(result, kind, readings, Path(folder))
+    coefs = sum(len(output.terms) for output in result.outputs)
     terminal.table(
         f"{options.sensors} sensors, {coefs} coefficients, {readings:,} readings; one process",
         ["format", "readings/s", "CPU us/reading", "1e6/CPU us", "MB after a tenth", "MB at the end", "growth, kB"],
         [
-            [kind, f"{one['readings_per_s']:,.0f}", f"{one['cpu_us']:.1f}", f"{1e6 / one['cpu_us']:,.0f}",
-             f"{one['rss_tenth_bytes'] / 1e6:.2f}", f"{one['rss_end_bytes'] / 1e6:.2f}",
-             f"{one['rss_growth_bytes'] / 1e3:,.0f}"]
-            for kind, one in results.items()
+            [kind, f"{result['readings_per_s']:,.0f}", f"{result['cpu_us']:.1f}", f"{1e6 / result['cpu_us']:,.0f}",
+             f"{result['rss_tenth_bytes'] / 1e6:.2f}", f"{result['rss_end_bytes'] / 1e6:.2f}",
+             f"{result['rss_growth_bytes'] / 1e3:,.0f}"]
+            for kind, result in results.items()
         ],
     )  # fmt: skip
     if options.json:

@@ -108,14 +108,16 @@ def line(table: Any, abess: dict[int, Any], select: str) -> list[dict[str, Any]]
 
 def show(results: list[dict[str, Any]]) -> None:
     """A line a budget, and the sum."""
-    for one in results:
+    for result in results:
         print(
-            f"{one['table'][:20]:20} {one['rows']:6} x {one['columns']:3}  K {one['k']}: {one['inputs']} inputs, "
-            f"{one['method']:12} gap {one['gap']:7.1e}   RMSE / abess {one['over_abess']:6.3f}   / pruned "
-            f"{one['over_pruned']:6.3f}   {one['seconds'] * 1e3:7.1f} ms, abess {one['abess_seconds'] * 1e3:7.1f} ms"
+            f"{result['table'][:20]:20} {result['rows']:6} x {result['columns']:3}  K {result['k']}: "
+            f"{result['inputs']} inputs, "
+            f"{result['method']:12} gap {result['gap']:7.1e}   RMSE / abess {result['over_abess']:6.3f}   / pruned "
+            f"{result['over_pruned']:6.3f}   {result['seconds'] * 1e3:7.1f} ms, "
+            f"abess {result['abess_seconds'] * 1e3:7.1f} ms"
         )
     for name in ("over_abess", "over_pruned"):
-        ratio = np.array([one[name] for one in results])
+        ratio = np.array([result[name] for result in results])
         print(
             f"{name}: geometric mean {np.exp(np.log(ratio).mean()):.4f}, worst {ratio.max():.3f}, more than 1 % behind "
             f"in {np.mean(ratio > 1.01):.0%}, more than 1 % ahead in {np.mean(ratio < 0.99):.0%} of {len(ratio)}"
@@ -161,8 +163,8 @@ def main() -> None:
         )
     abess: dict[int, dict[int, Any]] = {}
     for text in done.stdout.splitlines():
-        found = json.loads(text)
-        abess.setdefault(found["table"], {})[found["k"]] = found
+        data = json.loads(text)
+        abess.setdefault(data["table"], {})[data["k"]] = data
     results = []
     for i, table in enumerate(tables):
         try:

@@ -45,7 +45,7 @@ OURS = "c:fixed, int16"
 # core, the most cycles, the most bytes of flash, for ten inputs in int16
 TARGETS = (("rp2040", 120, 150), ("avr", 500, 400))
 TFLITE = ("float32", "float16", "dynamic", "int8", "int16x8")
-LINUX = ",".join(["python:double", "onnx:float32", "onnx:float64", *(f"tflite:{one}" for one in TFLITE)])
+LINUX = ",".join(["python:double", "onnx:float32", "onnx:float64", *(f"tflite:{entry}" for entry in TFLITE)])
 LOOP = """#include <stdint.h>
 #ifdef __AVR__
 #include <avr/pgmspace.h>
@@ -123,49 +123,49 @@ def model(inputs: int) -> Model:
     source = random.Random(inputs)
     columns = max(COLUMNS, inputs)
     used = [i * columns // inputs for i in range(inputs)]
-    made = tuple(Input(f"sensor_{j}", j, 50.0 + i % 7, 0.0, 100.0 + 10.0 * (i % 11), "V") for i, j in enumerate(used))
+    result = tuple(Input(f"sensor_{j}", j, 50.0 + i % 7, 0.0, 100.0 + 10.0 * (i % 11), "V") for i, j in enumerate(used))
     terms = tuple(Term(source.uniform(-1.0, 1.0), (Factor(i),)) for i in range(inputs))
-    return Model(tuple(f"sensor_{i}" for i in range(columns)), made, (Output("y", 1.25, terms),))
+    return Model(tuple(f"sensor_{i}" for i in range(columns)), result, (Output("y", 1.25, terms),))
 
 
-def ways(found: Model, target: str) -> Iterator[Way]:
+def ways(result: Model, target: str) -> Iterator[Way]:
     """Ours in every precision, then the others."""
-    row = [one.default or 0.0 for one in found.inputs]
+    row = [feature.default or 0.0 for feature in result.inputs]
     reals = struct.pack(f"<{len(row)}f", *row)
     doubles = reals if target == "avr" else struct.pack(f"<{len(row)}d", *row)
     zeros = bytes(2 * len(row))
     if target != "avr":  # where double is binary64
-        yield Way("c:double", _sources(found, "double"), "model_predict", doubles, "float64")
-    yield Way("c:float, float32", _sources(found, "float"), "model_predict", reals, "float32")
+        yield Way("c:double", _sources(result, "double"), "model_predict", doubles, "float64")
+    yield Way("c:float, float32", _sources(result, "float"), "model_predict", reals, "float32")
     for precision in ("int16", "int8"):
-        files = _sources(quantize(found, precision), "fixed")
+        files = _sources(quantize(result, precision), "fixed")
         yield Way(f"c:fixed, {precision}", files, "model_predict", zeros, "int32")
-    fixed = quantize(found, "int16").sections["fixed_point/1"]["outputs"][0]
+    fixed = quantize(result, "int16").sections["fixed_point/1"]["outputs"][0]
     weights = [int(term["coef"]) for term in fixed["terms"]]
     text = LOOP % {"count": len(weights), "weights": ", ".join(map(str, weights)), "bias": fixed["bias"]}
     yield Way("hand loop, int16", {"score.c": text.encode()}, "score", zeros, "int32")
     if importlib.util.find_spec("m2cgen"):
-        yield Way("m2cgen: k inputs, double", _m2cgen(found, False), "score", doubles, "float64")
-        every = [50.0] * len(found.columns)  # a product with zero would be cheap in soft float
+        yield Way("m2cgen: k inputs, double", _m2cgen(result, False), "score", doubles, "float64")
+        every = [50.0] * len(result.columns)  # a product with zero would be cheap in soft float
         wide = struct.pack(f"<{len(every)}{'f' if target == 'avr' else 'd'}", *every)
-        yield Way("m2cgen: all, double", _m2cgen(found, True), "score", wide, "float64")
+        yield Way("m2cgen: all, double", _m2cgen(result, True), "score", wide, "float64")
 
 
-def _sources(found: Model, variant: str) -> dict[str, bytes]:
-    files = registry.render(found, "c", variant)
+def _sources(result: Model, variant: str) -> dict[str, bytes]:
+    files = registry.render(result, "c", variant)
     return {name: data for name, data in files.items() if name.endswith((".c", ".h")) and "/" not in name}
 
 
-def _m2cgen(found: Model, every: bool) -> dict[str, bytes]:
+def _m2cgen(result: Model, every: bool) -> dict[str, bytes]:
     import m2cgen
     import numpy as np
     from sklearn.linear_model import Lasso
 
-    coef = np.zeros(len(found.columns))
-    for one, term in zip(found.inputs, found.outputs[0].terms, strict=True):
-        coef[one.column] = term.coef
+    coef = np.zeros(len(result.columns))
+    for feature, term in zip(result.inputs, result.outputs[0].terms, strict=True):
+        coef[feature.column] = term.coef
     lasso = Lasso()
-    lasso.coef_, lasso.intercept_ = coef if every else coef[coef != 0.0], found.outputs[0].intercept
+    lasso.coef_, lasso.intercept_ = coef if every else coef[coef != 0.0], result.outputs[0].intercept
     return {"score.c": m2cgen.export_to_c(lasso).encode()}
 
 
@@ -198,15 +198,15 @@ def on_cores(names: list[str], sizes: list[int]) -> list[Cost]:
 
 def show_cores(costs: list[Cost]) -> None:
     """One table a core, with ratios to our int16."""
-    for core in dict.fromkeys(one.core for one in costs):
+    for core in dict.fromkeys(cost.core for cost in costs):
         rows = []
-        here = [one for one in costs if one.core == core]
-        for one in here:
-            ours = next((each for each in here if each.way == OURS and each.inputs == one.inputs), one)
-            cycles = "-" if one.cycles is None else f"{one.cycles:,}"
-            sizes = (f"{x:,}" for x in (one.stack_bytes, one.flash_bytes, one.ram_bytes))
-            ratios = (f"{one.time / ours.time:.2f}", f"{one.flash_bytes / ours.flash_bytes:.2f}")
-            rows.append((f"{one.inputs} {one.way}", f"{one.instructions:,}", cycles, *sizes, *ratios))
+        here = [cost for cost in costs if cost.core == core]
+        for entry in here:
+            ours = next((each for each in here if each.way == OURS and each.inputs == entry.inputs), entry)
+            cycles = "-" if entry.cycles is None else f"{entry.cycles:,}"
+            sizes = (f"{x:,}" for x in (entry.stack_bytes, entry.flash_bytes, entry.ram_bytes))
+            ratios = (f"{entry.time / ours.time:.2f}", f"{entry.flash_bytes / ours.flash_bytes:.2f}")
+            rows.append((f"{entry.inputs} {entry.way}", f"{entry.instructions:,}", cycles, *sizes, *ratios))
         unit = "cycles" if here[0].cycles is not None else "instructions"
         columns = ("inputs, way", "instructions", "cycles", "stack", "flash", "RAM", f"x {unit}", "x flash")
         terminal.table(f"{core}, emulated; x: over {OURS}", columns, rows)
@@ -216,19 +216,23 @@ def show_measures(costs: list[Cost]) -> None:
     """The measures we live by."""
     rows = []
     for core, cycles, flash in TARGETS:
-        one = next((c for c in costs if (c.core, c.inputs, c.way) == (core, 10, OURS)), None)
-        if one is not None:
-            ok = one.time <= cycles and one.flash_bytes <= flash
+        entry = next((c for c in costs if (c.core, c.inputs, c.way) == (core, 10, OURS)), None)
+        if entry is not None:
+            ok = entry.time <= cycles and entry.flash_bytes <= flash
             asked = f"{core}: at most {cycles} cycles, {flash} bytes of flash"
-            rows.append((asked, f"{one.time} cycles, {one.flash_bytes} bytes", "ok" if ok else "MISSED"))
+            rows.append((asked, f"{entry.time} cycles, {entry.flash_bytes} bytes", "ok" if ok else "MISSED"))
     if rows:
         terminal.table("ten inputs in int16, from integers", ("", "found", ""), rows)
 
 
-def peers(found: Model) -> list[Subject]:
+def peers(result: Model) -> list[Subject]:
     """skl2onnx and m2cgen, as their users would run them."""
-    pipeline = pipeline_of(found)
-    return [] if pipeline is None else [one for one in peer_subjects(pipeline) if not one.name.startswith("scikit")]
+    pipeline = pipeline_of(result)
+    return (
+        []
+        if pipeline is None
+        else [peer_subject for peer_subject in peer_subjects(pipeline) if not peer_subject.name.startswith("scikit")]
+    )
 
 
 def subjects(size: int) -> list[Subject]:
@@ -240,21 +244,23 @@ def subjects(size: int) -> list[Subject]:
 def under_linux(sizes: list[int]) -> list[dict[str, Any]]:
     """Instructions of one call on an emulated 64-bit board."""
     board = load_board("pi-4b")
-    made = [(size, one) for size in sizes for one in subjects(size)]
+    result = [(size, subject) for size in sizes for subject in subjects(size)]
     # a peer is counted in the process of the runtime that it needs
     programs = {"skl2onnx": "onnx", "m2cgen": "python"}
     lines = []
     with Emulators() as emulators:
         for target in ("python", "onnx", "tflite"):
-            here = [(k, one) for k, one in made if target in (of := one.name.partition(":")[0], programs.get(of))]
+            here = [
+                (k, entry) for k, entry in result if target in (of := entry.name.partition(":")[0], programs.get(of))
+            ]
             terminal.note(f"  arm64, {len(here)} artifacts of {target}")
             try:
-                counts = emulators.instructions("arm64", target, [one for _, one in here])
+                counts = emulators.instructions("arm64", target, [entry for _, entry in here])
             except BoardError as error:
                 terminal.note(f"note: {board.title}: {target}: {error}")
                 continue
-            for (k, one), count in zip(here, counts, strict=True):
-                lines.append({"inputs": k, "name": one.name, "instructions": count})
+            for (k, entry), count in zip(here, counts, strict=True):
+                lines.append({"inputs": k, "name": entry.name, "instructions": count})
     return lines
 
 
@@ -262,10 +268,10 @@ def show_linux(lines: list[dict[str, Any]]) -> None:
     """Rows are artifacts, columns sizes."""
     if not lines:
         return
-    sizes = sorted({one["inputs"] for one in lines})
-    by = {(one["name"], one["inputs"]): one["instructions"] for one in lines}
+    sizes = sorted({line["inputs"] for line in lines})
+    by = {(line["name"], line["inputs"]): line["instructions"] for line in lines}
     rows = []
-    for name in dict.fromkeys(one["name"] for one in lines):
+    for name in dict.fromkeys(line["name"] for line in lines):
         counts = [by.get((name, size)) for size in sizes]
         ours = [by.get(("python:double", size)) for size in sizes]
         ratios = [f"{a / b:.2f}" if a and b else "-" for a, b in zip(counts, ours, strict=True)]
@@ -279,12 +285,12 @@ def on_this_machine(sizes: list[int], seconds: float) -> list[dict[str, Any]]:
     lines = []
     for size in sizes:
         terminal.note(f"  this machine, {size} inputs")
-        for one in measure(subjects(size), "local", seconds):
-            if one.reason:
-                terminal.note(f"note: {one.name}: {one.reason}")
+        for entry in measure(subjects(size), "local", seconds):
+            if entry.reason:
+                terminal.note(f"note: {entry.name}: {entry.reason}")
             else:
-                values = {key: one.value(key) for key in ("size_bytes", "ram_bytes", "p50_us")}
-                lines.append({"inputs": size, "name": one.name, **values})
+                values = {key: entry.value(key) for key in ("size_bytes", "ram_bytes", "p50_us")}
+                lines.append({"inputs": size, "name": entry.name, **values})
     return lines
 
 
@@ -293,12 +299,12 @@ def show_machine(lines: list[dict[str, Any]]) -> None:
     if not lines:
         return
     rows = []
-    for one in lines:
-        ours = next(each for each in lines if each["name"] == "python:double" and each["inputs"] == one["inputs"])
-        ram = "-" if one["ram_bytes"] is None else f"{one['ram_bytes'] / 2**20:.2f}"
-        size, time = (one[key] / ours[key] for key in ("size_bytes", "p50_us"))
-        cells = (f"{one['size_bytes']:,.0f}", f"{size:.2f}", ram, f"{one['p50_us']:.3g}", f"{time:.2f}")
-        rows.append((f"{one['inputs']} {one['name']}", *cells))
+    for line in lines:
+        ours = next(each for each in lines if each["name"] == "python:double" and each["inputs"] == line["inputs"])
+        ram = "-" if line["ram_bytes"] is None else f"{line['ram_bytes'] / 2**20:.2f}"
+        size, time = (line[key] / ours[key] for key in ("size_bytes", "p50_us"))
+        cells = (f"{line['size_bytes']:,.0f}", f"{size:.2f}", ram, f"{line['p50_us']:.3g}", f"{time:.2f}")
+        rows.append((f"{line['inputs']} {line['name']}", *cells))
     columns = ("inputs, artifact", "bytes", "x bytes", "memory, MB", "p50 us", "x p50")
     terminal.table("measured on this machine; x: over python:double; memory over a bare interpreter", columns, rows)
 
@@ -308,8 +314,8 @@ def ask_emlearn(python: str) -> str:
     done = subprocess.run([python, "-c", ASK_EMLEARN], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         return f"emlearn does not run in {python}: {(done.stderr.strip().splitlines() or ['?'])[-1]}"
-    version, found = json.loads(done.stdout.splitlines()[-1])
-    return f"emlearn {version}: " + "; ".join(f"{name}: {said}" for name, said in found.items())
+    version, result = json.loads(done.stdout.splitlines()[-1])
+    return f"emlearn {version}: " + "; ".join(f"{name}: {said}" for name, said in result.items())
 
 
 def main() -> None:
@@ -333,8 +339,8 @@ def main() -> None:
     if options.emlearn:
         terminal.say(ask_emlearn(options.emlearn))
     if options.json:
-        found = {"emulated": [asdict(one) for one in costs], "emulated_linux": linux, "measured": machine}
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        table = {"emulated": [asdict(cost) for cost in costs], "emulated_linux": linux, "measured": machine}
+        options.json.write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":

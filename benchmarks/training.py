@@ -96,10 +96,10 @@ def line(n: int, p: int, short: bool, python: str | None) -> dict[str, Any]:
             "cv_error_difference": float(np.nanmin(errors) / lasso.cv_error_ - 1.0),
         }
     for text in others(n, p, python):
-        found = json.loads(text)
-        seconds = found.get("seconds")
+        outcome = json.loads(text)
+        seconds = outcome.get("seconds")
         more = {"ratio": seconds / ours, "ratio_lasso_only": seconds / plain} if seconds else {}
-        result["peers"][found.pop("peer")] = {**found, **more}
+        result["peers"][outcome.pop("peer")] = {**outcome, **more}
     return result
 
 

@@ -93,17 +93,17 @@ def measure(n: int, p: int) -> None:
     """One JSON line a peer; a first run on few rows leaves compilation out."""
     X, y = data(n, p)
     for peer in (glmnet, celer, skglm, adelie):
-        found: dict[str, Any] = {"peer": peer.__name__}
+        entry: dict[str, Any] = {"peer": peer.__name__}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 peer(*data(200, p))
                 start = time.process_time()
                 peer(X, y)
-                found["seconds"] = time.process_time() - start
+                entry["seconds"] = time.process_time() - start
         except Exception as error:
-            found["failed"] = f"{type(error).__name__}: {error}"[:200]
-        print(json.dumps(found), flush=True)
+            entry["failed"] = f"{type(error).__name__}: {error}"[:200]
+        print(json.dumps(entry), flush=True)
 
 
 def main() -> None:

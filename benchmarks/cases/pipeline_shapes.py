@@ -148,7 +148,7 @@ def on_frames() -> Iterator[tuple[str, str, Make]]:
             ("words", words, make_column_selector(dtype_include=object)),
         ]
     )
-    kept = ColumnTransformer([("numbers", numbers, NUMBERS)], remainder="drop")
+    column_transformer = ColumnTransformer([("numbers", numbers, NUMBERS)], remainder="drop")
     rest = ColumnTransformer(
         [("numbers", numbers, slice("temperature", "current")), ("words", words, WORDS)], remainder="passthrough"
     )
@@ -173,7 +173,7 @@ def on_frames() -> Iterator[tuple[str, str, Make]]:
     for name, kind, steps in (
         ("ColumnTransformer(imputer + scaler, imputer + OneHot), Lasso", "one", [both, Lasso(0.1)]),
         ("ColumnTransformer by dtype, Ridge", "one", [by_kind, Ridge()]),
-        ("ColumnTransformer remainder=drop, ElasticNet", "one", [kept, ElasticNet(0.1)]),
+        ("ColumnTransformer remainder=drop, ElasticNet", "one", [column_transformer, ElasticNet(0.1)]),
         ("ColumnTransformer remainder=passthrough, slices, Ridge", "one", [rest, Ridge()]),
         ("OneHot drop=first, Ridge", "one", [dropped, Ridge()]),
         ("OneHot infrequent, Ridge", "one", [rare, Ridge()]),

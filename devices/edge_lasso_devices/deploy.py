@@ -110,8 +110,8 @@ class _Visit:
             "-exec rm -rf {} + 2>/dev/null; "
         )
         place = f'case {base} in /*) echo {base};; *) echo "$(pwd)"/{base};; esac; '
-        made = link.script(python + stale + place + 'mktemp -d "${TMPDIR:-/tmp}/edge-lasso-XXXXXX"', lines=True)
-        home, away = made.stdout.strip().splitlines()[-2:]
+        result = link.script(python + stale + place + 'mktemp -d "${TMPDIR:-/tmp}/edge-lasso-XXXXXX"', lines=True)
+        home, away = result.stdout.strip().splitlines()[-2:]
         self._home, self._away = home, shlex.quote(away)
         link.send(self._files, away)
         sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {relative(name)}\n" for name, data in self._files.items())
@@ -131,8 +131,8 @@ class _Visit:
 
     def status(self) -> dict[str, Any]:
         """What the board says about its versions."""
-        found: dict[str, Any] = json.loads(self.run("status", "--json", "--any-age").stdout)
-        return found
+        entry: dict[str, Any] = json.loads(self.run("status", "--json", "--any-age").stdout)
+        return entry
 
     def deployed(self, said: str) -> Deployed:
         """What is in use now."""

@@ -86,19 +86,19 @@ def units(service: Service) -> dict[str, str]:
             raise BoardError(f"{value!r} has a control character; a unit holds one line per setting")
     if not service.folder.startswith("/") or any(char in service.folder for char in ' "%\\'):
         raise BoardError(f"{service.folder!r} is no folder for a unit: a full path without spaces, quotes and %")
-    found = {f"{service.name}.service": _service(service)}
+    table = {f"{service.name}.service": _service(service)}
     if service.fifo:
-        found[f"{service.name}.socket"] = (
+        table[f"{service.name}.socket"] = (
             f"[Unit]\nDescription={service.description}: readings\n\n[Socket]\n"
             f"ListenFIFO={service.fifo}\nSocketMode=0620\n"
             "FileDescriptorName=readings\nRemoveOnStop=yes\n\n[Install]\nWantedBy=sockets.target\n"
         )
     if service.every:
-        found[f"{service.name}.timer"] = (
+        table[f"{service.name}.timer"] = (
             f"[Unit]\nDescription={service.description}: every {service.every}\n\n[Timer]\nOnBootSec={service.every}\n"
             f"OnUnitActiveSec={service.every}\nRandomizedDelaySec=10\n\n[Install]\nWantedBy=timers.target\n"
         )
-    return found
+    return table
 
 
 def _service(service: Service) -> str:

@@ -57,7 +57,7 @@ def bench(
         raise DataError("--picture draws boards; give --board NAME or --board all")
     measurements = run(subjects, link=link, seconds=seconds)
     if json_file is not None:
-        write_json(json_file, [one.to_json() for one in measurements])
+        write_json(json_file, [measurement.to_json() for measurement in measurements])
     show_measurements(measurements)
     if budgets:
         rows = check_budgets(measurements, budgets)
@@ -93,17 +93,17 @@ def _on_boards(
     with terminal.progress("counting") as advance:
         measurements = on_boards(chosen, subjects, lambda name: advance(0, None, name))
     if json_file is not None:
-        write_json(json_file, [one.to_json() for one in measurements])
+        write_json(json_file, [measurement.to_json() for measurement in measurements])
     if picture is not None:
         write_text(picture, costs_picture(measurements))
     show_costs(measurements)
-    if all(one.reason for one in measurements):
+    if all(measurement.reason for measurement in measurements):
         raise VerificationError(f"nothing could be counted for {board}; see the table above")
     rows = []
-    for one in chosen:
-        here = [each for each in measurements if each.link == one.name and not each.reason]
-        found = check_budgets(together(here), budgets or default_budgets(one))
-        rows += [row for row in found if budgets or row.value is not None]
+    for entry in chosen:
+        here = [each for each in measurements if each.link == entry.name and not each.reason]
+        result = check_budgets(together(here), budgets or default_budgets(entry))
+        rows += [row for row in result if budgets or row.value is not None]
     missed = [row for row in rows if not row.ok]
     show_budgets(rows if budgets or len(chosen) == 1 else missed)
     if missed:

@@ -27,7 +27,7 @@ def boards(
     if name is None:
         every = known()
         if as_json:
-            terminal.say_json([board_json(one) for one in every])
+            terminal.say_json([board_json(member) for member in every])
         else:
             show_boards(every)
     elif as_json:

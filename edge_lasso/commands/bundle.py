@@ -47,9 +47,9 @@ def bundle(
     from edge_lasso_runtime.atomic import write_bytes
     from edge_lasso_runtime.trust import SIGNERS
 
-    given = subjects or []
+    supplied = subjects or []
     if signers is not None:
-        if given or fleet is None:
+        if supplied or fleet is None:
             raise DataError("--signers goes with --for NAME, and without a model")
         path = out or Path(f"signers.{signers_version}.json")
         data = making.signers_file(fleet, signers_version, threshold, signers.read_text(encoding="utf-8"), serial)
@@ -59,15 +59,15 @@ def bundle(
             write_bytes(path.with_name(f"{path.name}.sig"), making.signed(data, sign, SIGNERS))
         terminal.say(f"wrote {path}{' and its signatures' if sign else ', not signed'}")
         return
-    if len(given) == 1 and given[0].suffix == ENDING:
+    if len(supplied) == 1 and supplied[0].suffix == ENDING:
         if not sign:
-            raise DataError(f"{given[0]} is a bundle: --sign KEY adds a signature to it")
-        path, data = out or given[0], given[0].read_bytes()
+            raise DataError(f"{supplied[0]} is a bundle: --sign KEY adds a signature to it")
+        path, data = out or supplied[0], supplied[0].read_bytes()
         about = making.read_manifest(data)
     else:
-        if not given or serial is None or expires is None or fleet is None:
+        if not supplied or serial is None or expires is None or fleet is None:
             raise DataError("a bundle needs a model, --serial N, --expires DATE and --for NAME")
-        model, *artifacts = given
+        model, *artifacts = supplied
         if model.is_dir():
             raise DataError(f"{model} is a folder; the model comes first, then its artifacts")
         plan = making.Plan(fleet, serial, _date(expires), _share(rollout), parse_budgets(limit))

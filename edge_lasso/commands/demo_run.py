@@ -79,7 +79,7 @@ def demo(out: Path) -> int:
         with _step("measure", "on this machine, beside scikit-learn and skl2onnx with onnxruntime"):
             measurements = _measure(result, source, Path(files.path("artifacts")))
         show_measurements(measurements)
-        figures = [one.to_json() for one in measurements]
+        figures = [measurement.to_json() for measurement in measurements]
         files.write("measurements.json", json_bytes(figures))
         page = ReportData(
             fixed, STORY, result.fits[0], importance(model, result.folds), shares(model, result.folds), held,
@@ -113,8 +113,8 @@ def _train(source: Path) -> TrainResult:
             source, TARGET, Training.of(time="time", drop=["Dongsi.*"], holdout=0.3, method=options), progress=advance
         )
     model = result.model
-    inputs = tuple(one.replace(unit=_unit(one.name)) for one in model.inputs)
-    outputs = tuple(one.replace(unit=UNIT) for one in model.outputs)
+    inputs = tuple(feature.replace(unit=_unit(feature.name)) for feature in model.inputs)
+    outputs = tuple(output.replace(unit=UNIT) for output in model.outputs)
     return replace(result, model=model.replace(inputs=inputs, outputs=outputs))
 
 
@@ -166,26 +166,26 @@ def _export(model: Model, fixed: Model, source: Path, files: Together) -> Certif
         except ExportError as error:
             missing.append(str(error))
     folder = Path(files.path("artifacts"))
-    found = [
-        export(one, some, folder, name="dongsi", data=source, allow_unverified=True)
-        for one, some in ((model, targets), (fixed, FIXED_TARGETS))
+    result = [
+        export(entry, some, folder, name="dongsi", data=source, allow_unverified=True)
+        for entry, some in ((model, targets), (fixed, FIXED_TARGETS))
     ]
     for line in missing:
         terminal.note(f"note: {line}")
     (folder / "certificate.json").unlink(missing_ok=True)
-    whole = replace(found[0], artifacts=(*found[0].artifacts, *found[1].artifacts))
-    certificates = [one.to_json() for one in found]
+    whole = replace(result[0], artifacts=(*result[0].artifacts, *result[1].artifacts))
+    certificates = [entry.to_json() for entry in result]
     files.write("certificate.json", json_bytes(certificates))
     return whole
 
 
 def _measure(result: TrainResult, source: Path, folder: Path) -> list[Measurement]:
     artifacts = sorted(folder.glob("*/artifact.json"))
-    found = bench([one.parent for one in artifacts], seconds=SECONDS)
+    outcome = bench([artifact.parent for artifact in artifacts], seconds=SECONDS)
     table = open_table(source)
     columns = list(result.model.columns)
     blocks = np.concatenate([numbers for numbers, _ in table.batches([*columns, TARGET])])
     rows = blocks[np.isfinite(blocks[:, -1])][:5000]
     deviation = float(np.std(rows[:, -1]))
     alpha = result.fits[0].alpha / max(deviation, 1e-12)
-    return [*found, *peers(rows[:, :-1], rows[:, -1], min(max(alpha, 0.01), 1.0))]
+    return [*outcome, *peers(rows[:, :-1], rows[:, -1], min(max(alpha, 0.01), 1.0))]

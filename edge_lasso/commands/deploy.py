@@ -118,11 +118,11 @@ def _write(files: dict[str, str], unit: Path) -> list[Path]:
 def _tell(boards: list[str], as_json: bool) -> None:
     from edge_lasso.watching.deploy import statuses
 
-    found: list[dict[str, Any]] = statuses(boards)
+    entries: list[dict[str, Any]] = statuses(boards)
     if as_json:
-        terminal.say_json(found)
+        terminal.say_json(entries)
     else:
-        for standing in found:
+        for standing in entries:
             if standing["problem"]:
                 terminal.say(f"{standing['link']}: {standing['problem']}")
                 continue
@@ -131,8 +131,8 @@ def _tell(boards: list[str], as_json: bool) -> None:
             terminal.say(
                 f"{standing['link']}: {standing['version']}{more}, before it {standing['previous'] or 'none'}{bad}"
             )
-    wrong = [standing["link"] for standing in found if standing["problem"] or standing.get("expired")]
+    wrong = [standing["link"] for standing in entries if standing["problem"] or standing.get("expired")]
     if wrong:
         raise VerificationError(
-            f"{len(wrong)} of {len(found)} boards cannot be asked, or are expired: {', '.join(wrong)}"
+            f"{len(wrong)} of {len(entries)} boards cannot be asked, or are expired: {', '.join(wrong)}"
         )

@@ -30,14 +30,14 @@ def doctor(
     from edge_lasso.watching.doctor import ACT, FINE, examine
     from edge_lasso_runtime import load
 
-    found = examine(load(model), files or [])
+    result = examine(load(model), files or [])
     if as_json:
-        terminal.say_json([vars(finding) for finding in found])
+        terminal.say_json([vars(finding) for finding in result])
     else:
-        for finding in found:
+        for finding in result:
             terminal.say(f"{finding.level:4}  {finding.text}")
             if finding.level != FINE and finding.advice:
                 terminal.say(f"      {finding.advice}")
-    urgent = sum(finding.level == ACT for finding in found)
+    urgent = sum(finding.level == ACT for finding in result)
     if urgent:
-        raise VerificationError(f"{urgent} of {len(found)} findings call for action")
+        raise VerificationError(f"{urgent} of {len(result)} findings call for action")

@@ -30,29 +30,29 @@ def drift(
     from edge_lasso_runtime.drift import MOVED
 
     with terminal.progress("counting") as advance:
-        found = compare(load(model), source, advance)
+        result = compare(load(model), source, advance)
     if as_json:
-        terminal.say_json({**asdict(found), "moved": found.moved, "retrain": found.worse, "advice": found.advice})
-        raise typer.Exit(int(found.moved))
+        terminal.say_json({**asdict(result), "moved": result.moved, "retrain": result.worse, "advice": result.advice})
+        raise typer.Exit(int(result.moved))
     rows = [
         (
-            one.name,
-            f"{one.index:.3f}",
-            f"{one.chance:.3f}",
-            f"{one.missing:.1%}",
-            f"{one.missing_training:.1%}",
-            one.verdict,
+            reading.name,
+            f"{reading.index:.3f}",
+            f"{reading.chance:.3f}",
+            f"{reading.missing:.1%}",
+            f"{reading.missing_training:.1%}",
+            reading.verdict,
         )
-        for one in [*found.readings, *([found.score] if found.score else [])]
+        for reading in [*result.readings, *([result.score] if result.score else [])]
     ]
     columns = ("input", "index", "by chance below", "missing", "in training", "verdict")
-    terminal.table(f"{found.rows:,} rows; an index above {MOVED} is a move", columns, rows)
-    if found.page_hinkley is not None:
-        what = "score" if found.onsets is not None else "error"
+    terminal.table(f"{result.rows:,} rows; an index above {MOVED} is a move", columns, rows)
+    if result.page_hinkley is not None:
+        what = "score" if result.onsets is not None else "error"
         terminal.say(
-            f"level of the {what}: risen by {found.page_hinkley:.1f}, a rise from {found.page_hinkley_limit:g} on"
+            f"level of the {what}: risen by {result.page_hinkley:.1f}, a rise from {result.page_hinkley_limit:g} on"
         )
-    for note in found.notes:
+    for note in result.notes:
         terminal.say(f"note: {note}")
-    terminal.say(found.advice)
-    raise typer.Exit(int(found.moved))
+    terminal.say(result.advice)
+    raise typer.Exit(int(result.moved))

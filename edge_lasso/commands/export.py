@@ -55,7 +55,7 @@ def export(
         allow_unverified=allow_unverified,
     )
     show_certificate(certificate, as_json)
-    tensors = {one.title.partition(":")[0] for one in certificate.artifacts} & {"onnx", "tflite"}
+    tensors = {artifact.title.partition(":")[0] for artifact in certificate.artifacts} & {"onnx", "tflite"}
     left = stream_facts(loaded, False).get("caller", [])
     if tensors and left:
         terminal.note(

@@ -49,8 +49,8 @@ def quantize(
     from edge_lasso.tables.tables import model_rows
     from edge_lasso_runtime import load
 
-    declared = _once("--range", [parse_range(one) for one in ranges or []])
-    counts = _once("--raw", [parse_raw(one) for one in raw or []])
+    declared = _once("--range", [parse_range(entry) for entry in ranges or []])
+    counts = _once("--raw", [parse_raw(entry) for entry in raw or []])
     if quantiles is not None and data is None:
         raise DataError("--quantiles are of the readings in --data DATA, which is missing")
     target = out or model

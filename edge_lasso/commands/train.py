@@ -178,9 +178,9 @@ def _update(
     if max_worse is not None and not old.exists():
         raise DataError(f"--max-worse needs the old model, and {old} is not there; keep model and statistics together")
     before = load(old) if old.exists() else None
-    kept = (load_statistics(old, before) if before else None) or FoldStatistics.load(statistics)
+    remaining = (load_statistics(old, before) if before else None) or FoldStatistics.load(statistics)
     with terminal.progress("reading") as advance:
-        result = update_table(kept, data, forget=forget, again=again, progress=advance)
+        result = update_table(remaining, data, forget=forget, again=again, progress=advance)
     comparison = None if before is None else compare(before, result.model, data)
     if comparison is not None and max_worse is not None and comparison.percent_worse > max_worse:
         show_comparison(comparison, as_json)

@@ -75,15 +75,15 @@ def split(axes: list[Axis], problems: list[Problem], bits: int) -> tuple[list[fl
         One per problem, m * 2^-s with m from 128 to 255.
     """
     best: tuple[float, list[float], list[float]] | None = None
-    in_products = sorted({i for one in problems for a, b, _ in one.products for i in (a, b)})
+    in_products = sorted({i for problem in problems for a, b, _ in problem.products for i in (a, b)})
     for back in range(3 if in_products else 1):
         allowed = [range(len(axis.steps)) for axis in axes]
         for i in in_products:
             at = min(back, len(axes[i].steps) - 1)
             allowed[i] = range(at, at + 1)
-        found = _by_turns(axes, allowed, problems, bits)
-        if best is None or found[0] < best[0]:
-            best = found
+        result = _by_turns(axes, allowed, problems, bits)
+        if best is None or result[0] < best[0]:
+            best = result
     assert best is not None
     return best[1], best[2]
 
@@ -91,7 +91,7 @@ def split(axes: list[Axis], problems: list[Problem], bits: int) -> tuple[list[fl
 def _by_turns(
     axes: list[Axis], allowed: list[range], problems: list[Problem], bits: int
 ) -> tuple[float, list[float], list[float]]:
-    tables = [_Table(axes, allowed, one, bits) for one in problems]
+    tables = [_Table(axes, allowed, problem, bits) for problem in problems]
     costs = [np.zeros((len(axes), DEPTH + 1)) for _ in problems]
     units = [1.0] * len(problems)
     total, choice = math.inf, np.zeros(len(axes), dtype=int)
@@ -203,8 +203,8 @@ class _Products:
         best = np.full((len(self.weight), len(units)), np.inf)
         reach = np.zeros_like(best)
         for shift in range(17):
-            one = (self.weight[:, None], self.largest[:, None], self.sum[:, None])
-            size, most = product_error(*one, shift, units, self.limit)
+            entry = (self.weight[:, None], self.largest[:, None], self.sum[:, None])
+            size, most = product_error(*entry, shift, units, self.limit)
             better = size < best
             best, reach = np.where(better, size, best), np.where(better, most, reach)
         return best.sum(axis=0) * self.scale, reach

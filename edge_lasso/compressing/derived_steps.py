@@ -49,36 +49,36 @@ def spans(model: Model) -> list[Span]:
         For a mean of too many readings.
     """
     spare = int(keeps_state(model))
-    found = {one.name: Span(spare=spare) for one in model.inputs}
-    for one in model.inputs:
-        if one.stream is None:
+    table = {feature.name: Span(spare=spare) for feature in model.inputs}
+    for feature in model.inputs:
+        if feature.stream is None:
             continue
-        kind, source, length = one.stream
+        kind, source, length = feature.stream
         if kind == "mean" and length > LONGEST_MEAN:
             raise DataError(
-                f"input {one.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
+                f"input {feature.name!r}: fixed point takes means of at most {LONGEST_MEAN} readings, not {length}"
             )
         if kind == "difference":
-            assert one.low is not None
-            assert one.high is not None
-            before = found[source]
-            found[source] = Span(min(before.low, one.low), max(before.high, one.high), spare)
-    return [found[one.name] for one in model.inputs]
+            assert feature.low is not None
+            assert feature.high is not None
+            before = table[source]
+            table[source] = Span(min(before.low, feature.low), max(before.high, feature.high), spare)
+    return [table[feature.name] for feature in model.inputs]
 
 
 def axis_of(model: Model) -> list[int]:
     """For each input the one whose steps it counts in: itself, or its source."""
-    place = {one.name: i for i, one in enumerate(model.inputs)}
-    return [i if one.stream is None else place[one.stream[1]] for i, one in enumerate(model.inputs)]
+    place = {feature.name: i for i, feature in enumerate(model.inputs)}
+    return [i if feature.stream is None else place[feature.stream[1]] for i, feature in enumerate(model.inputs)]
 
 
 def stream_starts(model: Model, starts: list[Start]) -> list[Start]:
     """Starts with those of derived inputs filled in: the source's centre and steps; a difference is around 0."""
     result = []
-    for one, own, at in zip(model.inputs, starts, axis_of(model), strict=True):
+    for feature, own, at in zip(model.inputs, starts, axis_of(model), strict=True):
         centre, _, steps = starts[at]
-        if one.stream is None:
+        if feature.stream is None:
             result.append(own)
         else:
-            result.append((Fraction(0) if one.stream[0] == "difference" else centre, None, steps))
+            result.append((Fraction(0) if feature.stream[0] == "difference" else centre, None, steps))
     return result

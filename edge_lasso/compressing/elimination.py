@@ -105,10 +105,10 @@ class State:
         self.inverse = (self.inverse - self.inverse[:, at] @ moved[:, 1:])[keep[:, None], keep]
         self.left = self.left[keep]
         if factor:
-            kept = self.b
+            remaining = self.b
             self._factor()
             if not self.refit:
-                self.b = kept
+                self.b = remaining
 
     def coefs(self) -> Array:
         """Of all terms, 0 for those left out."""
@@ -170,13 +170,13 @@ def smaller(
     edges = np.cumsum([0, *(len(block.columns) for block in blocks)])
     better = []
     for step in steps:
-        found = search.best.get(len(step.inputs))
-        if found is None or len(step.inputs) > largest:
+        value = search.best.get(len(step.inputs))
+        if value is None or len(step.inputs) > largest:
             better.append(step)
             continue
-        whole = found.full()
+        whole = value.full()
         coefs = [whole[a:b] for a, b in pairwise(edges)]
-        inputs = sorted({owners[j][0] for j in found.chosen.tolist()}) if alone else found.chosen.tolist()
+        inputs = sorted({owners[j][0] for j in value.chosen.tolist()}) if alone else value.chosen.tolist()
         better.append(Step(tuple(inputs), coefs, step.cost))
     return better
 

@@ -65,7 +65,7 @@ def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
     """The proven error of output `m` for a section (see the module's text)."""
     grids = grids_of(model, section["inputs"])
     output, fixed = model.outputs[m], section["outputs"][m]
-    exact = expand(model, output, [one.centre if one else ZERO for one in grids])
+    exact = expand(model, output, [grid.centre if grid else ZERO for grid in grids])
     intervals = term_errors(exact, fixed, grids)
     low, high = total_error(intervals)
     unit, shift = Fraction(fixed["unit"]), fixed["shift"]
@@ -96,7 +96,7 @@ def term_errors(exact: dict[Key, Fraction], fixed: dict[str, Any], grids: list[G
         if key == ((), ()):
             continue
         term = terms.get(key, {"coef": 0, "shift": 0})
-        used = [one for one in (grids[i] for i in key[1]) if one is not None]
+        used = [grid for grid in (grids[i] for i in key[1]) if grid is not None]
         step = unit * term["coef"]
         if not used:
             interval = (coef - step, coef - step)
@@ -131,7 +131,7 @@ def _product_error(coef: Fraction, step: Fraction, shift: int, a: Grid, b: Grid)
     """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= 1/2 (or `loose`)."""
     weight = coef * a.step * b.step
     step = step / 2**shift
-    off_a, off_b = (HALF if one.loose is None else one.loose for one in (a, b))
+    off_a, off_b = (HALF if entry.loose is None else entry.loose for entry in (a, b))
     inputs = abs(weight) * (a.largest * off_b + b.largest * off_a + off_a * off_b)
     rescale = abs(step) * 2**shift / 2 if shift else ZERO
     return abs(weight - step) * a.largest * b.largest + inputs + rescale
@@ -151,8 +151,8 @@ def total_error(intervals: dict[Key, Interval]) -> Interval:
         else:
             low, high = low + least, high + most
     for categories in exclusive.values():
-        low += min(ZERO, *(one[0] for one in categories.values()))
-        high += max(ZERO, *(one[1] for one in categories.values()))
+        low += min(ZERO, *(category[0] for category in categories.values()))
+        high += max(ZERO, *(category[1] for category in categories.values()))
     return low, high
 
 
@@ -160,11 +160,11 @@ def slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) ->
     """What it costs that floating-point arithmetic may pick the neighbouring q near the edge of a cell."""
     total = ZERO
     for (_, factors), coef in exact.items():
-        used = [one for one in (grids[i] for i in factors) if one is not None]
-        for k, one in enumerate(used):
-            slip = one.slip32 if single else one.slip
+        used = [grid for grid in (grids[i] for i in factors) if grid is not None]
+        for k, entry in enumerate(used):
+            slip = entry.slip32 if single else entry.slip
             others = [other for j, other in enumerate(used) if j != k]
-            scale = abs(coef * one.step)
+            scale = abs(coef * entry.step)
             for other in others:
                 scale *= abs(other.step) * (other.largest + 1 + (other.loose or 0))
             total += scale * slip
@@ -178,9 +178,9 @@ def reference_rounding(output: Output, grids: list[Grid | None]) -> Fraction:
     for term in output.terms:
         size = abs(Fraction(term.coef))
         for factor in term.factors:
-            one = grids[factor.input]
-            if factor.category is None and one is not None:
-                size *= one.size
+            grid = grids[factor.input]
+            if factor.category is None and grid is not None:
+                size *= grid.size
         total += size
     depth += max((len(term.factors) for term in output.terms), default=0)
     return depth * U64 / (1 - depth * U64) * total + depth * Fraction(1, 2**1000)
@@ -200,9 +200,9 @@ def _span(exact: dict[Key, Fraction], grids: list[Grid | None]) -> Fraction:
         if (when, factors) == ((), ()):
             continue
         ends = [coef]
-        for one in (grids[i] for i in factors):
-            assert one is not None
-            ends = [end * z * one.step for end in ends for z in (one.low, one.high)]
+        for grid in (grids[i] for i in factors):
+            assert grid is not None
+            ends = [end * z * grid.step for end in ends for z in (grid.low, grid.high)]
         ranges[when, factors] = (min(ends), max(ends))
     low, high = total_error(ranges)
     return high - low

@@ -23,17 +23,21 @@ LARGEST_EXPONENT = 120
 
 def fixed_section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, Any], list[str]]:
     """The section of a model, and the inputs that lost all their terms."""
-    for one in model.inputs:
-        if one.categories is not None and len(one.categories) > INT16:
-            raise DataError(f"input {one.name!r} has {len(one.categories)} categories; fixed point takes {INT16}")
-    starts = stream_starts(model, [_start(one, span) for one, span in zip(model.inputs, spans(model), strict=True)])
+    for feature in model.inputs:
+        if feature.categories is not None and len(feature.categories) > INT16:
+            raise DataError(
+                f"input {feature.name!r} has {len(feature.categories)} categories; fixed point takes {INT16}"
+            )
+    starts = stream_starts(
+        model, [_start(feature, span) for feature, span in zip(model.inputs, spans(model), strict=True)]
+    )
     exact = [expand(model, output, [start[0] for start in starts]) for output in model.outputs]
     _check_products(model, starts, exact)
     forms = [False, True] if model.outputs[0].link == "identity" else [False]
     best: tuple[float, dict[str, Any]] | None = None
     for outside in forms:
         section = _integers(model, starts, exact, bits, result_bits, outside)
-        cost = max(one["bound"] for one in section["outputs"])
+        cost = max(output["bound"] for output in section["outputs"])
         if best is None or cost < 0.9 * best[0]:
             best = (cost, section)
     assert best is not None
@@ -103,10 +107,10 @@ def _integers(
 ) -> dict[str, Any]:
     """A whole section but the link: search, then exact integers and their proven bounds."""
     axes = [
-        Axis(float(Fraction(one.low) - centre), float(Fraction(one.high) - centre), tuple(steps))
-        if one.low is not None and one.high is not None
+        Axis(float(Fraction(feature.low) - centre), float(Fraction(feature.high) - centre), tuple(steps))
+        if feature.low is not None and feature.high is not None
         else Axis(0.0, 0.0, (1.0,))
-        for one, (centre, _, steps) in zip(model.inputs, starts, strict=True)
+        for feature, (centre, _, steps) in zip(model.inputs, starts, strict=True)
     ]
     softmax = model.outputs[0].link == "softmax"
     groups = [list(range(len(exact)))] if softmax else [[m] for m in range(len(exact))]
@@ -115,18 +119,20 @@ def _integers(
     problems = [_problem(axes, [exact[m] for m in group], outside, places) for group in groups]
     steps, units = split(axes, problems, bits)
     steps = [steps[i] for i in places]
-    inputs = [_input(one, *start[:2], step) for one, start, step in zip(model.inputs, starts, steps, strict=True)]
+    inputs = [
+        _input(feature, *start[:2], step) for feature, start, step in zip(model.inputs, starts, steps, strict=True)
+    ]
     section: dict[str, Any] = {"bits": bits, "inputs": inputs, "outputs": []}
     grids = grids_of(model, inputs)
     outputs: dict[int, dict[str, Any]] = {}
     for group, unit in zip(groups, units, strict=True):
-        made = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
-        while any(reach(inputs, one) >= ROOM for one in made):
+        result = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
+        while any(reach(inputs, entry) >= ROOM for entry in result):
             unit = _next_unit(unit)
-            made = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
+            result = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
         if result_bits == 16:
-            _shift_result(made, inputs)
-        outputs.update(zip(group, made, strict=True))
+            _shift_result(result, inputs)
+        outputs.update(zip(group, result, strict=True))
     section["outputs"] = [outputs[m] for m in range(len(exact))]
     for m, output in enumerate(section["outputs"]):
         bound = bound_output(model, section, m)
@@ -184,10 +190,10 @@ def output_integers(
     terms = []
     for (when, factors), value in exact.items():
         term: dict[str, Any] = {"coef": 0, "factors": list(factors)}
-        used = [one for one in (grids[i] for i in factors) if one is not None]
+        used = [grid for grid in (grids[i] for i in factors) if grid is not None]
         weight = value / Fraction(unit)
-        for one in used:
-            weight *= one.step
+        for entry in used:
+            weight *= entry.step
         if len(used) == 2:
             term["shift"] = _product_shift(float(weight), used[0].largest, used[1].largest, bits)
             weight *= 2 ** term["shift"]
@@ -233,9 +239,9 @@ def _dropped(model: Model, exact: list[dict[Key, Fraction]], section: dict[str, 
     """Terms whose coefficient rounded to 0: their whole contribution, below one step, is part of the bound."""
     names = []
     for output, monomials, fixed in zip(model.outputs, exact, section["outputs"], strict=True):
-        kept = {(tuple(map(tuple, one.get("when", ()))), tuple(one["factors"])) for one in fixed["terms"]}
+        terms = {(tuple(map(tuple, term.get("when", ()))), tuple(term["factors"])) for term in fixed["terms"]}
         for when, factors in monomials:
-            if (when or factors) and (when, factors) not in kept:
+            if (when or factors) and (when, factors) not in terms:
                 parts = [model.inputs[i].name for i in factors] + [
                     f"{model.inputs[i].name}={model.inputs[i].categories[category]}"  # type: ignore[index]
                     for i, category in when

@@ -93,7 +93,7 @@ def table_error() -> float:
     link = {"multiplier": 1, "first": 0, "second": 0, "limit": ROOM, "knots": list(knots())}
     last = (KNOTS - 1) << 9
     v = np.arange(last + 1)
-    p = np.array([probability_q({"link": link}, int(one)) for one in v]) / ONE
+    p = np.array([probability_q({"link": link}, int(entry)) for entry in v]) / ONE
     ends = [np.maximum(v - 0.5, 0.0), v + 0.5 + 2.0**-6]
     worst = max(float(np.abs(p - 1.0 / (1.0 + np.exp(-end * 2.0**-FRACTION_BITS))).max()) for end in ends)
     return max(worst, 1.0 - knots()[-1] / ONE) + 1e-12

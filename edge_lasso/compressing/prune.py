@@ -106,15 +106,15 @@ def input_losses(
     losses = {}
     if refit:
         state = State(moments, block, np.array([term.coef for term in model.outputs[output].terms]), True)
-        for i, one in enumerate(model.inputs):
-            losses[one.name] = state.cost(block.terms_of(i))
+        for i, feature in enumerate(model.inputs):
+            losses[feature.name] = state.cost(block.terms_of(i))
     else:
         coef = np.array([term.coef for term in model.outputs[output].terms])
         now = squared_error(moments, moments, block.columns, block.target, coef)
-        for i, one in enumerate(model.inputs):
+        for i, feature in enumerate(model.inputs):
             without = coef.copy()
             without[block.terms_of(i)] = 0.0
-            losses[one.name] = squared_error(moments, moments, block.columns, block.target, without) - now
+            losses[feature.name] = squared_error(moments, moments, block.columns, block.target, without) - now
     return dict(sorted(losses.items(), key=lambda item: -item[1]))
 
 
@@ -160,10 +160,10 @@ def _blocks(model: Model, folds: FoldStatistics) -> list[Block]:
     """Find the model's terms and targets in the statistics, by name."""
     if model.classes is not None and "approximation" not in folds.about:
         raise DataError("a classifier is pruned on the statistics that train wrote beside it; these know no classes")
-    kept = {"interval/1", "estimate/1", "health/1", "drift/1"}
+    remaining = {"interval/1", "estimate/1", "health/1", "drift/1"}
     if "detector/1" in model.sections:
         raise DataError("a detector is not pruned, its threshold would not hold; train with a smaller --max-coefs")
-    sections = [name for name in model.sections if not name.startswith("x-") and name not in kept]
+    sections = [name for name in model.sections if not name.startswith("x-") and name not in remaining]
     if sections:
         raise DataError(f"the model has {', '.join(sections)}, which pruning would invalidate; prune before that")
     wanted = model.provenance.get("statistics_hash")
@@ -196,7 +196,7 @@ def _assembled(
     used = set()
     for output, coef in zip(model.outputs, step.coefs, strict=True):
         used |= {factor.input for j in np.flatnonzero(coef).tolist() for factor in output.terms[j].factors}
-    where = {one.name: i for i, one in enumerate(model.inputs)}
+    where = {feature.name: i for i, feature in enumerate(model.inputs)}
     streams = [model.inputs[i].stream for i in used]
     used |= {where[stream[1]] for stream in streams if stream is not None}
     place = {old: new for new, old in enumerate(sorted(used))}
@@ -211,7 +211,7 @@ def _assembled(
     record: dict[str, Any] = {
         "inputs_before": len(model.inputs),
         "inputs": len(used),
-        "dropped": [one.name for i, one in enumerate(model.inputs) if i not in used],
+        "dropped": [feature.name for i, feature in enumerate(model.inputs) if i not in used],
         "error_rise_percent": float(100.0 * (errors[index] / errors[0] - 1.0)) if errors[0] > 0.0 else None,
         "measured_on": measured_on,
     }

@@ -84,8 +84,8 @@ def quantize(
         what = "a raw scale" if raw else "an int16 result"
         raise DataError(f"{what} goes with fixed point (int16, int8), not with {to}")
     ranged = with_ranges(with_raw(model, raw), ranges, chosen)
-    kept = {key: value for key, value in model.sections.items() if key not in (KEY, FIXED_DETECTOR)}
-    ranged = ranged.replace(sections=kept)
+    table = {key: value for key, value in model.sections.items() if key not in (KEY, FIXED_DETECTOR)}
+    ranged = ranged.replace(sections=table)
     note = {"margin": chosen, "declared": {name: list(ends) for name, ends in (ranges or {}).items()}}
     tried = (to,) if to else ("int16",) if max_error is None else ("int8", "int16")
     reached = {}

@@ -78,61 +78,61 @@ def _section(model: Model, output: Rounded) -> dict[str, Any]:
     section["smoothing"] = _rate(detector["smoothing"])
     slows = section.pop("slows", None)
     section["watched"] = [_residual(model, k, fraction, output) for k in range(len(model.outputs))]
-    weights = [Fraction(one["weight"]) for one in detector["watched"]]
+    weights = [Fraction(sensor["weight"]) for sensor in detector["watched"]]
     equal = min(weights) == max(weights)
-    for k, one in enumerate(section["watched"]):
-        one["weight"] = 1 if equal else max(_round(LARGEST_WEIGHT * weights[k] / max(weights)), 1)
+    for k, sensor in enumerate(section["watched"]):
+        sensor["weight"] = 1 if equal else max(_round(LARGEST_WEIGHT * weights[k] / max(weights)), 1)
         if slows:
-            one["slow"] = slows[k]
+            sensor["slow"] = slows[k]
     return {**section, **_score(section, detector, chart)}
 
 
 def _score(section: dict[str, Any], detector: dict[str, Any], chart: str) -> dict[str, Any]:
     """What evidence is cut by before it is weighed, the score's unit and the threshold in it."""
-    found = [one["weight"] for one in section["watched"]]
+    sensors = [sensor["weight"] for sensor in section["watched"]]
     largest = detector["aggregate"] == "max"
-    total = max(found) if largest else sum(found)
+    total = max(sensors) if largest else sum(sensors)
     cut, most = 0, highest(section, chart)
     while ((most + (1 << cut >> 1)) >> cut) * total >= ROOM or most + (1 << cut >> 1) >= ROOM:
         cut += 1
     if fraction_of(section, chart) - cut < LEAST_SCORE_FRACTION:
-        raise _Unfit(f"a score of {len(found)} sensors")
+        raise _Unfit(f"a score of {len(sensors)} sensors")
     unit = Fraction(2) ** (cut - fraction_of(section, chart))
     if largest:
-        at = max(range(len(found)), key=lambda k: detector["watched"][k]["weight"])
-        unit *= Fraction(detector["watched"][at]["weight"]) / found[at]
+        at = max(range(len(sensors)), key=lambda k: detector["watched"][k]["weight"])
+        unit *= Fraction(detector["watched"][at]["weight"]) / sensors[at]
     threshold = min(math.floor(Fraction(detector["threshold"]["score"]) / unit), (ROOM - 1) // total)
     return {"cut": cut, "unit": float(unit), "threshold": threshold}
 
 
 def _readings(model: Model) -> list[dict[str, int]]:
-    limits = {one["input"]: one for one in model.sections.get(HEALTH, {}).get("readings", [])}
-    found = []
+    limits = {reading["input"]: reading for reading in model.sections.get(HEALTH, {}).get("readings", [])}
+    results = []
     for i in readings(model):
-        one = limits.get(model.inputs[i].name, {"stuck": 0, "jump": math.inf})
+        value = limits.get(model.inputs[i].name, {"stuck": 0, "jump": math.inf})
         jump = ENDLESS
-        if one["jump"] < math.inf:
+        if value["jump"] < math.inf:
             jump = min(
-                math.ceil(Fraction(one["jump"]) * abs(Fraction(model.sections[FIXED]["inputs"][i]["scale"]))), jump
+                math.ceil(Fraction(value["jump"]) * abs(Fraction(model.sections[FIXED]["inputs"][i]["scale"]))), jump
             )
-        found.append({"stuck": min(one["stuck"], ROOM - 2), "jump": jump})
-    return found
+        results.append({"stuck": min(value["stuck"], ROOM - 2), "jump": jump})
+    return results
 
 
 def _slow(detector: dict[str, Any], chart: str, fraction: int) -> dict[str, Any]:
     """The slow part: its rate or CUSUM's numbers, and ``slow`` per sensor, in as many bits as there are."""
-    clip, slows = Fraction(detector["clip"]), [Fraction(one["slow"]) for one in detector["watched"]]
-    found: dict[str, Any] = {}
+    clip, slows = Fraction(detector["clip"]), [Fraction(sensor["slow"]) for sensor in detector["watched"]]
+    entry: dict[str, Any] = {}
     if chart == "cusum":
-        found = {
+        entry = {
             "allowance": _round(Fraction(detector["allowance"]) * 2**fraction),
             "top": _round(clip**2 * 2**fraction),
         }
-        if found["allowance"] > ROOM >> 2 or found["top"] > ROOM >> 1:
+        if entry["allowance"] > ROOM >> 2 or entry["top"] > ROOM >> 1:
             raise _Unfit(f"an allowance of {detector['allowance']!r} and a clip of {detector['clip']!r}")
-        largest, held, top = found["top"], fraction, clip**2
+        largest, held, top = entry["top"], fraction, clip**2
     else:
-        found = {"rate": _rate(detector["alpha"])}
+        entry = {"rate": _rate(detector["alpha"])}
         largest, held, top = min(_round(clip * 2**fraction), INT16) << FRACTION, fraction + FRACTION, clip
     bits = fraction
     while bits > LEAST_SLOW_FRACTION and top / min(slows) * 2**bits > INT16:
@@ -144,7 +144,7 @@ def _slow(detector: dict[str, Any], chart: str, fraction: int) -> dict[str, Any]
     factors = [_round(scale * min(slows) / slow * 2**second) for slow in slows]
     if second < 1 or min(factors) < 1 or max(factors) >= LARGEST_SLOW:
         raise _Unfit("slow parts of residuals so small, or so different")
-    return {**found, "slow_fraction": bits, "first": first, "second": second, "slows": factors}
+    return {**entry, "slow_fraction": bits, "first": first, "second": second, "slows": factors}
 
 
 def _rate(value: float) -> list[int]:
@@ -161,21 +161,21 @@ def _rate(value: float) -> list[int]:
 def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str, Any]:
     """The integers of one residual and its proven bound, in the unit that suits all coefficients best."""
     watch = model.sections[DETECTOR]["watched"][k]
-    own = next(i for i, one in enumerate(model.inputs) if one.name == watch["reading"])
+    own = next(i for i, feature in enumerate(model.inputs) if feature.name == watch["reading"])
     fixed = model.sections[FIXED]["inputs"]
     grids = grids_of(model, fixed)
     exact = _exact(model, k, own, grids)
     bits, _ = PRECISE[model.sections[DETECTOR]["median"] > 0]
     for unit in _units(exact, own, grids):
-        made = output(exact, grids, unit, 16, False)
-        terms = {term["factors"][0]: term["coef"] for term in made["terms"]}
+        result = output(exact, grids, unit, 16, False)
+        terms = {term["factors"][0]: term["coef"] for term in result["terms"]}
         mine = terms.pop(own, 0)
         counts = 1 / (Fraction(unit) * 2**fraction)  # of the sum, in a step of the residual
         shift = max(math.frexp(counts)[1] - 1, 0)
         factor = _round(2**bits * 2**shift / counts)
-        one = {"bias": made["bias"], "shift": shift, "factor": factor, "own": mine}
-        one["terms"] = [[coef, i] for i, coef in terms.items()]
-        if max(map(abs, [mine, *terms.values()])) < INT16 and reach_q(one, fixed) < ROOM:
+        table = {"bias": result["bias"], "shift": shift, "factor": factor, "own": mine}
+        table["terms"] = [[coef, i] for i, coef in terms.items()]
+        if max(map(abs, [mine, *terms.values()])) < INT16 and reach_q(table, fixed) < ROOM:
             break
     if factor > 1 << bits:
         raise _Unfit(f"a residual of {watch['reading']!r} that is much smaller than a step of its integer")
@@ -184,9 +184,9 @@ def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str,
     # from the sum to the residual: two roundings, and that of the factor
     clip = Fraction(model.sections[DETECTOR]["clip"])
     relative = abs(Fraction(factor, 2 ** (bits + shift)) * counts - 1)
-    worst = _bound(model, k, own, exact, grids, made) + Fraction(unit) * 2**shift / 2
+    worst = _bound(model, k, own, exact, grids, result) + Fraction(unit) * 2**shift / 2
     bound = worst * (1 + relative) + relative * clip + Fraction(1, 2 ** (fraction + 1))
-    return {**one, "bound": round_up(max(bound, Fraction(1, 2**fraction)))}
+    return {**table, "bound": round_up(max(bound, Fraction(1, 2**fraction)))}
 
 
 def _units(exact: dict[Key, Fraction], own: int, grids: list[Grid | None]) -> Iterator[float]:
@@ -198,10 +198,10 @@ def _units(exact: dict[Key, Fraction], own: int, grids: list[Grid | None]) -> It
     """
     weights, sizes = [], []
     for (_, factors), value in exact.items():
-        one = grids[factors[0]] if factors else None
-        if one is not None:
-            weights.append(float(value * one.step))
-            sizes.append(float(INT16 if factors[0] == own else one.largest))
+        grid = grids[factors[0]] if factors else None
+        if grid is not None:
+            weights.append(float(value * grid.step))
+            sizes.append(float(INT16 if factors[0] == own else grid.largest))
     weight, size = np.array(weights), np.array(sizes)
     pivot = int(np.argmax(np.abs(weight)))
     room = float(np.abs(weight) @ size) + abs(float(exact[(), ()]))
@@ -217,7 +217,7 @@ def _units(exact: dict[Key, Fraction], own: int, grids: list[Grid | None]) -> It
 def _exact(model: Model, k: int, own: int, grids: list[Grid | None]) -> dict[Key, Fraction]:
     """A residual's coefficients around the inputs' centres, in its scale."""
     watch = model.sections[DETECTOR]["watched"][k]
-    centres = [one.centre if one else ZERO for one in grids]
+    centres = [grid.centre if grid else ZERO for grid in grids]
     scale = Fraction(watch["scale"])
     exact = {key: -value / scale for key, value in expand(model, model.outputs[k], centres).items()}
     exact[(), (own,)] = 1 / scale
@@ -226,18 +226,18 @@ def _exact(model: Model, k: int, own: int, grids: list[Grid | None]) -> dict[Key
 
 
 def _bound(
-    model: Model, k: int, own: int, exact: dict[Key, Fraction], grids: list[Grid | None], made: dict[str, Any]
+    model: Model, k: int, own: int, exact: dict[Key, Fraction], grids: list[Grid | None], entry: dict[str, Any]
 ) -> Fraction:
     """How far, in scales, a residual's sum can be from the reference's, over the ranges; see `error_bound`."""
     watch, output = model.sections[DETECTOR]["watched"][k], model.outputs[k]
-    low, high = total_error(term_errors(exact, made, grids))
-    constant = exact[(), ()] - made["bias"] * Fraction(made["unit"])
+    low, high = total_error(term_errors(exact, entry, grids))
+    constant = exact[(), ()] - entry["bias"] * Fraction(entry["unit"])
     worst = max(abs(low + constant), abs(high + constant))
     size = abs(Fraction(watch["centre"])) + abs(Fraction(output.intercept))
     for coef, i in [(1.0, own), *((term.coef, term.factors[0].input) for term in output.terms)]:
-        one = grids[i]
-        assert one is not None
-        size += abs(Fraction(coef)) * one.size
+        grid = grids[i]
+        assert grid is not None
+        size += abs(Fraction(coef)) * grid.size
     # the reference: a rounded prediction, two differences, a product with the rounded reciprocal of the scale
     reference = (reference_rounding(output, grids) + 5 * U64 * size) / Fraction(watch["scale"])
     total: Fraction = worst + reference + slips(exact, grids, False)

@@ -53,7 +53,7 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
         For an unknown name; a range that is empty, inverted, infinite, without the default or too large for the model.
     """
     declared = dict(declared or {})
-    known = {one.name: one for one in model.inputs}
+    known = {feature.name: feature for feature in model.inputs}
     for name in declared:
         if name not in known:
             near = get_close_matches(name, list(known), 1, 0.5)
@@ -67,8 +67,14 @@ def with_ranges(model: Model, declared: Mapping[str, tuple[float, float]] | None
     if not 0.0 <= margin < math.inf:
         raise DataError(f"margin is {margin!r}; it must be 0 or more, as in 0.1 for 10 % on both sides")
     limit = model.limit
-    own = {one.name: _with_range(one, declared.get(one.name), margin, limit) for one in model.inputs if _has_range(one)}
-    return model.replace(inputs=tuple(own.get(one.name) or _of_source(one, own, limit) for one in model.inputs))
+    own = {
+        feature.name: _with_range(feature, declared.get(feature.name), margin, limit)
+        for feature in model.inputs
+        if _has_range(feature)
+    }
+    return model.replace(
+        inputs=tuple(own.get(feature.name) or _of_source(feature, own, limit) for feature in model.inputs)
+    )
 
 
 def _has_range(one: Input) -> bool:
@@ -136,15 +142,15 @@ def quantile_ranges(
         Lags and means have the range of their reading.
     """
     result = {}
-    for one, column in zip(model.inputs, _columns(model, rows), strict=True):
+    for feature, column in zip(model.inputs, _columns(model, rows), strict=True):
         readings = column[np.isfinite(column)]
-        if one.categories is not None or not len(readings) or not _has_range(one):
+        if feature.categories is not None or not len(readings) or not _has_range(feature):
             continue
-        assert one.default is not None
+        assert feature.default is not None
         low, high = (float(q) for q in np.quantile(readings, (lower, upper)))
-        low, high = min(low, one.default), max(high, one.default)
+        low, high = min(low, feature.default), max(high, feature.default)
         if low < high:
-            result[one.name] = (low, high)
+            result[feature.name] = (low, high)
     return result
 
 
@@ -188,22 +194,22 @@ def saturation(model: Model, rows: ArrayLike) -> Saturation:
     below, above, missing = {}, {}, {}
     n = len(columns[0]) if columns else 0
     affected = np.zeros(n, dtype=bool)
-    for one, column in zip(model.inputs, columns, strict=True):
-        if one.categories is not None:
-            known = np.isin(column, np.arange(len(one.categories)))
-            missing[one.name] = int((~known).sum())
+    for feature, column in zip(model.inputs, columns, strict=True):
+        if feature.categories is not None:
+            known = np.isin(column, np.arange(len(feature.categories)))
+            missing[feature.name] = int((~known).sum())
             free.append(np.where(known, column, -1.0))
             clamped.append(free[-1])
             continue
         known = np.abs(column) <= limit
-        assert one.default is not None
-        x = np.where(known, column, one.default)
-        low, high = x < one.low, x > one.high
-        below[one.name], above[one.name] = int(low.sum()), int(high.sum())
-        missing[one.name] = int((~known).sum())
+        assert feature.default is not None
+        x = np.where(known, column, feature.default)
+        low, high = x < feature.low, x > feature.high
+        below[feature.name], above[feature.name] = int(low.sum()), int(high.sum())
+        missing[feature.name] = int((~known).sum())
         affected |= low | high
         free.append(x)
-        clamped.append(np.clip(x, one.low, one.high))
+        clamped.append(np.clip(x, feature.low, feature.high))
     changes = [np.abs(a - b) for a, b in zip(_linear(model, clamped, n), _linear(model, free, n), strict=True)]
     return Saturation(
         n,

@@ -31,7 +31,7 @@ def with_raw(model: Model, raw: Mapping[str, tuple[float, float]] | None) -> Mod
         For an unknown or categorical input, or a scale that is 0 or not finite.
     """
     raw = dict(raw or {})
-    known = {one.name: one for one in model.inputs}
+    known = {feature.name: feature for feature in model.inputs}
     for name, (scale, offset) in raw.items():
         if name not in known:
             near = get_close_matches(name, list(known), 1, 0.5)
@@ -43,4 +43,6 @@ def with_raw(model: Model, raw: Mapping[str, tuple[float, float]] | None) -> Mod
             raise DataError(
                 f"the raw scale of {name!r} is {scale!r}:{offset!r}; both must be finite, and SCALE other than 0"
             )
-    return model.replace(inputs=tuple(one.replace(raw=raw.get(one.name, one.raw)) for one in model.inputs))
+    return model.replace(
+        inputs=tuple(feature.replace(raw=raw.get(feature.name, feature.raw)) for feature in model.inputs)
+    )

@@ -68,11 +68,11 @@ def _product_range(model: Model, factors: tuple[Factor, ...]) -> tuple[Fraction,
     """Interval that holds the product of a term's factors (a repeated factor is treated as independent)."""
     least = most = Fraction(1)
     for factor in factors:
-        one = model.inputs[factor.input]
+        feature = model.inputs[factor.input]
         if factor.category is None:
-            assert one.low is not None
-            assert one.high is not None
-            ends = (Fraction(one.low), Fraction(one.high))
+            assert feature.low is not None
+            assert feature.high is not None
+            ends = (Fraction(feature.low), Fraction(feature.high))
         else:
             ends = (ZERO, Fraction(1))
         values = [a * b for a in (least, most) for b in ends]

@@ -132,16 +132,16 @@ def calibrated(
         spread = _robust(slow) if options.chart != "cusum" else np.sqrt(np.nanmean(slow**2, axis=0))
         spread = np.maximum(np.where(spread > 0.0, spread, 1.0), LEAST_SLOW)
         spread *= math.sqrt(max(_mean_square(slow / spread), 1e-12))
-        for one, value in zip(watched, spread, strict=True):
-            one["slow"] = float(value)
-    found = scores(residuals, section)[0][options.warm_up :]
-    threshold = automatic(found, step_seconds) if rate is None else find_threshold(found, rate, step_seconds)
+        for sensor, value in zip(watched, spread, strict=True):
+            sensor["slow"] = float(value)
+    score = scores(residuals, section)[0][options.warm_up :]
+    threshold = automatic(score, step_seconds) if rate is None else find_threshold(score, rate, step_seconds)
     section["threshold"] = threshold.section()
     if step_seconds:
         section["step_seconds"] = step_seconds
     if options.adjust is not None:
         section["adjust"] = {"eta": options.adjust, "cap": 2.0, "freeze": max(2 * threshold.hold, 10)}
-    return section, threshold, found
+    return section, threshold, score
 
 
 def _robust(values: Array) -> Array:

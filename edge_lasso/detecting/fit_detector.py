@@ -243,7 +243,7 @@ def _model(
     section: dict[str, Any],
     options: DetectorOptions,
 ) -> Model:
-    read = {int(j) for one in sensors for j in one.columns} | {columns.index(name) for name in watched}
+    read = {int(j) for sensor in sensors for j in sensor.columns} | {columns.index(name) for name in watched}
     read |= {columns.index(derived[columns[j]][1]) for j in read if columns[j] in derived}
     used = sorted(read)
     place = {column: i for i, column in enumerate(used)}
@@ -252,10 +252,10 @@ def _model(
     outputs = tuple(
         Output(
             name,
-            one.intercept,
-            tuple(Term(float(c), (Factor(place[int(j)]),)) for j, c in zip(one.columns, one.coef, strict=True)),
+            sensor.intercept,
+            tuple(Term(float(c), (Factor(place[int(j)]),)) for j, c in zip(sensor.columns, sensor.coef, strict=True)),
         )
-        for name, one in zip(watched, sensors, strict=True)
+        for name, sensor in zip(watched, sensors, strict=True)
     )
     about = {
         "task": "anomaly",
@@ -266,8 +266,8 @@ def _model(
         "rows": folds.total.rows,
         "statistics_hash": folds.hash,
         "sensors": [
-            {"name": name, "coefs": len(one.columns), "cv_mse": one.error, "cv_mse_constant": one.null}
-            for name, one in zip(watched, sensors, strict=True)
+            {"name": name, "coefs": len(sensor.columns), "cv_mse": sensor.error, "cv_mse_constant": sensor.null}
+            for name, sensor in zip(watched, sensors, strict=True)
         ],
         "versions": dict(versions()),
         "date": date(),

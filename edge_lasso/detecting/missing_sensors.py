@@ -45,9 +45,9 @@ def missing_sensors(model: Model) -> list[Lost]:
     It is not scored itself. Predictions that read it say nothing, unless the detector estimates it from the others.
     """
     at = numeric(model)
-    scored = {one["reading"] for one in model.sections[KEY]["watched"]}
-    reads = [{factor.input for term in one.terms for factor in term.factors} for one in model.outputs]
-    found = []
+    scored = {sensor["reading"] for sensor in model.sections[KEY]["watched"]}
+    reads = [{factor.input for term in output.terms for factor in term.factors} for output in model.outputs]
+    results = []
     for i in at:
         name = model.inputs[i].name
         if model.inputs[i].stream is not None:
@@ -55,13 +55,15 @@ def missing_sensors(model: Model) -> list[Lost]:
         gone = {
             j for j in at if j == i or ((stream := model.inputs[j].stream) is not None and stream[1] == name)
         }  # with what is computed from it
-        readers = [one.name for one, read in zip(model.outputs, reads, strict=True) if read & gone]
+        readers = [output.name for output, read in zip(model.outputs, reads, strict=True) if read & gone]
         silent = {name} & scored
         widths = None
         if ESTIMATE not in model.sections:
             silent |= set(readers)
         else:
             every = widened(model, np.flatnonzero(np.isin(at, list(gone))))
-            widths = {one.name: float(w) for one, w in zip(model.outputs, every, strict=True) if one.name in readers}
-        found.append(Lost(name, readers, len(scored) - len(silent), widths))
-    return sorted(found, key=lambda one: (one.watched, -max((one.widths or {"": 0.0}).values(), default=0.0)))
+            widths = {
+                output.name: float(w) for output, w in zip(model.outputs, every, strict=True) if output.name in readers
+            }
+        results.append(Lost(name, readers, len(scored) - len(silent), widths))
+    return sorted(results, key=lambda entry: (entry.watched, -max((entry.widths or {"": 0.0}).values(), default=0.0)))

@@ -114,7 +114,7 @@ def score_table(model: Model, data: Any) -> Scored:
     x = np.arange(rows.used, dtype=np.float64) if times is None else times.microseconds / 1e6
     breaks = np.zeros(0, dtype=np.int64) if rows.breaks is None else rows.breaks
     board, scorer = BoardRows(model, rows.breaks), Scorer(model.sections[KEY])
-    watched = [numeric.index(one["reading"]) for one in model.sections[KEY]["watched"]]
+    watched = [numeric.index(sensor["reading"]) for sensor in model.sections[KEY]["watched"]]
     names = [numeric[j] for j in watched]
     decisions = _Decisions(model, rows.used, x, breaks)
     bins = _bins(x)
@@ -148,10 +148,10 @@ def _rows(table: Table, model: Model, numeric: Sequence[str]) -> tuple[Survey, l
     if count < 2:
         raise DataError(f"{table.title} has {count} row{'s' * (count != 1)}; a timeline takes at least 2")
     time = (model.provenance.get("options") or {}).get("time")
-    found, notes = in_order(table, numeric, time if time in table.columns else None, 0.0)
+    result, notes = in_order(table, numeric, time if time in table.columns else None, 0.0)
     if "fixed_point/1" in model.sections:
         notes = [*notes, "scored in floating point; a board with integers comes as close as verify says"]
-    return found, notes
+    return result, notes
 
 
 def _bins(x: Array) -> Array:
@@ -229,15 +229,15 @@ class _Episodes:
             if onsets[at[a]]:
                 self._found.append([done + int(at[a]), last, count, float(peaks[k]), sums[k]])
             else:
-                one = self._found[-1]
-                one[1:] = [last, one[2] + count, max(one[3], float(peaks[k])), one[4] + sums[k]]
+                entry = self._found[-1]
+                entry[1:] = [last, entry[2] + count, max(entry[3], float(peaks[k])), entry[4] + sums[k]]
 
     def alarms(self) -> list[Alarm]:
         """All of them, in the order of time."""
-        found = []
+        results = []
         for first, last, rows, peak, sums in self._found:
             order = np.argsort(-sums, kind="stable")[:3]
             total = float(sums.sum()) or 1.0
             shares = [(self._names[k], float(sums[k]) / total) for k in order if sums[k] > 0.0]
-            found.append(Alarm(first, last, rows, peak, shares))
-        return found
+            results.append(Alarm(first, last, rows, peak, shares))
+        return results

@@ -85,15 +85,15 @@ def fit_sensors(
     most = MOST if max_coefs is None else min(MOST, max_coefs)
     done = [0]
 
-    def one(at: int) -> _Ladder:
+    def task(at: int) -> _Ladder:
         order = np.array([*allowed[at].tolist(), watched[at]])
-        made = _ladder(total, splits, order, min(most, len(order) - 1))
+        result = _ladder(total, splits, order, min(most, len(order) - 1))
         done[0] += 1
         if progress is not None:
             progress(done[0])
-        return made
+        return result
 
-    ladders: list[_Ladder] = run(one, range(len(watched)), workers)
+    ladders: list[_Ladder] = run(task, range(len(watched)), workers)
     if max_coefs is None:
         rungs = [selection.choose(each.errors, each.sizes, "1se", budget=True).index for each in ladders]
     else:
@@ -215,7 +215,7 @@ def predict_sensors(models: Sequence[SensorModel], rows: Array, split: int) -> A
         Whose training rows' models predict.
     """
     result = np.empty((len(rows), len(models)))
-    for k, one in enumerate(models):
-        columns, coef, intercept = one.folds[split]
+    for k, model in enumerate(models):
+        columns, coef, intercept = model.folds[split]
         result[:, k] = rows[:, columns] @ coef + intercept
     return result

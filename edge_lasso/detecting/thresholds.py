@@ -106,9 +106,9 @@ def parse_rate(text: str | float | Rate) -> Rate:
     """
     if isinstance(text, Rate):
         return text
-    found = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(?:/\s*([a-z]+))?\s*", str(text))
+    result = re.fullmatch(r"\s*([0-9.eE+-]+)\s*(?:/\s*([a-z]+))?\s*", str(text))
     try:
-        value, per = (float(found[1]), found[2] or "row") if found else (math.nan, "row")
+        value, per = (float(result[1]), result[2] or "row") if result else (math.nan, "row")
     except ValueError:
         value, per = math.nan, "row"
     if not (0.0 < value < (1.0 if per == "row" else math.inf)) or per not in ("row", *SECONDS):
@@ -213,10 +213,10 @@ def found_rate(
         time = n * step_seconds / SECONDS[rate.per]
         low, high = limits(events)
         return events / time, low / time, high / time, events
-    found = float(above.mean())
-    unit, _ = _typical_rows(scores, max(found, 1.0 / n), hold)
-    low, high = (min(end * unit / n, 1.0) for end in limits(found * n / unit))
-    return found, low, high, events
+    result = float(above.mean())
+    unit, _ = _typical_rows(scores, max(result, 1.0 / n), hold)
+    low, high = (min(end * unit / n, 1.0) for end in limits(result * n / unit))
+    return result, low, high, events
 
 
 def _row_threshold(scores: Array, rate: Rate) -> Threshold:
@@ -233,12 +233,12 @@ def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     ordered = np.sort(scores)
     score = float(ordered[max(n - 1 - math.floor(part * n), 0)])
     above = scores > score
-    found = float(above.mean())
-    low, high = (end * unit / n for end in limits(found * n / unit))
+    result = float(above.mean())
+    low, high = (end * unit / n for end in limits(result * n / unit))
     if kind == "limit":
-        low, high = 0.0, upper_limit(found * n / unit) * unit / n
+        low, high = 0.0, upper_limit(result * n / unit) * unit / n
     events = episodes(above, hold)
-    return Threshold(score, rate, kind, found, low, high, max(found, 0.5 / n), n, events, hold)
+    return Threshold(score, rate, kind, result, low, high, max(result, 0.5 / n), n, events, hold)
 
 
 def _typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
@@ -261,7 +261,7 @@ def _onset_threshold(scores: Array, rate: Rate, rows_per_unit: float) -> Thresho
     score = _lowest(scores, hold, most)
     above = scores > score
     if score == scores.min() or above.mean() > MOST:
-        peak = max(episodes(scores > one, hold) for one in np.quantile(scores, np.linspace(0.5, 1.0, 51)))
+        peak = max(episodes(scores > entry, hold) for entry in np.quantile(scores, np.linspace(0.5, 1.0, 51)))
         raise DataError(
             f"an alarm rate of {rate} cannot be: the score is not above any threshold more often than "
             f"{peak / time:.3g} times per {rate.per}; allow fewer alarms"

@@ -122,7 +122,7 @@ def train_detector(
             if done >= last:
                 return
 
-    derived = {stream_name(one): one for one in design.streams}
+    derived = {stream_name(stream): stream for stream in design.streams}
 
     def advance(done: int) -> None:
         if progress is not None:
@@ -158,13 +158,13 @@ def _with_sections(table: Table, fit: DetectorFit, rows: Survey, sections: Seque
     """The detector with what a board needs beside it: health, drift, and where they are few numbers, estimates."""
     model = fit.model
     seen = look(table, model, rows, truth=False)
-    made = {
+    result = {
         "health/1": health_section(seen),
         "drift/1": {**drift_section(seen), "score": bins(fit.scores), "page_hinkley": page_hinkley(fit.scores)},
     }
     wanted = ("health", "drift") if sections is None else sections
-    model = model.replace(sections={**model.sections, **{k: v for k, v in made.items() if k[:-2] in wanted}})
-    errors = [one.error for one in fit.sensors]
+    model = model.replace(sections={**model.sections, **{k: v for k, v in result.items() if k[:-2] in wanted}})
+    errors = [sensor.error for sensor in fit.sensors]
     if sections is None and len(numeric_inputs(model)) <= FEW:
         return with_estimate(model, fit.folds, errors)
     return with_estimate(model, fit.folds, errors, strict=True) if "estimate" in (sections or ()) else model
@@ -183,18 +183,18 @@ def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
 def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
     """The rows of a table in the order of time, or as they come; and what to say of that."""
     if time is not None:
-        found = survey(table, [], time, [], holdout)
-        rows, notes = series(found, time, "a detector needs")
+        result = survey(table, [], time, [], holdout)
+        rows, notes = series(result, time, "a detector needs")
         timeless = np.flatnonzero(rows.rank < 0)
         if len(timeless):
             raise DataError(
                 f"{len(timeless)} row{'s have' if len(timeless) > 1 else ' has'} no time in '{time}', the first is row "
                 f"{timeless[0] + 1}; a detector needs one for each row: leave them out"
             )
-        return rows, [*notes, *found.notes]
+        return rows, [*notes, *result.notes]
     count = sum(len(texts[0]) for _, texts in table.batches([], columns[:1]))
-    kept = count_kept(table, count, holdout, "")
-    return Survey(np.arange(count), count, kept, 0, None, {}), [
+    remaining = count_kept(table, count, holdout, "")
+    return Survey(np.arange(count), count, remaining, 0, None, {}), [
         "rows are taken in the order of the file, without gaps; --time would find gaps and allow rates per day"
     ]
 
@@ -212,14 +212,14 @@ def _held(model: Model, table: Table, rows: Survey, step: float | None) -> dict[
     """False alarms on the rows held out, scored as on a board; the chart runs on from the rows before."""
     section = model.sections[KEY]
     numeric, text = model_columns(model)
-    watched = [numeric.index(one["reading"]) for one in section["watched"]]
+    watched = [numeric.index(sensor["reading"]) for sensor in section["watched"]]
     board, scorer = BoardRows(model, rows.breaks), Scorer(section)
     parts = []
     for numbers, texts in table.batches(numeric, text):
         readings, linear, widths = board.step(numbers, texts)
         parts.append(scorer.step(readings[:, watched] - linear, widths)[0])
-    found = np.concatenate(parts)[rows.kept : rows.used]
+    result = np.concatenate(parts)[rows.kept : rows.used]
     limit = section["threshold"]
     rate = Rate(limit["rate"], limit["per"])
-    value, low, high, events = found_rate(found, limit["score"], rate, limit["hold"], step)
-    return {"rows": len(found), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per}
+    value, low, high, events = found_rate(result, limit["score"], rate, limit["hold"], step)
+    return {"rows": len(result), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per}

@@ -136,13 +136,13 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             cv=self.cv,
             workers=threads(self.n_jobs),
         )
-        derived = {stream_name(one): one for one in streams}
-        found = fit_detector(lambda: [rows], len(X), (*names, *derived), names, derived, options)
-        self.model_ = found.model
-        self.sensors_ = found.sensors
-        self.statistics_ = found.folds
-        self.threshold_ = found.threshold
-        self.offset_ = -found.threshold.score
+        derived = {stream_name(stream): stream for stream in streams}
+        detector = fit_detector(lambda: [rows], len(X), (*names, *derived), names, derived, options)
+        self.model_ = detector.model
+        self.sensors_ = detector.sensors
+        self.statistics_ = detector.folds
+        self.threshold_ = detector.threshold
+        self.offset_ = -detector.threshold.score
         return self
 
     def score_samples(self, X: Any) -> Array:
@@ -178,11 +178,11 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
         names = self._columns()
         model = self.model_
-        streams = [one.stream for one in model.inputs if one.stream is not None]
+        streams = [feature.stream for feature in model.inputs if feature.stream is not None]
         rows = np.concatenate([X, History(streams, names).step(X)], axis=1) if streams else X
         at = {name: i for i, name in enumerate((*names, *map(stream_name, streams)))}
-        block = rows[:, [at[one.name] for one in model.inputs]]
-        watched = X[:, [at[one.name] for one in model.outputs]]
+        block = rows[:, [at[feature.name] for feature in model.inputs]]
+        watched = X[:, [at[output.name] for output in model.outputs]]
         with np.errstate(invalid="ignore"):
             watched = np.where(np.abs(watched) <= model.limit, watched, np.nan)
         return scores(watched - linear_rows(model, block)[0], model.sections["detector/1"], blind(model, block))

@@ -76,13 +76,13 @@ def from_sklearn(
         model = build(outputs, readings, spans, targets, link, classes, about)
     framed = own if named else None
     drawn = drawn_rows(readings, rows, framed)
-    found = check(
+    result = check(
         estimator, model, head, readings, drawn, "rows drawn from what it learned" if rows is None else "X, shuffled"
     )
     if rows is not None:
-        given = check(estimator, model, head, readings, rows, "X")
-        found = max(found, given, key=lambda each: each.largest)
-    compared = {"rows": found.rows, "largest_difference": found.largest, "of": found.of}
+        supplied = check(estimator, model, head, readings, rows, "X")
+        result = max(result, supplied, key=lambda each: each.largest)
+    compared = {"rows": result.rows, "largest_difference": result.largest, "of": result.of}
     model = model.replace(provenance={**about, "compared": compared})
     return from_dict(to_dict(model))
 

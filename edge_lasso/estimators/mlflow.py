@@ -42,7 +42,7 @@ def log_model(model: Any, name: str = "model", registered_model_name: str | None
     """
     mlflow = _mlflow()
     exact = _model(model)
-    if any(one.stream is not None for one in exact.inputs):
+    if any(feature.stream is not None for feature in exact.inputs):
         raise DataError("the model looks back at earlier rows; a pyfunc knows no row before a table's first")
     with tempfile.TemporaryDirectory() as away:
         path = Path(away, "model.json")
@@ -104,7 +104,9 @@ def _signature(model: Model) -> Any:
     from mlflow.models.signature import ModelSignature
     from mlflow.types.schema import ColSpec, Schema
 
-    inputs = [ColSpec("string" if one.categories else "double", one.name, required=False) for one in model.inputs]
+    inputs = [
+        ColSpec("string" if feature.categories else "double", feature.name, required=False) for feature in model.inputs
+    ]
     label = [ColSpec("string", "label")] if model.classes is not None else []
     outputs = [ColSpec("double", output.name) for output in model.outputs]
     return ModelSignature(Schema(inputs), Schema([*label, *outputs, ColSpec("string", "status")]))
@@ -115,10 +117,10 @@ def _model(model: Any) -> Model:
         return model
     if isinstance(model, (str, Path)):
         return load(model)
-    found = getattr(model, "model_", None)
-    if not isinstance(found, Model):
+    result = getattr(model, "model_", None)
+    if not isinstance(result, Model):
         raise DataError(f"{type(model).__name__} is neither a model, a path nor a fitted estimator")
-    return found
+    return result
 
 
 def _mlflow() -> Any:

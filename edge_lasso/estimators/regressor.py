@@ -172,16 +172,16 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         columns = self._columns()
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
         targets = _distinct(targets if names is None else names, columns)
-        at, given = np.arange(len(columns)), None
+        at, supplied = np.arange(len(columns)), None
         if METHODS[options.method].on_rows and len(columns) > max(len(X), SCREEN_FROM):
-            given = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
-            at = given[0].columns
-        used = X if given is None else X[:, at]
+            supplied = row_paths(X, y.reshape(len(y), -1), plan, weight, options, columns)
+            at = supplied[0].columns
+        used = X if supplied is None else X[:, at]
         folds = collect(used, y, plan, [columns[j] for j in at], targets, weight, options.workers)
-        options = options if given is None else options.on_columns(at)
-        self._finish(fit_statistics(folds, options, given=given), folds, options, at, y.ndim == 1)
+        options = options if supplied is None else options.on_columns(at)
+        self._finish(fit_statistics(folds, options, given=supplied), folds, options, at, y.ndim == 1)
         means = folds.total.means()[: len(at)]
-        self.feature_means_: Array = means if given is None else given[0].whole.scaling.mean
+        self.feature_means_: Array = means if supplied is None else supplied[0].whole.scaling.mean
         return self
 
     def _options(self) -> TrainOptions:
@@ -211,7 +211,8 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
         columns, total = self._columns(), folds.total
         self.statistics_ = folds
         inputs = {
-            int(j): one.replace(column=int(j)) for j, one in zip(at, numeric_inputs(total, folds.columns), strict=True)
+            int(j): numeric_input.replace(column=int(j))
+            for j, numeric_input in zip(at, numeric_inputs(total, folds.columns), strict=True)
         }
         terms = [(Factor(int(j)),) for j in at]
         self.model_ = to_model(fits, inputs, columns, terms, provenance(fits, folds, options))

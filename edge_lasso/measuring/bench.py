@@ -104,16 +104,16 @@ def bench(
         A path that is neither a model nor an artifact.
     """
     if isinstance(subjects, Model):
-        found = list(rendered(subjects, to))
+        items = list(rendered(subjects, to))
         if peers:
             from edge_lasso.measuring.peers import peer_subjects, pipeline_of
 
             pipeline = pipeline_of(subjects)
-            found += peer_subjects(pipeline) if pipeline is not None else []
+            items += peer_subjects(pipeline) if pipeline is not None else []
     else:
         paths = [subjects] if isinstance(subjects, (str, Path)) else subjects
-        found = [one for path in paths for one in from_path(Path(path))]
-    return measure(found, link, seconds, progress)
+        items = [entry for path in paths for entry in from_path(Path(path))]
+    return measure(items, link, seconds, progress)
 
 
 def check_budgets(measurements: Iterable[Measurement], budgets: Mapping[str, float]) -> list[Budget]:
@@ -132,11 +132,24 @@ def check_budgets(measurements: Iterable[Measurement], budgets: Mapping[str, flo
         if not 0.0 < limit < float("inf"):
             raise DataError(f"budget {key}={limit!r} must be a positive number")
     rows = []
-    for one in measurements:
+    for measurement in measurements:
         for key, limit in budgets.items():
-            figure = one.figures.get(key, {})
-            reason = "" if figure.get("value") is not None else figure.get("reason") or one.reason or f"no {key} here"
-            rows.append(Budget(one.name, key, limit, one.value(key), str(figure.get("kind", one.kind)), reason))
+            figure = measurement.figures.get(key, {})
+            reason = (
+                ""
+                if figure.get("value") is not None
+                else figure.get("reason") or measurement.reason or f"no {key} here"
+            )
+            rows.append(
+                Budget(
+                    measurement.name,
+                    key,
+                    limit,
+                    measurement.value(key),
+                    str(figure.get("kind", measurement.kind)),
+                    reason,
+                )
+            )
     return rows
 
 
@@ -173,13 +186,13 @@ def from_path(path: Path) -> Iterator[Subject]:
         yield Subject("runtime:double", {path.name: path.read_bytes()}, path.name, inputs)
         return
     folder = path.parent if path.is_file() else path
-    inside = sorted(one.parent for one in folder.glob(f"*/{FILE}") if one.parent.name[0] != ".")
+    inside = sorted(path.parent for path in folder.glob(f"*/{FILE}") if path.parent.name[0] != ".")
     if (folder / FILE).is_file():
         inside = [folder]
     if not inside:
         raise DataError(f"{path} is neither a model nor an artifact; give MODEL.json or what 'edge-lasso export' wrote")
-    for one in inside:
-        artifact = read_artifact(one)
-        files = {each.relative_to(one).as_posix(): each.read_bytes() for each in one.rglob("*") if each.is_file()}
+    for entry in inside:
+        artifact = read_artifact(entry)
+        files = {each.relative_to(entry).as_posix(): each.read_bytes() for each in entry.rglob("*") if each.is_file()}
         counted = {"inputs": count_figure(len(artifact.inputs))}
         yield Subject(f"{artifact.target}:{artifact.variant}", files, "", counted)

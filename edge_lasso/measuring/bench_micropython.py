@@ -67,7 +67,7 @@ def micropython_probe(
     name = next(file for file in files if file.endswith(".py"))
     source = files[name].decode()
     about = json.loads(files["artifact.json"])
-    rows = [one["row"] for one in about["self_test"] if None not in one["row"]]
+    rows = [vector["row"] for vector in about["self_test"] if None not in vector["row"]]
     literal = "(" + "\n".join(ascii(source[i : i + 1000]) for i in range(0, len(source), 1000)) + ")"
     text = SCRIPT.format(source=literal, row=repr(rows[0]), batches=max(int(seconds / 0.03), 10))
     shell.put({f"{folder}.probe.py": text.encode()})

@@ -74,15 +74,15 @@ loop(function, arguments[0], int(sys.argv[1]))
 
 def subjects_of(paths: Iterable[Path]) -> list[Subject]:
     """Artifacts as they are; of a model file, Python and what C variants there are."""
-    found: list[Subject] = []
+    subjects: list[Subject] = []
     for path in paths:
         if path.is_file() and path.name != FILE:
             model = load(path)
             wanted = ["python", "c:float", *(["c:fixed"] if "fixed_point/1" in model.sections else [])]
-            found += rendered(model, ",".join(wanted))
+            subjects += rendered(model, ",".join(wanted))
         else:
-            found += from_path(path)
-    return found
+            subjects += from_path(path)
+    return subjects
 
 
 def on_boards(
@@ -103,14 +103,14 @@ def on_boards(
     list of Measurement
         ``link`` is the board's name. What cannot run or be counted there carries a `reason`.
     """
-    found = []
+    results = []
     with Emulators() as emulators:
         for board in boards:
-            for one in subjects:
+            for subject in subjects:
                 if progress is not None:
-                    progress(f"{board.name} {one.name}")
-                found += emulators.costs(board, one)
-    return found
+                    progress(f"{board.name} {subject.name}")
+                results += emulators.costs(board, subject)
+    return results
 
 
 def calibrated(board: Board, subject: Subject, link: str, seconds: float = 4.0) -> tuple[Path, float, float]:
@@ -194,7 +194,7 @@ class Emulators:
     def count_together(self, board: Board, subjects: Sequence[Subject]) -> None:
         """Count artifacts that the same program runs in one process: starting it in emulation takes longer than all."""
         for target in ("python", *RUNTIMES):
-            here = [one for one in subjects if one.name.partition(":")[0] == target]
+            here = [subject for subject in subjects if subject.name.partition(":")[0] == target]
             if here and board.kind == "linux" and targets(board)[target] is None:
                 self._together(_system_of(board), target, here)
 
@@ -256,8 +256,8 @@ class Emulators:
         except BoardError as error:
             self._refused[name, target] = str(error)
             return
-        for one, count in zip(subjects, counts, strict=True):
-            self._counts[name, one.name, Files(one.files)] = count
+        for subject, count in zip(subjects, counts, strict=True):
+            self._counts[name, subject.name, Files(subject.files)] = count
 
     def instructions(self, system: str, target: str, subjects: Sequence[Subject]) -> list[int]:
         """Instructions of one call of each subject, all in one process of an emulated system's Python.
@@ -279,10 +279,12 @@ class Emulators:
         shell = self._shell(system)
         shell.install(target)
         folders = [f"{target}{len(self._counts) + i}" for i in range(len(subjects))]
-        for folder, one in zip(folders, subjects, strict=True):
-            shell.put({f"{folder}/{file}": data for file, data in one.files.items()})
+        for folder, subject in zip(folders, subjects, strict=True):
+            shell.put({f"{folder}/{file}": data for file, data in subject.files.items()})
         # whole paths: a peer's code changes the folder
-        paths = [str(Path(shell.folder, folder, one.entry)) for folder, one in zip(folders, subjects, strict=True)]
+        paths = [
+            str(Path(shell.folder, folder, subject.entry)) for folder, subject in zip(folders, subjects, strict=True)
+        ]
         done, marks = shell.marks(["-c", MARKED, str(RUNTIME_CALLS), str(MARK), *paths], RUNTIME_TIMEOUT)
         if done.returncode != 0 or len(marks) != 2 * len(folders) + 2:
             last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
@@ -308,23 +310,23 @@ def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None
     """The emulated measurement and, from it, the modelled one."""
     if why is not None:
         return [Measurement(one.name, board.name, "emulated", board.title, dict(one.figures), reason=why)]
-    found = {**figures, **one.figures}
-    by = str(found.pop("by"))
-    warnings = _too_large(board, one.name, found)
+    table = {**figures, **one.figures}
+    by = str(table.pop("by"))
+    warnings = _too_large(board, one.name, table)
     if STAND_IN in by:
         warnings.append(f"{board.name} was counted by {by}: instructions, and times within the band of cycles for each")
     if board.kind == "linux":  # a core counts steps
         warnings += alone(one)
-    cycles = found.get("cycles", {}).get("value")
-    time = model_time(board, found["instructions"]["value"], cycles)
+    cycles = table.get("cycles", {}).get("value")
+    time = model_time(board, table["instructions"]["value"], cycles)
     us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}
-    modelled = {key: found.pop(key) for key in [*found] if found[key].get("kind") == "modelled" and key != "max_error"}
+    modelled = {key: table.pop(key) for key in [*table] if table[key].get("kind") == "modelled" and key != "max_error"}
     modelled |= {
         "p50_us": {"value": time.us, **us},
         "p95_us": {**us, "value": time.high, "of": "upper end of the band"},
     }
     return [
-        Measurement(one.name, board.name, "emulated", by, found, warnings),
+        Measurement(one.name, board.name, "emulated", by, table, warnings),
         Measurement(one.name, board.name, "modelled", board.title, modelled),
     ]
 
@@ -341,7 +343,7 @@ def _too_large(board: Board, name: str, figures: Mapping[str, Any]) -> list[str]
 
 def for_calibration(subjects: Sequence[Subject]) -> Subject:
     """The subject to calibrate with: the first that is Python."""
-    for one in subjects:
-        if one.name.partition(":")[0] in ("python", "runtime"):
-            return one
+    for subject in subjects:
+        if subject.name.partition(":")[0] in ("python", "runtime"):
+            return subject
     raise DataError("--calibrate needs a model or a python artifact: its instructions are counted under QEMU")

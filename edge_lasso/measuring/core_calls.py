@@ -60,7 +60,7 @@ def _figures(emulator: str, image: Image, instructions: int, cycles: int | None,
 
 def row_of(about: Mapping[str, Any], variant: str) -> list[float]:
     """The first complete test vector; integers do the same work whatever they are."""
-    complete = [one["row"] for one in about["self_test"] if None not in one["row"]]
+    complete = [vector["row"] for vector in about["self_test"] if None not in vector["row"]]
     if not complete:
         raise BoardError("the artifact carries no complete test vector; export it again")
     return [0] * len(complete[0]) if variant == "fixed" else complete[0]

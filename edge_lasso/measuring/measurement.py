@@ -94,18 +94,18 @@ def measure(
     place = link if isinstance(link, str) else type(link).__name__
     try:
         shell.put(runtime_files())
-        found = []
-        for i, one in enumerate(subjects):
+        results = []
+        for i, subject in enumerate(subjects):
             if progress is not None:
-                progress(one.name)
-            measured = run_probe(shell, place, one, f"subject{i}", seconds)
-            found.append(replace(measured, model_hash=model_of(one)))
+                progress(subject.name)
+            measured = run_probe(shell, place, subject, f"subject{i}", seconds)
+            results.append(replace(measured, model_hash=model_of(subject)))
     finally:
         if isinstance(link, str):
             shell.close()
-    if found and all(one.reason for one in found):
-        raise BoardError(f"nothing could be measured over {place}: {found[0].name}: {found[0].reason}")
-    return found
+    if results and all(entry.reason for entry in results):
+        raise BoardError(f"nothing could be measured over {place}: {results[0].name}: {results[0].reason}")
+    return results
 
 
 def model_of(subject: Subject) -> str:
@@ -131,12 +131,12 @@ def needs_state(about: Mapping[str, Any]) -> bool:
 
 def alone(one: Subject) -> list[str]:
     """Said of such an artifact, or model, where a prediction by itself was called."""
-    found = needs_state(json.loads(one.files.get(FILE, b"{}")))
+    result = needs_state(json.loads(one.files.get(FILE, b"{}")))
     if one.name.startswith("runtime") and one.entry.endswith(".json"):
         model = loads(one.files[one.entry].decode())
-        found = "detector/1" in model.sections or any(given.stream is not None for given in model.inputs)
+        result = "detector/1" in model.sections or any(feature.stream is not None for feature in model.inputs)
     text = f"{one.name} keeps state: figures are of a prediction alone, without earlier readings, estimates and score"
-    return [text] if found else []
+    return [text] if result else []
 
 
 def count_figure(count: int) -> Figure:
@@ -154,7 +154,7 @@ def error_figure(value: float | None) -> Figure:
 def runtime_files() -> dict[str, bytes]:
     """The runtime package, as a board needs it."""
     home = Path(edge_lasso_runtime.__file__).parent
-    return {f"{home.name}/{one.name}": one.read_bytes() for one in sorted(home.glob("*.py"))}
+    return {f"{home.name}/{path.name}": path.read_bytes() for path in sorted(home.glob("*.py"))}
 
 
 def run_probe(shell: Shell, link: str, one: Subject, folder: str, seconds: float) -> Measurement:
@@ -211,7 +211,9 @@ def emulated(name: str, figure: Figure) -> Figure:
 def together(measurements: Iterable[Measurement]) -> list[Measurement]:
     """One measurement an artifact and board, with counted and modelled figures: what budgets are held against."""
     joined: dict[tuple[str, str], Measurement] = {}
-    for one in measurements:
-        before = joined.get((one.link, one.name))
-        joined[one.link, one.name] = one if before is None else replace(one, figures={**before.figures, **one.figures})
+    for measurement in measurements:
+        before = joined.get((measurement.link, measurement.name))
+        joined[measurement.link, measurement.name] = (
+            measurement if before is None else replace(measurement, figures={**before.figures, **measurement.figures})
+        )
     return list(joined.values())

@@ -48,16 +48,16 @@ def peer_subjects(pipeline: Pipeline) -> list[Subject]:
     """
     scaler, lasso = (step for _, step in pipeline.steps)
     row = [float(value) for value in scaler.mean_]
-    found = [_scikit_learn(pipeline, row)]
+    results = [_scikit_learn(pipeline, row)]
     if importlib.util.find_spec("skl2onnx") and importlib.util.find_spec("onnxruntime"):
-        found.append(_skl2onnx(pipeline, row))
+        results.append(_skl2onnx(pipeline, row))
     if importlib.util.find_spec("m2cgen"):
         coef = lasso.coef_ / scaler.scale_
         intercept = float(lasso.intercept_ - coef @ scaler.mean_)
         used = np.flatnonzero(coef)
-        found.append(_m2cgen("dense", coef, intercept, row))
-        found.append(_m2cgen("selected", coef[used], intercept, [row[j] for j in used]))
-    return found
+        results.append(_m2cgen("dense", coef, intercept, row))
+        results.append(_m2cgen("selected", coef[used], intercept, [row[j] for j in used]))
+    return results
 
 
 def pipeline_of(model: Model) -> Pipeline | None:
@@ -71,10 +71,10 @@ def pipeline_of(model: Model) -> Pipeline | None:
         return None
     width = len(model.columns)
     mean, scale, coef = np.zeros(width), np.ones(width), np.zeros(width)
-    for one in model.inputs:
-        if one.default is not None and one.low is not None and one.high is not None:
-            mean[one.column] = one.default
-            scale[one.column] = max(one.high - one.low, 1e-12) / 12.0**0.5
+    for feature in model.inputs:
+        if feature.default is not None and feature.low is not None and feature.high is not None:
+            mean[feature.column] = feature.default
+            scale[feature.column] = max(feature.high - feature.low, 1e-12) / 12.0**0.5
     for term in output.terms:
         coef[model.inputs[term.factors[0].input].column] += term.coef
     scaler, lasso = StandardScaler(), Lasso()

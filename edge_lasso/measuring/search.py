@@ -76,20 +76,28 @@ class Candidate:
             return float(self.inputs)
         if key == "max_error":
             return self.bound
-        found = (one.value(key) for one in self.measurements)
-        return next((value for value in found if value is not None), None)
+        result = (measurement.value(key) for measurement in self.measurements)
+        return next((value for value in result if value is not None), None)
 
     def kind(self, key: str) -> str:
         """Where a figure comes from."""
         if key in ("inputs", "max_error"):
             return "proven" if key == "max_error" else "counted"
-        kinds = (str(one.figures[key].get("kind")) for one in self.measurements if one.value(key) is not None)
+        kinds = (
+            str(measurement.figures[key].get("kind"))
+            for measurement in self.measurements
+            if measurement.value(key) is not None
+        )
         return next(kinds, "")
 
     def source(self, key: str) -> dict[str, str]:
         """What a figure was counted on or worked out from, as ``of``; empty where nothing is said."""
-        found = (one.figures[key].get("of") for one in self.measurements if one.value(key) is not None)
-        return {"of": of} if (of := next(found, None)) else {}
+        result = (
+            measurement.figures[key].get("of")
+            for measurement in self.measurements
+            if measurement.value(key) is not None
+        )
+        return {"of": of} if (of := next(result, None)) else {}
 
     @property
     def title(self) -> str:
@@ -174,24 +182,24 @@ def search(
     with Emulators(calibrated=True) as emulators:
         if progress is not None:
             progress("what runs in a runtime")
-        emulators.count_together(board, [one.subject for one in prepared])
+        emulators.count_together(board, [entry.subject for entry in prepared])
         for each in prepared:
             if progress is not None:
                 progress(f"{len(each.model.inputs)} inputs, {each.precision}, {each.subject.name}")
-            one = _candidate(emulators, board, each)
-            reason = next((each.reason for each in one.measurements if each.reason), "")
+            entry = _candidate(emulators, board, each)
+            reason = next((each.reason for each in entry.measurements if each.reason), "")
             if reason:
-                lost[one.title] = reason
+                lost[entry.title] = reason
             else:
-                candidates.append(one)
+                candidates.append(entry)
     if not candidates:
         why = next(iter(lost.values()), "no target of it can be counted here")
         raise DataError(f"nothing could be counted for {board.name}: {why}")
-    candidates.sort(key=lambda one: (one.error, one.inputs, one.artifact))
-    best = [one for one in candidates if not any(_dominates(other, one) for other in candidates)]
-    fitting = [one for one in candidates if not _missed(one, limits)]
+    candidates.sort(key=lambda entry: (entry.error, entry.inputs, entry.artifact))
+    best = [candidate for candidate in candidates if not any(_dominates(other, candidate) for other in candidates)]
+    fitting = [candidate for candidate in candidates if not _missed(candidate, limits)]
     choice = fitting[0] if fitting else None
-    nearest = min(candidates, key=lambda one: max((over for _, over in _missed(one, limits)), default=0.0))
+    nearest = min(candidates, key=lambda entry: max((over for _, over in _missed(entry, limits)), default=0.0))
     missed = "" if choice else _nearest(nearest, limits)
     return Front(tuple(candidates), tuple(best), knee(best), choice, missed, tuple(lost.items()))
 
@@ -208,17 +216,17 @@ def sized_models(
     options = replace(TrainOptions(**about["options"]), select="min", max_inputs=None, workers=workers)
     inputs = table_inputs(design, numeric_inputs(statistics.total, design.numeric))
     largest = max_inputs or fit_statistics(statistics, options, design.terms)[0].n_inputs
-    found: dict[int, tuple[Model, float]] = {}
+    entry: dict[int, tuple[Model, float]] = {}
     for size in [*(size for size in SIZES if size < largest), largest]:
         chosen = replace(options, max_inputs=max(size, 1))
         fits = fit_statistics(statistics, chosen, design.terms)
-        made = {**provenance(fits, statistics, chosen), "data": about["data"], "seed": about["seed"]}
-        model = to_model(fits, inputs, design.columns, design.terms, made)
-        if model.inputs and len(model.inputs) not in found:
+        table = {**provenance(fits, statistics, chosen), "data": about["data"], "seed": about["seed"]}
+        model = to_model(fits, inputs, design.columns, design.terms, table)
+        if model.inputs and len(model.inputs) not in entry:
             if estimate:
                 model = with_estimate(model, statistics, [float(fits[0].cv_error)])
-            found[len(model.inputs)] = model, math.sqrt(fits[0].cv_error)
-    return [found[size] for size in sorted(found)]
+            entry[len(model.inputs)] = model, math.sqrt(fits[0].cv_error)
+    return [entry[size] for size in sorted(entry)]
 
 
 def knee(front: Sequence[Candidate]) -> Candidate:
@@ -226,8 +234,8 @@ def knee(front: Sequence[Candidate]) -> Candidate:
 
     Cost is time where it is known for all, else bytes; see `select.knee`.
     """
-    key = "p50_us" if all(one.cost("p50_us") for one in front) else "size_bytes"
-    points = sorted((math.log(one.cost(key) or 1.0), one.error, i) for i, one in enumerate(front))
+    key = "p50_us" if all(candidate.cost("p50_us") for candidate in front) else "size_bytes"
+    points = sorted((math.log(candidate.cost(key) or 1.0), candidate.error, i) for i, candidate in enumerate(front))
     x, y = np.array([point[:2] for point in points]).T
     at = 0 if len(points) < 3 or x[0] == x[-1] or y[0] == y[-1] else selection.knee(x, y)
     return front[points[at][2]]
@@ -260,9 +268,9 @@ class Prepared:
 
 def _prepare(board: Board, model: Model, error: float, lost: dict[str, str]) -> list[Prepared]:
     """A model in every precision and on every target that the board runs; what cannot be goes to `lost`."""
-    found = []
+    results = []
     for precision, artifacts in PRECISIONS.items():
-        wanted = [one for one in artifacts if _counts(board, one.partition(":")[0])]
+        wanted = [artifact for artifact in artifacts if _counts(board, artifact.partition(":")[0])]
         try:
             reduced = quantize(model, precision) if precision in QUANTIZED and wanted else model
         except DataError as refusal:
@@ -274,8 +282,8 @@ def _prepare(board: Board, model: Model, error: float, lost: dict[str, str]) -> 
             except ExportError as refusal:
                 lost[f"{len(model.inputs)} inputs, {artifact}"] = str(refusal)
                 continue
-            found.append(Prepared(reduced, precision, subject, error))
-    return found
+            results.append(Prepared(reduced, precision, subject, error))
+    return results
 
 
 def _candidate(emulators: Emulators, board: Board, one: Prepared) -> Candidate:
@@ -299,10 +307,10 @@ def _dominates(one: Candidate, other: Candidate) -> bool:
 
 def _missed(one: Candidate, limits: Mapping[str, float]) -> list[tuple[str, float]]:
     """Budgets that are not kept, and by which factor; what was not counted keeps nothing."""
-    found = [(key, one.cost(key), limit) for key, limit in limits.items()]
+    result = [(key, one.cost(key), limit) for key, limit in limits.items()]
     return [
         (key, math.inf if value is None else value / limit)
-        for key, value, limit in found
+        for key, value, limit in result
         if value is None or value > limit
     ]
 

@@ -65,8 +65,8 @@ def prove(problem: Problem, columns: Array, work: float = 3e9) -> Proof:
     residual = max(problem.yy - float(coef @ problem.xy[columns]), 0.0)
     if len(usable) <= size:
         return Proof(columns, residual, residual, 0)
-    kept = usable[independent(problem.gram[usable[:, None], usable])]
-    if len(dependent) or len(kept) < len(usable) or not size:
+    remaining = usable[independent(problem.gram[usable[:, None], usable])]
+    if len(dependent) or len(remaining) < len(usable) or not size:
         full, _ = least_squares(problem.gram, problem.xy, usable)
         bound = residual if not size else max(problem.yy - float(full @ problem.xy[usable]), 0.0)
         return Proof(columns, residual, min(bound, residual), 0)

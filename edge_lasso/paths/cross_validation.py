@@ -274,9 +274,9 @@ def budgets(sizes: Array, max_inputs: int) -> Array:
 
 def at_positions(coefs: Array, positions: Array) -> Array:
     """The coefficients at positions of a path; zero at -1."""
-    found = coefs[positions]
-    found[positions < 0] = 0.0
-    return found
+    coef = coefs[positions]
+    coef[positions < 0] = 0.0
+    return coef
 
 
 def curve(errors: Array, sizes: Array, alphas: Array, gammas: Array, repeats: int = 1) -> tuple[Candidate, ...]:

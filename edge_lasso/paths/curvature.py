@@ -243,9 +243,9 @@ def switching_solution(
         enter = np.flatnonzero(np.abs(rest) > l1 * (1.0 + 1e-9))
         leave = solved * sign[active] <= 0.0
         if not len(enter) and not leave.any():
-            found = np.zeros_like(start)
-            found[active] = solved
-            return found
+            result = np.zeros_like(start)
+            result[active] = solved
+            return result
         sign[active[leave]] = 0.0
         sign[enter] = np.sign(rest[enter])
         if classes > 1 and l2 == 0.0:

@@ -40,16 +40,16 @@ def paths(problems: Sequence[Problem], alphas: Array) -> list[tuple[Array, Array
         Per problem: shape (m, p), and where the optimality conditions hold (shape (m,), bool). Walks end early where
         columns depend on each other; solve the other alphas in another way.
     """
-    top = np.array([alpha_max(one) for one in problems])
+    top = np.array([alpha_max(problem) for problem in problems])
     held = _Tableau(problems) if isinstance(problems[0].gram, np.ndarray) else _Rows(problems)
     knots, bases, rates = _walk(held, top, float(alphas[-1]))
-    found = []
-    for i, one in enumerate(problems):
+    results = []
+    for i, problem in enumerate(problems):
         at = np.searchsorted(-knots[:, i], -alphas, side="left")  # the segment that ends at or below alpha
         at = np.minimum(at, len(knots) - 1)
         coefs = bases[at, i] - alphas[:, None] * rates[at, i]
-        found.append((coefs, _optimal(one, coefs, alphas, top[i])))
-    return found
+        results.append((coefs, _optimal(problem, coefs, alphas, top[i])))
+    return results
 
 
 def _walk(held: _Tableau | _Rows, top: Array, end: float) -> tuple[Array, Array, Array]:
@@ -99,9 +99,9 @@ class _Tableau:
     """Gram matrices; the last column is what x_A and y_rest are at alpha 0, those of A how both change with y_A."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.xy = np.array([one.xy for one in problems])
+        self.xy = np.array([problem.xy for problem in problems])
         self.rank = self.xy.shape[1]
-        self.table = np.concatenate([np.array([one.gram for one in problems]), -self.xy[:, :, None]], axis=2)
+        self.table = np.concatenate([np.array([problem.gram for problem in problems]), -self.xy[:, :, None]], axis=2)
 
     def keep(self, going: Array) -> None:
         """Go on with these problems only."""
@@ -135,13 +135,13 @@ class _Rows:
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.xy = np.array([one.xy for one in problems])
-        rows = max(len(one.gram.Z) for one in problems)
+        self.xy = np.array([problem.xy for problem in problems])
+        rows = max(len(problem.gram.Z) for problem in problems)
         count, p = self.xy.shape
         self.rank = min(rows, p)
         self.Z = np.zeros((count, rows, p))
-        for Z, one in zip(self.Z, problems, strict=True):
-            Z[: len(one.gram.Z)] = one.gram.Z
+        for Z, problem in zip(self.Z, problems, strict=True):
+            Z[: len(problem.gram.Z)] = problem.gram.Z
         self.slots = np.full((count, self.rank + 1), -1)
         self.columns = np.zeros((count, rows, self.rank + 1))
         self.inverse = np.zeros((count, self.rank + 1, self.rank + 1))

@@ -238,10 +238,10 @@ class LogisticSolver:
         coefs = point.coefs
         gradient = point.gradient.copy()
         gradient[:, :-1] += l2 * coefs[:, :-1]
-        found = np.abs(gradient)
+        result = np.abs(gradient)
         w, g = coefs[:, :-1], gradient[:, :-1]
-        found[:, :-1] = np.where(w != 0.0, np.abs(g + l1 * np.sign(w)), np.maximum(np.abs(g) - l1, 0.0))
-        return found
+        result[:, :-1] = np.where(w != 0.0, np.abs(g + l1 * np.sign(w)), np.maximum(np.abs(g) - l1, 0.0))
+        return result
 
     def _within(self, point: Point, l1: float, l2: float) -> float:
         """The largest violation of those columns that steps move, and of the intercepts."""

@@ -63,15 +63,15 @@ class Points:
     def violations(self) -> Array:
         """Distance of each coefficient's subgradient from zero, shape (m, outputs, p + 1)."""
         w = self.coefs[:, :, :-1]
-        found = np.abs(self.gradients)
+        result = np.abs(self.gradients)
         slope = self.gradients[:, :, :-1] + self.l2[:, None, None] * w
         if self.supports is None:
             l1 = self.l1[:, None, None]
             off = np.where(w != 0.0, np.abs(slope + l1 * np.sign(w)), np.maximum(np.abs(slope) - l1, 0.0))
         else:
             off = np.where(self.supports[:, None], np.abs(slope), 0.0)
-        found[:, :, :-1] = off
-        return np.asarray(found)
+        result[:, :, :-1] = off
+        return np.asarray(result)
 
     def candidates(self) -> Array:
         """Columns that are used or may come to be, shape (p,)."""
@@ -227,7 +227,7 @@ def follow(
     group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
 
     def models(training: Training, places: Array) -> list[Quadratic]:
-        shared = [Quadratic(training.share(one), inside, training.total) for one in curvatures]
+        shared = [Quadratic(training.share(curvature), inside, training.total) for curvature in curvatures]
         return [shared[group_of[place]] for place in places]
 
     near = models(whole, np.arange(len(points.l1)))

@@ -98,24 +98,24 @@ class FoldRows:
         -------
         array, shape (parts, m, outputs, p + 1)
         """
-        found = np.zeros((len(parts), len(coefs) * self.outputs, self.columns + 1))
+        values = np.zeros((len(parts), len(coefs) * self.outputs, self.columns + 1))
         used = _used(coefs)
         at = coefs.astype(np.float32) if rough else coefs
-        for gradient, part in zip(found, parts, strict=True):
+        for gradient, part in zip(values, parts, strict=True):
             for Z, Y, weight in (self._rough if rough else self._parts)[part].blocks():
                 residual = _link(_linear(Z, at, used))
                 residual -= Y
                 residual *= weight
                 gradient += residual.reshape(len(gradient), -1) @ Z
-        return found.reshape(len(parts), *coefs.shape)
+        return values.reshape(len(parts), *coefs.shape)
 
     def losses(self, coefs: Array, parts: Sequence[int]) -> Array:
         """Mean loss over the rows of some parts, shape (m,)."""
-        found, used = np.zeros(len(coefs)), _used(coefs)
+        result, used = np.zeros(len(coefs)), _used(coefs)
         for part in parts:
             for Z, Y, weight in self._parts[part].blocks():
-                found += _losses(_linear(Z, coefs, used), Y) @ weight
-        return np.asarray(found / self.totals[list(parts)].sum())
+                result += _losses(_linear(Z, coefs, used), Y) @ weight
+        return np.asarray(result / self.totals[list(parts)].sum())
 
     def dual(self, coefs: Array, shrink: Array) -> tuple[Array, Array]:
         """Mean loss over all rows, and mean entropy of labels that the probabilities, so shrunk, lean to; shapes (m,).
@@ -137,14 +137,14 @@ class FoldRows:
         """Of the summed loss of each part; as `logistic.Rows.at`, in the columns `inside` and the intercept."""
         at = np.append(inside, self.columns)
         every = len(at) == self.columns + 1
-        found = []
+        results = []
         for part in parts:
             curvature = Curvature(self.outputs, len(at))
             for Z, _, weight in self._parts[part].blocks():
                 probability = probabilities(linear(Z[:, :-1], coefs))
                 curvature.add(Z if every else Z[:, at], probability, weight)
-            found.append(curvature)
-        return found
+            results.append(curvature)
+        return results
 
 
 def _used(coefs: Array) -> Array | None:

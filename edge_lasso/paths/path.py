@@ -137,13 +137,13 @@ class PathSolver:
             while True:
                 inside = self._set
                 xy = self.problem.xy[inside]
-                found, n_iter = self._descend(self._sub, xy, np.array([alpha]), coef[inside], SWEEPS, inside)
+                result, n_iter = self._descend(self._sub, xy, np.array([alpha]), coef[inside], SWEEPS, inside)
                 sweeps += n_iter[0]
                 if n_iter[0] >= SWEEPS:
-                    found[0], more = self._finish(self._sub, xy, float(alpha), found[0], inside)
+                    result[0], more = self._finish(self._sub, xy, float(alpha), result[0], inside)
                     sweeps += more
-                coef[inside] = found[0]
-                self._gradient = self.problem.xy - self._apply(found[0])
+                coef[inside] = result[0]
+                self._gradient = self.problem.xy - self._apply(result[0])
                 outside = pull(self._gradient, self.signs) > self.l1_ratio * alpha * (1.0 + 1e-10)
                 outside[inside] = False
                 if not outside.any():
@@ -217,8 +217,8 @@ class PathSolver:
             if exact is not None:
                 return exact, sweeps
             limit = min(limit * 4, self.max_iter)
-            found, n_iter = self._descend(gram, xy, np.array([alpha]), coef, limit, columns)
-            coef, sweeps = found[0], sweeps + n_iter[0]
+            result, n_iter = self._descend(gram, xy, np.array([alpha]), coef, limit, columns)
+            coef, sweeps = result[0], sweeps + n_iter[0]
             if n_iter[0] < limit or limit == self.max_iter:
                 return coef, sweeps
 

@@ -159,11 +159,11 @@ def row_paths(
     signs = sign_constraints(options, X.shape[1])
     own = options.scale == "fold" or (options.scale == "auto" and plan.forward)
     parts = [np.arange(len(X))[rows] for rows in plan.rows(len(X))]
-    found = []
+    results = []
     for y in np.asarray(Y, dtype=np.float64).T:
         whole = Rows(X, y, weight, None, penalty)
 
-        def one(split: int, y: Array = y, whole: Rows = whole) -> tuple[Rows, HeldOutRows]:
+        def task(split: int, y: Array = y, whole: Rows = whole) -> tuple[Rows, HeldOutRows]:
             train, test = (np.sort(np.concatenate([parts[i] for i in side])) for side in plan.splits[split])
             for rows, name in ((train, "training"), (test, "held-out")):
                 if not weight[rows].any():
@@ -171,7 +171,7 @@ def row_paths(
             training = Rows(X[train], y[train], weight[train], None if own else whole.scaling.scale, penalty)
             return training, HeldOutRows(X[test], y[test], weight[test], training)
 
-        pairs = run(one, range(len(plan.splits)), options.workers)
+        pairs = run(task, range(len(plan.splits)), options.workers)
         alphas = alpha_grid(whole.problem(), options.alphas, options.l1_ratio, options.smallest, signs)
         every = [*(pair[0] for pair in pairs), whole]
         sweeps = min(SWEEPS, options.max_iter)
@@ -187,7 +187,9 @@ def row_paths(
         ]
         walk = len(X) <= min(WALK_UP_TO, X.shape[1] / WALK_FROM)
         if walk and options.l1_ratio == 1.0 and signs is None:
-            for solver, known in zip(solvers, homotopy.paths([one.problem for one in solvers], alphas), strict=True):
+            for solver, known in zip(
+                solvers, homotopy.paths([solver.problem for solver in solvers], alphas), strict=True
+            ):
                 solver.known = known
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the duality gap is reported
@@ -195,7 +197,7 @@ def row_paths(
         active = np.flatnonzero(np.any([coefs.any(axis=0) for coefs in paths.coefs], axis=0))
         raw = [coefs[:, active] / rows.scaling.scale[active] for coefs, rows in zip(paths.coefs, every, strict=True)]
         limited = Paths(paths.alphas, raw, paths.fold_errors, paths.n_iter, paths.ended)
-        found.append(RowPaths(limited, active, whole, options.l1_ratio, signs))
-    union = np.unique(np.concatenate([one.columns for one in found] or [np.zeros(0, dtype=np.intp)]))
+        results.append(RowPaths(limited, active, whole, options.l1_ratio, signs))
+    union = np.unique(np.concatenate([entry.columns for entry in results] or [np.zeros(0, dtype=np.intp)]))
     union = union if len(union) else np.zeros(1, dtype=np.intp)
-    return [one.limited_to(union) for one in found]
+    return [entry.limited_to(union) for entry in results]

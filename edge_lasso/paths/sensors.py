@@ -90,7 +90,9 @@ class Sensors:
         bought = [owner.get(name, name) for name in origin]
         read = [tuple(sorted({bought[factor.input] for factor in term})) for term in terms]
         if self.costs:
-            prices = [self.costs.get(one, self.costs.get(name, 1.0)) for one, name in zip(columns, bought, strict=True)]
+            prices = [
+                self.costs.get(column, self.costs.get(name, 1.0)) for column, name in zip(columns, bought, strict=True)
+            ]
             cost = np.array(prices)
             cost /= np.median(cost)
             factors = [float(max(cost[factor.input] for factor in term)) for term in terms]
@@ -120,7 +122,7 @@ def parse_sensors(
     prices = {}
     for text in sensors or ():
         name, colon, rest = text.partition(":")
-        columns = [one.strip() for one in rest.split(",") if one.strip()]
+        columns = [part.strip() for part in rest.split(",") if part.strip()]
         if not (name.strip() and colon and columns):
             raise DataError(f"--sensor {text!r} is not NAME:COLUMN,COLUMN; for example: --sensor bme280:temp,humidity")
         members.setdefault(name.strip(), []).extend(columns)

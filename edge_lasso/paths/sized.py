@@ -119,7 +119,7 @@ def sized(
     if searches:
         jobs = list(zip(searches, coefs, strict=True))
         run(lambda job: job[0].run(largest, supports(job[1])), jobs, workers)
-        stacks = [np.array([found.best[size].full() for size in sorted(found.best)]) for found in searches]
+        stacks = [np.array([search.best[size].full() for size in sorted(search.best)]) for search in searches]
         at, more = _scored(lasso, stacks, np.ones(1), largest)
         errors = np.concatenate([errors, more], axis=2)
     variants = np.append(gammas, [SUBSET] * bool(searches))
@@ -135,8 +135,8 @@ def _scored(lasso: Lasso, coefs: Sequence[Array], gammas: Array, largest: int) -
     possible = (at >= 0) & (sizes[at] == np.arange(len(at)))  # else the folds would score a larger model
     errors = np.full((len(coefs) - 1, largest + 1, len(gammas)), np.inf)
     if len(gammas):
-        found = [at_positions(one, budgets(lasso.inputs(one), largest)[possible]) for one in coefs[:-1]]
-        errors[:, possible] = lasso.relaxed_errors(found, int(possible.sum()), gammas)
+        result = [at_positions(coef, budgets(lasso.inputs(coef), largest)[possible]) for coef in coefs[:-1]]
+        errors[:, possible] = lasso.relaxed_errors(result, int(possible.sum()), gammas)
     return np.where(possible, at, -1), errors
 
 

@@ -91,12 +91,12 @@ class Support:
         self.units, self.chosen = units, chosen
         self.columns = units.columns(chosen)
         self._rows = problem.gram[self.columns]
-        found = conditioned_inverse(self._rows[:, self.columns])
-        if found is None:
+        result = conditioned_inverse(self._rows[:, self.columns])
+        if result is None:
             self.columns = self.columns[independent(self._rows[:, self.columns])]
             self._rows = problem.gram[self.columns]
-            found = inverse(self._rows[:, self.columns])
-        self.inverse = found
+            result = inverse(self._rows[:, self.columns])
+        self.inverse = result
         self.coef = self.inverse @ problem.xy[self.columns]
         self.residual = max(problem.yy - float(self.coef @ problem.xy[self.columns]), 0.0)
 

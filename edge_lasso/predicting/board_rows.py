@@ -40,7 +40,9 @@ class BoardRows:
         self._history = ModelHistory(model, breaks)
         self._names = model_columns(model)[0]
         self._limits = {
-            one["input"]: one["stuck"] for one in model.sections.get(health.KEY, {}).get("readings", []) if one["stuck"]
+            reading["input"]: reading["stuck"]
+            for reading in model.sections.get(health.KEY, {}).get("readings", [])
+            if reading["stuck"]
         }
         self._runs = [(np.nan, 0, 0) for _ in self._names]  # last value, how often in a row, in which segment
         self._row = 0

@@ -70,8 +70,8 @@ def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
         lost, seen, here = np.flatnonzero(pattern), np.flatnonzero(~pattern), which.ravel() == k
         known = x[np.ix_(here, seen)] - mean[seen]
         block = precision[np.ix_(lost, lost)]
-        found = mean[lost] - np.linalg.solve(block, (known @ precision[np.ix_(seen, lost)]).T).T
-        x[np.ix_(here, lost)] = np.where(np.abs(found) <= model.limit, found, mean[lost])
+        result = mean[lost] - np.linalg.solve(block, (known @ precision[np.ix_(seen, lost)]).T).T
+        x[np.ix_(here, lost)] = np.where(np.abs(result) <= model.limit, result, mean[lost])
         widths[here] = widened(model, lost)
     filled[:, at] = x
     return filled, widths

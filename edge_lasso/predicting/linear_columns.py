@@ -31,20 +31,20 @@ def linear_columns(model: Model, columns: Sequence[Array], rows: int) -> tuple[A
     """
     values = []
     degraded = np.zeros(rows, dtype=bool)
-    for one, x in zip(model.inputs, columns, strict=True):
+    for feature, x in zip(model.inputs, columns, strict=True):
         with np.errstate(invalid="ignore"):
             known = np.abs(x) <= model.limit
-        if one.categories is not None:
-            known &= (x >= 0) & (x < len(one.categories)) & (x == np.floor(x))
+        if feature.categories is not None:
+            known &= (x >= 0) & (x < len(feature.categories)) & (x == np.floor(x))
             values.append(np.where(known, x, -1.0))
             degraded |= ~known
             continue
-        assert one.default is not None
-        x = np.where(known, x, one.default)
-        outside = (x < one.low) | (x > one.high)  # type: ignore[operator]
+        assert feature.default is not None
+        x = np.where(known, x, feature.default)
+        outside = (x < feature.low) | (x > feature.high)  # type: ignore[operator]
         degraded |= ~known | outside
         if model.policy == "clamp":
-            x = np.where(x < one.low, one.low, np.where(x > one.high, one.high, x))  # type: ignore[arg-type,operator]
+            x = np.where(x < feature.low, feature.low, np.where(x > feature.high, feature.high, x))  # type: ignore[arg-type,operator]
         values.append(x)
     linear = np.empty((len(model.outputs), rows))
     for m, output in enumerate(model.outputs):

@@ -167,14 +167,14 @@ def predict_table(
     schema, width = _schema(model, interval, keep), len(model.inputs)
     degraded = rows = 0
 
-    def made(columns: list[pa.Array], count: int) -> tuple[Any, int]:
-        columns, kept = columns[:width], columns[width:]
+    def make(columns: list[pa.Array], count: int) -> tuple[Any, int]:
+        columns, remaining = columns[:width], columns[width:]
         linear, marks = engine(columns, count)
         widths = np.ones_like(linear)
         if estimate:
             filled, wider = estimate_rows(model, np.column_stack([np.asarray(column) for column in columns]))
             linear, widths = linear_columns(model, list(filled.T), count)[0], wider.T
-        batch = pa.record_batch([*kept, *_columns(model, linear, marks, interval, widths)], schema=schema)
+        batch = pa.record_batch([*remaining, *_columns(model, linear, marks, interval, widths)], schema=schema)
         return encode(batch), int(marks.sum())
 
     def written(piece: Future[tuple[Any, int]]) -> None:
@@ -183,7 +183,7 @@ def predict_table(
         write(what)
         degraded += marked
 
-    with prediction_file(out, schema) as (encode, write), Ahead(made, written) as ahead:
+    with prediction_file(out, schema) as (encode, write), Ahead(make, written) as ahead:
         for columns, count in column_batches(data, model, keep):
             engine.look(columns[:width], count)
             ahead.put(columns, count)
@@ -228,7 +228,7 @@ class Engine:
 def _schema(model: Model, interval: bool, keep: Sequence[str] = ()) -> pa.Schema:
     """The columns of the predictions, behind those that are kept; text is written as a dictionary."""
     words = pa.dictionary(pa.int8(), pa.string())
-    names = [one.name for one in model.outputs]
+    names = [output.name for output in model.outputs]
     fields = []
     if model.classes is not None:
         names = [f"probability of {name}" for name in model.classes[-len(names) :]]

@@ -65,7 +65,7 @@ def prediction_file(out: Path | str | None, schema: pa.Schema) -> Iterator[tuple
             with pa.ipc.new_file(file, schema) as arrow:
                 yield _same, arrow.write_batch
         else:
-            text = [one.name for one in schema if pa.types.is_dictionary(one.type)]
+            text = [entry.name for entry in schema if pa.types.is_dictionary(entry.type)]
             # numbers that were computed neither repeat nor compress, and nobody looks for their extremes
             with pa.parquet.ParquetWriter(
                 file, schema, compression="none", use_dictionary=text, write_statistics=False

@@ -73,7 +73,7 @@ def _cusum(residuals: Array, chart: Mapping[str, Any], state: Array) -> tuple[Ar
 
 def scaled(residuals: Array, chart: Mapping[str, Any]) -> Array:
     """Residuals in units of their scale, without their median where asked, cut."""
-    centre, scale = (np.array([one[key] for one in chart["watched"]]) for key in ("centre", "scale"))
+    centre, scale = (np.array([sensor[key] for sensor in chart["watched"]]) for key in ("centre", "scale"))
     return np.clip(without_median((residuals - centre) / scale, chart["median"]), -chart["clip"], chart["clip"])
 
 
@@ -89,7 +89,7 @@ class Scorer:
     def __init__(self, chart: Mapping[str, Any]) -> None:
         self._chart = chart
         self._centre, self._scale, self._slow, self._weight = (
-            np.array([one[key] for one in chart["watched"]]) for key in ("centre", "scale", "slow", "weight")
+            np.array([sensor[key] for sensor in chart["watched"]]) for key in ("centre", "scale", "slow", "weight")
         )
         count = len(chart["watched"])
         self._recent = np.full((0, count), np.nan)
@@ -135,12 +135,12 @@ class Scorer:
     def _levelled(self, r: Array, length: int) -> Array:
         """Without the median of the ones before, in this batch and the ones before it."""
         joined = np.concatenate([self._recent, r])
-        found = without_median(joined, length)[len(self._recent) :]
+        result = without_median(joined, length)[len(self._recent) :]
         self._recent = np.full((length, joined.shape[1]), np.nan)
         for k, column in enumerate(joined.T):
             known = column[~np.isnan(column)][-length:]
             self._recent[length - len(known) :, k] = known
-        return found
+        return result
 
     def _slowly(self, r: Array) -> Array:
         if self._chart["chart"] != "cusum":

@@ -152,11 +152,11 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def _log_ticks(low: float, high: float) -> list[float]:
     first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
     every = max(1, (last - first) // 6 + 1)
-    found = [10.0**i for i in range(first, last + 1, every)]
-    if len(found) < 3:  # little more than a decade
-        found = [m * 10.0**i for i in range(first - 1, last + 1) for m in (1.0, 2.0, 5.0)]
-        found = [value for value in found if low <= value <= high]
-    return found
+    values = [10.0**i for i in range(first, last + 1, every)]
+    if len(values) < 3:  # little more than a decade
+        values = [m * 10.0**i for i in range(first - 1, last + 1) for m in (1.0, 2.0, 5.0)]
+        values = [value for value in values if low <= value <= high]
+    return values
 
 
 def path_chart(

@@ -46,8 +46,8 @@ def time_marks(low: float, high: float, count: int = 6) -> list[tuple[float, str
     step = next((step for step in STEPS if span / step <= count), None)
     if step is not None and span / 86400 <= 14 * count:
         first = math.ceil(low / step) * step
-        found = [float(first + k * step) for k in range(int((high - first) / step) + 1)]
-        return [(value, _short(value, step)) for value in found]
+        result = [float(first + k * step) for k in range(int((high - first) / step) + 1)]
+        return [(value, _short(value, step)) for value in result]
     months = next((months for months in MONTHS if span / 2629800 / months <= count), MONTHS[-1])
     first_month = np.datetime64(math.floor(low), "s").astype("datetime64[M]").astype(int)
     found_months = []
@@ -119,8 +119,8 @@ def timeline(span: Span, scores: Array, thresholds: Array, hits: Array, onsets: 
     new = np.flatnonzero((np.diff(column, prepend=-1) != 0) | (np.diff(piece, prepend=-1) != 0))
     least, most = np.minimum.reduceat(scores, new), np.maximum.reduceat(scores, new)
     x, part = span.x[new], piece[new]
-    for one in np.split(np.arange(len(new)), np.flatnonzero(np.diff(part)) + 1):
-        _envelope(axes, x[one], least[one], most[one])
+    for entry in np.split(np.arange(len(new)), np.flatnonzero(np.diff(part)) + 1):
+        _envelope(axes, x[entry], least[entry], most[entry])
     _limit(axes, span, new, thresholds, (least, most))
     return axes.svg()
 
@@ -170,7 +170,7 @@ def _limit(axes: Axes, span: Span, new: Array, thresholds: Array, curve: tuple[A
             if TOP < y < axes.height - BOTTOM - 8.0:
                 tops, ends = ([axes.py(v) for v in some[inside].tolist()] for some in reversed(curve))
                 room = min((max(a - y, y - b, 0.0) for a, b in zip(tops, ends, strict=True)), default=99.0)
-                best = max(best, (min(room, 40.0), at, anchor, dy), key=lambda one: one[0])
+                best = max(best, (min(room, 40.0), at, anchor, dy), key=lambda entry: entry[0])
     _, at, anchor, dy = best
     axes.text(at, float(thresholds[0]), words, anchor, dy)
 
@@ -236,7 +236,7 @@ def survival(normal: tuple[Array, Array], threshold: float, here: tuple[Array, A
     threshold : float
     """
     curves = [normal] if here is None else [normal, here]
-    scores = np.concatenate([one for one, _ in curves])
+    scores = np.concatenate([entry for entry, _ in curves])
     least = min(float(parts.min()) for _, parts in curves)
     low, high, log = score_axis(scores, threshold)
     axes = Axes(

@@ -49,4 +49,4 @@ def residual_bound(model: Model) -> str:
     """How far a residual of `step_q` can be from the model's, in units of its scale; empty without `step_q`."""
     if FIXED_DETECTOR not in model.sections:
         return ""
-    return number(max(one["bound"] for one in model.sections[FIXED_DETECTOR]["watched"]))
+    return number(max(sensor["bound"] for sensor in model.sections[FIXED_DETECTOR]["watched"]))

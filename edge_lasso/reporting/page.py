@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from edge_lasso.errors import DataError
 from edge_lasso.reporting import charts
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.formula import formula_section
@@ -20,12 +18,12 @@ from edge_lasso.reporting.page_classes import class_quality, curves, label_colum
 from edge_lasso.reporting.page_detector import STORY, detector_sections, detector_title, look_at
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
 from edge_lasso.reporting.report_data import ReportData
+from edge_lasso.reporting.report_files import certificates_beside, measurements_beside
 from edge_lasso.reporting.show import importance, interval_lines, quality_of, reliabilities, term_text, trust_rows
 from edge_lasso.statistics.beside import load_statistics
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.training.train_table import Held
-from edge_lasso.verifying.certificate import Certificate, from_json
-from edge_lasso_runtime import Model, load, model_hash
+from edge_lasso_runtime import Model, load
 from edge_lasso_runtime.atomic import write_text
 from edge_lasso_runtime.detector import KEY as DETECTOR
 
@@ -49,7 +47,7 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
 
     model = load(model_file)
     folder = model_file.parent
-    measurements, proven = _measurements(folder, model), _certificates(folder, model)
+    measurements, proven = measurements_beside(folder, model), certificates_beside(folder, model)
     if DETECTOR in model.sections:
         view = look_at(model, data)
         return ReportData(model, STORY, certificates=proven, measurements=measurements, detector=view)
@@ -102,13 +100,13 @@ def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
         return {}
     total = statistics.total.moments()
     where = {name: j for j, name in enumerate(statistics.columns)}
-    found = {}
+    result = {}
     for term in model.outputs[0].terms:
         name = model.inputs[term.factors[0].input].name
         if len(term.factors) == 1 and name in where:
             j = where[name]
-            found[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j]))
-    return found
+            result[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j]))
+    return result
 
 
 def write(data: ReportData, path: Path) -> None:
@@ -169,8 +167,8 @@ def _headline(data: ReportData, title: str) -> str:
     for output, fixed in zip(model.outputs, model.sections.get("fixed_point/1", {}).get("outputs", ()), strict=False):
         facts.append((f"{output.name}: integers err at most", number(fixed["bound"], 2)))
     if data.certificates:
-        total = [one for certificate in data.certificates for one in certificate.artifacts]
-        passed = sum(one.status == "passed" for one in total)
+        total = [artifact for certificate in data.certificates for artifact in certificate.artifacts]
+        passed = sum(entry.status == "passed" for entry in total)
         facts.append(("executions verified", f"{passed} of {len(total)}"))
     cells = "".join(
         f"<div{' class=warned' if 'trained on' in name else ''}><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
@@ -189,12 +187,18 @@ def _inputs(data: ReportData) -> str:
     for output in model.outputs:
         several = f"{output.name}: " if len(model.outputs) > 1 else ""
         for term in output.terms:
-            one = model.inputs[term.factors[0].input]
-            span = f"{number(one.low)} to {number(one.high)}" if one.categories is None else ""
-            loss = data.losses.get(one.name) if len(term.factors) == 1 else None
+            feature = model.inputs[term.factors[0].input]
+            span = f"{number(feature.low)} to {number(feature.high)}" if feature.categories is None else ""
+            loss = data.losses.get(feature.name) if len(term.factors) == 1 else None
             bar = f'<span class="bar" style="width:{max(2.0, 70.0 * loss / most):.0f}px"></span> ' if loss else ""
             shown = f"{bar}+{number(loss, 3)} %" if loss is not None else "-"
-            cells = (number(term.coef), one.unit, number(one.default), span, number(data.shares.get(one.name), 3))
+            cells = (
+                number(term.coef),
+                feature.unit,
+                number(feature.default),
+                span,
+                number(data.shares.get(feature.name), 3),
+            )
             rows.append([escape(several + term_text(model, term)), shown, *map(escape, cells)])
         rows.append([escape(several + "(intercept)"), "", number(output.intercept), "", "", "", ""])
     head = (
@@ -218,9 +222,9 @@ def _path(data: ReportData) -> str:
     if data.fit is None or not data.fit.curve:
         return "<h2>How many inputs</h2><p class='soft'>Train with cross-validation, and keep MODEL.stats.npz beside the model.</p>"
     curve = data.fit.curve
-    sizes = np.array([one.n_inputs for one in curve], dtype=float)
-    mean = np.array([one.cv_error for one in curve])
-    se = np.array([one.cv_se for one in curve])
+    sizes = np.array([point.n_inputs for point in curve], dtype=float)
+    mean = np.array([point.cv_error for point in curve])
+    se = np.array([point.cv_se for point in curve])
     root = np.sqrt(mean)
     low, high = np.sqrt(np.maximum(mean - se, 0.0)), np.sqrt(mean + se)
     chosen = (data.fit.n_inputs, data.fit.cv_error**0.5)
@@ -275,9 +279,9 @@ def _held(data: ReportData) -> str:
 
 def _classes(data: ReportData) -> str:
     names = data.model.classes or ()
-    found = [*reliabilities(data.model), *([("the table given", data.classes.quality)] if data.classes else [])]
+    results = [*reliabilities(data.model), *([("the table given", data.classes.quality)] if data.classes else [])]
     head = ("", "accuracy", "log-loss", "Brier score", "calibration error")
-    rows = [[escape(name), *(escape(number(value)) for value in quality_of(one))] for name, one in found]
+    rows = [[escape(name), *(escape(number(value)) for value in quality_of(entry))] for name, entry in results]
     text = table(
         "Of rows not trained on; calibration error: between how sure the model is and how often right.", head, rows
     )
@@ -294,11 +298,15 @@ def _classes(data: ReportData) -> str:
 
 def _trust(model: Model) -> str:
     parts = [f"<p>{escape(line)}</p>" for line in interval_lines(model)]
-    for one in model.provenance.get("trust", []):
+    for statement in model.provenance.get("trust", []):
         head = ("input", "chosen by halves of the rows", "coefficient, 90 % of draws")
-        rows = [[escape(cell) for cell in row] for row in trust_rows(one)]
+        rows = [[escape(cell) for cell in row] for row in trust_rows(statement)]
         parts.append(
-            table(f"{escape(one['target'])}: {one['blocks']} blocks of rows, drawn again and again.", head, rows)
+            table(
+                f"{escape(statement['target'])}: {statement['blocks']} blocks of rows, drawn again and again.",
+                head,
+                rows,
+            )
         )
     return f"<h2>How firm it is</h2>{''.join(parts)}" if parts else ""
 
@@ -310,38 +318,3 @@ def _stretch(held: Held) -> int:
     steps = np.diff(held.times).astype("timedelta64[us]").astype(float)
     typical = float(np.median(steps)) if len(steps) else 0.0
     return min(int(TWO_WEEKS / typical) if typical > 0.0 else STRIP_ROWS, len(held.truth), MOST_DRAWN)
-
-
-def _certificates(folder: Path, model: Model) -> list[Certificate]:
-    """Those beside a model, and in the folder that `export` fills, that are about this model."""
-    proven: list[Certificate] = []
-    for path in (folder / "certificate.json", folder / "artifacts" / "certificate.json"):
-        data = _read(path)
-        try:
-            written = [from_json(one) for one in (data if isinstance(data, list) else [data])] if data else []
-        except (ValueError, AttributeError) as error:
-            raise DataError(
-                f"{path} holds no certificate ({error}); remove it, or run edge-lasso verify again"
-            ) from None
-        proven += [one for one in written if one.model_hash == model_hash(model) and one not in proven]
-    return proven
-
-
-def _measurements(folder: Path, model: Model) -> list[dict[str, Any]]:
-    """Those beside a model that are of this model; and of peers, which were measured along with it."""
-    measured: list[dict[str, Any]] = []
-    for path in (folder / "measurements.json", folder / "artifacts" / "measurements.json"):
-        data = _read(path) or []
-        mine = {one.get("model_hash") for one in data if isinstance(one, dict)}
-        if model_hash(model) in mine:
-            measured += [one for one in data if one.get("model_hash") in ("", model_hash(model))]
-    return measured
-
-
-def _read(path: Path) -> Any:
-    if not path.exists():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON ({error}); remove it or write it again") from None

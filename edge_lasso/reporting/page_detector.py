@@ -57,7 +57,7 @@ def detector_sections(data: ReportData, view: DetectorView) -> list[str]:
 
 
 def _coefs(model: Model) -> int:
-    return sum(len(one.terms) for one in model.outputs)
+    return sum(len(output.terms) for output in model.outputs)
 
 
 def _headline(data: ReportData, scored: Scored | None) -> str:
@@ -80,7 +80,7 @@ def _headline(data: ReportData, scored: Scored | None) -> str:
         facts.append((f"false alarms in {held['rows']:,} rows held out", f"{held['alarms']:,}"))
     facts += [
         ("sensors watched", f"{len(model.outputs)}"),
-        ("readings wired", f"{sum(one.stream is None for one in model.inputs)}"),
+        ("readings wired", f"{sum(feature.stream is None for feature in model.inputs)}"),
         ("coefficients", f"{_coefs(model)}"),
         ("rows to warm up", f"{max(model.sections[KEY]['warm_up'], warm_up(model)):,}"),
     ]
@@ -99,7 +99,7 @@ def _over_time(model: Model, scored: Scored) -> list[str]:
     if not len(scored.scores):
         return [f"{heading}<p class='soft'>The table has no rows.</p>"]
     span = charts.Span(scored.x, scored.timed, scored.breaks)
-    onsets = [one.first for one in scored.alarms]
+    onsets = [alarm.first for alarm in scored.alarms]
     line = charts.timeline(span, scored.scores, scored.thresholds, scored.hits, onsets)
     said = [f"{len(scored.scores):,} rows of {scored.title}"]
     if scored.missing:
@@ -147,8 +147,8 @@ def _who(model: Model, scored: Scored, span: charts.Span) -> str:
 def _alarms(scored: Scored) -> str:
     if not scored.alarms:
         return "<p>No alarm in this table.</p>"
-    some = sorted(scored.alarms, key=lambda one: -one.peak)[:MOST_ALARMS]
-    some.sort(key=lambda one: one.first)
+    some = sorted(scored.alarms, key=lambda entry: -entry.peak)[:MOST_ALARMS]
+    some.sort(key=lambda entry: entry.first)
     many = len(scored.alarms)
     caption = (
         f"{many:,} alarm{'s' * (many > 1)}" if len(some) == many else f"The {len(some)} highest of {many:,} alarms"
@@ -158,24 +158,25 @@ def _alarms(scored: Scored) -> str:
     )
     unit: Literal["m", "s"] = "m" if scored.timed and not (scored.x % 60.0).any() else "s"
     rows = []
-    for one in some:
+    for entry in some:
         shares = ", ".join(
-            f"{escape(name)}&nbsp;{100.0 * share:.0f}&nbsp;%" for name, share in one.shares if share >= 0.005
+            f"{escape(name)}&nbsp;{100.0 * share:.0f}&nbsp;%" for name, share in entry.shares if share >= 0.005
         )
         first, last = (
-            charts.moment(float(scored.x[row]), unit) if scored.timed else f"{row:,}" for row in (one.first, one.last)
+            charts.moment(float(scored.x[row]), unit) if scored.timed else f"{row:,}"
+            for row in (entry.first, entry.last)
         )
-        rows.append([first, shares, number(one.peak, 3), last, f"{one.rows:,}"])
+        rows.append([first, shares, number(entry.peak, 3), last, f"{entry.rows:,}"])
     return table(caption, ("from", "sensors and their share", "highest score", "to", "rows above"), rows, text=(1,))
 
 
 def _promise(model: Model, scored: Scored | None) -> str:
     lines = "".join(f"<p>{escape(line[:1].upper() + line[1:])}.</p>" for line in alarm_lines(model))
     heading = "<h2>What an alarm is worth</h2>"
-    kept = model.provenance.get("score_quantiles")
-    if not kept:
+    value = model.provenance.get("score_quantiles")
+    if not value:
         return f"{heading}{lines}"
-    normal = np.array(kept["score"]), np.array(kept["above"])
+    normal = np.array(value["score"]), np.array(value["above"])
     here = None
     warm = scored.scores[scored.warm_up :] if scored is not None else np.zeros(0)
     if len(warm):
@@ -191,19 +192,19 @@ def _promise(model: Model, scored: Scored | None) -> str:
 
 
 def _sensors(model: Model) -> str:
-    quality = {one["name"]: one for one in model.provenance.get("sensors", [])}
+    quality = {sensor["name"]: sensor for sensor in model.provenance.get("sensors", [])}
     rows = []
-    for output, one in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
-        found = quality.get(output.name)
-        known = found and found["cv_mse_constant"]
-        explained = f"{1.0 - found['cv_mse'] / found['cv_mse_constant']:.3f}" if found and known else "-"
+    for output, sensor in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
+        value = quality.get(output.name)
+        known = value and value["cv_mse_constant"]
+        explained = f"{1.0 - value['cv_mse'] / value['cv_mse_constant']:.3f}" if value and known else "-"
         terms = ", ".join(
             f"{escape(model.inputs[term.factors[0].input].name)}&nbsp;({_signed(term.coef)})" for term in output.terms
         )
-        rows.append([escape(output.name), explained, number(one["scale"]), terms or "its mean alone"])
+        rows.append([escape(output.name), explained, number(sensor["scale"]), terms or "its mean alone"])
     head = ("sensor", "R2, held out", "residual's scale", "predicted from (coefficient)")
-    readings = [one.name for one in model.inputs if one.stream is None]
-    unwatched = [name for name in readings if name not in {one.name for one in model.outputs}]
+    readings = [feature.name for feature in model.inputs if feature.stream is None]
+    unwatched = [name for name in readings if name not in {output.name for output in model.outputs}]
     more = f"<p>Read, but not watched: {escape(', '.join(unwatched))}.</p>" if unwatched else ""
     chart = escape(chart_words(model.sections[KEY]))
     return (
@@ -219,7 +220,7 @@ def _signed(value: float) -> str:
 def _missing(lost: Sequence[Lost], model: Model) -> str:
     every = len(model.outputs)
     rows = []
-    estimated = any(one.widths is not None for one in lost)
+    estimated = any(loss.widths is not None for loss in lost)
     if estimated:
         head = ["missing", "predictions that read it", "error grows", "most for"]
         caption = (
@@ -231,16 +232,18 @@ def _missing(lost: Sequence[Lost], model: Model) -> str:
         caption = (
             "It is not scored itself, and where another sensor's prediction reads it, that one is not scored either."
         )
-    for one in lost:
-        if not one.readers:
+    for loss in lost:
+        if not loss.readers:
             continue
-        if one.widths is None:
-            others = ", ".join(escape(name) for name in one.readers)
-            rows.append([escape(one.name), f"{one.watched} of {every}", others])
+        if loss.widths is None:
+            others = ", ".join(escape(name) for name in loss.readers)
+            rows.append([escape(loss.name), f"{loss.watched} of {every}", others])
         else:
-            worst = max(one.widths, key=lambda name: (one.widths or {})[name])
-            rows.append([escape(one.name), f"{len(one.readers)}", f"{number(one.widths[worst], 3)} x", escape(worst)])
-    alone = [escape(one.name) for one in lost if not one.readers]
+            worst = max(loss.widths, key=lambda name: (loss.widths or {})[name])
+            rows.append(
+                [escape(loss.name), f"{len(loss.readers)}", f"{number(loss.widths[worst], 3)} x", escape(worst)]
+            )
+    alone = [escape(loss.name) for loss in lost if not loss.readers]
     rest = f"<p>No other sensor's prediction reads {', '.join(alone)}.</p>" if alone else ""
     words = (3,) if estimated else (2,)
     return f"<h2>What each missing sensor costs</h2>{table(caption, head, rows, text=words) if rows else ''}{rest}"

@@ -48,12 +48,12 @@ def missing(model: Model) -> str:
     if ESTIMATE not in model.sections:
         return ""
     text = ""
-    derived = {one.name for one in model.inputs if one.stream is not None}
+    derived = {feature.name for feature in model.inputs if feature.stream is not None}
     for m, output in enumerate(model.outputs):
         losses = {name: both for name, both in missing_losses(model, m).items() if name not in derived}
         most = max([estimated for estimated, _ in losses.values()] + [1e-300])
         rows = []
-        for name, (estimated, plain) in sorted(losses.items(), key=lambda one: -one[1][0]):
+        for name, (estimated, plain) in sorted(losses.items(), key=lambda entry: -entry[1][0]):
             bar = f'<span class="bar" style="width:{max(2.0, 70.0 * estimated / most):.0f}px"></span>'
             rows.append([escape(name), f"{bar} +{number(estimated, 3)} %", f"+{number(plain, 3)} %"])
         start = f"{output.name}: growth" if len(model.outputs) > 1 else "Growth"
@@ -72,17 +72,17 @@ def costs(data: ReportData) -> str:
     if not data.measurements:
         return f"{heading}<p class='soft'>Measure with: edge-lasso bench MODEL --json measurements.json.</p>"
     text = ""
-    for kind in dict.fromkeys(str(one["kind"]) for one in data.measurements):
-        some = [one for one in data.measurements if one["kind"] == kind]
+    for kind in dict.fromkeys(str(measurement["kind"]) for measurement in data.measurements):
+        some = [measurement for measurement in data.measurements if measurement["kind"] == kind]
         best = {}
         for key, _ in FIGURES:
-            values = [value for one in some if (value := _value(one, key)) is not None]
+            values = [value for entry in some if (value := _value(entry, key)) is not None]
             best[key] = min(values) if values else None
         rows = []
-        for one in some:
-            cells = [escape(str(one["name"]))]
+        for entry in some:
+            cells = [escape(str(entry["name"]))]
             for key, _ in FIGURES:
-                value = _value(one, key)
+                value = _value(entry, key)
                 shown = number(value, 3 if key != "size_bytes" else 7)
                 cells.append(
                     f'<span class="best">{shown}</span>' if value is not None and value == best[key] else shown
@@ -103,15 +103,19 @@ def certificates(data: ReportData) -> str:
     dots: list[tuple[str, float, float]] = []
     reasons: list[str] = []
     for certificate in data.certificates:
-        for one in certificate.artifacts:
-            bound = one.promised.get("bound")
-            promised = "bit-equal" if one.promised.get("kind") == "bit-equal" else number(bound, 3)
-            verdict = f'<span class="{one.status}">{one.status.replace("_", " ")}</span>'
-            rows.append([escape(one.title), verdict, number(one.largest_error, 3), promised, escape(one.runtime)])
-            if one.reason:
-                reasons.append(f"{escape(one.title)} {one.status.replace('_', ' ')}: {escape(one.reason)}")
-            if one.status == "passed" and bound and one.title not in [name for name, _, _ in dots]:
-                dots.append((one.title, float(one.largest_error or 0.0), float(bound)))
+        for artifact in certificate.artifacts:
+            bound = artifact.promised.get("bound")
+            promised = "bit-equal" if artifact.promised.get("kind") == "bit-equal" else number(bound, 3)
+            verdict = f'<span class="{artifact.status}">{artifact.status.replace("_", " ")}</span>'
+            rows.append(
+                [escape(artifact.title), verdict, number(artifact.largest_error, 3), promised, escape(artifact.runtime)]
+            )
+            if artifact.reason:
+                reasons.append(
+                    f"{escape(artifact.title)} {artifact.status.replace('_', ' ')}: {escape(artifact.reason)}"
+                )
+            if artifact.status == "passed" and bound and artifact.title not in [name for name, _, _ in dots]:
+                dots.append((artifact.title, float(artifact.largest_error or 0.0), float(bound)))
     total = sum(data.certificates[0].rows.values())
     caption = (
         f"Each artifact was run in its own runtime on {total:,} rows (real, random, edges, missing, huge) and compared."

@@ -25,9 +25,11 @@ def term_text(model: Model, term: Term) -> str:
     """A term's factors by name."""
     words = []
     for factor in term.factors:
-        one = model.inputs[factor.input]
+        feature = model.inputs[factor.input]
         words.append(
-            one.name if factor.category is None else f"({one.name} = {(one.categories or ())[factor.category]})"
+            feature.name
+            if factor.category is None
+            else f"({feature.name} = {(feature.categories or ())[factor.category]})"
         )
     return " x ".join(words)
 
@@ -62,7 +64,7 @@ def show_training(
         quality = result.held.quality() if result.held else None
         terminal.say_json({
             "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
-            "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": quality,
+            "inputs": [feature.name for feature in model.inputs], "fits": model.provenance["fits"], "held_out": quality,
             "segments": model.provenance.get("segments"), "notes": result.notes,
             **({"comparison": comparison.to_json()} if comparison else {}),
         })  # fmt: skip
@@ -84,7 +86,10 @@ def show_training(
         terminal.say(line)
     segments = model.provenance.get("segments")
     if segments:
-        rows = [(name, f"{one['rows']:,}", number(one["rmse"]), number(one["bias"])) for name, one in segments.items()]
+        rows = [
+            (name, f"{segment['rows']:,}", number(segment["rmse"]), number(segment["bias"]))
+            for name, segment in segments.items()
+        ]
         terminal.table("on the rows held out", ("segment", "rows", "RMSE", "bias"), rows)
     show_terms(model, importance(model, result.folds))
     show_trust(model)
@@ -100,7 +105,7 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
     if as_json:
         terminal.say_json({
             "model": str(model_file), "hash": model_hash(model), "classes": list(model.classes or ()),
-            "inputs": [one.name for one in model.inputs], "fits": model.provenance["fits"], "held_out": held,
+            "inputs": [feature.name for feature in model.inputs], "fits": model.provenance["fits"], "held_out": held,
             "notes": result.notes,
         })  # fmt: skip
         return
@@ -110,7 +115,7 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
         f"{', '.join(model.classes or ())}: {fit.n_inputs} of {len(model.columns)} inputs, {fit.method}, "
         f"cross-validated log-loss {number(fit.cv_error)} (without inputs {number(fit.cv_null)})"
     )
-    rows = [(name, *map(number, quality_of(one))) for name, one in reliabilities(model)]
+    rows = [(name, *map(number, quality_of(entry))) for name, entry in reliabilities(model)]
     if rows:
         columns = ("", "accuracy", "log-loss", "Brier score", "calibration error")
         terminal.table("probabilities on rows not trained on", columns, rows)
@@ -121,12 +126,12 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
 def reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
     """Quality of a classifier's probabilities, by the rows it was found on."""
     about = model.provenance
-    found = (about.get("fits") or [{}])[0].get("calibration") or {}
-    named = [("held-out folds", found.get("before")), ("calibrated", found.get("after"))]
+    result = (about.get("fits") or [{}])[0].get("calibration") or {}
+    named = [("held-out folds", result.get("before")), ("calibrated", result.get("after"))]
     held = about.get("held_out")
     if held and "log_loss" in held:
         named.append((f"last {held['rows']:,.0f} rows", held))
-    return [(name, one) for name, one in named if one]
+    return [(name, entry) for name, entry in named if entry]
 
 
 def quality_of(one: dict[str, float]) -> list[float]:
@@ -142,8 +147,8 @@ def interval_lines(model: Model) -> list[str]:
     spread = f"{min(section['blocks']):.3f} to {max(section['blocks']):.3f}"
     return [
         f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction; "
-        f"found {found:.3f} on {section['rows']['check']:,} other rows (blocks of them: {spread})"
-        for output, low, high, found in zip(
+        f"found {result:.3f} on {section['rows']['check']:,} other rows (blocks of them: {spread})"
+        for output, low, high, result in zip(
             model.outputs, section["low"], section["high"], section["coverage"], strict=True
         )
     ]
@@ -174,14 +179,14 @@ def show_terms(model: Model, losses: dict[str, float]) -> None:
         rows = [("(intercept)", number(output.intercept, 6), "", "", "", "")]
         shown = set()
         for term in output.terms:
-            one = model.inputs[term.factors[0].input]
+            feature = model.inputs[term.factors[0].input]
             alone = len(term.factors) == 1
             shown |= {factor.input for factor in term.factors}
-            rows.append((term_text(model, term), number(term.coef, 6), *_input_cells(one, alone, losses, missing)))
-        sources = {one.stream[1] for one in model.inputs if one.stream is not None}
-        for i, one in enumerate(model.inputs):
-            if i not in shown and one.name in sources:
-                rows.append((one.name, "", *_input_cells(one, True, losses, missing)))
+            rows.append((term_text(model, term), number(term.coef, 6), *_input_cells(feature, alone, losses, missing)))
+        sources = {feature.stream[1] for feature in model.inputs if feature.stream is not None}
+        for i, feature in enumerate(model.inputs):
+            if i not in shown and feature.name in sources:
+                rows.append((feature.name, "", *_input_cells(feature, True, losses, missing)))
         title = f"{output.name}{f' [{output.unit}]' if output.unit else ''}"
         columns = ["input", "coefficient", "default", "range", "squared error if lost", "without an estimate"]
         count = len(columns) if missing else len(columns) - 1
@@ -201,7 +206,7 @@ def _input_cells(
 
 def stream_lines(model: Model) -> list[str]:
     """What the board computes from earlier rows."""
-    names = [one.name for one in model.inputs if one.stream is not None]
+    names = [feature.name for feature in model.inputs if feature.stream is not None]
     if not names:
         return []
     rows = warm_up(model)
@@ -210,11 +215,11 @@ def stream_lines(model: Model) -> list[str]:
 
 def show_trust(model: Model) -> None:
     """Print how often each input was chosen, and between what its coefficient may lie."""
-    for one in model.provenance.get("trust", []):
-        title = f"{one['target']}: from {one['blocks']} blocks of rows"
-        if "chosen" in one:
-            title += f"; of those chosen 90 % of the time {one['expected_noise_at_0.9']:.2g} are noise, at most"
-        terminal.table(title, ("input", "chosen by halves", "coefficient, 90 %"), trust_rows(one))
+    for statement in model.provenance.get("trust", []):
+        title = f"{statement['target']}: from {statement['blocks']} blocks of rows"
+        if "chosen" in statement:
+            title += f"; of those chosen 90 % of the time {statement['expected_noise_at_0.9']:.2g} are noise, at most"
+        terminal.table(title, ("input", "chosen by halves", "coefficient, 90 %"), trust_rows(statement))
 
 
 def trust_rows(one: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -272,8 +277,8 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     pruned = about.get("pruned")
     if pruned and pruned["error_rise_percent"] is not None:
         facts.append(("pruned", f"{', '.join(pruned['dropped'])}: squared error {pruned['error_rise_percent']:+.1f} %"))
-    for name, one in reliabilities(model):
-        facts.append((f"accuracy, log-loss, Brier: {name}", ", ".join(map(number, quality_of(one)[:3]))))
+    for name, entry in reliabilities(model):
+        facts.append((f"accuracy, log-loss, Brier: {name}", ", ".join(map(number, quality_of(entry)[:3]))))
     held = about.get("held_out")
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
@@ -285,15 +290,15 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
 
 def show_change(before: Model, after: Model, file: Path, as_json: bool) -> None:
     """Print what `prune` did."""
-    kept = [one.name for one in after.inputs]
-    dropped = [one.name for one in before.inputs if one.name not in kept]
+    names = [feature.name for feature in after.inputs]
+    dropped = [feature.name for feature in before.inputs if feature.name not in names]
     if as_json:
         terminal.say_json(
-            {"model": str(file), "kept": kept, "dropped": dropped, "pruned": after.provenance.get("pruned")}
+            {"model": str(file), "kept": names, "dropped": dropped, "pruned": after.provenance.get("pruned")}
         )
         return
     pruned = after.provenance.get("pruned") or {}
     rise = pruned.get("error_rise_percent")
     cost = f"; squared error {rise:+.1f} % on {pruned['measured_on']}" if dropped and rise is not None else ""
-    terminal.say(f"{len(kept)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}{cost}")
+    terminal.say(f"{len(names)} of {len(before.inputs)} inputs kept; dropped: {', '.join(dropped) or 'none'}{cost}")
     terminal.say(f"wrote {file}")

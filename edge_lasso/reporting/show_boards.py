@@ -32,11 +32,11 @@ def board_json(board: Board) -> dict[str, object]:
 def show_boards(boards: Sequence[Board]) -> None:
     """One line a board."""
     rows = []
-    for one in boards:
-        possible = targets(one)
+    for board in boards:
+        possible = targets(board)
         rows.append((
-            one.name, one.title, one.isa.value, f"{one.clock_mhz.value:g} MHz", _size(one.ram_bytes.value),
-            "-" if one.flash_bytes is None else _size(one.flash_bytes.value), one.core or one.link or "-",
+            board.name, board.title, board.isa.value, f"{board.clock_mhz.value:g} MHz", _size(board.ram_bytes.value),
+            "-" if board.flash_bytes is None else _size(board.flash_bytes.value), board.core or board.link or "-",
             " ".join(name for name, why in possible.items() if why is None),
         ))  # fmt: skip
     columns = ("board", "", "instructions", "clock", "RAM", "flash", "emulated by", "targets")
@@ -46,10 +46,12 @@ def show_boards(boards: Sequence[Board]) -> None:
 def show_board(board: Board) -> None:
     """Every figure with its source, and what can run there."""
     rows = []
-    for name, one in vars(board).items():
-        if isinstance(one, Figure):
-            value = ", ".join(one.value) if isinstance(one.value, tuple) else str(one.value)
-            rows.append((name, value + (f" (within a factor {one.band:g})" if one.band != 1.0 else ""), one.source))
+    for name, entry in vars(board).items():
+        if isinstance(entry, Figure):
+            value = ", ".join(entry.value) if isinstance(entry.value, tuple) else str(entry.value)
+            rows.append(
+                (name, value + (f" (within a factor {entry.band:g})" if entry.band != 1.0 else ""), entry.source)
+            )
     terminal.table(f"{board.title} ({board.kind})", ("figure", "value", "source"), rows, text_columns=3)
     runs = [(name, "yes" if why is None else f"no: {why}") for name, why in targets(board).items()]
     terminal.table("targets", ("target", "runs there"), runs, text_columns=2)
@@ -61,13 +63,15 @@ def show_board(board: Board) -> None:
 
 def show_costs(measurements: Sequence[Measurement]) -> None:
     """Counted costs, then worked-out times, then what could not be had."""
-    emulated = [one for one in measurements if one.kind == "emulated" and not one.reason]
+    emulated = [
+        measurement for measurement in measurements if measurement.kind == "emulated" and not measurement.reason
+    ]
     counts = [
         (
-            one.link, one.name,
-            *(number(one.value(key), 9) for key in COUNTED),
+            entry.link, entry.name,
+            *(number(entry.value(key), 9) for key in COUNTED),
         )
-        for one in emulated
+        for entry in emulated
     ]  # fmt: skip
     columns = ("board", "artifact", "instructions", "cycles", "stack, bytes", "flash, bytes", "RAM, bytes")
     if counts:
@@ -76,18 +80,20 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
     if times:
         lines = [
             (
-                one.link, one.name, number(figure["value"], 3),
+                entry.link, entry.name, number(figure["value"], 3),
                 f"{number(figure['low'], 3)} to {number(figure['high'], 3)}", _bar(figure, low, high),
             )
-            for one, figure in times
+            for entry, figure in times
         ]  # fmt: skip
         scale = f"{number(low, 2)} to {number(high, 2)} us, logarithmic"
         heads = ("board", "artifact", "one row, us", "band, us", scale)
         terminal.table("modelled: counts times published figures", heads, lines, text_columns=2)
-    lost = [(one.link, one.name, one.reason) for one in measurements if one.reason]
+    lost = [
+        (measurement.link, measurement.name, measurement.reason) for measurement in measurements if measurement.reason
+    ]
     if lost:
         terminal.table("not here", ("board", "artifact", "why"), lost, text_columns=3)
-    for warning in dict.fromkeys(text for one in measurements for text in one.warnings):
+    for warning in dict.fromkeys(text for measurement in measurements for text in measurement.warnings):
         terminal.note(f"note: {warning}")
 
 
@@ -96,19 +102,23 @@ def costs_picture(measurements: Sequence[Measurement]) -> str:
     times, low, high = _times(measurements)
     if not times:
         raise DataError("nothing could be counted, so there is nothing to draw")
-    counts = {(one.link, one.name): one for one in measurements if one.kind == "emulated"}
+    counts = {
+        (measurement.link, measurement.name): measurement
+        for measurement in measurements
+        if measurement.kind == "emulated"
+    }
     axes = Axes(
         (low / 1.5, high * 100.0), (0.0, float(len(times))), "us for one row: modelled, band and middle", "",
         "One prediction on boards that are not here", "Modelled times with their bands, and emulated counts.",
         log_x=True, height=70 + 18 * len(times), left=170,
     )  # fmt: skip
-    for i, (one, figure) in enumerate(times):
+    for i, (entry, figure) in enumerate(times):
         y = len(times) - i - 0.5
-        words = f"{one.link} {one.name}"
+        words = f"{entry.link} {entry.name}"
         axes.line([figure["low"], figure["high"]], [y, y], "line")
         axes.dot(figure["value"], y, "point", f"{words}: {figure['value']:.3g} us, modelled")
         axes.parts.append(f'<text x="164" y="{axes.py(y) + 4:.1f}" text-anchor="end">{escape(words)}</text>')
-        counted = counts[one.link, one.name]
+        counted = counts[entry.link, entry.name]
         key = "cycles" if counted.value("cycles") is not None else "instructions"
         axes.text(figure["high"] * 1.3, y, f"{counted.value(key):,.0f} {key}, emulated", dy=4)
     return svg_file(axes)
@@ -116,7 +126,9 @@ def costs_picture(measurements: Sequence[Measurement]) -> str:
 
 def _times(measurements: Sequence[Measurement]) -> tuple[list[tuple[Measurement, Mapping[str, Any]]], float, float]:
     """What is modelled, with its time, and the ends of all bands."""
-    times = [(one, one.figures["p50_us"]) for one in measurements if one.kind == "modelled"]
+    times = [
+        (measurement, measurement.figures["p50_us"]) for measurement in measurements if measurement.kind == "modelled"
+    ]
     low = min((figure["low"] for _, figure in times), default=0.0)
     return times, low, max((figure["high"] for _, figure in times), default=0.0)
 

@@ -40,7 +40,7 @@ def show_detector(model: Model, as_json: bool) -> None:
     """Print a detector."""
     lost = missing_sensors(model)
     if as_json:
-        terminal.say_json({**to_dict(model), "hash": model_hash(model), "if_missing": [asdict(one) for one in lost]})
+        terminal.say_json({**to_dict(model), "hash": model_hash(model), "if_missing": [asdict(loss) for loss in lost]})
         return
     _sensors(model)
     _missing(model, lost)
@@ -54,7 +54,7 @@ def show_detector(model: Model, as_json: bool) -> None:
     if "from" in data:
         facts.append(("from, to", f"{data['from']}, {data['to']}"))
     if about.get("rows"):
-        facts.append(("coefficients", f"{sum(len(one.terms) for one in model.outputs)}"))
+        facts.append(("coefficients", f"{sum(len(output.terms) for output in model.outputs)}"))
     facts += [("alarms", line) for line in alarm_lines(model)]
     if "adjust" in section:
         change = section["adjust"]
@@ -115,32 +115,32 @@ def chart_words(section: dict[str, Any]) -> str:
 def _missing(model: Model, lost: list[Lost]) -> None:
     """The readings, and what it costs when one is missing."""
     every, rows = len(model.outputs), []
-    for one in lost:
-        reading = next(given for given in model.inputs if given.name == one.name)
+    for loss in lost:
+        reading = next(feature for feature in model.inputs if feature.name == loss.name)
         cost = "-"
-        if one.widths:
-            worst = max(one.widths, key=lambda name: (one.widths or {})[name])
-            cost = f"{number(one.widths[worst], 3)} x for {worst}"
-        elif one.readers and one.widths is None:
+        if loss.widths:
+            worst = max(loss.widths, key=lambda name: (loss.widths or {})[name])
+            cost = f"{number(loss.widths[worst], 3)} x for {worst}"
+        elif loss.readers and loss.widths is None:
             cost = "not known: not scored"
         rows.append((
-            reading.name, f"{number(reading.low)} to {number(reading.high)}", f"{one.watched} of {every}", cost,
+            reading.name, f"{number(reading.low)} to {number(reading.high)}", f"{loss.watched} of {every}", cost,
         ))  # fmt: skip
     columns = ("reading", "range", "still scored without it", "errors of others grow, at most")
     terminal.table("if a reading is missing", columns, rows, text_columns=1)
 
 
 def _sensors(model: Model) -> None:
-    found = {one["name"]: one for one in model.provenance.get("sensors", [])}
+    table = {sensor["name"]: sensor for sensor in model.provenance.get("sensors", [])}
     rows = []
-    for output, one in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
-        quality = found.get(output.name)
+    for output, sensor in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
+        quality = table.get(output.name)
         known = quality and quality["cv_mse_constant"]
         explained = f"{1.0 - quality['cv_mse'] / quality['cv_mse_constant']:.3f}" if quality and known else "-"
         names = [model.inputs[term.factors[0].input].name for term in output.terms]
-        rows.append((output.name, ", ".join(names) or "(its mean)", explained, number(one["scale"])))
+        rows.append((output.name, ", ".join(names) or "(its mean)", explained, number(sensor["scale"])))
     terminal.table(
-        f"{_count(len(rows), 'sensor')} watched, {_count(sum(len(one.terms) for one in model.outputs), 'coefficient')}",
+        f"{_count(len(rows), 'sensor')} watched, {_count(sum(len(output.terms) for output in model.outputs), 'coefficient')}",
         ("sensor", "predicted from", "R2, held out", "residual's scale"),
         rows,
         text_columns=2,

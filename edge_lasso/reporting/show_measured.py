@@ -17,39 +17,39 @@ def show_certificate(certificate: Certificate, as_json: bool) -> None:
         terminal.say_json(certificate.to_json())
         return
     rows = []
-    for one in certificate.artifacts:
-        promised = one.promised.get("bound")
+    for artifact in certificate.artifacts:
+        promised = artifact.promised.get("bound")
         rows.append((
-            one.title, one.runtime, one.status.replace("_", " "), number(one.largest_error, 3),
-            "bit-equal" if one.promised.get("kind") == "bit-equal" else number(promised, 3),
+            artifact.title, artifact.runtime, artifact.status.replace("_", " "), number(artifact.largest_error, 3),
+            "bit-equal" if artifact.promised.get("kind") == "bit-equal" else number(promised, 3),
         ))  # fmt: skip
     total = sum(certificate.rows.values())
     columns = ("artifact", "executed by", "verdict", "largest error", "promised")
     terminal.table(
         f"verification on {total:,} rows (real, random, edges, missing, huge)", columns, rows, text_columns=3
     )
-    for one in certificate.artifacts:
-        if one.reason:
-            terminal.say(f"{one.title} {one.status.replace('_', ' ')}: {one.reason}")
+    for artifact in certificate.artifacts:
+        if artifact.reason:
+            terminal.say(f"{artifact.title} {artifact.status.replace('_', ' ')}: {artifact.reason}")
 
 
 def show_measurements(measurements: Sequence[Measurement]) -> None:
     """Print figures, a table for each kind: measured, emulated and modelled ones never share a column."""
-    for kind in dict.fromkeys(one.kind for one in measurements):
-        some = [one for one in measurements if one.kind == kind]
+    for kind in dict.fromkeys(measurement.kind for measurement in measurements):
+        some = [measurement for measurement in measurements if measurement.kind == kind]
         rows = []
-        for one in some:
-            memory = one.value("ram_bytes")
+        for entry in some:
+            memory = entry.value("ram_bytes")
             rows.append((
-                one.name, number(one.value("size_bytes"), 7), number(one.value("p50_us"), 3),
-                number(one.value("p95_us"), 3), number(one.value("cold_start_ms"), 3),
+                entry.name, number(entry.value("size_bytes"), 7), number(entry.value("p50_us"), 3),
+                number(entry.value("p95_us"), 3), number(entry.value("cold_start_ms"), 3),
                 number(None if memory is None else memory / 1024.0, 4),
             ))  # fmt: skip
         bare = some[0].value("bare_start_ms")
         start = f"; a bare interpreter starts in {number(bare, 3)} ms" if bare else ""
         columns = ("", "bytes", "one row, p50 us", "p95 us", "start to first prediction, ms", "memory over bare, kB")
         terminal.table(f"{kind} on {some[0].machine}{start}", columns, rows)
-    for warning in dict.fromkeys(text for one in measurements for text in one.warnings):
+    for warning in dict.fromkeys(text for measurement in measurements for text in measurement.warnings):
         terminal.note(f"note: {warning}")
 
 

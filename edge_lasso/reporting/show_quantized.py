@@ -24,7 +24,7 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         if FIXED_DETECTOR in model.sections:
             data["fixed_detector"] = model.sections[FIXED_DETECTOR]
         if section:
-            data["effective_bits"] = [one.effective_bits for one in bounds]
+            data["effective_bits"] = [bound.effective_bits for bound in bounds]
         terminal.say_json({**data, **({"saturation": asdict(cut)} if cut else {})})
         return
     if section is None:
@@ -37,11 +37,11 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
         terminal.table(title, ("output", "error at most", "effective bits"), rows)
         counted = [
-            (one.name, f"{lowest} to {highest}", f"{fixed['subtract']}")
-            for one, fixed, (lowest, highest, _, _) in zip(
+            (feature.name, f"{lowest} to {highest}", f"{fixed['subtract']}")
+            for feature, fixed, (lowest, highest, _, _) in zip(
                 model.inputs, section["inputs"], count_ranges(model), strict=True
             )
-            if one.raw is not None
+            if feature.raw is not None
         ]
         if counted:
             terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
@@ -59,9 +59,9 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
 
 def _show_saturation(model: Model, cut: Saturation) -> None:
     rows = [
-        (one.name, f"{number(one.low)} to {number(one.high)}", 
-         *(f"{counts[one.name]:,}" for counts in (cut.below, cut.above, cut.missing)))
-        for one in model.inputs if one.name in cut.below
+        (feature.name, f"{number(feature.low)} to {number(feature.high)}", 
+         *(f"{counts[feature.name]:,}" for counts in (cut.below, cut.above, cut.missing)))
+        for feature in model.inputs if feature.name in cut.below
     ]  # fmt: skip
     terminal.table("what clamping to the ranges does", ("input", "range", "below", "above", "missing"), rows)
     share = 100.0 * cut.rows_affected / max(cut.rows, 1)

@@ -19,18 +19,27 @@ def show_front(front: Front, board: Board, as_json: bool) -> None:
     keys = [
         (key, kind)
         for key in COSTS
-        for kind in sorted({one.kind(key) for one in front.best if one.cost(key) is not None})
+        for kind in sorted({candidate.kind(key) for candidate in front.best if candidate.cost(key) is not None})
     ]  # counted and calibrated figures never stand in one column
     if any(key == "cycles" for key, _ in keys):
         keys = [(key, kind) for key, kind in keys if key != "instructions"]
     rows = []
-    for one in front.best:
-        mark = " ".join(word for word, at in (("choice", front.choice), ("knee", front.knee)) if at is one)
+    for candidate in front.best:
+        mark = " ".join(word for word, at in (("choice", front.choice), ("knee", front.knee)) if at is candidate)
         costs = [
-            number(one.cost(key) if one.kind(key) == kind else None, 3 if key == "p50_us" else 9) for key, kind in keys
+            number(candidate.cost(key) if candidate.kind(key) == kind else None, 3 if key == "p50_us" else 9)
+            for key, kind in keys
         ]
         rows.append(
-            (str(one.inputs), one.precision, one.artifact, number(one.error), number(one.bound, 3), *costs, mark)
+            (
+                str(candidate.inputs),
+                candidate.precision,
+                candidate.artifact,
+                number(candidate.error),
+                number(candidate.bound, 3),
+                *costs,
+                mark,
+            )
         )
     heads = [f"{key.replace('_', ' ').replace('instructions', 'instr.')}, {kind}" for key, kind in keys]
     columns = ("inputs", "precision", "artifact", "error", "proven bound", *heads, "")
@@ -45,7 +54,7 @@ def show_front(front: Front, board: Board, as_json: bool) -> None:
 def front_json(front: Front, board: Board) -> dict[str, Any]:
     """Every candidate with its costs and their kinds."""
 
-    def one(candidate: Candidate) -> dict[str, Any]:
+    def task(candidate: Candidate) -> dict[str, Any]:
         costs = {key: {"value": candidate.cost(key), "kind": candidate.kind(key)} for key in COSTS}
         costs = {key: {**cost, **candidate.source(key)} for key, cost in costs.items()}
         [fit] = candidate.model.provenance["fits"]
@@ -63,14 +72,14 @@ def front_json(front: Front, board: Board) -> dict[str, Any]:
             "choice": candidate is front.choice,
         }
 
-    return {"board": board.name, "candidates": [one(each) for each in front.candidates]}
+    return {"board": board.name, "candidates": [task(each) for each in front.candidates]}
 
 
 def front_picture(front: Front, board: Board) -> str:
     """Error against modelled time (or bytes), as one SVG file."""
-    key = "p50_us" if all(one.cost("p50_us") for one in front.candidates) else "size_bytes"
-    points = [(float(one.cost(key) or 1.0), one) for one in front.candidates]
-    costs, errors = [cost for cost, _ in points], [one.error for one in front.candidates]
+    key = "p50_us" if all(candidate.cost("p50_us") for candidate in front.candidates) else "size_bytes"
+    points = [(float(candidate.cost(key) or 1.0), candidate) for candidate in front.candidates]
+    costs, errors = [cost for cost, _ in points], [candidate.error for candidate in front.candidates]
     kind = front.best[0].kind(key)
     axes = Axes(
         (min(costs) / 1.2, max(costs) * 1.2), (0.0, 1.1 * max(errors)), f"{key.replace('_', ' ')}, {kind}", "error",
@@ -78,14 +87,14 @@ def front_picture(front: Front, board: Board) -> str:
         log_x=True,
     )  # fmt: skip
     line: list[tuple[float, float]] = []
-    for cost, one in sorted(points, key=lambda point: (point[0], point[1].error)):
-        if not line or one.error < line[-1][1]:
-            line.append((cost, one.error))
+    for cost, entry in sorted(points, key=lambda point: (point[0], point[1].error)):
+        if not line or entry.error < line[-1][1]:
+            line.append((cost, entry.error))
     axes.line([cost for cost, _ in line], [error for _, error in line], "line")
-    for cost, one in points:
-        axes.dot(cost, one.error, "point" if one in front.best else "other", f"{one.title}: {one.error:.4g}")
-        if one is front.knee:
-            axes.dot(cost, one.error, "knee", "knee", 7.0)
-        if one is front.choice:
-            axes.dot(cost, one.error, "choice", "choice", 10.0)
+    for cost, entry in points:
+        axes.dot(cost, entry.error, "point" if entry in front.best else "other", f"{entry.title}: {entry.error:.4g}")
+        if entry is front.knee:
+            axes.dot(cost, entry.error, "knee", "knee", 7.0)
+        if entry is front.choice:
+            axes.dot(cost, entry.error, "choice", "choice", 10.0)
     return svg_file(axes)

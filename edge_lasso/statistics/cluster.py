@@ -155,21 +155,25 @@ def survey_on(
         As `survey.survey`; or the pieces are not in the order of time.
     """
     tables = split_table(path, PIECE_ROWS)
-    jobs = [client.submit(_look, one, tuple(targets), time, tuple(categorical), label, pure=False) for one in tables]
-    found: list[Piece] = _wait(client, jobs, jobs, "surveyed", progress)
+    jobs = [
+        client.submit(_look, table, tuple(targets), time, tuple(categorical), label, pure=False) for table in tables
+    ]
+    pieces: list[Piece] = _wait(client, jobs, jobs, "surveyed", progress)
     title = path.name
-    used, rows = sum(one.used for one in found), sum(one.rows for one in found)
-    lost = sum(one.without_target for one in found)
+    used, rows = sum(entry.used for entry in pieces), sum(entry.rows for entry in pieces)
+    lost = sum(entry.without_target for entry in pieces)
     if not rows:
         raise DataError(f"{title} has no rows; there is nothing to learn from")
     if lost == rows:
         raise DataError(f"target '{label or targets[0]}' has no readings in the {rows} rows of {title}")
-    notes, span = _times(found, time) if time else ([], {})
+    notes, span = _times(pieces, time) if time else ([], {})
     if lost:
         notes.append(f"{lost} rows without a target left out")
-    values: dict[str, set[str]] = {name: set().union(*(one.categories[name] for one in found)) for name in categorical}
-    kept = count_kept(tables[0], used)
-    return Pieces(found, used, kept, lost, sorted_categories(values), notes, span)
+    values: dict[str, set[str]] = {
+        name: set().union(*(entry.categories[name] for entry in pieces)) for name in categorical
+    }
+    remaining = count_kept(tables[0], used)
+    return Pieces(pieces, used, remaining, lost, sorted_categories(values), notes, span)
 
 
 def collect_on(
@@ -201,14 +205,14 @@ def collect_on(
 
 
 def _collect_on(client: Any, rows: Pieces, design: Design, plan: FoldPlan, progress: Progress | None) -> FoldStatistics:
-    found: FoldStatistics = reduce_on(client, rows, _collect, (design, plan), "collected", progress)
-    return found
+    fold_statistics: FoldStatistics = reduce_on(client, rows, _collect, (design, plan), "collected", progress)
+    return fold_statistics
 
 
 def sums_on(client: Any, rows: Pieces, design: Design, progress: Progress | None = None) -> Sums:
     """Sums of the numeric columns."""
-    found: Sums = reduce_on(client, rows, _sums, (design,), "means", progress)
-    return found
+    sums: Sums = reduce_on(client, rows, _sums, (design,), "means", progress)
+    return sums
 
 
 def reduce_on(
@@ -221,9 +225,10 @@ def reduce_on(
 
 def map_on(client: Any, rows: Pieces, work: Any, arguments: tuple[Any, ...]) -> list[Any]:
     """Futures of ``work(piece, rank of its first row, *arguments)``, in the order of the pieces."""
-    starts = np.cumsum([0, *(one.used for one in rows.pieces)]).tolist()
+    starts = np.cumsum([0, *(piece.used for piece in rows.pieces)]).tolist()
     return [
-        client.submit(work, one, start, *arguments, pure=False) for one, start in zip(rows.pieces, starts, strict=False)
+        client.submit(work, piece, start, *arguments, pure=False)
+        for piece, start in zip(rows.pieces, starts, strict=False)
     ]
 
 
@@ -242,8 +247,8 @@ def _wait(client: Any, jobs: Sequence[Any], wanted: Sequence[Any], what: str, pr
     from distributed import KilledWorker
 
     started = perf_counter()
-    while progress and not all(one.done() for one in wanted):
-        done = sum(one.done() for one in jobs)
+    while progress and not all(entry.done() for entry in wanted):
+        done = sum(job.done() for job in jobs)
         progress(done, len(jobs), f"{done} of {len(jobs)} pieces {what}, {perf_counter() - started:.0f} s")
         _pause(wanted)
     try:
@@ -266,50 +271,50 @@ def _pause(wanted: Sequence[Any]) -> None:
 def _look(
     table: Table, targets: Sequence[str], time: str | None, categorical: Sequence[str], label: str | None
 ) -> Piece:
-    found = scan(table, targets, time, categorical, label)
-    used = _used(found)
-    rows, lost = len(used), int((~found.has_target).sum())
+    result = scan(table, targets, time, categorical, label)
+    used = _used(result)
+    rows, lost = len(used), int((~result.has_target).sum())
     if time is None:
-        return Piece(table, None, rows, int(used.sum()), lost, 0, 0, None, 0, 0, (), True, found.categories, label)
-    times = np.concatenate([np.empty(0, dtype=np.int64), *found.times])
+        return Piece(table, None, rows, int(used.sum()), lost, 0, 0, None, 0, 0, (), True, result.categories, label)
+    times = np.concatenate([np.empty(0, dtype=np.int64), *result.times])
     known = times[times != NOT_A_TIME]
     steps = np.diff(known)
-    example = found.examples[0] if found.examples else None
+    example = result.examples[0] if result.examples else None
     ends = (int(known[0]), int(known[-1])) if len(known) else (0, 0)
     span = tuple(times[used][[0, -1]].tolist()) if used.any() else ()
     return Piece(
         table, time, rows, int(used.sum()), lost, rows - len(known), int((steps == 0).sum()), example, *ends, span,
-        bool((steps >= 0).all()), found.categories, label,
+        bool((steps >= 0).all()), result.categories, label,
     )  # fmt: skip
 
 
-def _used(found: Scan) -> Any:
+def _used(result: Scan) -> Any:
     """Rows with targets and, where asked for, a time."""
-    if not found.times:
-        return found.has_target
-    return found.has_target & (np.concatenate(found.times) != NOT_A_TIME)
+    if not result.times:
+        return result.has_target
+    return result.has_target & (np.concatenate(result.times) != NOT_A_TIME)
 
 
-def _times(found: Sequence[Piece], name: str) -> tuple[list[str], dict[str, str]]:
+def _times(pieces: Sequence[Piece], name: str) -> tuple[list[str], dict[str, str]]:
     """What is to be said of the times of all pieces."""
-    dated = [one for one in found if one.without_time < one.rows]
-    strange = next((one for one in found if one.example), None)
+    dated = [entry for entry in pieces if entry.without_time < entry.rows]
+    strange = next((entry for entry in pieces if entry.example), None)
     if not dated:
         assert strange is not None
         assert strange.example is not None
         raise no_times(name, strange.example[1])
-    if not all(one.ordered for one in dated) or any(a.last > b.first for a, b in pairwise(dated)):
+    if not all(row.ordered for row in dated) or any(a.last > b.first for a, b in pairwise(dated)):
         raise DataError(f"--cluster needs rows in the order of '{name}'; sort them, or train without --cluster")
     notes = []
     if strange is not None and strange.example is not None:
-        before = sum(one.rows for one in found[: found.index(strange)])
+        before = sum(entry.rows for entry in pieces[: pieces.index(strange)])
         row, text = strange.example
-        lost = sum(one.without_time for one in found)
+        lost = sum(entry.without_time for entry in pieces)
         notes.append(f"{lost} rows without a time in '{name}' left out (first: row {before + row + 1}, '{text}')")
-    repeated = sum(one.repeated for one in dated) + sum(a.last == b.first for a, b in pairwise(dated))
+    repeated = sum(row.repeated for row in dated) + sum(a.last == b.first for a, b in pairwise(dated))
     if repeated:
         notes.append(f"{repeated} rows repeat a time in '{name}'; all are used")
-    spans = [one.span for one in dated if one.span]
+    spans = [row.span for row in dated if row.span]
     return notes, {"from": time_text(spans[0][0]), "to": time_text(spans[-1][1])}
 
 

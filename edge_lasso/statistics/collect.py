@@ -238,9 +238,9 @@ def check_size(design: Design, plan: FoldPlan, degree: int) -> None:
 
 def without(table: Table, design: Design, empty: list[str]) -> Design:
     """The design without columns that have no reading."""
-    streams = tuple(one for one in design.streams if stream_name(one) not in set(empty))
+    streams = tuple(stream for stream in design.streams if stream_name(stream) not in set(empty))
     if design.streams and not streams:
-        kind, source, length = min(design.streams, key=lambda one: one[2])
+        kind, source, length = min(design.streams, key=lambda entry: entry[2])
         raise DataError(
             f"no row has a {kind} of {length} of '{source}': the rows without a gap are too few, or have no reading; "
             "give smaller numbers of rows"
@@ -282,7 +282,7 @@ class Sums:
 
     def __add__(self, other: Sums) -> Sums:
         shift = np.where(self.count > 0, self.shift, other.shift)
-        moved = sum(one.total + one.count * (one.shift - shift) for one in (self, other))
+        moved = sum(entry.total + entry.count * (entry.shift - shift) for entry in (self, other))
         return Sums(shift, np.asarray(moved), self.count + other.count)
 
     def means(self, names: Sequence[str]) -> dict[str, float]:
@@ -327,6 +327,6 @@ def table_inputs(design: Design, numbers: Sequence[Input]) -> dict[int, Input]:
         if name in design.categories:
             inputs[i] = Input(name, i, None, None, None, categories=design.categories[name])
         else:
-            one = next(numeric)
-            inputs[i] = one.replace(column=i, default=design.fill.get(name, one.default), stream=derived.get(name))
+            entry = next(numeric)
+            inputs[i] = entry.replace(column=i, default=design.fill.get(name, entry.default), stream=derived.get(name))
     return inputs

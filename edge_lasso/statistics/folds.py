@@ -128,7 +128,7 @@ class FoldStatistics:
     def joined(self, plan: FoldPlan, owner: Sequence[int]) -> FoldStatistics:
         """The statistics of a coarser plan, given the part that each of these parts is of."""
         result = FoldStatistics(self.columns, self.targets, plan)
-        groups = [tuple(i for i, one in enumerate(owner) if one == part) for part in range(plan.parts)]
+        groups = [tuple(i for i, entry in enumerate(owner) if entry == part) for part in range(plan.parts)]
         result.parts = [self._sum(group) for group in groups]
         return result
 
@@ -217,14 +217,14 @@ def collect(
     if len(X):
         folds._share_shift(X, y)
 
-    def one(job: tuple[Statistics, slice | Array]) -> None:
+    def task(job: tuple[Statistics, slice | Array]) -> None:
         part, rows = job
         for chunk in [rows] if isinstance(rows, slice) else np.array_split(rows, len(rows) // 10_000 + 1):
             part.update(X[chunk], y[chunk], None if weight is None else weight[chunk])
         part._flush()
         part._block = None
 
-    run(one, zip(folds.parts, plan.rows(len(X)), strict=True), workers)
+    run(task, zip(folds.parts, plan.rows(len(X)), strict=True), workers)
     return folds
 
 

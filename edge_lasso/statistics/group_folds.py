@@ -81,5 +81,5 @@ def segment_errors(
 def _labels(table: Table, column: str, option: str) -> Array:
     """The column's text, row by row; empty where there is none."""
     table.check(column, option)
-    found = [pa.array(text).cast(pa.string()).fill_null("") for _, (text,) in table.batches([], [column])]
-    return np.concatenate([np.asarray(one.to_pylist(), dtype=object) for one in found]).astype(str)
+    batches = [pa.array(text).cast(pa.string()).fill_null("") for _, (text,) in table.batches([], [column])]
+    return np.concatenate([np.asarray(entry.to_pylist(), dtype=object) for entry in batches]).astype(str)

@@ -25,17 +25,17 @@ def term_names(
         The categories of a column, by its position.
     """
 
-    def one(factor: Factor) -> str:
+    def task(factor: Factor) -> str:
         name = columns[factor.input]
         return name if factor.category is None else f"{name} = {(categories or {})[factor.input][factor.category]}"
 
-    return tuple(" * ".join(sorted(one(factor) for factor in term)) for term in terms)
+    return tuple(" * ".join(sorted(task(factor) for factor in term)) for term in terms)
 
 
 def model_term_names(model: Model) -> list[list[str]]:
     """The name of each term of each output: where to find it among the columns of the statistics."""
-    names = [one.name for one in model.inputs]
-    categories = {i: one.categories for i, one in enumerate(model.inputs) if one.categories is not None}
+    names = [feature.name for feature in model.inputs]
+    categories = {i: feature.categories for i, feature in enumerate(model.inputs) if feature.categories is not None}
     return [list(term_names(names, [term.factors for term in output.terms], categories)) for output in model.outputs]
 
 

@@ -167,8 +167,8 @@ def plan_folds(cv: Any, n: int, X: Any = None, y: Any = None, groups: Any = None
     if not isinstance(cv, BaseCrossValidator) and not hasattr(cv, "split"):
         cv = check_cv(cv)
     try:
-        found = cv.split(np.empty((n, 1)) if X is None else X, y, groups)
-        pairs = [(_row_numbers(train, n), _row_numbers(test, n)) for train, test in found]
+        result = cv.split(np.empty((n, 1)) if X is None else X, y, groups)
+        pairs = [(_row_numbers(train, n), _row_numbers(test, n)) for train, test in result]
     except ValueError as error:
         raise DataError(f"cv cannot split {n} rows: {error}") from None
     return _from_pairs(pairs, n, isinstance(cv, TimeSeriesSplit))

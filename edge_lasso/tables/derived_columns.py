@@ -118,16 +118,16 @@ class ModelHistory:
     """The derived inputs of a model over the rows of a table; see `History`."""
 
     def __init__(self, model: Model, breaks: Array | None = None) -> None:
-        self._at = [i for i, one in enumerate(model.inputs) if one.stream is not None]
-        streams = [one.stream for one in model.inputs if one.stream is not None]
+        self._at = [i for i, feature in enumerate(model.inputs) if feature.stream is not None]
+        streams = [feature.stream for feature in model.inputs if feature.stream is not None]
         needed = {source for _, source, _ in streams}
         self._sources = [i for i in readings(model) if model.inputs[i].name in needed]
         self._limit = model.limit
         chosen = [model.inputs[i] for i in self._sources]
         self._range = None
         if model.policy == "clamp" and chosen:
-            self._range = np.array([(one.low, one.high) for one in chosen], dtype=np.float64).T
-        self._history = History(streams, [one.name for one in chosen], breaks) if streams else None
+            self._range = np.array([(entry.low, entry.high) for entry in chosen], dtype=np.float64).T
+        self._history = History(streams, [entry.name for entry in chosen], breaks) if streams else None
 
     def fill(self, block: Array) -> None:
         """Put the derived inputs into rows in the order of the model's inputs."""

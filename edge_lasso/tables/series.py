@@ -43,25 +43,25 @@ def lags(count: int, columns: Sequence[str] = ()) -> list[Past]:
 
 def parse_past(options: dict[str, Sequence[str] | None]) -> list[Past]:
     """Derived inputs as typed, ``LENGTH`` or ``LENGTH:COLUMN,COLUMN``, by option: lags, difference, mean, ewma."""
-    found: list[Past] = []
+    result: list[Past] = []
     for option, values in options.items():
         kind = "lag" if option == "lags" else option
         least = 1 if kind in ("lag", "difference") else 2
         for text in values or ():
             length, colon, rest = text.partition(":")
-            names = tuple(one.strip() for one in rest.split(",") if one.strip())
+            names = tuple(part.strip() for part in rest.split(",") if part.strip())
             if not length.strip().isdecimal() or (colon and not names):
                 raise DataError(f"--{option} {text!r} is not ROWS or ROWS:COLUMN,COLUMN; for example: --{option} 3")
             rows = int(length)
             if not least <= rows <= LONGEST_STREAM:
                 raise DataError(f"--{option} is {rows}; it is a number of rows from {least} to {LONGEST_STREAM}")
-            found += lags(rows, names) if option == "lags" else [Past(kind, rows, names)]
-    return found
+            result += lags(rows, names) if option == "lags" else [Past(kind, rows, names)]
+    return result
 
 
 def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]) -> list[str]:
     """The targets whose own past is an input, because they are named as inputs."""
-    named = {*inputs, *(name for one in past for name in one.columns)}
+    named = {*inputs, *(name for lag in past for name in lag.columns)}
     return [name for name in targets if past and name in named]
 
 
@@ -93,17 +93,17 @@ def expand(past: Sequence[Past], table: Table, numeric: Sequence[str], own: Sequ
     DataError
         A column that is no input of numbers.
     """
-    found: list[Stream] = []
-    for one in past:
-        if one.kind not in STREAMS:
-            raise DataError(f"kind is {one.kind!r}; allowed are {', '.join(STREAMS)}")
-        option = "lags" if one.kind == "lag" else one.kind
-        for name in table.expand(one.columns, f"--{option}") if one.columns else (*numeric, *own):
+    streams: list[Stream] = []
+    for lag in past:
+        if lag.kind not in STREAMS:
+            raise DataError(f"kind is {lag.kind!r}; allowed are {', '.join(STREAMS)}")
+        option = "lags" if lag.kind == "lag" else lag.kind
+        for name in table.expand(lag.columns, f"--{option}") if lag.columns else (*numeric, *own):
             if name in numeric or name in own:
-                found.append((one.kind, name, one.length))
-            elif name in one.columns:
+                streams.append((lag.kind, name, lag.length))
+            elif name in lag.columns:
                 raise DataError(f"--{option}: '{name}' is not among the inputs of numbers; name it with --inputs")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(streams))
 
 
 def series(rows: Survey, time: str | None, who: str = "inputs from earlier rows need") -> tuple[Survey, list[str]]:

@@ -60,8 +60,8 @@ class Survey:
 
     def rows(self, start: int, stop: int) -> Array:
         """Row numbers by rank."""
-        found = np.flatnonzero((self.rank >= start) & (self.rank < stop))
-        return found[np.argsort(self.rank[found], kind="stable")]
+        result = np.flatnonzero((self.rank >= start) & (self.rank < stop))
+        return result[np.argsort(self.rank[result], kind="stable")]
 
     @property
     def span(self) -> dict[str, str]:
@@ -165,45 +165,47 @@ def survey(
     DataError
         A target that is no number or has no readings; no value is a time; too many categories; too few rows.
     """
-    found = scan(table, targets, time, categorical, label)
-    has_target = found.has_target
+    result = scan(table, targets, time, categorical, label)
+    has_target = result.has_target
     if not len(has_target):
         raise DataError(f"{table.title} has no rows; there is nothing to learn from")
     if not has_target.any():
         raise DataError(
             f"target '{label or targets[0]}' has no readings in the {len(has_target)} rows of {table.title}"
         )
-    categories = sorted_categories({name: some for name, some in found.categories.items() if some or not update})
+    categories = sorted_categories({name: some for name, some in result.categories.items() if some or not update})
     parsed, index = None, np.flatnonzero(has_target)
     if time:
-        parsed = order_times(found.times, time, found.examples)
+        parsed = order_times(result.times, time, result.examples)
         if not parsed.known.any():
-            raise no_times(time, found.examples[0][1])
+            raise no_times(time, result.examples[0][1])
         if not parsed.ordered:
             index = np.flatnonzero(has_target & parsed.known)
             index = index[np.argsort(parsed.microseconds[index], kind="stable")]
     rank = np.full(len(has_target), -1, dtype=np.int32 if len(has_target) < 2**31 else np.int64)
     rank[index] = np.arange(len(index), dtype=rank.dtype)
-    kept = count_kept(table, len(index), holdout, " with a target" if targets or label else "")
-    return Survey(rank, len(index), kept, int((~has_target).sum()), parsed, categories)
+    remaining = count_kept(table, len(index), holdout, " with a target" if targets or label else "")
+    return Survey(rank, len(index), remaining, int((~has_target).sum()), parsed, categories)
 
 
 def count_kept(table: Table, used: int, holdout: float = 0.0, what: str = " with a target") -> int:
     """How many of the rows used are trained on."""
-    kept = int(used * (1.0 - holdout) + 1e-9)
-    if kept < 2:
-        raise DataError(f"{table.title} has {kept} row{'s' * (kept != 1)}{what} to train on; at least 2 are needed")
-    return kept
+    remaining = int(used * (1.0 - holdout) + 1e-9)
+    if remaining < 2:
+        raise DataError(
+            f"{table.title} has {remaining} row{'s' * (remaining != 1)}{what} to train on; at least 2 are needed"
+        )
+    return remaining
 
 
 def sorted_categories(values: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
     """The categories in the order of a model."""
-    for name, found in values.items():
-        if not found:
+    for name, value in values.items():
+        if not value:
             raise _categories(name, "0")
-        if len(found) > MOST_CATEGORIES:
+        if len(value) > MOST_CATEGORIES:
             raise _categories(name, f"more than {MOST_CATEGORIES}")
-    return {name: tuple(sorted(found)) for name, found in values.items()}
+    return {name: tuple(sorted(value)) for name, value in values.items()}
 
 
 def no_times(name: str, example: str) -> DataError:

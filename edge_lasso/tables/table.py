@@ -145,12 +145,12 @@ class Table:
         if not self.keep:
             yield from self.read(columns, text)
             return
-        for (have, as_text), kept in self._kept.items():
+        for (have, as_text), remaining in self._kept.items():
             if set(columns) <= set(have) and all((name in text) == (name in as_text) for name in columns):
-                yield from (batch.select(columns) for batch in kept)
+                yield from (batch.select(columns) for batch in remaining)
                 return
         keep: list[pa.RecordBatch] = []
-        room = IN_MEMORY - sum(batch.nbytes for kept in self._kept.values() for batch in kept)
+        room = IN_MEMORY - sum(batch.nbytes for remaining in self._kept.values() for batch in remaining)
         for batch in self.read(columns, text):
             room -= batch.nbytes
             if room >= 0:
@@ -188,16 +188,16 @@ class Table:
 
     def expand(self, names: Iterable[str], option: str) -> list[str]:
         """Names, and patterns such as ``Dongsi.*``, as columns."""
-        found: list[str] = []
+        texts: list[str] = []
         for name in names:
             if name in self.columns or not any(sign in name for sign in "*?["):
-                found.append(self.check(name, option))
+                texts.append(self.check(name, option))
                 continue
             matches = [column for column in self.columns if fnmatchcase(column, name)]
             if not matches:
                 raise DataError(f"{option}: no column of {self.title} is like '{name}'")
-            found += matches
-        return list(dict.fromkeys(found))
+            texts += matches
+        return list(dict.fromkeys(texts))
 
     @property
     def hash(self) -> str:

@@ -41,10 +41,10 @@ def category_codes(column: pa.Array, categories: Sequence[str]) -> Array:
 
 def model_columns(model: Model) -> tuple[list[str], list[str]]:
     """The columns of numbers and of text that a model reads; derived inputs are computed."""
-    inputs = [one for one in model.inputs if one.stream is None]
+    inputs = [feature for feature in model.inputs if feature.stream is None]
     return (
-        [one.name for one in inputs if one.categories is None],
-        [one.name for one in inputs if one.categories is not None],
+        [feature.name for feature in inputs if feature.categories is None],
+        [feature.name for feature in inputs if feature.categories is not None],
     )
 
 
@@ -89,40 +89,41 @@ def column_batches(source: Any, model: Model, keep: Sequence[str] = ()) -> Itera
         A column is not in the table, or holds what is no number.
     """
     table = open_table(source)
-    kept = [table.check(name, "--keep") for name in keep]
-    if any(one.stream is not None for one in model.inputs):
-        yield from _derived_batches(table, model, kept)
+    remaining = [table.check(name, "--keep") for name in keep]
+    if any(feature.stream is not None for feature in model.inputs):
+        yield from _derived_batches(table, model, remaining)
         return
-    wanted = [table.check(one.name) for one in model.inputs]
-    numeric = {table.check(one.name) for one in model.inputs if one.categories is None}
+    wanted = [table.check(feature.name) for feature in model.inputs]
+    numeric = {table.check(feature.name) for feature in model.inputs if feature.categories is None}
     count = _counting(table, model)
-    text = {*wanted, *count, *kept} - numeric
+    text = {*wanted, *count, *remaining} - numeric
     rows = max(BATCH, CELLS // max(len(wanted), 1))
     done = 0
     try:
-        for whole in table.read(list(dict.fromkeys([*wanted, *count, *kept])), text, rows):
+        for whole in table.read(list(dict.fromkeys([*wanted, *count, *remaining])), text, rows):
             for start in range(0, whole.num_rows, PIECE):
                 batch = whole.slice(start, PIECE)
                 columns = [
-                    _column(batch.column(name), one, done) for name, one in zip(wanted, model.inputs, strict=True)
+                    _column(batch.column(name), feature, done)
+                    for name, feature in zip(wanted, model.inputs, strict=True)
                 ]
-                yield [*columns, *(_words(batch.column(name)) for name in kept)], batch.num_rows
+                yield [*columns, *(_words(batch.column(name)) for name in remaining)], batch.num_rows
                 done += batch.num_rows
     except NotANumber as error:
         raise DataError(error.saying("the model needs numbers there")) from None
 
 
-def _derived_batches(table: Table, model: Model, kept: Sequence[str]) -> Iterator[tuple[list[pa.Array], int]]:
+def _derived_batches(table: Table, model: Model, remaining: Sequence[str]) -> Iterator[tuple[list[pa.Array], int]]:
     """The same for a model that reads earlier rows."""
     numeric, text = model_columns(model)
     real = {table.check(name) for name in numeric}
     history = ModelHistory(model)
-    also = [name for name in kept if name not in real]
+    also = [name for name in remaining if name not in real]
     try:
         for numbers, texts in table.batches(numeric, [*text, *also]):
             block = model_block(model, numbers, texts[: len(text)], history)
             words = dict(zip(also, texts[len(text) :], strict=True))
-            along = [words[name] if name in words else pa.array(numbers[:, numeric.index(name)]) for name in kept]
+            along = [words[name] if name in words else pa.array(numbers[:, numeric.index(name)]) for name in remaining]
             columns = [pa.array(np.ascontiguousarray(column)) for column in block.T]
             yield [*columns, *map(_words, along)], len(block)
     except NotANumber as error:
@@ -152,9 +153,11 @@ def model_block(model: Model, numbers: Array, texts: Sequence[Any], history: Mod
     """
     block = np.empty((len(numbers), len(model.inputs)))
     numeric, text = iter(numbers.T), iter(texts)
-    for i, one in enumerate(model.inputs):
-        if one.stream is None:
-            block[:, i] = next(numeric) if one.categories is None else category_codes(next(text), one.categories)
+    for i, feature in enumerate(model.inputs):
+        if feature.stream is None:
+            block[:, i] = (
+                next(numeric) if feature.categories is None else category_codes(next(text), feature.categories)
+            )
     history.fill(block)
     return block
 

@@ -30,8 +30,8 @@ def line(model: Model, file: Path) -> bytes:
         "who": f"{_user()}@{socket.gethostname()}",
         "model": file.name,
         "model_hash": model_hash(model),
-        "targets": [one.name for one in model.outputs],
-        "inputs": [one.name for one in model.inputs],
+        "targets": [output.name for output in model.outputs],
+        "inputs": [feature.name for feature in model.inputs],
         **{key: about[key] for key in ("data", "options", "seed", "fits", "held_out", "versions") if key in about},
     }
     return (json.dumps(record, allow_nan=False) + "\n").encode()

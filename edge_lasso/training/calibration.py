@@ -42,15 +42,15 @@ def calibrate(held: list[Array], tests: list[Rows]) -> tuple[float, float, dict[
     folds = [_predictors(test, coefs) for test, coefs in zip(tests, held, strict=True)]
     before = [_scaled_loss(AS_THEY_ARE, [fold]) for fold in folds]
     fitted = [_slope([fold for j, fold in enumerate(folds) if j != i]) for i in range(len(folds))] if folds[1:] else []
-    after = [_scaled_loss(found, [fold]) for found, fold in zip(fitted, folds, strict=False)]
+    after = [_scaled_loss(result, [fold]) for result, fold in zip(fitted, folds, strict=False)]
     report = {"before": reliability(folds, AS_THEY_ARE)}
     if report["before"]["accuracy"] > 1.0 - 1e-12:
         return 1.0, 0.0, report
     if not after or not np.mean(after) < np.mean(before):
         return 1.0, 0.0, report
-    found = _slope(folds)
-    report["after"] = {**reliability(folds, found), "log_loss_on_unseen_folds": float(np.mean(after))}
-    return float(found[0]), float(found[1]), report
+    result = _slope(folds)
+    report["after"] = {**reliability(folds, result), "log_loss_on_unseen_folds": float(np.mean(after))}
+    return float(result[0]), float(result[1]), report
 
 
 def _predictors(rows: Rows, coefs: Array) -> Block:
@@ -72,16 +72,16 @@ def _slope(folds: Sequence[Block]) -> Array:
         return AS_THEY_ARE
     if folds[0][0].shape[1] == 1:  # a logistic regression on one column
         rows = Rows(lambda: ((z, Y, weight / len(folds)) for z, Y, weight in folds), 1, 1)
-        found = LogisticSolver(rows, tol=1e-10).refit(np.array([[1.0, 0.0]]))[0]
+        values = LogisticSolver(rows, tol=1e-10).refit(np.array([[1.0, 0.0]]))[0]
     else:  # the loss is convex in the slope
 
         def rise(slope: float) -> float:
             changed = ((probabilities(slope * z) - Y) * z for z, Y, _ in folds)
-            return sum(float(weight @ one.sum(axis=1)) for one, (_, _, weight) in zip(changed, folds, strict=True))
+            return sum(float(weight @ entry.sum(axis=1)) for entry, (_, _, weight) in zip(changed, folds, strict=True))
 
         inside = rise(LIMITS[0]) < 0.0 < rise(LIMITS[1])
-        found = np.array([brentq(rise, *LIMITS, xtol=1e-13) if inside else LIMITS[1], 0.0])
-    return found if LIMITS[0] < found[0] < LIMITS[1] else AS_THEY_ARE
+        values = np.array([brentq(rise, *LIMITS, xtol=1e-13) if inside else LIMITS[1], 0.0])
+    return values if LIMITS[0] < values[0] < LIMITS[1] else AS_THEY_ARE
 
 
 def reliability(folds: Sequence[Block], change: Array) -> dict[str, float]:

@@ -143,16 +143,16 @@ class FoldPaths:
         errors : array, shape (folds, m)
             Infinite where a support is too large, and after held-out losses have risen on every fold.
         """
-        supports: list[Array] = [np.any(one[:, :, :-1], axis=1) for one in candidates]
-        refits = [one.copy() for one in candidates]
+        supports: list[Array] = [np.any(candidate[:, :, :-1], axis=1) for candidate in candidates]
+        refits = [candidate.copy() for candidate in candidates]
         errors = np.full((len(self.folds), len(refits[-1])), np.inf)
-        small = np.flatnonzero(np.all([one.sum(axis=1) <= REFIT_UP_TO for one in supports], axis=0))
+        small = np.flatnonzero(np.all([support.sum(axis=1) <= REFIT_UP_TO for support in supports], axis=0))
         rough = Training(self.rows, self.whole.parts, FOLD_TOLERANCE)
         coefs = candidates[-1][:1]
         for start in range(0, len(small), self._together):
             at = small[start : start + self._together]
-            runs = [_runs(one[at]) for one in supports]
-            starts = [_refit_points(one[at], run) for one, run in zip(supports, runs, strict=True)]
+            runs = [_runs(support[at]) for support in supports]
+            starts = [_refit_points(support[at], run) for support, run in zip(supports, runs, strict=True)]
             points = starts.pop()
             for some, run in zip(starts, runs, strict=False):
                 some.origins = runs[-1][np.unique(run, return_index=True)[1]]

@@ -113,13 +113,13 @@ class ClusterRows:
     def take(self, design: Design, chosen: Array) -> Taken:
         """As `TableRows.take`: the chosen rows are the only ones that travel."""
         jobs = map_on(self.client, self.rows, _take, (self.target, self.classes, design, chosen))
-        found: list[Taken] = self.client.gather(jobs)
+        parts: list[Taken] = self.client.gather(jobs)
         return Taken(
-            np.concatenate([one.X for one in found]),
-            np.concatenate([one.labels for one in found]),
-            np.min([one.low for one in found], axis=0),
-            np.max([one.high for one in found], axis=0),
-            np.sum([one.counts for one in found], axis=0),
+            np.concatenate([entry.X for entry in parts]),
+            np.concatenate([entry.labels for entry in parts]),
+            np.min([entry.low for entry in parts], axis=0),
+            np.max([entry.high for entry in parts], axis=0),
+            np.sum([entry.counts for entry in parts], axis=0),
         )
 
     def every(self, design: Design, scaled: Scaling, weights: Array, total: float) -> Rows:
@@ -127,16 +127,16 @@ class ClusterRows:
 
         def reduce(coefs: Array, inside: Array | None) -> Point:
             arguments = (self.target, self.classes, design, scaled, weights, total, coefs, inside)
-            found: Point = reduce_on(self.client, self.rows, _point, arguments, "passed over", self.progress)
-            return found
+            point: Point = reduce_on(self.client, self.rows, _point, arguments, "passed over", self.progress)
+            return point
 
         return Rows(lambda: iter(()), len(scaled.mean), outputs_of(len(self.classes)), eager=True, reduce=reduce)
 
 
 def row_codes(table: Table, target: str, classes: Sequence[str]) -> Array:
     """The class of every row of the table, -1 where there is none."""
-    found = [category_codes(column, classes) for _, (column,) in table.batches([], [target])]
-    return np.asarray(np.nan_to_num(np.concatenate(found), nan=-1.0), dtype=np.int16)
+    batches = [category_codes(column, classes) for _, (column,) in table.batches([], [target])]
+    return np.asarray(np.nan_to_num(np.concatenate(batches), nan=-1.0), dtype=np.int16)
 
 
 def _piece_rows(piece: Piece, start: int, target: str, classes: tuple[str, ...], design: Design) -> TableRows:

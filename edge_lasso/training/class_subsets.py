@@ -50,15 +50,15 @@ def with_subsets(path: FoldPaths, lasso: Competitors, largest: int) -> Competito
     index = int(path.errors.mean(axis=0).argmin()) if len(path.errors) else len(path.alphas) - 1
     trainings = [*path.folds, path.whole]
 
-    def one(i: int) -> dict[int, Array]:
+    def task(i: int) -> dict[int, Array]:
         rows = path.rows.some(trainings[i].parts)
         return best_subsets(rows, path.coefs[i][index], path.coefs[i], path.owners, largest)
 
-    found = run(one, range(len(trainings)), path.options.workers)
-    sizes = np.array(sorted(found[-1]), dtype=np.intp)
+    done = run(task, range(len(trainings)), path.options.workers)
+    sizes = np.array(sorted(done[-1]), dtype=np.intp)
     if not len(sizes):
         return lasso
-    candidates = [np.array([of[max(k for k in of if k <= size)] for size in sizes.tolist()]) for of in found]
+    candidates = [np.array([of[max(k for k in of if k <= size)] for size in sizes.tolist()]) for of in done]
     refits, errors = path.refits(candidates)
     every = np.union1d(lasso.sizes, sizes)
     old, new = np.searchsorted(every, lasso.sizes), np.searchsorted(every, sizes)

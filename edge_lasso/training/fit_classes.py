@@ -89,14 +89,14 @@ class LogisticFit:
 
     def raw(self, scaled: Scaling) -> Array:
         """Coefficients in raw units with the calibration folded in, intercepts last (several: they sum to zero)."""
-        found = self.coefs.copy()
-        found[:, :-1] /= scaled.scale
-        found[:, -1] -= found[:, :-1] @ scaled.mean
-        found *= self.slope
-        found[:, -1] += self.shift
-        if len(found) > 1:
-            found[:, -1] -= found[:, -1].mean()
-        return found
+        result = self.coefs.copy()
+        result[:, :-1] /= scaled.scale
+        result[:, -1] -= result[:, :-1] @ scaled.mean
+        result *= self.slope
+        result[:, -1] += self.shift
+        if len(result) > 1:
+            result[:, -1] -= result[:, -1].mean()
+        return result
 
 
 def outputs_of(classes: int) -> int:

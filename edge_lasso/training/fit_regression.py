@@ -90,10 +90,10 @@ def fit_statistics(
     )
     own = options.scale == "fold" or (options.scale == "auto" and folds.forward)
 
-    def one(split: int) -> Fold:
+    def task(split: int) -> Fold:
         return make_folds(folds, split, None if own else scale, penalty, twins)
 
-    parts: list[Fold] = run(one, range(len(folds.splits)), options.workers)
+    parts: list[Fold] = run(task, range(len(folds.splits)), options.workers)
     fits = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # slow descent is finished by the active-set solve
@@ -266,7 +266,7 @@ def input_owners(p: int, terms: Terms | None) -> list[tuple[int, ...]] | None:
     if len(terms) != p:
         raise DataError(f"there are {len(terms)} terms for {p} columns of the statistics; give one a column")
     owners = [tuple(sorted({factor.input for factor in term})) for term in terms]
-    alone = all(len(one) == 1 for one in owners) and len(set(owners)) == p
+    alone = all(len(owner) == 1 for owner in owners) and len(set(owners)) == p
     return None if alone else owners
 
 

@@ -78,12 +78,12 @@ def from_the_future(table: Table, design: Design, rows: Survey) -> list[str]:
     if count < FEWEST_ROWS + 2 * LEADS:
         return []
     X, Y = np.full((count, len(numeric)), np.nan, dtype=np.float32), np.full((count, len(design.targets)), np.nan)
-    found = 0
+    result = 0
     for block, _, rank in kept_blocks(table.batches([*numeric, *design.targets]), rows, None):
         near = (rank >= 0) & (rank < count)
         X[rank[near]], Y[rank[near]] = block[near, : len(numeric)], block[near, len(numeric) :]
-        found += int(np.count_nonzero(near))
-        if found == count:
+        result += int(np.count_nonzero(near))
+        if result == count:
             break
     with np.errstate(invalid="ignore"):
         known = np.abs(X) <= READING_LIMIT

@@ -57,7 +57,7 @@ def with_estimate(model: Model, folds: FoldStatistics, residual: Sequence[float]
     if why:
         if strict:
             raise DataError(f"the model cannot estimate missing inputs: {why}; leave estimate out of --sections")
-        return model.replace(sections={key: one for key, one in model.sections.items() if key != KEY})
+        return model.replace(sections={key: section for key, section in model.sections.items() if key != KEY})
     return model.replace(sections={**model.sections, KEY: estimate_section(model, folds, residual)})
 
 
@@ -70,8 +70,8 @@ def estimate_section(model: Model, folds: FoldStatistics, residual: Sequence[flo
     at = numeric(model)
     inputs = [model.inputs[i] for i in at]
     place = {name: j for j, name in enumerate((*folds.columns, *folds.targets))}
-    covariance = covariances(folds.total.moments(), [place[one.name] for one in inputs])
-    own = [k for k, one in enumerate(inputs) if one.name not in folds.columns]
+    covariance = covariances(folds.total.moments(), [place[feature.name] for feature in inputs])
+    own = [k for k, feature in enumerate(inputs) if feature.name not in folds.columns]
     for k in own:
         alone = covariance[k, k]
         covariance[k], covariance[:, k] = 0.0, 0.0
@@ -79,7 +79,7 @@ def estimate_section(model: Model, folds: FoldStatistics, residual: Sequence[flo
     variance = np.diagonal(covariance).copy()
     variance[variance <= 0.0] = 1.0
     ridge = np.diag(variance * (1.0 + RIDGE) - np.diagonal(covariance))
-    return _section([one.default for one in inputs], inverse(covariance + ridge), model, residual)
+    return _section([feature.default for feature in inputs], inverse(covariance + ridge), model, residual)
 
 
 def _section(mean: Sequence[Any], precision: Array, model: Model, residual: Sequence[float]) -> dict[str, Any]:
@@ -97,14 +97,14 @@ def _section(mean: Sequence[Any], precision: Array, model: Model, residual: Sequ
 def without_inputs(model: Model, before: Model, residual: Sequence[float]) -> Model:
     """A model, made from one with more inputs, that estimates what it still has."""
     section = before.sections[KEY]
-    sections = {key: one for key, one in model.sections.items() if key != KEY}
+    sections = {key: section for key, section in model.sections.items() if key != KEY}
     at, names = numeric(model), [before.inputs[i].name for i in numeric(before)]
     if len(at) < 2:
         return model.replace(sections=sections)
-    kept = [names.index(model.inputs[i].name) for i in at]
-    precision = inverse(inverse(full_matrix(section["inverse"], len(names)))[np.ix_(kept, kept)])
-    made = _section([section["mean"][k] for k in kept], precision, model, residual)
-    return model.replace(sections={**sections, KEY: made})
+    remaining = [names.index(model.inputs[i].name) for i in at]
+    precision = inverse(inverse(full_matrix(section["inverse"], len(names)))[np.ix_(remaining, remaining)])
+    result = _section([section["mean"][k] for k in remaining], precision, model, residual)
+    return model.replace(sections={**sections, KEY: result})
 
 
 def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, float]]:
@@ -122,14 +122,14 @@ def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, floa
     covariance = inverse(precision)
     w = np.array(slopes(model, at)[output])
     error = section["residual"][output]
-    found = {}
+    table = {}
     for k, i in enumerate(at):
         lost = lost_with(model, at, k)
         plain = float(w[lost] @ covariance[np.ix_(lost, lost)] @ w[lost])
         if error > 0.0:
             estimated = growth(precision, w, lost)
-            found[model.inputs[i].name] = (100.0 * estimated / error, 100.0 * max(plain, estimated) / error)
-    return found
+            table[model.inputs[i].name] = (100.0 * estimated / error, 100.0 * max(plain, estimated) / error)
+    return table
 
 
 def covariances(moments: Moments, at: Sequence[int]) -> Array:

@@ -71,8 +71,8 @@ def with_sections(
         looked.remove("health")
     if looked and isinstance(rows, Survey):
         seen = look(table, model, rows, truth=regression)
-        made = {"health": health_section(seen), "drift": drift_section(seen, errors[0])}
-        model = model.replace(sections={**model.sections, **{f"{name}/1": made[name] for name in looked}})
+        result = {"health": health_section(seen), "drift": drift_section(seen, errors[0])}
+        model = model.replace(sections={**model.sections, **{f"{name}/1": result[name] for name in looked}})
     if sections is None or "estimate" in sections:
         model = with_estimate(model, statistics, errors, strict)
     return model, notes

@@ -65,18 +65,18 @@ def to_model(
     """
     link = "identity" if classes is None else "logistic" if len(fits) == 1 else "softmax"
     terms = terms or [(Factor(i),) for i in range(len(columns))]
-    kept = [np.flatnonzero(fit.coef).tolist() for fit in fits]
-    read = {factor.input for some in kept for j in some for factor in terms[j]}
+    remaining = [np.flatnonzero(fit.coef).tolist() for fit in fits]
+    read = {factor.input for some in remaining for j in some for factor in terms[j]}
     streams = [inputs[column].stream for column in read]
     used = sorted(read | {columns.index(stream[1]) for stream in streams if stream is not None})
     place = {column: i for i, column in enumerate(used)}
     outputs = []
-    for fit, some in zip(fits, kept, strict=True):
-        made = tuple(
+    for fit, some in zip(fits, remaining, strict=True):
+        result = tuple(
             Term(float(fit.coef[j]), tuple(factor.replace(input=place[factor.input]) for factor in terms[j]))
             for j in some
         )
-        outputs.append(Output(fit.target, float(fit.intercept), made, link, (units or {}).get(fit.target, "")))
+        outputs.append(Output(fit.target, float(fit.intercept), result, link, (units or {}).get(fit.target, "")))
     chosen = tuple(inputs[column] for column in used)
     labels = None if classes is None else tuple(classes)
     return Model(tuple(columns), chosen, tuple(outputs), policy, labels, provenance=dict(provenance or {}))

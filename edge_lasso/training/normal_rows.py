@@ -111,28 +111,28 @@ def look(table: Table, model: Model, rows: Survey, truth: bool = True) -> Seen:
     count = [] if numeric or text or targets else [table.columns[0]]
     for numbers, texts in table.batches([*numeric, *targets], [*text, *count]):
         stop = min(len(numbers), last - done)
-        block = model_block(model, numbers[:stop, : len(numeric)], [one[:stop] for one in texts], history)
+        block = model_block(model, numbers[:stop, : len(numeric)], [text[:stop] for text in texts], history)
         rank = rows.rank[done : done + stop]
         with np.errstate(invalid="ignore"):
             block[~(np.abs(block) <= model.limit)] = np.nan
         segments = np.searchsorted(breaks, np.arange(done, done + stop), side="right")
-        for one, i in zip(runs, at, strict=True):
-            one.add(block[:, i], segments)
-        kept = (rank >= 0) & (rank < rows.kept)
-        missing += np.isnan(block[kept][:, at]).sum(axis=0)
-        chosen = kept & (rank % stride == 0)
+        for run, i in zip(runs, at, strict=True):
+            run.add(block[:, i], segments)
+        remaining = (rank >= 0) & (rank < rows.kept)
+        missing += np.isnan(block[remaining][:, at]).sum(axis=0)
+        chosen = remaining & (rank % stride == 0)
         sample.append(block[chosen][:, at])
         linear.append(linear_rows(model, block[chosen])[0][:, 0])
         if truth:
-            near = kept & (rank >= first)
+            near = remaining & (rank >= first)
             error[rank[near] - first] = numbers[:stop][near, len(numeric)] - linear_rows(model, block[near])[0][:, 0]
         done += len(numbers)
         if done >= last:
             break
     return Seen(
         [model.inputs[i].name for i in at],
-        np.array([one.longest for one in runs], dtype=int),
-        np.array([one.jump for one in runs]),
+        np.array([run.longest for run in runs], dtype=int),
+        np.array([run.jump for run in runs]),
         np.concatenate(sample),
         missing / max(rows.kept, 1),
         np.concatenate(linear),
@@ -192,19 +192,19 @@ def page_hinkley(values: Array) -> dict[str, float]:
     level = np.cumsum(np.minimum((values - mean) / deviation, CLIP) - ALLOWANCE)
     rise = float((level - np.minimum(np.minimum.accumulate(level), 0.0)).max(initial=0.0))
     limit = min(max(2.0 * rise, LEAST_LIMIT), LARGEST_LIMIT)
-    found = {"mean": mean, "deviation": deviation, "allowance": ALLOWANCE, "limit": limit}
-    return {key: float(f"{value:.6g}") for key, value in found.items()}
+    table = {"mean": mean, "deviation": deviation, "allowance": ALLOWANCE, "limit": limit}
+    return {key: float(f"{value:.6g}") for key, value in table.items()}
 
 
 def without_inputs(sections: dict[str, Any], gone: Sequence[str], rise: float) -> dict[str, Any]:
     """The sections of a model without some readings, whose mean squared error is `rise` times as large."""
-    away, kept = set(gone), dict(sections)
+    away, remaining = set(gone), dict(sections)
     for key in ("health/1", "drift/1"):
-        if key in kept:
-            left = [entry for entry in kept[key]["readings"] if entry["input"] not in away]
-            kept[key] = {**kept[key], "readings": left}
-    hinkley = kept.get("drift/1", {}).get("page_hinkley")
+        if key in remaining:
+            left = [entry for entry in remaining[key]["readings"] if entry["input"] not in away]
+            remaining[key] = {**remaining[key], "readings": left}
+    hinkley = remaining.get("drift/1", {}).get("page_hinkley")
     if hinkley is not None:
         wider = {name: float(f"{hinkley[name] * max(rise, 1.0) ** 0.5:.6g}") for name in ("mean", "deviation")}
-        kept["drift/1"] = {**kept["drift/1"], "page_hinkley": {**hinkley, **wider}}
-    return kept
+        remaining["drift/1"] = {**remaining["drift/1"], "page_hinkley": {**hinkley, **wider}}
+    return remaining

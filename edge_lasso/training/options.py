@@ -148,7 +148,9 @@ class Training:
         """
         parts: dict[str, Any] = {}
         for name, part in (("rows", RowOptions), ("folds", FoldOptions), ("trust", TrustOptions)):
-            parts[name] = part(**{one.name: choices.pop(one.name) for one in fields(part) if one.name in choices})
+            parts[name] = part(
+                **{entry.name: choices.pop(entry.name) for entry in fields(part) if entry.name in choices}
+            )
         return cls(**parts, **choices)
 
     @property

@@ -109,10 +109,10 @@ def blocks_of(folds: FoldStatistics) -> Blocks:
     moments = [part.moments(total) for part in parts]
     return Blocks(
         total,
-        np.array([one.rows for one in moments]),
-        np.array([one.weight for one in moments]),
-        np.array([one.shift - total.shift + one.delta - total.delta for one in moments]),
-        np.array([one.covariance for one in moments]),
+        np.array([entry.rows for entry in moments]),
+        np.array([entry.weight for entry in moments]),
+        np.array([entry.shift - total.shift + entry.delta - total.delta for entry in moments]),
+        np.array([entry.covariance for entry in moments]),
     )
 
 
@@ -152,13 +152,13 @@ def stability(blocks: Blocks, fit: Fit, target: int, options: TrainOptions, pair
         for chosen in (half, 1.0 - half):
             moments = blocks.drawn(chosen)
             halves.append(problems(moments, p, deviations(moments, p)[0] * penalty)[target])
-    top = max(halves, key=lambda one: float(np.abs(one.xy).max()))
+    top = max(halves, key=lambda entry: float(np.abs(entry.xy).max()))
     alphas = alpha_grid(top, 100, options.l1_ratio, 1e-3, signs)
-    solvers = [PathSolver(one, options.l1_ratio, 1e-6, signs=signs) for one in halves]
+    solvers = [PathSolver(half, options.l1_ratio, 1e-6, signs=signs) for half in halves]
     if p <= SCREEN_FROM and options.l1_ratio == 1.0 and signs is None:
         for solver, known in zip(solvers, homotopy.paths(halves, alphas), strict=True):
             solver.known = known
-    found = np.zeros(p)
+    values = np.zeros(p)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for solver in solvers:
@@ -168,8 +168,8 @@ def stability(blocks: Blocks, fit: Fit, target: int, options: TrainOptions, pair
                     break
             coefs = solver.solution.coefs
             at = budgets(np.count_nonzero(coefs, axis=1), size)[-1]
-            found += coefs[at] != 0.0
-    return found / len(halves)
+            values += coefs[at] != 0.0
+    return values / len(halves)
 
 
 def noise_bound(share: float, size: int, columns: int) -> float:
@@ -208,35 +208,37 @@ def bootstrap(
     inside = np.ix_(columns, columns)
     whole = blocks.total.covariance
     pull = whole[columns, t] - whole[inside] @ fit.coef[columns]
-    found = np.empty((draws, len(columns)))
+    result = np.empty((draws, len(columns)))
     for i in range(draws):
         moments = blocks.drawn(np.bincount(rng.integers(count, size=count), minlength=count).astype(float))
         gram = moments.covariance[inside] / scale / scale[:, None]
-        found[i] = np.linalg.lstsq(gram, (moments.covariance[columns, t] - pull) / scale, rcond=None)[0] / scale
+        result[i] = np.linalg.lstsq(gram, (moments.covariance[columns, t] - pull) / scale, rcond=None)[0] / scale
     tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(found, [tail, 100.0 - tail], axis=0)
-    return {"columns": columns, "low": low, "high": high, "error": found.std(axis=0, ddof=1)}
+    low, high = np.percentile(result, [tail, 100.0 - tail], axis=0)
+    return {"columns": columns, "low": low, "high": high, "error": result.std(axis=0, ddof=1)}
 
 
 def trust(
     blocks: Blocks, fits: Sequence[Fit], names: Sequence[str], options: TrainOptions, pairs: int, draws: int, seed: int
 ) -> list[dict[str, Any]]:
     """What `stability` and `bootstrap` say of each target's model, by column; JSON-ready."""
-    found = []
+    results = []
     for t, fit in enumerate(fits):
-        one: dict[str, Any] = {"target": fit.target, "blocks": len(blocks.weight)}
+        entry: dict[str, Any] = {"target": fit.target, "blocks": len(blocks.weight)}
         if pairs:
             shares = stability(blocks, fit, t, options, pairs, seed)
             size = max(1, int(np.count_nonzero(fit.coef)))
-            one["chosen"] = {names[j]: float(shares[j]) for j in np.argsort(-shares, kind="stable") if shares[j] > 0.0}
-            one["halves"] = 2 * pairs
-            one["expected_noise_at_0.9"] = noise_bound(0.9, size, len(fit.coef))
+            entry["chosen"] = {
+                names[j]: float(shares[j]) for j in np.argsort(-shares, kind="stable") if shares[j] > 0.0
+            }
+            entry["halves"] = 2 * pairs
+            entry["expected_noise_at_0.9"] = noise_bound(0.9, size, len(fit.coef))
         if draws:
             ends = bootstrap(blocks, fit, t, draws, seed)
-            one["level"], one["draws"] = LEVEL, draws
-            one["coefficients"] = {
+            entry["level"], entry["draws"] = LEVEL, draws
+            entry["coefficients"] = {
                 names[j]: [float(low), float(high)]
                 for j, low, high in zip(ends["columns"], ends["low"], ends["high"], strict=True)
             }
-        found.append(one)
-    return found
+        results.append(entry)
+    return results

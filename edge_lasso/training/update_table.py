@@ -100,12 +100,12 @@ def update_table(
     new = collect_rows(table, design, rows, plan, progress).parts
     folds = grown(statistics, new[0]) if forget == 1.0 else renewed(statistics, new, forget)
     fits = fit_statistics(folds, options, design.terms)
-    made = provenance(fits, folds, options)
-    made["seed"] = about["seed"]
-    made["data"] = _together(about["data"], table, rows, forget)
-    folds.about = update_facts(design, about["degree"], about["time"], options, made)
+    result = provenance(fits, folds, options)
+    result["seed"] = about["seed"]
+    result["data"] = _together(about["data"], table, rows, forget)
+    folds.about = update_facts(design, about["degree"], about["time"], options, result)
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
-    model = to_model(fits, inputs, design.columns, design.terms, made)
+    model = to_model(fits, inputs, design.columns, design.terms, result)
     rows = with_breaks(rows)
     asked = folds.about["sections"] = about.get("sections", [])
     ordered = about["time"] is not None or bool(design.streams)
@@ -188,8 +188,8 @@ def _together(old: dict[str, Any], table: Table, rows: Survey, forget: float) ->
 
 def _new_categories(rows: Survey, categories: dict[str, tuple[str, ...]]) -> list[str]:
     notes = []
-    for name, found in rows.categories.items():
-        new = [value for value in found if value not in categories[name]]
+    for name, category in rows.categories.items():
+        new = [value for value in category if value not in categories[name]]
         if new:
             notes.append(
                 f"column '{name}' has {len(new)} new categories (first: '{new[0]}'), which count as missing; "
@@ -248,12 +248,12 @@ def compare(old: Model, new: Model, data: Any) -> Comparison:
         Other targets, or no row with a known target.
     """
     target = new.outputs[0].name
-    if [one.name for one in old.outputs] != [one.name for one in new.outputs]:
+    if [output.name for output in old.outputs] != [output.name for output in new.outputs]:
         raise DataError(
             f"the old model predicts '{old.outputs[0].name}' and the new one '{target}'; compare like with like"
         )
     table = open_table(data)
-    errors = [_squares(table, one, target) for one in (old, new)]
+    errors = [_squares(table, entry, target) for entry in (old, new)]
     count = errors[0][1]
     if not count:
         raise DataError(f"no row of {table.title} has a value of '{target}'; there is nothing to compare on")

@@ -84,11 +84,11 @@ class Certificate:
     @property
     def verdicts(self) -> dict[str, str]:
         """Title (``c:float``) to status: failed if it failed anywhere, else passed if it passed somewhere."""
-        found: dict[str, str] = {}
-        for one in self.artifacts:
+        entry: dict[str, str] = {}
+        for artifact in self.artifacts:
             rank = (NOT_EXECUTED, PASSED, FAILED)
-            found[one.title] = max(found.get(one.title, NOT_EXECUTED), one.status, key=rank.index)
-        return found
+            entry[artifact.title] = max(entry.get(artifact.title, NOT_EXECUTED), artifact.status, key=rank.index)
+        return entry
 
     @property
     def status(self) -> str:
@@ -104,7 +104,7 @@ class Certificate:
             "date": self.date,
             "status": self.status,
             "rows": dict(self.rows),
-            "artifacts": [asdict(one) for one in self.artifacts],
+            "artifacts": [asdict(artifact) for artifact in self.artifacts],
         }
         return {**data, SEAL: _seal(data)}
 
@@ -122,7 +122,7 @@ def from_json(data: Mapping[str, Any]) -> Certificate:
     if data.get(SEAL) != _seal({key: value for key, value in data.items() if key != SEAL}):
         raise ValueError(f"damaged or edited: its {SEAL} is not that of its content")
     try:
-        artifacts = tuple(Execution(**one) for one in data["artifacts"])
+        artifacts = tuple(Execution(**artifact) for artifact in data["artifacts"])
         return Certificate(data["model_hash"], data["date"], data["rows"], artifacts)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a certificate: {error}") from None

@@ -31,9 +31,9 @@ def compare_integers(session: Session, model: Model, plain: Table, rows: Table, 
     places = positions(session, model)
     wanted = [encode(model, row)[0] for row in plain]
     for i, (q, full) in enumerate(zip(wanted, session.encode(rows), strict=True)):
-        found = [full[j] for j in places]
-        if any(abs(a - b) > (not exact) for a, b in zip(found, q, strict=True)):
-            return [f"encode gives {found}, must be {q} (row {i})"]
+        result = [full[j] for j in places]
+        if any(abs(a - b) > (not exact) for a, b in zip(result, q, strict=True)):
+            return [f"encode gives {result}, must be {q} (row {i})"]
     faults = _compare_counts(session, model, places)
     if faults:
         return faults
@@ -44,14 +44,14 @@ def compare_integers(session: Session, model: Model, plain: Table, rows: Table, 
         for j, value in zip(places, q, strict=True):
             full[j] = value
         q_rows.append(full)
-    results = [list(one) for one in session.predict_q(q_rows)]
-    for q, found in zip(wanted, results, strict=True):
+    results = [list(entry) for entry in session.predict_q(q_rows)]
+    for q, result in zip(wanted, results, strict=True):
         expected = predict_q(section, q)
-        if found != expected:
-            return [f"integer result is {found}, must be {expected} for q = {q}"]
+        if result != expected:
+            return [f"integer result is {result}, must be {expected} for q = {q}"]
     if "link" not in section:
         return []
-    logits = [one[0] for one in results] + [sign * (1 << bit) - 1 for bit in range(30) for sign in (1, -1)]
+    logits = [result[0] for result in results] + [sign * (1 << bit) - 1 for bit in range(30) for sign in (1, -1)]
     probabilities = session.probability_q([[r] for r in logits])
     for r, got in zip(logits, probabilities or (), strict=probabilities is not None):
         if got != probability_q(section, r):
@@ -66,11 +66,11 @@ def _compare_counts(session: Session, model: Model, places: list[int]) -> list[s
     for line, row in zip(full, rows, strict=True):
         for j, count in zip(places, row, strict=True):
             line[j] = count
-    found = session.encode_counts(full)
-    if found is None:
-        has = any(one.raw is not None for one in model.inputs)
+    result = session.encode_counts(full)
+    if result is None:
+        has = any(feature.raw is not None for feature in model.inputs)
         return ["it has no encode_counts, and a sensor delivers counts"] if has else []
-    for row, (q, degraded) in zip(rows, found, strict=True):
+    for row, (q, degraded) in zip(rows, result, strict=True):
         wanted, faults = encode_counts(model, row)
         if [q[j] for j in places] != wanted or degraded != bool(faults):
             return [f"encode_counts gives {[q[j] for j in places]}, must be {wanted} for the counts {row}"]
@@ -94,7 +94,8 @@ def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:
     """Random and extreme integers inside the ranges that the proof covers; thousands of inputs in groups."""
     source = random.Random(seed)
     ranges = [
-        (-1, one["categories"] - 1) if "categories" in one else (one["low"], one["high"]) for one in section["inputs"]
+        (-1, feature["categories"] - 1) if "categories" in feature else (feature["low"], feature["high"])
+        for feature in section["inputs"]
     ]
     rest = [max(min(0, high), low) for low, high in ranges]
     count = min(RANDOM_ROWS, most_rows(len(ranges)))
@@ -126,6 +127,6 @@ def fixed_values(session: Session, model: Model, plain: Table) -> list[list[floa
 
 def positions(session: Session, model: Model) -> list[int]:
     """Where each of the model's inputs stands in the artifact's row."""
-    if session.artifact.inputs == [one.name for one in model.inputs]:
+    if session.artifact.inputs == [feature.name for feature in model.inputs]:
         return list(range(len(model.inputs)))
-    return [one.column for one in model.inputs]
+    return [feature.column for feature in model.inputs]

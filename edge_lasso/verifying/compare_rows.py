@@ -106,17 +106,19 @@ def differences(
 
 def _inside(model: Model, row: Sequence[float]) -> bool:
     """Whether no finite reading is outside its range (or next to a category without being one)."""
-    for one, x in zip(model.inputs, row, strict=True):
-        if math.isfinite(x) and (x != int(x) if one.low is None or one.high is None else not one.low <= x <= one.high):
+    for feature, x in zip(model.inputs, row, strict=True):
+        if math.isfinite(x) and (
+            x != int(x) if feature.low is None or feature.high is None else not feature.low <= x <= feature.high
+        ):
             return False
     return True
 
 
 def _identity(session: Session, model: Model) -> list[str]:
     wanted = model_hash(model)
-    for who, found in (("artifact.json", session.artifact.model_hash), ("the artifact", session.model_hash)):
-        if found is not None and found != wanted:
-            return [f"made from another model: {who} says {found[:12]}..., the model is {wanted[:12]}..."]
+    for who, result in (("artifact.json", session.artifact.model_hash), ("the artifact", session.model_hash)):
+        if result is not None and result != wanted:
+            return [f"made from another model: {who} says {result[:12]}..., the model is {wanted[:12]}..."]
     return []
 
 
@@ -180,32 +182,34 @@ def _propagated(
 def _labels(session: Session, model: Model, plain: Table, rows: Table, got: Table) -> list[str]:
     if model.classes is None:
         return []
-    found = session.labels(rows)
-    if found is None:
+    result = session.labels(rows)
+    if result is None:
         return []
     if session.fixed:
         wanted = [label_q(model, r) for r in integer_results(model, plain)]
     else:
         wanted = [label(model, list(z)) for z in got]
-    for i, (one, must) in enumerate(zip(found, wanted, strict=True)):
-        text = model.classes[one] if isinstance(one, int) else one
+    for i, (entry, must) in enumerate(zip(result, wanted, strict=True)):
+        text = model.classes[entry] if isinstance(entry, int) else entry
         if text != must:
             return [f"label is {text!r}, must be {must!r} (row {i})"]
     return []
 
 
 def _status(session: Session, model: Model, plain: Table, rows: Table, exact: bool) -> list[str]:
-    found = session.degraded(rows)
-    if found is None:
+    result = session.degraded(rows)
+    if result is None:
         return []
     sure = [exact or not _at_an_edge(model, row) for row in plain]
     if session.artifact.variant == "float":
         # It sees readings and ranges rounded to float32, so a reading next to its range's end may lie on it.
         model = model.replace(
-            inputs=tuple(one.replace(low=_single(one.low), high=_single(one.high)) for one in model.inputs)
+            inputs=tuple(
+                feature.replace(low=_single(feature.low), high=_single(feature.high)) for feature in model.inputs
+            )
         )
         plain = [[float(_single(x) or 0.0) for x in row] for row in plain]
-    for i, (degraded, row) in enumerate(zip(found, plain, strict=True)):
+    for i, (degraded, row) in enumerate(zip(result, plain, strict=True)):
         _, wanted = clean(model, row)
         if sure[i] and degraded != bool(wanted):
             return [f"status is {'degraded' if degraded else 'ok'}, but there is {wanted or 'no fault'} (row {i})"]
@@ -216,8 +220,8 @@ def _at_an_edge(model: Model, row: Sequence[float]) -> bool:
     """Whether a reading is so near an end of its range that an end read an ulp off decides."""
     return any(
         end is not None and math.isfinite(x) and abs(x - end) <= 2.0**-20 * max(abs(end), 2.0**-100)
-        for one, x in zip(model.inputs, row, strict=True)
-        for end in (one.low, one.high, model.limit, -model.limit)
+        for feature, x in zip(model.inputs, row, strict=True)
+        for end in (feature.low, feature.high, model.limit, -model.limit)
     )
 
 

@@ -42,21 +42,21 @@ def compare_steps(session: Session, model: Model, options: Options, sequences: S
     fixed = options.variant == "fixed"
     if options.variant == "float":
         model, sequences = single(model), rounded(sequences)
-    found = session.steps(sequences)
-    if found is None:
+    result = session.steps(sequences)
+    if result is None:
         return 0, []
     wanted = [replay(model, rows, fixed) for rows in sequences]
-    given = [list(rows) for rows in sequences]
-    if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short
-        wanted, given = shortened(wanted, len(found)), shortened(given, len(found))
-    if len(found) != sum(map(len, wanted)):
-        return 0, [f"step gives {len(found)} answers for {sum(map(len, wanted))} rows"]
+    supplied = [list(rows) for rows in sequences]
+    if len(result) < sum(map(len, wanted)):  # MicroPython's scripts are short
+        wanted, supplied = shortened(wanted, len(result)), shortened(supplied, len(result))
+    if len(result) != sum(map(len, wanted)):
+        return 0, [f"step gives {len(result)} answers for {sum(map(len, wanted))} rows"]
     exact = not isinstance(session, InterpreterSession) or session.exact
     at = 0
-    for number, (rows, steps) in enumerate(zip(given, wanted, strict=True)):
+    for number, (rows, steps) in enumerate(zip(supplied, wanted, strict=True)):
         tolerance = Tolerance(model, options) if options.variant == "float" else None
         for t, (row, must) in enumerate(zip(rows, steps, strict=True)):
-            answer = found[at]
+            answer = result[at]
             at += 1
             if tolerance is not None:
                 wrong = tolerance.judge(row, must, answer)

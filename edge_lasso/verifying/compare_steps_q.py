@@ -29,25 +29,25 @@ def compare_steps_q(session: Session, model: Model, sequences: Sequence[Sequence
     list of str
         What is wrong; empty when all integers are equal, or neither the model nor the artifact has a `step_q`.
     """
-    rows = [[readings_q(model, row) for row in one] for one in sequences] if KEY in model.sections else []
+    rows = [[readings_q(model, row) for row in sequence] for sequence in sequences] if KEY in model.sections else []
     rows.append(random_integers(model))
-    found = session.steps_q(rows)
-    if (found is None) != (KEY not in model.sections):
+    result = session.steps_q(rows)
+    if (result is None) != (KEY not in model.sections):
         return [
-            "it has no step_q, but its model has one" if found is None else "it has a step_q, but its model has none"
+            "it has no step_q, but its model has one" if result is None else "it has a step_q, but its model has none"
         ]
-    if found is None:
+    if result is None:
         return []
-    wanted = [replay_q(model, one) for one in rows]
-    if len(found) < sum(map(len, wanted)):  # MicroPython's scripts are short
-        wanted = shortened(wanted, len(found))
-    if len(found) != sum(map(len, wanted)):
-        return [f"step_q gives {len(found)} answers for {sum(map(len, wanted))} rows"]
+    wanted = [replay_q(model, row) for row in rows]
+    if len(result) < sum(map(len, wanted)):  # MicroPython's scripts are short
+        wanted = shortened(wanted, len(result))
+    if len(result) != sum(map(len, wanted)):
+        return [f"step_q gives {len(result)} answers for {sum(map(len, wanted))} rows"]
     at = 0
-    for number, one in enumerate(wanted):
-        for t, must in enumerate(one):
-            if found[at] != must:
-                return [f"{_difference(model, must, found[at])} (sequence {number}, row {t})"]
+    for number, entry in enumerate(wanted):
+        for t, must in enumerate(entry):
+            if result[at] != must:
+                return [f"{_difference(model, must, result[at])} (sequence {number}, row {t})"]
             at += 1
     return []
 
@@ -55,13 +55,13 @@ def compare_steps_q(session: Session, model: Model, sequences: Sequence[Sequence
 def replay_q(model: Model, rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """The reference's answer to each row of integers, from a start, as `Session.steps_q` gives them."""
     names = [model.inputs[i].name for i in readings(model)]
-    state, found = start_q(model), []
+    state, outcome = start_q(model), []
     for row in rows:
         result, state = step_q(model, state, row)
         warms = result.warming_up and not result.faults
         head = [result.score, result.total, int(result.alarm), int(result.onset), int(warms)]
-        found.append([*head, *result.parts, *(FAULTS.index(result.faults.get(name, "")) for name in names)])
-    return found
+        outcome.append([*head, *result.parts, *(FAULTS.index(result.faults.get(name, "")) for name in names)])
+    return outcome
 
 
 def random_integers(model: Model, seed: int = 0) -> list[list[int]]:
@@ -86,5 +86,5 @@ def _difference(model: Model, must: Sequence[int], got: Sequence[int]) -> str:
         return f"step_q gives {len(got)} numbers, must give {len(must)}"
     names = [*FIELDS, *(f"part of {name}" for name in watched(model))]
     names += [f"fault of {model.inputs[i].name}" for i in readings(model)]
-    name, a, b = next(one for one in zip(names, got, must, strict=True) if one[1] != one[2])
+    name, a, b = next(entry for entry in zip(names, got, must, strict=True) if entry[1] != entry[2])
     return f"step_q's {name} is {a}, must be {b}"

@@ -54,7 +54,10 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
             Runtime("MicroPython", lambda: _micropython(folder), MICROPYTHON_VALUES),
         ]
     if target == "c":
-        return [Runtime(" ".join(one) or "C compiler", partial(_compiled, folder, files, one)) for one in compilers()]
+        return [
+            Runtime(" ".join(compiler) or "C compiler", partial(_compiled, folder, files, compiler))
+            for compiler in compilers()
+        ]
     if target == "sql":
         return [Runtime("SQL database", lambda: _database(folder))]
     if target == "wasm":
@@ -100,13 +103,13 @@ def compilers() -> list[list[str]]:
     """The C compilers here: the usual one, gcc and clang; one empty command where there is none."""
     usual = find_compiler() or []
     names = {os.path.realpath(shutil.which(usual[0]) or usual[0])} if usual else set()
-    found = [usual]
+    results = [usual]
     for name in ("gcc", "clang"):
         path = shutil.which(name)
         if path and os.path.realpath(path) not in names and here(name):
             names.add(os.path.realpath(path))
-            found.append([name])
-    return found
+            results.append([name])
+    return results
 
 
 def _compiled(folder: Path, files: Mapping[str, bytes], compiler: Sequence[str]) -> Session:

@@ -34,10 +34,10 @@ LINK = 64 * U
 
 def single(model: Model) -> Model:
     """The model with the limits that a binary32 board compares with."""
-    inputs = tuple(one.replace(low=_single(one.low), high=_single(one.high)) for one in model.inputs)
+    inputs = tuple(feature.replace(low=_single(feature.low), high=_single(feature.high)) for feature in model.inputs)
     sections = dict(model.sections)
     if HEALTH in sections:
-        limits = [{**one, "jump": _single(one["jump"])} for one in sections[HEALTH]["readings"]]
+        limits = [{**reading, "jump": _single(reading["jump"])} for reading in sections[HEALTH]["readings"]]
         sections[HEALTH] = {"readings": limits}
     return model.replace(inputs=inputs, sections=sections)
 
@@ -88,9 +88,9 @@ class Tolerance:
             return f"step's faults are {answer.faults} ({answer.status}), must be {must.faults} ({must.status})"
         raw = [MISSING] * len(self.model.inputs)
         for i, value in zip(self.plan.readings, row, strict=True):
-            one = self.model.inputs[i]
-            if one.categories is not None:
-                raw[i] = -1.0 if one.name in must.faults else value
+            feature = self.model.inputs[i]
+            if feature.categories is not None:
+                raw[i] = -1.0 if feature.name in must.faults else value
             elif -self.model.limit <= value <= self.model.limit:
                 raw[i] = self.last[i] = value
         x, errors, wider = self._inputs(raw, must)
@@ -155,16 +155,16 @@ class Tolerance:
         inverse[np.tril_indices(k)] = section["inverse"]
         inverse = inverse + np.tril(inverse, -1).T
         lost = [j for j, i in enumerate(plan.numeric) if i in gone]
-        kept = [j for j in range(k) if j not in lost]
+        js = [j for j in range(k) if j not in lost]
         mean = np.array(section["mean"], dtype=float)
-        known = np.array([x[plan.numeric[j]] for j in kept])
-        moved = np.array([errors[plan.numeric[j]] for j in kept]) + 2.0 * U * (np.abs(known) + np.abs(mean[kept]))
-        away, block = np.abs(known - mean[kept]), inverse[np.ix_(lost, lost)]
-        right = np.abs(inverse[np.ix_(lost, kept)]) @ (moved + (k + 3) * U * away)
+        known = np.array([x[plan.numeric[j]] for j in js])
+        moved = np.array([errors[plan.numeric[j]] for j in js]) + 2.0 * U * (np.abs(known) + np.abs(mean[js]))
+        away, block = np.abs(known - mean[js]), inverse[np.ix_(lost, lost)]
+        right = np.abs(inverse[np.ix_(lost, js)]) @ (moved + (k + 3) * U * away)
         assert self.estimator is not None
         self.estimator.fill(x, gone)
-        found = np.abs(np.array([x[plan.numeric[j]] for j in lost]) - mean[lost])
-        solved: NDArray[np.float64] = np.abs(np.linalg.inv(block)) @ (right + 6.0 * k * k * U * np.abs(block) @ found)
+        result = np.abs(np.array([x[plan.numeric[j]] for j in lost]) - mean[lost])
+        solved: NDArray[np.float64] = np.abs(np.linalg.inv(block)) @ (right + 6.0 * k * k * U * np.abs(block) @ result)
         for j, error in zip(lost, solved.tolist(), strict=True):
             i = plan.numeric[j]
             errors[i] = error + 2.0 * U * (abs(mean[j]) + abs(x[i]))
@@ -172,7 +172,7 @@ class Tolerance:
 
     def _moved(self, x: list[float], errors: list[float]) -> list[float]:
         """What the errors of inputs do to each output, exactly for a product of magnitudes."""
-        found = []
+        results = []
         for output in self.model.outputs:
             total = 0.0
             for term in output.terms:
@@ -182,8 +182,8 @@ class Tolerance:
                         size *= abs(x[factor.input])
                         wide *= abs(x[factor.input]) + errors[factor.input]
                 total += wide - size
-            found.append(total * (1.0 + 2.0**-20))
-        return found
+            results.append(total * (1.0 + 2.0**-20))
+        return results
 
     def _score(self, raw: list[float], must: Step, answer: Answer, allowed: list[float], wider: float) -> str:
         section: dict[str, Any] = self.plan.detector or {}
@@ -199,8 +199,8 @@ class Tolerance:
             error = (allowed[k] + 2.0 * U * (abs(raw[at]) + abs(must.linear[k]) + abs(centre))) * factor / width
             error += (4.0 * U + wider) * abs(r)
             if section["median"]:
-                passed = [one for _, one in self.recent[k]]
-                level = float(np.median([one for one, _ in self.recent[k]])) if passed else 0.0
+                passed = [entry for _, entry in self.recent[k]]
+                level = float(np.median([entry for entry, _ in self.recent[k]])) if passed else 0.0
                 self.recent[k].append((r, error))
                 error += max(passed, default=0.0) + 2.0 * U * (abs(r) + abs(level))
                 r -= level
@@ -249,6 +249,6 @@ class Tolerance:
 
 def _clamped(model: Model, x: list[float]) -> list[float]:
     return [
-        v if v != v or one.low is None or one.high is None else min(max(v, one.low), one.high)
-        for v, one in zip(x, model.inputs, strict=True)
+        v if v != v or feature.low is None or feature.high is None else min(max(v, feature.low), feature.high)
+        for v, feature in zip(x, model.inputs, strict=True)
     ]

@@ -45,17 +45,17 @@ def trial_rows(
     source = random.Random(seed)
     inputs = model.inputs
     n_random = min(n_random, most_rows(len(inputs)))
-    rest = [_rest(one) for one in inputs]
+    rest = [_rest(feature) for feature in inputs]
     rows: dict[str, list[Row]] = {
         "real": [list(map(float, row)) for row in real or ()],
-        "random": [[_inside(one, source) for one in inputs] for _ in range(n_random)],
+        "random": [[_inside(feature, source) for feature in inputs] for _ in range(n_random)],
         "edges": _edges(inputs, rest, source, n_random // 4),
         "alone": _alone(model),
         "missing": _missing(inputs, rest, source, n_random // 8),
         "huge": _huge(model, rest),
-        "mixed": [[_anything(model, one, source) for one in inputs] for _ in range(n_random)],
+        "mixed": [[_anything(model, feature, source) for feature in inputs] for _ in range(n_random)],
     }
-    return {kind: found for kind, found in rows.items() if found or kind == "real"}
+    return {kind: row for kind, row in rows.items() if row or kind == "real"}
 
 
 def most_rows(count: int) -> int:
@@ -81,7 +81,7 @@ def replaced(model: Model, rows: Sequence[Row]) -> list[Row]:
     """Readings that count as missing replaced by what the caller must put there (targets that cannot do it)."""
     limit = model.limit
     return [
-        [_rest(one) if not -limit <= x <= limit else x for one, x in zip(model.inputs, row, strict=True)]
+        [_rest(feature) if not -limit <= x <= limit else x for feature, x in zip(model.inputs, row, strict=True)]
         for row in rows
     ]
 
@@ -93,8 +93,8 @@ def full_rows(model: Model, rows: Sequence[Row], seed: int = 0) -> list[Row]:
     result = []
     for row in rows:
         full = [source.choice(rubbish) for _ in model.columns]
-        for one, value in zip(model.inputs, row, strict=True):
-            full[one.column] = value
+        for feature, value in zip(model.inputs, row, strict=True):
+            full[feature.column] = value
         result.append(full)
     return result
 
@@ -135,7 +135,7 @@ def _anything(model: Model, one: Input, source: random.Random) -> float:
 
 
 def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
-    ranges = [_range(one) for one in inputs]
+    ranges = [_range(feature) for feature in inputs]
     rows = [list(rest), [low for low, _ in ranges], [high for _, high in ranges], [0.0] * len(inputs)]
     ends = [[low for low, _ in ranges], [high for _, high in ranges]]
     if len(inputs) <= WIDE:
@@ -145,8 +145,8 @@ def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int
         ]
         ends += [[value] * len(inputs) for value in (0.5, -0.0, 5e-324)]
     rows += [with_values(rest, group, values) for group in groups_of(len(inputs)) for values in ends]
-    for i, one in enumerate(inputs):
-        for category in range(len(one.categories or ())):
+    for i, feature in enumerate(inputs):
+        for category in range(len(feature.categories or ())):
             rows.append([*rest[:i], float(category), *rest[i + 1 :]])
     return rows + [[source.choice(pair) for pair in ranges] for _ in range(count)]
 
@@ -155,8 +155,8 @@ def _alone(model: Model) -> list[Row]:
     count = len(model.inputs)
     limit = model.limit
     rows = []
-    none = [0.0 if one.categories is None else -1.0 for one in model.inputs]
-    ranges = [_range(one) for one in model.inputs]
+    none = [0.0 if feature.categories is None else -1.0 for feature in model.inputs]
+    ranges = [_range(feature) for feature in model.inputs]
     spans = [max(abs(low), abs(high), 1e-300) for low, high in ranges]
     kinds = [[1e6 * span for span in _alike(model, spans)]]
     if count <= WIDE:
@@ -190,10 +190,10 @@ def _alike(model: Model, spans: Row) -> Row:
 
 
 def _missing(inputs: Sequence[Input], rest: Row, source: random.Random, count: int) -> list[Row]:
-    inside = [_inside(one, source) for one in inputs]
+    inside = [_inside(feature, source) for feature in inputs]
     rows = [[NAN] * len(inputs)]
     rows += [with_values(inside, group, [NAN] * len(inputs)) for group in groups_of(len(inputs))]
-    rows += [[NAN if source.random() < 0.5 else _inside(one, source) for one in inputs] for _ in range(count)]
+    rows += [[NAN if source.random() < 0.5 else _inside(feature, source) for feature in inputs] for _ in range(count)]
     return rows
 
 

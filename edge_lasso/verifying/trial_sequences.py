@@ -33,26 +33,26 @@ def sequences(model: Model, real: Sequence[Sequence[float]] | None = None, seed:
     """
     length = min(max(3 * warm_up(model) + 60, SHORTEST), LONGEST)
     source = random.Random(seed)
-    found = [_walk(model, source, length, trouble) for trouble in (0.0, 0.03, 0.3)]
-    found.append(_walk(model, source, 40, 0.1))
+    numbers = [_walk(model, source, length, trouble) for trouble in (0.0, 0.03, 0.3)]
+    numbers.append(_walk(model, source, 40, 0.1))
     if real:
         places = readings(model)
-        found.append([[row[i] for i in places] for row in real[:LONGEST]])
-    return found
+        numbers.append([[row[i] for i in places] for row in real[:LONGEST]])
+    return numbers
 
 
 def shortened(sequences: list[Any], count: int) -> list[Any]:
     """Each sequence cut to the same length, as many rows as there are answers."""
     longest = max(map(len, sequences))
     for length in range(longest, -1, -1):
-        cut = [one[:length] for one in sequences]
+        cut = [sequence[:length] for sequence in sequences]
         if sum(map(len, cut)) <= count:
             return cut
     return []
 
 
 def _walk(model: Model, source: random.Random, length: int, trouble: float) -> Rows:
-    limits = {one["input"]: one["stuck"] for one in model.sections.get(HEALTH, {}).get("readings", [])}
+    limits = {reading["input"]: reading["stuck"] for reading in model.sections.get(HEALTH, {}).get("readings", [])}
     columns = [
         _column(model, model.inputs[i], source, length, trouble, limits.get(model.inputs[i].name, 0))
         for i in readings(model)
@@ -80,23 +80,23 @@ def _column(model: Model, one: Input, source: random.Random, length: int, troubl
     width, limit = high - low, model.limit
     absurd = (math.nan, math.inf, -math.inf, limit, -limit, 1.5 * limit, 1e300)
     value = low + width * source.random()
-    found: list[float] = []
-    while len(found) < length:
+    values: list[float] = []
+    while len(values) < length:
         value = min(max(value + width * source.gauss(0.0, 0.05), low), high)
         if source.random() >= trouble:
-            found.append(value)
+            values.append(value)
             continue
         kind = source.randrange(5)
         run = source.randint(1, 4)
         if kind == 0:
-            found += [math.nan] * run
+            values += [math.nan] * run
         elif kind == 1:
-            found += [value] * (run + min(stuck, 200))
+            values += [value] * (run + min(stuck, 200))
         elif kind == 2:
-            found.append(source.choice((low - 0.3 * width, high + 0.3 * width, low, high)))
+            values.append(source.choice((low - 0.3 * width, high + 0.3 * width, low, high)))
         elif kind == 3:
-            found.append(source.choice(absurd))
+            values.append(source.choice(absurd))
         else:
             value = low + width * source.random()
-            found.append(value)
-    return found[:length]
+            values.append(value)
+    return values[:length]

@@ -179,7 +179,7 @@ def verify(
 def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> list[Execution]:
     """A copy of an artifact's files is compared with what the model renders to, and that copy is executed."""
     artifact = read_artifact(folder)
-    whole = artifact.inputs != [one.name for one in model.inputs]
+    whole = artifact.inputs != [feature.name for feature in model.inputs]
     options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
     files = _files(folder)
     strange = "" if artifact.model_hash != model_hash(model) else foreign(model, artifact.target, options, files)
@@ -188,14 +188,18 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
         return [Execution(artifact.target, artifact.variant, _hashes(files), FAILED, "", reason=reason)]
     with tempfile.TemporaryDirectory() as away:
         _write(Path(away), files)
-        found = _execute(model, artifact.target, options, Path(away), trials)
-    return [replace(one, reason="; ".join(filter(None, (strange, one.reason)))) for one in found] if strange else found
+        result = _execute(model, artifact.target, options, Path(away), trials)
+    return (
+        [replace(entry, reason="; ".join(filter(None, (strange, entry.reason)))) for entry in result]
+        if strange
+        else result
+    )
 
 
 def others(out: Path, model: Model) -> list[str]:
     """Names of the artifacts in a folder that were made from another model."""
-    made = model_hash(model)
-    return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != made]
+    result = model_hash(model)
+    return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != result]
 
 
 def _rendered(model: Model, target: str, trials: Trials) -> list[Execution]:
@@ -228,7 +232,9 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
         rows = [[x if abs(x) <= model.limit else 0.0 for x in row] for row in rows]
     values, tolerances = module.expected(model, options, rows)
     table = (plain, rows, values, tolerances)
-    return [_run(one, model, options, facts, table, trials.sequences) for one in runtimes(target, folder, files)]
+    return [
+        _run(runtime, model, options, facts, table, trials.sequences) for runtime in runtimes(target, folder, files)
+    ]
 
 
 def _run(
@@ -302,14 +308,14 @@ def _worst(outcome: Outcome, rows: Rows) -> list[float | None] | None:
 
 
 def _folders(paths: Sequence[Path | str]) -> list[Path]:
-    found: list[Path] = []
+    result: list[Path] = []
     for path in map(Path, paths):
-        inside = sorted(one.parent for one in path.glob(f"*/{FILE}") if not one.parent.name.startswith("."))
+        inside = sorted(path.parent for path in path.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
         folder = path.parent if path.is_file() else path
         if (folder / FILE).exists() or not inside:
             inside = [folder]
-        found += inside
-    return found
+        result += inside
+    return result
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -327,11 +333,13 @@ def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) 
         return certificate
     if earlier.model_hash != certificate.model_hash:
         return certificate
-    titles = {one.title for one in certificate.artifacts}
-    kept = tuple(
-        one for one in earlier.artifacts if one.title not in titles and (out / one.title.replace(":", "-")).is_dir()
+    titles = {artifact.title for artifact in certificate.artifacts}
+    remaining = tuple(
+        artifact
+        for artifact in earlier.artifacts
+        if artifact.title not in titles and (out / artifact.title.replace(":", "-")).is_dir()
     )
-    return Certificate(certificate.model_hash, certificate.date, certificate.rows, kept + certificate.artifacts)
+    return Certificate(certificate.model_hash, certificate.date, certificate.rows, remaining + certificate.artifacts)
 
 
 def _remove_if_empty(out: Path) -> None:

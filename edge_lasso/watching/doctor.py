@@ -77,10 +77,10 @@ def examine(model: Model, paths: Sequence[Path], now: float | None = None) -> li
         A file is none of these.
     """
     now = time.time() if now is None else now
-    found = [_model(model, now)]
+    results = [_model(model, now)]
     for path in paths:
-        found += _file(model, path, now)
-    return found
+        results += _file(model, path, now)
+    return results
 
 
 def _model(model: Model, now: float) -> Finding:
@@ -175,11 +175,11 @@ def _figures(model: Model, text: str, now: float) -> Iterator[Finding]:
 def _snapshot(model: Model, path: Path) -> Iterator[Finding]:
     state = saved_state(model, str(path))
     yield _fine(f"the snapshot holds {state.rows} rows")
-    for one, counts in zip(model.inputs, state.health.counts, strict=True):
+    for feature, counts in zip(model.inputs, state.health.counts, strict=True):
         for fault, count in zip(FAULTS, counts, strict=True):
             if state.rows and count / state.rows > SHARE:
                 yield Finding(
-                    LOOK, f"sensor {one.name} was {fault} in {count / state.rows:.1%} of the rows", _advice(fault)
+                    LOOK, f"sensor {feature.name} was {fault} in {count / state.rows:.1%} of the rows", _advice(fault)
                 )
     if state.drift is not None:
         for part, tally in zip(model.sections[DRIFT]["readings"], state.drift.counts, strict=True):
@@ -234,7 +234,7 @@ def _log(results: list[dict[str, Any]]) -> Iterator[Finding]:
 
 
 def _results(text: str) -> list[dict[str, Any]]:
-    found = []
+    results = []
     for line in text.splitlines():
         start = line.find("{")
         try:
@@ -242,8 +242,8 @@ def _results(text: str) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(result, dict) and "status" in result:
-            found.append(result)
-    return found
+            results.append(result)
+    return results
 
 
 def _advice(fault: str) -> str:

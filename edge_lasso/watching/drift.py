@@ -97,7 +97,7 @@ def count(model: Model, source: Any, progress: Callable[[float], None] | None = 
         truth = model.outputs[0].name
         if DETECTOR in model.sections or model.outputs[0].link != "identity" or truth not in table.columns:
             truth = ""
-        elif truth not in [one.name for one in read]:
+        elif truth not in [entry.name for entry in read]:
             read.append(Input(truth, 0, 0.0, 0.0, 0.0))
         for rows in model_batches(table, model.replace(inputs=tuple(read), sections={})):
             for row in rows.tolist():
@@ -106,15 +106,15 @@ def count(model: Model, source: Any, progress: Callable[[float], None] | None = 
                 progress(state.rows)
         assert state.drift is not None
         return state, state.drift
-    names = [one["input"] for one in section["readings"]]
+    names = [reading["input"] for reading in section["readings"]]
     try:
         for numbers, _ in table.batches(names):
-            for k, one in enumerate(section["readings"]):
+            for k, reading in enumerate(section["readings"]):
                 values = numbers[:, k].astype(np.float64)
                 known = np.abs(values) <= model.limit
-                bins = np.searchsorted(np.asarray(one["edges"], dtype=np.float64), values[known], side="left")
-                found = np.bincount(bins, minlength=len(one["edges"]) + 1)
-                for b, new in enumerate([*found, np.count_nonzero(~known)]):
+                bins = np.searchsorted(np.asarray(reading["edges"], dtype=np.float64), values[known], side="left")
+                result = np.bincount(bins, minlength=len(reading["edges"]) + 1)
+                for b, new in enumerate([*result, np.count_nonzero(~known)]):
                     counters.counts[k][b] += int(new)
             counters.rows += len(numbers)
             if progress:
@@ -127,8 +127,8 @@ def count(model: Model, source: Any, progress: Callable[[float], None] | None = 
 def _named(read: list[Input], row: list[float]) -> dict[str, Any]:
     """A row as a board's: categories by their names, not by their indices."""
     return {
-        one.name: value if one.categories is None else one.categories[int(value)] if value >= 0.0 else None
-        for one, value in zip(read, row, strict=True)
+        entry.name: value if entry.categories is None else entry.categories[int(value)] if value >= 0.0 else None
+        for entry, value in zip(read, row, strict=True)
     }
 
 
@@ -138,16 +138,16 @@ def _onsets(state: Any) -> int | None:
 
 def _from_digest(model: Model, data: bytes) -> DriftReport:
     try:
-        found = counting.read_digest(model, data)
+        digest = counting.read_digest(model, data)
     except ValueError as error:
         raise DataError(str(error)) from None
     section = model.sections[KEY]
-    pairs = [(*found["readings"][one["input"]], one) for one in section["readings"]]
-    rise = found["page_hinkley"] if "page_hinkley" in section else None
-    onsets = found["onsets"] if DETECTOR in model.sections else None
+    pairs = [(*digest["readings"][reading["input"]], reading) for reading in section["readings"]]
+    rise = digest["page_hinkley"] if "page_hinkley" in section else None
+    onsets = digest["onsets"] if DETECTOR in model.sections else None
     if onsets is None and not rise:
         rise = None  # where no truth came, nothing was watched
-    return drift_report(model, "digest", found["rows"], pairs, found["score"], found["higher"], rise, onsets)
+    return drift_report(model, "digest", digest["rows"], pairs, digest["score"], digest["higher"], rise, onsets)
 
 
 def _from_snapshot(model: Model, path: str) -> DriftReport:
@@ -163,8 +163,8 @@ def _from_snapshot(model: Model, path: str) -> DriftReport:
 def _from_counters(model: Model, counters: Drift, source: str, onsets: int | None) -> DriftReport:
     section = model.sections[KEY]
     pairs = [
-        (psi(one["parts"], counts[:-1]), counts[-1] / counters.rows if counters.rows else 0.0, one)
-        for one, counts in zip(section["readings"], counters.counts, strict=True)
+        (psi(reading["parts"], counts[:-1]), counts[-1] / counters.rows if counters.rows else 0.0, reading)
+        for reading, counts in zip(section["readings"], counters.counts, strict=True)
     ]
     score = psi(section["score"]["parts"], counters.score) if counters.score else None
     higher = bool(counters.score) and counting.higher(section["score"]["parts"], counters.score)
@@ -176,7 +176,7 @@ def _from_counters(model: Model, counters: Drift, source: str, onsets: int | Non
 def _decode(text: str) -> bytes | None:
     """A digest from hexadecimal or base64 text; None when it is none."""
     text = "".join(text.strip().removeprefix("digest:").split())
-    for decode in (bytes.fromhex, lambda one: base64.b64decode(one, validate=True)):
+    for decode in (bytes.fromhex, lambda entry: base64.b64decode(entry, validate=True)):
         try:
             data = decode(text)
         except (ValueError, binascii.Error):

@@ -78,7 +78,7 @@ class DriftReport:
     def moved(self) -> bool:
         """Whether anything moved, is missing more often, or whether the residuals rose."""
         every = [*self.readings, *([self.score] if self.score else [])]
-        return self.worse or any(one.verdict in ("moved", "missing") for one in every)
+        return self.worse or any(member.verdict in ("moved", "missing") for member in every)
 
     @property
     def worse(self) -> bool:
@@ -89,8 +89,8 @@ class DriftReport:
     @property
     def advice(self) -> str:
         """What to do."""
-        gone = [one.name for one in self.readings if one.verdict == "missing"]
-        away = [one.name for one in self.readings if one.verdict == "moved"]
+        gone = [reading.name for reading in self.readings if reading.verdict == "missing"]
+        away = [reading.name for reading in self.readings if reading.verdict == "moved"]
         if not self._detects and self._score_is("moved"):
             away.append("the predictions")
         known = self._detects or self.page_hinkley is not None
@@ -112,7 +112,7 @@ class DriftReport:
             )
         elif away:
             said.append(f"retrain, or check {_some(away)}: readings are not where they were in training")
-        if not said and any(one.verdict == "too few rows" for one in self.readings):
+        if not said and any(reading.verdict == "too few rows" for reading in self.readings):
             said.append("nothing can be said yet: too few rows")
         elif not said and self._detects and self._score_is("too few rows"):
             said.append("no input moved; the rows are too few to say the same of the score")
@@ -150,7 +150,8 @@ def drift_report(
     section = model.sections[KEY]
     rounding = 0.5 / PSI_STEP if source == "digest" else 0.0
     readings = [
-        _judge(one["input"], one["parts"], rows, index, rounding, gone, one["missing"]) for index, gone, one in pairs
+        _judge(entry["input"], entry["parts"], rows, index, rounding, gone, entry["missing"])
+        for index, gone, entry in pairs
     ]
     readings.sort(key=lambda reading: -reading.index)
     of_score = None
@@ -162,7 +163,7 @@ def drift_report(
             of_score = replace(of_score, verdict="moved")
     trained = model.provenance.get("data", {}).get("rows")
     notes = []
-    few = [one.chance for one in readings if one.verdict == "too few rows"]
+    few = [reading.chance for reading in readings if reading.verdict == "too few rows"]
     if few:
         needed = math.ceil(max(few) * max(rows, 1) / MOVED)
         notes.append(

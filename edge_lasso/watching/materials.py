@@ -86,10 +86,14 @@ def card(model: Model, certificate: Certificate | None) -> bytes:
         "| input | unit | range seen in training | used when missing |",
         "| --- | --- | --- | --- |",
     ]
-    for one in model.inputs:
-        span = ", ".join(map(str, one.categories)) if one.categories else f"{one.low:.6g} to {one.high:.6g}"
-        default = "none of them" if one.categories else f"{one.default:.6g}"
-        lines.append(f"| {_cell(one.name)} | {_cell(one.unit)} | {_cell(span)} | {default} |")
+    for feature in model.inputs:
+        span = (
+            ", ".join(map(str, feature.categories))
+            if feature.categories
+            else f"{feature.low:.6g} to {feature.high:.6g}"
+        )
+        default = "none of them" if feature.categories else f"{feature.default:.6g}"
+        lines.append(f"| {_cell(feature.name)} | {_cell(feature.unit)} | {_cell(span)} | {default} |")
     lines += ["", "## Terms", ""]
     for output in model.outputs:
         lines.append(f"* {_cell(output.name)} = {output.intercept:.6g}")
@@ -130,16 +134,18 @@ def _model_card(model: Model, data: bool) -> dict[str, Any]:
         "task": task,
         "architectureFamily": "sparse linear model",
         "modelArchitecture": str(model.provenance.get("method", "lasso")),
-        "inputs": [{"format": f"{one.name}: {'text' if one.categories else 'number'}"} for one in model.inputs],
+        "inputs": [
+            {"format": f"{feature.name}: {'text' if feature.categories else 'number'}"} for feature in model.inputs
+        ],
         "outputs": [{"format": f"{output.name}: number"} for output in model.outputs],
     }
     if data:
         parameters["datasets"] = [{"ref": "training-data"}]
-    found: dict[str, Any] = {"modelParameters": parameters, "considerations": {"technicalLimitations": list(LIMITS)}}
+    entry: dict[str, Any] = {"modelParameters": parameters, "considerations": {"technicalLimitations": list(LIMITS)}}
     metrics = [{"type": name, "value": value} for name, value in _metrics(model)]
     if metrics:
-        found["quantitativeAnalysis"] = {"performanceMetrics": metrics}
-    return found
+        entry["quantitativeAnalysis"] = {"performanceMetrics": metrics}
+    return entry
 
 
 def _data(model: Model) -> dict[str, Any] | None:
@@ -159,13 +165,13 @@ def _data(model: Model) -> dict[str, Any] | None:
 
 
 def _metrics(model: Model) -> list[tuple[str, str]]:
-    found = []
+    results = []
     for fit in model.provenance.get("fits", []):
         target = fit.get("target", "")
         for key, name in (("cv_mse", "mean squared error, cross-validated"), ("cv_mse_constant", "that of a constant")):
             if fit.get(key) is not None:
-                found.append((f"{target}: {name}", f"{fit[key]:.6g}"))
-    return found
+                results.append((f"{target}: {name}", f"{fit[key]:.6g}"))
+    return results
 
 
 def _cell(text: str) -> str:

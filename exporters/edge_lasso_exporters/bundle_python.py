@@ -64,9 +64,9 @@ def bundle(model: Model, name: str) -> bytes:
         "selftest.json": json.dumps(self_test(model), separators=(",", ":"), allow_nan=False),
     }
     left_out = LEFT_OUT if has_step_q(model) else (*LEFT_OUT, *INTEGER_DETECTOR)
-    for one in sorted(files("edge_lasso_runtime").iterdir(), key=lambda one: one.name):
-        if one.name.endswith(".py") and not one.name.endswith(SESSION) and one.name not in left_out:
-            entries[f"edge_lasso_runtime/{one.name}"] = one.read_text(encoding="utf-8")
+    for entry in sorted(files("edge_lasso_runtime").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".py") and not entry.name.endswith(SESSION) and entry.name not in left_out:
+            entries[f"edge_lasso_runtime/{entry.name}"] = entry.read_text(encoding="utf-8")
     stream = io.BytesIO()
     stream.write(SHEBANG)
     with zipfile.ZipFile(stream, "w") as archive:

@@ -109,8 +109,8 @@ def names_of(model: Model, options: Options) -> Names:
         options.name,
         options.name.upper(),
         max(len(model.columns) if whole else len(model.inputs), 1),
-        [one.column if whole else i for i, one in enumerate(model.inputs)],
-        identifiers(one.name for one in model.inputs),
+        [feature.column if whole else i for i, feature in enumerate(model.inputs)],
+        identifiers(feature.name for feature in model.inputs),
     )
 
 
@@ -132,10 +132,13 @@ def c_float(value: float) -> str:
 
 def header(model: Model, options: Options, names: Names, includes: str, body: str) -> str:
     """The header: guard, names and units of the row, then `body`."""
-    units = [f" [{c_comment(one.unit)}]" if one.unit else "" for one in model.inputs]
+    units = [f" [{c_comment(feature.unit)}]" if feature.unit else "" for feature in model.inputs]
     lines = [
         f"/* Made by {GENERATOR}. A sparse linear model: no heap, no state.",
-        *(f"   Output {m}: {c_comment(one.name)} {c_comment(one.unit)}" for m, one in enumerate(model.outputs)),
+        *(
+            f"   Output {m}: {c_comment(output.name)} {c_comment(output.unit)}"
+            for m, output in enumerate(model.outputs)
+        ),
         *(f"   Class {m}: {c_comment(name)}" for m, name in enumerate(model.classes or ())),
         " */",
         f"#ifndef {names.upper}_H_",
@@ -152,12 +155,12 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
         "",
         "/* Places in a row of readings. */",
     ]
-    for place, field, unit, one in zip(names.places, names.fields, units, model.inputs, strict=True):
-        if one.categories is None:
-            about = f"default {one.default!r}, {one.low!r} to {one.high!r}"
+    for place, field, unit, feature in zip(names.places, names.fields, units, model.inputs, strict=True):
+        if feature.categories is None:
+            about = f"default {feature.default!r}, {feature.low!r} to {feature.high!r}"
         else:
-            about = "category: " + ", ".join(f"{i} {c_comment(name)}" for i, name in enumerate(one.categories))
-        lines.append(f"#define {names.upper}_IN_{field.upper()} {place} /* {c_comment(one.name)}{unit}, {about} */")
+            about = "category: " + ", ".join(f"{i} {c_comment(name)}" for i, name in enumerate(feature.categories))
+        lines.append(f"#define {names.upper}_IN_{field.upper()} {place} /* {c_comment(feature.name)}{unit}, {about} */")
     section = model.sections.get("interval/1")
     if section is not None:
         lines += [

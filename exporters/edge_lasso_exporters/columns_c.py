@@ -158,8 +158,8 @@ def render_columns(model: Model) -> dict[str, bytes]:
     """
     passes = list(_passes(model))
     words = {
-        "plain": "\n".join(_pass(model, one, judged=False) for one in passes),
-        "judged": "\n".join(_pass(model, one, judged=True) for one in passes),
+        "plain": "\n".join(_pass(model, sweep, judged=False) for sweep in passes),
+        "judged": "\n".join(_pass(model, sweep, judged=True) for sweep in passes),
     }
     return {
         "columns.c": SOURCE.format(symbol=SYMBOL, step=STEP).encode(),
@@ -170,7 +170,7 @@ def render_columns(model: Model) -> dict[str, bytes]:
 def _passes(model: Model) -> Iterator[Pass]:
     judged: set[int] = set()
 
-    def made(output: int, first: bool, terms: list[Term], inputs: list[int]) -> Pass:
+    def make(output: int, first: bool, terms: list[Term], inputs: list[int]) -> Pass:
         new = tuple(i for i in inputs if i not in judged)
         judged.update(new)
         return Pass(output, first, tuple(terms), tuple(inputs), new)
@@ -182,15 +182,15 @@ def _passes(model: Model) -> Iterator[Pass]:
         for term in output.terms:
             more = [i for i in dict.fromkeys(factor.input for factor in term.factors) if i not in inputs]
             if terms and len(inputs) + len(more) > STREAMS:
-                yield made(m, first, terms, inputs)
+                yield make(m, first, terms, inputs)
                 terms, inputs, first = [], [], False
                 more = list(dict.fromkeys(factor.input for factor in term.factors))
             terms.append(term)
             inputs += more
-        yield made(m, first, terms, inputs)
+        yield make(m, first, terms, inputs)
     unread = [i for i in range(len(model.inputs)) if i not in judged]
     for start in range(0, len(unread), STREAMS):
-        yield made(len(model.outputs) - 1, False, [], unread[start : start + STREAMS])
+        yield make(len(model.outputs) - 1, False, [], unread[start : start + STREAMS])
 
 
 def _pass(model: Model, one: Pass, judged: bool) -> str:

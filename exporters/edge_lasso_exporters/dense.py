@@ -87,13 +87,13 @@ def dense(model: Model) -> Dense:
             sums[m][position] = sums[m].get(position, Fraction(0)) + Fraction(term.coef)
             sizes[m][position] = sizes[m].get(position, Fraction(0)) + abs(Fraction(term.coef))
     order = sorted(keys, key=lambda key: (len(key), key))
-    numeric = tuple(i for i, one in enumerate(model.inputs) if one.categories is None)
+    numeric = tuple(i for i, feature in enumerate(model.inputs) if feature.categories is None)
     indicators = tuple(sorted({pair for key in order for pair in key if pair[1] >= 0}))
     position_of = {(i, -1): place for place, i in enumerate(numeric)}
     position_of.update({pair: len(numeric) + place for place, pair in enumerate(indicators)})
     terms = tuple(_term(model, key, position_of) for key in order)
     weights, magnitudes = (
-        tuple(_ordered(one, [keys[key] for key in order], terms) for one in rows) for rows in (sums, sizes)
+        tuple(_ordered(row, [keys[key] for key in order], terms) for row in rows) for rows in (sums, sizes)
     )
     bias = tuple(Fraction(output.intercept) for output in model.outputs)
     return Dense(model, numeric, indicators, terms, weights, bias, magnitudes)
@@ -115,12 +115,12 @@ def _range(plan: Dense, term: Term) -> tuple[float, float]:
     for feature, power in Counter(term.factors).items():
         a, b = 0.0, 1.0
         if feature < len(plan.numeric):
-            one = plan.model.inputs[plan.numeric[feature]]
-            assert one.low is not None
-            assert one.high is not None
-            ends = (one.low**power, one.high**power)
+            entry = plan.model.inputs[plan.numeric[feature]]
+            assert entry.low is not None
+            assert entry.high is not None
+            ends = (entry.low**power, entry.high**power)
             a, b = min(ends), max(ends)
-            if power % 2 == 0 and one.low < 0.0 < one.high:
+            if power % 2 == 0 and entry.low < 0.0 < entry.high:
                 a = 0.0
         corners = (low * a, low * b, high * a, high * b)
         low, high = min(corners), max(corners)
@@ -136,19 +136,19 @@ def read(model: Model, rows: Rows, inputs: str) -> Array:
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
     data = [[math.nan if x is None else float(x) for x in row] for row in rows]
     table = np.array(data, dtype=np.float64).reshape(len(data), width)
-    return table if inputs == "selected" else table[:, [one.column for one in model.inputs]]
+    return table if inputs == "selected" else table[:, [feature.column for feature in model.inputs]]
 
 
 def rounded(model: Model, given: Array, unit: str) -> Array:
     """The readings as the graph has them after cleaning: rounded to its type, exact from there on."""
     with np.errstate(over="ignore", invalid="ignore"):
         x = given.astype(unit).astype(np.float64)
-    for i, one in enumerate(model.inputs):
-        if one.categories is not None:
+    for i, feature in enumerate(model.inputs):
+        if feature.categories is not None:
             continue
-        x[:, i] = np.where(np.abs(x[:, i]) <= model.limit, x[:, i], float(np.dtype(unit).type(one.default)))
+        x[:, i] = np.where(np.abs(x[:, i]) <= model.limit, x[:, i], float(np.dtype(unit).type(feature.default)))
         if model.policy == "clamp":
-            x[:, i] = np.clip(x[:, i], np.dtype(unit).type(one.low), np.dtype(unit).type(one.high))
+            x[:, i] = np.clip(x[:, i], np.dtype(unit).type(feature.low), np.dtype(unit).type(feature.high))
     return x
 
 
@@ -181,4 +181,4 @@ def products_of(plan: Dense, features: Array, unit: str) -> tuple[Array, Array]:
 
 def selected(model: Model, inputs: str) -> list[str]:
     """The names of an artifact's inputs, in order."""
-    return [one.name for one in model.inputs] if inputs == "selected" else list(model.columns)
+    return [feature.name for feature in model.inputs] if inputs == "selected" else list(model.columns)

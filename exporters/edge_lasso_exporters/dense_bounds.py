@@ -90,7 +90,7 @@ def form(
     biases = np.array([stored(b, unit) for b in bias])
     return Form(
         plan, unit, offset, scale, outputs, weights, biases,
-        np.array([distances(row, kept) for row, kept in zip(exact, weights, strict=True)]).reshape(weights.shape),
+        np.array([distances(row, weight) for row, weight in zip(exact, weights, strict=True)]).reshape(weights.shape),
         distances(bias, biases),
     )  # fmt: skip
 
@@ -98,13 +98,13 @@ def form(
 def stored(value: Fraction, storage: str) -> float:
     """A number as a file stores it: rounded to nearest, 0 where it would be subnormal (a runtime may flush it)."""
     with np.errstate(over="ignore", under="ignore"):
-        kept = float(np.dtype(storage).type(float(value)))
-    return kept if abs(kept) >= SMALLEST[storage] else 0.0
+        remaining = float(np.dtype(storage).type(float(value)))
+    return remaining if abs(remaining) >= SMALLEST[storage] else 0.0
 
 
-def distances(exact: Sequence[Fraction], kept: Array) -> Array:
+def distances(exact: Sequence[Fraction], array: Array) -> Array:
     """Absolute differences between exact and stored numbers."""
-    pairs = zip(exact, kept.tolist(), strict=True)
+    pairs = zip(exact, array.tolist(), strict=True)
     return np.array([float(abs(a - Fraction(b))) if math.isfinite(b) else math.inf for a, b in pairs])
 
 
@@ -193,13 +193,13 @@ def gamma(n: NDArray[np.int64] | int, u: float) -> Array:
 
 def row_terms(plan: Dense, unit: str, offset: Array | None, rows: Rows, inputs: str) -> Terms:
     """What `row_bound` needs for rows of readings in the artifact's order."""
-    given = read(plan.model, rows, inputs)
-    wanted = np.array([clean(plan.model, row.tolist())[0] for row in given]).reshape(given.shape)
+    content = read(plan.model, rows, inputs)
+    wanted = np.array([clean(plan.model, row.tolist())[0] for row in content]).reshape(content.shape)
     wanted_terms, _ = products_of(plan, features_of(plan, wanted), "float64")
-    found, error = products_of(plan, features_of(plan, rounded(plan.model, given, unit)), unit)
+    result, error = products_of(plan, features_of(plan, rounded(plan.model, content, unit)), unit)
     shift = offset if offset is not None else np.zeros(len(plan.terms))
     with np.errstate(over="ignore", invalid="ignore"):
-        return Terms(np.abs(found), np.abs(found - shift), np.abs(found - wanted_terms), error)
+        return Terms(np.abs(result), np.abs(result - shift), np.abs(result - wanted_terms), error)
 
 
 def box_terms(plan: Dense, unit: str, offset: Array | None) -> Terms:
@@ -241,13 +241,13 @@ def choose(plan: Dense, unit: str, storage: str = "") -> Form:
     if storage == "float16":
         levels = _output_levels(plan)
         tried += [(offset, _term_levels(plan, np.ones(len(levels)))), (offset, _term_levels(plan, levels), levels)]
-    forms = [form(plan, unit, storage, *one) for one in tried]
-    forms = [one for one in forms if np.all(np.isfinite(one.weights))]
-    worst = [box_bound(one) for one in forms]
+    forms = [form(plan, unit, storage, *entry) for entry in tried]
+    forms = [entry for entry in forms if np.all(np.isfinite(entry.weights))]
+    worst = [box_bound(entry) for entry in forms]
     if storage == "float16":
         best = np.min(worst, axis=0)
         loss = [float(np.max(bound / np.where(best > 0.0, best, 1.0))) for bound in worst]
-        return next(one for one, lost in zip(forms, loss, strict=True) if lost <= 2.0 * min(loss))
+        return next(entry for entry, lost in zip(forms, loss, strict=True) if lost <= 2.0 * min(loss))
     span = exact_sizes(plan) @ (high - low)
     needed = np.any((worst[0] > SENSOR_STEP * span) & (worst[1] < worst[0]))
     return forms[1 if needed else 0]
@@ -297,7 +297,7 @@ def _output_levels(plan: Dense) -> Array:
     """Per output, the power of two between the sum of its weights and that of the largest output: 1 or less."""
     sums = exact_sizes(plan).sum(axis=1)
     top = float(np.max(sums))
-    return np.array([min(1.0, max(2.0**-60, _power_below(one / top))) if one else 1.0 for one in sums.tolist()])
+    return np.array([min(1.0, max(2.0**-60, _power_below(entry / top))) if entry else 1.0 for entry in sums.tolist()])
 
 
 def _power_below(value: float) -> float:

@@ -47,14 +47,14 @@ class DetectorQ:
     @property
     def section(self) -> dict[str, Any]:
         """The integers."""
-        found: dict[str, Any] = self.model.sections[KEY]
-        return found
+        entry: dict[str, Any] = self.model.sections[KEY]
+        return entry
 
     @property
     def detector(self) -> dict[str, Any]:
         """The choices that are no numbers: chart, aggregate, median, warm-up."""
-        found: dict[str, Any] = self.plan.detector or {}
-        return found
+        entry: dict[str, Any] = self.plan.detector or {}
+        return entry
 
     @property
     def chart(self) -> str:
@@ -69,17 +69,17 @@ class DetectorQ:
     @property
     def fixed(self) -> list[dict[str, Any]]:
         """The inputs of ``fixed_point/1``."""
-        found: list[dict[str, Any]] = self.model.sections[FIXED]["inputs"]
-        return found
+        entries: list[dict[str, Any]] = self.model.sections[FIXED]["inputs"]
+        return entries
 
     @cached_property
     def starts(self) -> list[int]:
         """Where the integer of now of each reading lies."""
-        at, found = 0, []
+        at, result = 0, []
         for i in self.plan.readings:
-            found.append(at)
+            result.append(at)
             at += 1 + ring_length(self.model, self.model.inputs[i].name)
-        return found
+        return result
 
     @cached_property
     def now(self) -> dict[str, int]:
@@ -95,19 +95,19 @@ class DetectorQ:
     @cached_property
     def places(self) -> list[int]:
         """Where each of the model's inputs lies."""
-        kinds = [one.stream[0] for one in self.model.inputs if one.stream is not None]
+        kinds = [feature.stream[0] for feature in self.model.inputs if feature.stream is not None]
         behind = {"ewma": self.held + kinds.count("difference") + kinds.count("mean")}
-        found = []
-        for one in self.model.inputs:
-            if one.stream is None:
-                found.append(self.now[one.name])
-            elif one.stream[0] == "lag":
-                found.append(self.now[one.stream[1]] + one.stream[2])
+        results = []
+        for feature in self.model.inputs:
+            if feature.stream is None:
+                results.append(self.now[feature.name])
+            elif feature.stream[0] == "lag":
+                results.append(self.now[feature.stream[1]] + feature.stream[2])
             else:
-                kind = "ewma" if one.stream[0] == "ewma" else "others"
-                found.append(behind.setdefault(kind, self.held))
+                kind = "ewma" if feature.stream[0] == "ewma" else "others"
+                results.append(behind.setdefault(kind, self.held))
                 behind[kind] += 1
-        return found
+        return results
 
     @cached_property
     def size(self) -> int:
@@ -118,18 +118,25 @@ class DetectorQ:
     def derived(self) -> list[tuple[int, str, int, int, int, int]]:
         """Place, kind, place of the source now, length, smallest and largest integer of differences and means."""
         return [
-            (place, one.stream[0], self.now[one.stream[1]], one.stream[2], self.fixed[i]["low"], self.fixed[i]["high"])
-            for i, (one, place) in enumerate(zip(self.model.inputs, self.places, strict=True))
-            if one.stream is not None and one.stream[0] in ("difference", "mean")
+            (
+                place,
+                feature.stream[0],
+                self.now[feature.stream[1]],
+                feature.stream[2],
+                self.fixed[i]["low"],
+                self.fixed[i]["high"],
+            )
+            for i, (feature, place) in enumerate(zip(self.model.inputs, self.places, strict=True))
+            if feature.stream is not None and feature.stream[0] in ("difference", "mean")
         ]
 
     @cached_property
     def averages(self) -> list[tuple[int, int, int, int]]:
         """Place, place of the source now, rate and shift of each moving average among the inputs."""
         return [
-            (place, self.now[one.stream[1]], *rate_of(one.stream[2]))
-            for one, place in zip(self.model.inputs, self.places, strict=True)
-            if one.stream is not None and one.stream[0] == "ewma"
+            (place, self.now[feature.stream[1]], *rate_of(feature.stream[2]))
+            for feature, place in zip(self.model.inputs, self.places, strict=True)
+            if feature.stream is not None and feature.stream[0] == "ewma"
         ]
 
     @cached_property
@@ -141,24 +148,24 @@ class DetectorQ:
     @cached_property
     def terms(self) -> list[list[tuple[int, int]]]:
         """Per residual: coefficient and place of what it reads besides its own reading."""
-        return [[(coef, self.places[i]) for coef, i in one["terms"]] for one in self.section["watched"]]
+        return [[(coef, self.places[i]) for coef, i in sensor["terms"]] for sensor in self.section["watched"]]
 
     @property
     def stuck(self) -> int:
         """The longest run of equal integers that any reading may have; 0 where none is limited."""
-        return max(int(one["stuck"]) for one in self.section["readings"])
+        return max(int(reading["stuck"]) for reading in self.section["readings"])
 
     @property
     def jumps(self) -> bool:
         """Whether a change of any reading is limited."""
-        return any(one["jump"] < ENDLESS for one in self.section["readings"])
+        return any(reading["jump"] < ENDLESS for reading in self.section["readings"])
 
     @property
     def slow_cut(self) -> bool:
         """Whether the slow part can exceed what its square has room for."""
         section = self.section
         top = section["top"] if self.chart == "cusum" else section["clip"] << FRACTION
-        most = ((top >> section["first"]) + 1) * max(one["slow"] for one in section["watched"])
+        most = ((top >> section["first"]) + 1) * max(sensor["slow"] for sensor in section["watched"])
         return bool((most + (1 << section["second"] >> 1)) >> section["second"] > INT16)
 
 

@@ -39,8 +39,8 @@ def _category(name, value):
 
 def double_lines(model: Model, options: Options, name: str, doc: str) -> str:
     """The function `name` that computes the linear predictor of a row."""
-    count = sum(len(one.terms) for one in model.outputs)
-    places = [one.column if options.inputs == "all" else i for i, one in enumerate(model.inputs)]
+    count = sum(len(output.terms) for output in model.outputs)
+    places = [feature.column if options.inputs == "all" else i for i, feature in enumerate(model.inputs)]
     width = len(model.columns) if options.inputs == "all" else len(model.inputs)
     straight = count <= LONGEST_LINE
     tables = "" if straight else _tables(model, places)
@@ -51,7 +51,7 @@ def double_lines(model: Model, options: Options, name: str, doc: str) -> str:
     if straight:
         names = [f"x{i}" for i in range(len(model.inputs))]
         if options.inputs == "all":
-            lines = [*wrong, *(f"        {one} = x[{place}]" for one, place in zip(names, places, strict=True))]
+            lines = [*wrong, *(f"        {name} = x[{place}]" for name, place in zip(names, places, strict=True))]
         else:
             # Unpacking raises for a row of the wrong width, and costs nothing.
             lines = [f"        {', '.join(names)}{',' if len(names) == 1 else ''} = x"] if names else wrong
@@ -69,7 +69,7 @@ def double_lines(model: Model, options: Options, name: str, doc: str) -> str:
     if checks:
         accept = [
             f"        if {checks[0]} or clean:" if len(checks) == 1 else f"        if clean or ({checks[0]}",
-            *(f"            and {one}" for one in checks[1:]),
+            *(f"            and {check}" for check in checks[1:]),
             f"            return {result}",
         ]
         accept[-2] += "):" if len(checks) > 1 else ""
@@ -92,15 +92,15 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
     """
     limits = [0.0] * len(model.outputs)
     watched = []
-    reach = [largest(model, one) for one in model.outputs]
-    readers = [_readers(one) for one in model.outputs]
-    for i, one in enumerate(model.inputs):
-        if one.categories is not None or not any(i in terms for terms in readers):
+    reach = [largest(model, output) for output in model.outputs]
+    readers = [_readers(output) for output in model.outputs]
+    for i, feature in enumerate(model.inputs):
+        if feature.categories is not None or not any(i in terms for terms in readers):
             continue
         best, where = 0.0, -1
         for m, terms in enumerate(readers):
-            found = terms.get(i, [])
-            size = abs(found[0].coef) * model.limit if len(found) == 1 and len(found[0].factors) == 1 else 0.0
+            value = terms.get(i, [])
+            size = abs(value[0].coef) * model.limit if len(value) == 1 and len(value[0].factors) == 1 else 0.0
             if size >= 4.0 * reach[m] and size > best:
                 best, where = size, m
         if where < 0:
@@ -112,25 +112,25 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
 
 def _readers(output: Output) -> dict[int, list[Term]]:
     """The terms that read each input."""
-    found: dict[int, list[Term]] = {}
+    entry: dict[int, list[Term]] = {}
     for term in output.terms:
         for i in {factor.input for factor in term.factors}:
-            found.setdefault(i, []).append(term)
-    return found
+            entry.setdefault(i, []).append(term)
+    return entry
 
 
 def _conditions(model: Model) -> list[str]:
     several = len(model.outputs) > 1
     limits, watched = guards(model)
     if model.policy == "clamp":
-        pairs = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
+        pairs = [(i, feature.low, feature.high) for i, feature in enumerate(model.inputs) if feature.categories is None]
         return [f"{low!r} <= x{i} <= {high!r}" for i, low, high in pairs]
-    straight = sum(len(one.terms) for one in model.outputs) <= LONGEST_LINE
-    found = []
+    straight = sum(len(output.terms) for output in model.outputs) <= LONGEST_LINE
+    results = []
     for m, limit in enumerate(limits):
         y = (f"y{m}" if straight else f"y[{m}]") if several or not straight else "y"
-        found += [f"{-limit!r} < {y} < {limit!r}"] if limit else []
-    return found + [f"{-model.limit!r} <= x{i} <= {model.limit!r}" for i in watched]
+        results += [f"{-limit!r} < {y} < {limit!r}"] if limit else []
+    return results + [f"{-model.limit!r} <= x{i} <= {model.limit!r}" for i in watched]
 
 
 def _cheap(model: Model) -> bool:

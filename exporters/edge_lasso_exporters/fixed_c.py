@@ -129,7 +129,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         counts = f"; of a count: count - ({fixed['subtract']})" if "subtract" in fixed else ""
         text = f"q = floor((x - {fixed['centre']!r}) * {fixed['scale']!r} + 0.5), {fixed['low']} to {fixed['high']}"
         steps.append(f"   {field}: {text}{counts}")
-    bound = ", ".join(repr(one["bound"]) for one in section["outputs"])
+    bound = ", ".join(repr(output["bound"]) for output in section["outputs"])
     lines = [
         "",
         "/* The readings as integers:",
@@ -166,8 +166,8 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     outputs = section["outputs"]
     several = len(outputs) > 1
     result, into = ("void", f", int32_t r[{upper}_OUTPUTS]") if several else ("int32_t", "")
-    shifts = any(one["shift"] or any(term.get("shift") for term in one["terms"]) for one in outputs)
-    lifts = not looped(outputs) and any(plain(term) for one in outputs for term in one["terms"])
+    shifts = any(output["shift"] or any(term.get("shift") for term in output["terms"]) for output in outputs)
+    lifts = not looped(outputs) and any(plain(term) for output in outputs for term in output["terms"])
     text = f'#include "{p}.h"\n' + CONTRACT + ROM.format(P=upper) + (LIFT.format(P=upper) if lifts else "")
     text += (SHIFT.format(p=p) if shifts else "") + sum_tables(names, outputs)
     text += f"\n{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into})\n{{\n"
@@ -206,11 +206,11 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
 
 def _encode(model: Model, names: Names, section: dict[str, Any]) -> str:
     rows = []
-    for place, one, fixed in zip(names.places, model.inputs, section["inputs"], strict=True):
+    for place, feature, fixed in zip(names.places, model.inputs, section["inputs"], strict=True):
         if "categories" in fixed:
             reals, integers = [0.0, fixed["categories"] - 1.0, 0.0, 0.0], [-1, fixed["categories"] - 1, -1]
         else:
-            reals = [float(one.low or 0.0), float(one.high or 0.0), fixed["centre"], fixed["scale"]]
+            reals = [float(feature.low or 0.0), float(feature.high or 0.0), fixed["centre"], fixed["scale"]]
             integers = [fixed["low"], fixed["high"], fixed["default"]]
         cells = [f"({names.upper}_REAL){c_double(value)}" for value in reals]
         rows.append(f"    {{{', '.join([*cells, *map(str, integers), str(place)])}}},")

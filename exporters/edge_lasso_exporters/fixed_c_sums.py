@@ -29,7 +29,7 @@ LIFT = """
 def sum_lines(names: Names, outputs: list[dict[str, Any]]) -> list[str]:
     """The body of ``NAME_predict``."""
     several, loop = len(outputs) > 1, looped(outputs)
-    lines = [] if any(one["terms"] for one in outputs) else ["    (void)q;"]
+    lines = [] if any(output["terms"] for output in outputs) else ["    (void)q;"]
     if loop:
         lines += [f"    const int16_t *coef = {names.prefix}_coefs;", "    uint16_t i;"]
         if _places(names, outputs):
@@ -94,12 +94,12 @@ def _loop(names: Names, outputs: list[dict[str, Any]], r: str, count: int) -> li
 
 def looped(outputs: list[dict[str, Any]]) -> bool:
     """Whether the plain terms are so many that a loop over tables is better."""
-    return sum(plain(term) for one in outputs for term in one["terms"]) > LONGEST_LINE
+    return sum(plain(term) for output in outputs for term in output["terms"]) > LONGEST_LINE
 
 
 def _places(names: Names, outputs: list[dict[str, Any]]) -> list[int]:
     """Where the loop finds each reading; nothing where it takes one after another."""
-    rows = [[names.places[term["factors"][0]] for term in one["terms"] if plain(term)] for one in outputs]
+    rows = [[names.places[term["factors"][0]] for term in output["terms"] if plain(term)] for output in outputs]
     if all(row == list(range(len(row))) for row in rows):
         return []
     return [place for row in rows for place in row]
@@ -109,7 +109,7 @@ def sum_tables(names: Names, outputs: list[dict[str, Any]]) -> str:
     """Coefficients and places of the plain terms, output after output, where a loop runs over them."""
     if not looped(outputs):
         return ""
-    coefs = [term["coef"] for one in outputs for term in one["terms"] if plain(term)]
+    coefs = [term["coef"] for output in outputs for term in output["terms"] if plain(term)]
     tables = [("int16_t", "coefs", coefs), ("uint16_t", "places", _places(names, outputs))]
     text = READ.format(P=names.upper)
     for kind, name, numbers in tables:

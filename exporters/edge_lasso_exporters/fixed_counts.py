@@ -87,14 +87,14 @@ uint32_t {p}_encode_counts(const int32_t counts[{P}_INPUTS], int16_t q[{P}_INPUT
 
 def has_counts(model: Model) -> bool:
     """Whether any input has a raw scale."""
-    return any(one.raw is not None for one in model.inputs)
+    return any(feature.raw is not None for feature in model.inputs)
 
 
 def counts_python(model: Model, options: Options) -> str:
     """What the Python artifact gets; nothing where no sensor delivers counts."""
     if not has_counts(model):
         return ""
-    places = [one.column if options.inputs == "all" else i for i, one in enumerate(model.inputs)]
+    places = [feature.column if options.inputs == "all" else i for i, feature in enumerate(model.inputs)]
     rows = "\n".join(f"    {(place, *numbers)!r}," for place, numbers in zip(places, count_ranges(model), strict=True))
     return PYTHON.format(rows=rows, about=ABOUT)
 

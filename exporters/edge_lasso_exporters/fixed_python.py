@@ -114,7 +114,7 @@ def fixed_lines(model: Model, options: Options) -> str:
     section = section_of(model)
     outputs = section["outputs"]
     several = len(outputs) > 1
-    categorical = any(one.categories is not None for one in model.inputs)
+    categorical = any(feature.categories is not None for feature in model.inputs)
     lines = ["STEPS = (  # centre, steps per unit, smallest, largest, default"]
     for fixed in section["inputs"]:
         keys = ("centre", "scale", "low", "high", "default")
@@ -129,7 +129,7 @@ def fixed_lines(model: Model, options: Options) -> str:
     text = "\n".join(lines) + "\n" + _tables(model, section, options) + ENCODE
     counts = counts_python(model, options)
     text += f"\n\n{counts}" if counts else ""
-    shifts = any(one["shift"] or any(t.get("shift") for t in one["terms"]) for one in outputs) or logistic
+    shifts = any(output["shift"] or any(t.get("shift") for t in output["terms"]) for output in outputs) or logistic
     text += SHIFTED if shifts else ""
     text += (
         '\n\ndef predict(q):\n    """The integer result for integer inputs; `decode` gives the linear predictor."""\n'
@@ -138,7 +138,7 @@ def fixed_lines(model: Model, options: Options) -> str:
     text += "\n\ndef decode(r, output=0):\n"
     text += '    """An integer result as the linear predictor in the output\'s unit."""\n'
     if several:
-        text += f"    unit, offset = {tuple((one['unit'], one['offset']) for one in outputs)!r}[output]\n"
+        text += f"    unit, offset = {tuple((output['unit'], output['offset']) for output in outputs)!r}[output]\n"
         text += "    return r * unit + offset\n"
     else:
         text += f"    return r * {outputs[0]['unit']!r} + {outputs[0]['offset']!r}\n"
@@ -160,12 +160,12 @@ def fixed_lines(model: Model, options: Options) -> str:
 
 def fixed_vectors(model: Model, inputs: str) -> list[tuple[list[int], list[int]]]:
     """Self-test vectors from the integers on: inputs in the artifact's order, and the integer results."""
-    found = []
+    results = []
     for row, _ in self_test(model):
         q = encode(model, row)[0]
-        full = q if inputs == "selected" else [int(x or 0) for x in wide(model, [float(one) for one in q])]
-        found.append((full, predict_q(model.sections[KEY], q)))
-    return found
+        full = q if inputs == "selected" else [int(x or 0) for x in wide(model, [float(entry) for entry in q])]
+        results.append((full, predict_q(model.sections[KEY], q)))
+    return results
 
 
 def fixed_expected(
@@ -173,14 +173,14 @@ def fixed_expected(
 ) -> tuple[list[list[float]], list[list[float]]]:
     """The clamped reference per row, and the proven bound per output."""
     clamped = model.replace(policy="clamp")
-    bounds = [float(one["bound"]) for one in section_of(model)["outputs"]]
+    bounds = [float(output["bound"]) for output in section_of(model)["outputs"]]
     values = [linear(clamped, clean(clamped, narrow(model, row, inputs))[0]) for row in rows]
     return values, [bounds] * len(values)
 
 
 def fixed_promise(model: Model) -> dict[str, Any]:
     """The proven bound, from readings to the linear predictor."""
-    bound = max(float(one["bound"]) for one in section_of(model)["outputs"])
+    bound = max(float(output["bound"]) for output in section_of(model)["outputs"])
     text = "integers bit for bit; from readings within the bound of the clamped reference, proven in exact arithmetic"
     return {"kind": "bound", "bound": bound, "text": text}
 
@@ -189,7 +189,7 @@ def _tables(model: Model, section: dict[str, Any], options: Options) -> str:
     """Coefficients and places, where a line would be long; nothing where it is not."""
     if not _looped(section):
         return ""
-    places = [one.column if options.inputs == "all" else i for i, one in enumerate(model.inputs)]
+    places = [feature.column if options.inputs == "all" else i for i, feature in enumerate(model.inputs)]
     lines = ["TERMS = (  # per output: bias, shift, (coefficient, place) per term"]
     for output in section["outputs"]:
         lines.append(f"    ({output['bias']}, {output['shift']}, (")
@@ -215,7 +215,7 @@ def _body(model: Model, section: dict[str, Any], options: Options) -> list[str]:
             f'        raise ValueError("a row has {width} values, got %d" % len(q))',
         ]
     if _looped(section):
-        shift = any(one["shift"] for one in section["outputs"])
+        shift = any(output["shift"] for output in section["outputs"])
         return [
             *lines,
             "    result = []",
@@ -226,7 +226,7 @@ def _body(model: Model, section: dict[str, Any], options: Options) -> list[str]:
             f"    return {'result' if several else 'result[0]'}",
         ]
     if options.inputs == "all":
-        lines += [f"    q{i} = q[{one.column}]" for i, one in enumerate(model.inputs)]
+        lines += [f"    q{i} = q[{feature.column}]" for i, feature in enumerate(model.inputs)]
     elif model.inputs:
         lines.append(f"    {names}{',' if len(model.inputs) == 1 else ''} = q")
     for m, output in enumerate(section["outputs"]):

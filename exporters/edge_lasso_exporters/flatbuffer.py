@@ -64,26 +64,26 @@ def _write(builder: Any, value: Any) -> int:
         width = WIDTH[value.type]
         builder.StartVector(width, len(value.values), width)
         prepend = getattr(builder, f"Prepend{value.type}")
-        for one in reversed(value.values):
-            prepend(one)
+        for entry in reversed(value.values):
+            prepend(entry)
         offset = builder.EndVector()
     elif isinstance(value, list):
-        offsets = [_write(builder, one) for one in value]
+        offsets = [_write(builder, entry) for entry in value]
         builder.StartVector(4, len(offsets), 4)
-        for one in reversed(offsets):
-            builder.PrependUOffsetTRelative(one)
+        for entry in reversed(offsets):
+            builder.PrependUOffsetTRelative(entry)
         offset = builder.EndVector()
     else:
         children = {
-            slot: _write(builder, one)
-            for slot, one in value.slots.items()
-            if one is not None and not isinstance(one, Scalar)
+            slot: _write(builder, entry)
+            for slot, entry in value.slots.items()
+            if entry is not None and not isinstance(entry, Scalar)
         }
         builder.StartObject(max(value.slots, default=-1) + 1)
-        for slot, one in value.slots.items():
-            if isinstance(one, Scalar):
-                getattr(builder, f"Prepend{one.type}Slot")(slot, one.value, one.default)
-            elif one is not None:
+        for slot, entry in value.slots.items():
+            if isinstance(entry, Scalar):
+                getattr(builder, f"Prepend{entry.type}Slot")(slot, entry.value, entry.default)
+            elif entry is not None:
                 builder.PrependUOffsetTRelativeSlot(slot, children[slot], 0)
         offset = builder.EndObject()
     return offset

@@ -32,7 +32,9 @@ class Floating:
         self.number = c_float if self.single else c_double
         self.kind = "float" if self.single else "double"
         self.several = len(model.outputs) > 1
-        self.long_status = len(model.inputs) > LONGEST_STATUS and all(one.categories is None for one in model.inputs)
+        self.long_status = len(model.inputs) > LONGEST_STATUS and all(
+            feature.categories is None for feature in model.inputs
+        )
         self.words = {
             "T": self.kind, "p": names.prefix, "P": names.upper, "L": self.number(model.limit),
             "zero": self.number(0.0), "one": self.number(1.0), "exp": "expf" if self.single else "exp",
@@ -47,8 +49,8 @@ class Floating:
     def files(self) -> dict[str, bytes]:
         """Render all of them."""
         row = [self.number(0.0)] * self.names.width
-        for place, one in zip(self.names.places, self.model.inputs, strict=True):
-            row[place] = self.number(one.default or 0.0)
+        for place, feature in zip(self.names.places, self.model.inputs, strict=True):
+            row[place] = self.number(feature.default or 0.0)
         return {
             f"{self.names.prefix}.c": self._source().encode(),
             f"{self.names.prefix}.h": self._header().encode(),
@@ -137,8 +139,8 @@ class Floating:
             return []
         used = self._used()
         lines = [
-            f"    const {self.kind} x{i} = {self._read(i, one)};"
-            for i, one in enumerate(self.model.inputs)
+            f"    const {self.kind} x{i} = {self._read(i, feature)};"
+            for i, feature in enumerate(self.model.inputs)
             if i in used
         ]
         lines += [] if used else ["    (void)x;"]
@@ -161,8 +163,8 @@ class Floating:
         """Intercept and products of each output."""
         if not self.single:
             return [
-                (c_double(one.intercept), [self._product(term.coef, term.factors) for term in one.terms])
-                for one in self.model.outputs
+                (c_double(output.intercept), [self._product(term.coef, term.factors) for term in output.terms])
+                for output in self.model.outputs
             ]
         shape = self.shape
         plan, sums = shape.plan, []
@@ -264,7 +266,7 @@ class Floating:
     def _status_loop(self) -> str:
         p, upper, kind, number = self.names.prefix, self.names.upper, self.kind, self.number
         pairs = zip(self.names.places, self.model.inputs, strict=True)
-        rows = [f"    {{{place}, {number(one.low or 0.0)}, {number(one.high or 0.0)}}}," for place, one in pairs]
+        rows = [f"    {{{place}, {number(entry.low or 0.0)}, {number(entry.high or 0.0)}}}," for place, entry in pairs]
         table = "\n".join(rows)
         return (
             f"\ntypedef struct {{\n    uint16_t place;\n    {kind} low;\n    {kind} high;\n}} {p}_range;\n\n"
@@ -281,12 +283,12 @@ class Floating:
             return self._status_loop()
         lines = [f"\nuint32_t {self.names.prefix}_status(const {self.kind} x[{self.names.upper}_INPUTS])", "{"]
         lines.append("    uint32_t status = 0;")
-        for i, (place, one) in enumerate(zip(self.names.places, self.model.inputs, strict=True)):
+        for i, (place, feature) in enumerate(zip(self.names.places, self.model.inputs, strict=True)):
             x = f"x[{place}]"
-            if one.categories is None:
-                well = f"({x} >= {self.number(one.low or 0.0)}) && ({x} <= {self.number(one.high or 0.0)})"
+            if feature.categories is None:
+                well = f"({x} >= {self.number(feature.low or 0.0)}) && ({x} <= {self.number(feature.high or 0.0)})"
             else:
-                last = self.number(float(len(one.categories) - 1))
+                last = self.number(float(len(feature.categories) - 1))
                 whole = f"({x} == ({self.kind})(int32_t){x})"
                 well = f"({x} >= {self.number(0.0)}) && ({x} <= {last}) && {whole}"
             lines += [f"    if (!({well})) {{", f"        status |= UINT32_C({1 << min(i, 31)});", "    }"]

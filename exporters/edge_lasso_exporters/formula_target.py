@@ -45,9 +45,9 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ExportError
         A name that a spreadsheet would take for a formula; a formula longer than spreadsheets allow.
     """
-    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
+    names = [feature.name for feature in model.inputs] if options.inputs == "selected" else list(model.columns)
     sheet = Sheet(model, options, len(names))
-    for name in [*names, *(one.name for one in model.outputs)]:
+    for name in [*names, *(output.name for output in model.outputs)]:
         if name.startswith(BEGINNINGS):
             raise ExportError(f"a spreadsheet would take the name {name!r} for a formula; rename it")
     cells = sheet.cells()
@@ -81,7 +81,7 @@ def expected(
     values = reference(model, rows, options.inputs)
     tolerances = []
     for row in rows:
-        plain = list(row) if options.inputs == "selected" else [row[one.column] for one in model.inputs]
+        plain = list(row) if options.inputs == "selected" else [row[feature.column] for feature in model.inputs]
         x, _ = clean(model, plain)
         tolerances.append([_bound(output, x) for output in model.outputs])
     return values, tolerances
@@ -105,8 +105,8 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
 
 def exempt(model: Model, options: Options, row: Sequence[float]) -> bool:
     """Whether the promise leaves a row out: readings at ends that 15 digits cannot write."""
-    for one, x in zip(model.inputs, row, strict=True):
-        for end in (model.limit, one.low, one.high):
+    for feature, x in zip(model.inputs, row, strict=True):
+        for end in (model.limit, feature.low, feature.high):
             if end and 0.0 < abs(abs(x) - abs(end)) <= 2.0 * DIGITS * abs(end):
                 return True
             if end and abs(x) == abs(end) and float(f"{end:.15g}") != end:
@@ -149,12 +149,12 @@ class Sheet:
         """Headings and formulas, in the order of their columns."""
         model, name = self.model, self.options.name
         linked = model.classes is not None
-        headings = [f"{one.name} linear" if linked else one.name for one in model.outputs]
-        cells = {heading: self._sum(one) for heading, one in zip(headings, model.outputs, strict=True)}
+        headings = [f"{output.name} linear" if linked else output.name for output in model.outputs]
+        cells = {heading: self._sum(output) for heading, output in zip(headings, model.outputs, strict=True)}
         z = [f"{column(self.width + m)}{ROW}" for m in range(len(model.outputs))]
         if linked:
             links = _logistic(z[0]) if len(z) == 1 else _softmax(z)
-            cells |= {one.name: link for one, link in zip(model.outputs, links, strict=True)}
+            cells |= {output.name: link for output, link in zip(model.outputs, links, strict=True)}
             cells[f"{name} label"] = self._label(z)
         cells[f"{name} status"] = self._status()
         if len(cells) != len(model.outputs) * (2 if linked else 1) + (2 if linked else 1):
@@ -174,12 +174,12 @@ class Sheet:
 
     def categories(self, names: Sequence[str]) -> list[list[str] | None]:
         """Words of each column; None where it has numbers."""
-        words = {one.name: one.categories for one in self.model.inputs}
+        words = {feature.name: feature.categories for feature in self.model.inputs}
         return [list(words.get(name) or ()) or None for name in names]
 
     def _cell(self, place: int) -> str:
-        one = self.model.inputs[place]
-        return f"{column(place if self.options.inputs == 'selected' else one.column)}{ROW}"
+        feature = self.model.inputs[place]
+        return f"{column(place if self.options.inputs == 'selected' else feature.column)}{ROW}"
 
     def _sum(self, output: Output) -> str:
         parts = [number(output.intercept)]
@@ -188,24 +188,24 @@ class Sheet:
         return "+".join(parts)
 
     def _factor(self, factor: Factor) -> str:
-        one, cell = self.model.inputs[factor.input], self._cell(factor.input)
-        if one.categories is not None:
+        entry, cell = self.model.inputs[factor.input], self._cell(factor.input)
+        if entry.categories is not None:
             assert factor.category is not None
-            return f'IF(EXACT({cell}&"",{text(one.categories[factor.category])}),1,0)'
-        default, low, high = map(number, _numbers(one))
+            return f'IF(EXACT({cell}&"",{text(entry.categories[factor.category])}),1,0)'
+        default, low, high = map(number, _numbers(entry))
         clamped = f"IF({cell}<{low},{low},IF({cell}>{high},{high},{cell}))"
         value = clamped if self.model.policy == "clamp" else cell
         return f"IF(ISNUMBER({cell}),IF(ABS({cell})<={number(self.model.limit)},{value},{default}),{default})"
 
     def _status(self) -> str:
         wrong = []
-        for place, one in enumerate(self.model.inputs):
+        for place, feature in enumerate(self.model.inputs):
             cell = self._cell(place)
-            if one.categories is not None:
-                known = "+".join(f'IF(EXACT({cell}&"",{text(word)}),1,0)' for word in one.categories)
+            if feature.categories is not None:
+                known = "+".join(f'IF(EXACT({cell}&"",{text(word)}),1,0)' for word in feature.categories)
                 wrong.append(f"IF({known}>0,0,1)")
             else:
-                _, low, high = _numbers(one)
+                _, low, high = _numbers(feature)
                 inside = f"IF({cell}>={number(low)},IF({cell}<={number(high)},0,1),1)"
                 wrong.append(f"IF(ISNUMBER({cell}),{inside},1)")
         return f'IF({"+".join(wrong) or "0"}=0,"ok","degraded")'
@@ -237,4 +237,4 @@ def _softmax(z: Sequence[str]) -> list[str]:
     def weight(other: str, one: str) -> str:
         return f"EXP(IF({other}-{one}>{LARGEST_EXPONENT},{LARGEST_EXPONENT},{other}-{one}))"
 
-    return [f"1/(1+{'+'.join(weight(other, one) for other in z if other != one)})" for one in z]
+    return [f"1/(1+{'+'.join(weight(other, entry) for other in z if other != entry)})" for entry in z]

@@ -84,24 +84,24 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
 
 def _head(model: Model, options: Options) -> str:
     whole = options.inputs == "all"
-    units = {one.column: one.unit for one in model.inputs}
-    columns = range(len(model.columns)) if whole else [one.column for one in model.inputs]
+    units = {feature.column: feature.unit for feature in model.inputs}
+    columns = range(len(model.columns)) if whole else [feature.column for feature in model.inputs]
     constants: dict[str, Any] = {
         "MODEL_HASH": model_hash(model), "VERSION": GENERATOR,
-        "FEATURES": list(model.columns) if whole else [one.name for one in model.inputs],
+        "FEATURES": list(model.columns) if whole else [feature.name for feature in model.inputs],
         "UNITS": [units.get(column, "") for column in columns],
-        "OUTPUTS": [one.name for one in model.outputs], "OUTPUT_UNITS": [one.unit for one in model.outputs],
+        "OUTPUTS": [output.name for output in model.outputs], "OUTPUT_UNITS": [output.unit for output in model.outputs],
     }  # fmt: skip
     if model.classes is not None:
         constants["CLASSES"] = list(model.classes)
-    categories = {one.name: list(one.categories) for one in model.inputs if one.categories is not None}
+    categories = {feature.name: list(feature.categories) for feature in model.inputs if feature.categories is not None}
     if categories:
         constants["CATEGORIES"] = categories
     section = model.sections.get("interval/1")
     if section is not None:
         constants["INTERVAL"] = [list(pair) for pair in zip(section["low"], section["high"], strict=True)]
     lines = [f"export const {name} = {_spelled(value)};" for name, value in constants.items()]
-    places = [one.column if whole else i for i, one in enumerate(model.inputs)]
+    places = [feature.column if whole else i for i, feature in enumerate(model.inputs)]
     lines += [
         f"const PLACES = {json.dumps(places)}; // of the model's inputs in a row",
         f"const LIMIT = {model.limit!r};",
@@ -125,7 +125,7 @@ function category(name, value) {
 
 def plain(model: Model) -> Model:
     """The model as a dense prediction sees it: every input is a reading, and nothing is remembered."""
-    inputs = tuple(one.replace(stream=None) for one in model.inputs)
+    inputs = tuple(feature.replace(stream=None) for feature in model.inputs)
     bare = model.replace(inputs=inputs, sections={})
     bare.limit = model.limit
     return bare
@@ -156,20 +156,20 @@ export function label(x) {
 def _fixed(model: Model, options: Options) -> str:
     section = section_of(model)
     outputs, several = section["outputs"], len(section["outputs"]) > 1
-    places = [one.column if options.inputs == "all" else i for i, one in enumerate(model.inputs)]
+    places = [feature.column if options.inputs == "all" else i for i, feature in enumerate(model.inputs)]
     grids = []
-    for place, one, fixed in zip(places, model.inputs, section["inputs"], strict=True):
+    for place, feature, fixed in zip(places, model.inputs, section["inputs"], strict=True):
         if "categories" in fixed:
             grids.append({"place": place, "categories": fixed["categories"]})
             continue
         keys = ("centre", "scale", "low", "high", "default")
         numbers = {f"q{key}" if key in ("low", "high", "default") else key: fixed[key] for key in keys}
-        grids.append({"place": place, "categories": -1, "low": one.low, "high": one.high, **numbers})
+        grids.append({"place": place, "categories": -1, "low": feature.low, "high": feature.high, **numbers})
     sums = [
-        {"bias": one["bias"], "shift": one["shift"], "unit": one["unit"], "offset": one["offset"],
+        {"bias": output["bias"], "shift": output["shift"], "unit": output["unit"], "offset": output["offset"],
          "terms": [[term["coef"], [places[i] for i in term["factors"]], term.get("shift", 0),
-                    [[places[i], category] for i, category in term.get("when", ())]] for term in one["terms"]]}
-        for one in outputs
+                    [[places[i], category] for i, category in term.get("when", ())]] for term in output["terms"]]}
+        for output in outputs
     ]  # fmt: skip
     text = f"\nconst GRID = {_rows(grids)};\nconst SUM = {_rows(sums)}; // terms: coefficient, factors, shift, when\n"
     text += FIXED.format(one="" if several else "[0]", width=len(_features(model, options)))

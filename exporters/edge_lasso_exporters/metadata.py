@@ -30,13 +30,13 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
         How close the artifact is to the reference, in words.
     """
     wide = options.inputs == "all"
-    found = {
+    table = {
         "generator": GENERATOR,
         "model_hash": model_hash(model),
         "variant": options.variant,
         "columns": str(len(model.columns) if wide else len(model.inputs)),
-        "inputs": _json([_input(one, one.column if wide else i) for i, one in enumerate(model.inputs)]),
-        "outputs": _json([{"name": one.name, "unit": one.unit, "link": one.link} for one in model.outputs]),
+        "inputs": _json([_input(feature, feature.column if wide else i) for i, feature in enumerate(model.inputs)]),
+        "outputs": _json([{"name": output.name, "unit": output.unit, "link": output.link} for output in model.outputs]),
         "policy": model.policy,
         "limit": repr(model.limit),
         "handles_missing": "true" if handles_missing else "false",
@@ -49,10 +49,10 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
         ]),
     }  # fmt: skip
     if keeps_state(model):
-        found["caller"] = _json(stream_facts(model, False)["caller"])
+        table["caller"] = _json(stream_facts(model, False)["caller"])
     if model.classes is not None:
-        found["classes"] = _json(list(model.classes))
-    return found
+        table["classes"] = _json(list(model.classes))
+    return table
 
 
 def stream_facts(model: Model, steps: bool, integers: bool = False) -> dict[str, Any]:
@@ -69,19 +69,21 @@ def stream_facts(model: Model, steps: bool, integers: bool = False) -> dict[str,
     """
     if not keeps_state(model):
         return {}
-    found: dict[str, Any] = {"streams": {one.name: _stream(one) for one in model.inputs if one.stream is not None}}
+    entry: dict[str, Any] = {
+        "streams": {feature.name: _stream(feature) for feature in model.inputs if feature.stream is not None}
+    }
     sections = [key for key in STATEFUL if key in model.sections]
     if not steps:
-        return {**found, "caller": ([*found["streams"]] and ["streams"]) + sections}
-    found["step"] = {
+        return {**entry, "caller": ([*entry["streams"]] and ["streams"]) + sections}
+    entry["step"] = {
         "readings": [model.inputs[i].name for i in readings(model)],
         "linear": model.outputs[0].link != "identity",
         "estimate": "estimate/1" in model.sections,
         "detector": "detector/1" in model.sections,
     }
     if integers:
-        found["step"]["integers"] = True
-    return found
+        entry["step"]["integers"] = True
+    return entry
 
 
 def _stream(one: Input) -> dict[str, Any]:

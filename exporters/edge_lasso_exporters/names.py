@@ -44,7 +44,7 @@ def identifiers(names: Iterable[str]) -> list[str]:
     Accents are dropped, what no identifier holds becomes ``_``; a reserved word gets a ``_`` behind it; names that
     fall together get ``_2``, ``_3``.
     """
-    found: list[str] = []
+    texts: list[str] = []
     taken: set[str] = set()
     for name in names:
         base = identifier(name)
@@ -53,8 +53,8 @@ def identifiers(names: Iterable[str]) -> list[str]:
             count += 1
             unique = f"{base}_{count}"
         taken.add(unique)
-        found.append(unique)
-    return found
+        texts.append(unique)
+    return texts
 
 
 def identifier(name: str) -> str:

@@ -57,7 +57,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
             helper.make_tensor_value_info(LABEL, label, ["N"]),
             helper.make_tensor_value_info(PROBABILITIES, kind, ["N", len(model.classes)]),
         ]
-    made = helper.make_model(
+    result = helper.make_model(
         helper.make_graph(
             graph.nodes,
             options.name,
@@ -69,9 +69,9 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         ir_version=IR_VERSION,
         producer_name="edge-lasso",
     )
-    helper.set_model_props(made, facts(model, options, HANDLES_MISSING, promise(model, options)["text"]))
-    onnx.checker.check_model(made, full_check=True)
-    return {f"{options.name}.onnx": made.SerializeToString(deterministic=True)}
+    helper.set_model_props(result, facts(model, options, HANDLES_MISSING, promise(model, options)["text"]))
+    onnx.checker.check_model(result, full_check=True)
+    return {f"{options.name}.onnx": result.SerializeToString(deterministic=True)}
 
 
 def expected(model: Model, options: Options, rows: Rows) -> tuple[list[list[float]], list[list[float]]]:
@@ -171,7 +171,7 @@ def add_model(graph: Graph, shape: dense_bounds.Form, x: str, names: dict[str, s
 
 def integer_classes(model: Model) -> bool:
     """Whether the labels are written as int64, as scikit-learn's converters do for integer classes."""
-    return all(_is_int64(one) for one in model.classes or ())
+    return all(_is_int64(label) for label in model.classes or ())
 
 
 def _is_int64(text: str) -> bool:
@@ -181,7 +181,7 @@ def _is_int64(text: str) -> bool:
 
 def _terms(graph: Graph, plan: Dense, x: str, inputs: str) -> str:
     model = plan.model
-    columns = [i if inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
+    columns = [i if inputs == "selected" else feature.column for i, feature in enumerate(model.inputs)]
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
     features = []
     if plan.numeric:
@@ -189,10 +189,10 @@ def _terms(graph: Graph, plan: Dense, x: str, inputs: str) -> str:
         readings = x if wanted == list(range(width)) else graph.gather(x, wanted)
         known = graph.add("LessOrEqual", graph.add("Abs", readings), graph.constant(model.limit))
         ones = [model.inputs[i] for i in plan.numeric]
-        readings = graph.add("Where", known, readings, graph.constant([[one.default for one in ones]]))
+        readings = graph.add("Where", known, readings, graph.constant([[entry.default for entry in ones]]))
         if model.policy == "clamp":
-            readings = graph.add("Max", readings, graph.constant([[one.low for one in ones]]))
-            readings = graph.add("Min", readings, graph.constant([[one.high for one in ones]]))
+            readings = graph.add("Max", readings, graph.constant([[entry.low for entry in ones]]))
+            readings = graph.add("Min", readings, graph.constant([[entry.high for entry in ones]]))
         features.append(readings)
     if plan.indicators:
         states = graph.gather(x, [columns[i] for i, _ in plan.indicators])
@@ -225,7 +225,7 @@ def _classify(graph: Graph, model: Model, linear: str, names: dict[str, str]) ->
     if names.get("label"):
         first = graph.add("ArgMax", scores, axis=1, keepdims=0)
         if integer_classes(model):
-            labels = graph.constant([int(one) for one in model.classes or ()], np.int64)
+            labels = graph.constant([int(label) for label in model.classes or ()], np.int64)
         else:
             labels = graph.constant(list(model.classes or ()), object)
         graph.add("Gather", labels, first, to=names["label"], axis=0)

@@ -35,7 +35,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ExportError
         The model reads what a row before was: a rule keeps no state.
     """
-    if any(one.stream is not None for one in model.inputs):
+    if any(feature.stream is not None for feature in model.inputs):
         raise ExportError("a recording rule keeps no state; train without lags, or export python or c")
     name = options.name
     linear, value = f"{name}:linear", f"{name}:value"
@@ -58,8 +58,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         "  rules:",
         *rules,
     ]
-    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
-    words = {one.name: one.categories for one in model.inputs}
+    names = [feature.name for feature in model.inputs] if options.inputs == "selected" else list(model.columns)
+    words = {feature.name: feature.categories for feature in model.inputs}
     described = {
         "model_hash": model_hash(model),
         "categories": [list(words.get(column) or ()) or None for column in names],
@@ -106,14 +106,14 @@ def _sum(model: Model, output: Output) -> str:
 
 
 def _factor(model: Model, factor: Factor) -> str:
-    one = model.inputs[factor.input]
-    if one.categories is not None:
+    feature = model.inputs[factor.input]
+    if feature.categories is not None:
         assert factor.category is not None
-        return f"(max({_selector(one, one.categories[factor.category])} == bool 1) or vector(0))"
-    assert one.default is not None
-    known = f"(max({_selector(one)}) >= {-model.limit!r} <= {model.limit!r} or vector({one.default!r}))"
+        return f"(max({_selector(feature, feature.categories[factor.category])} == bool 1) or vector(0))"
+    assert feature.default is not None
+    known = f"(max({_selector(feature)}) >= {-model.limit!r} <= {model.limit!r} or vector({feature.default!r}))"
     if model.policy == "clamp":
-        return f"clamp({known}, {one.low!r}, {one.high!r})"
+        return f"clamp({known}, {feature.low!r}, {feature.high!r})"
     return known
 
 
@@ -131,10 +131,10 @@ def _label(model: Model, linear: str, m: int) -> str:
 
 def _degraded(model: Model) -> str:
     good = []
-    for one in model.inputs:
-        if one.categories is not None:
-            known = " or ".join(f"max({_selector(one, word)} == 1)" for word in one.categories)
+    for feature in model.inputs:
+        if feature.categories is not None:
+            known = " or ".join(f"max({_selector(feature, word)} == 1)" for word in feature.categories)
             good.append(f"(count({known}) or vector(0))")
         else:
-            good.append(f"(count(max({_selector(one)}) >= {one.low!r} <= {one.high!r}) or vector(0))")
+            good.append(f"(count(max({_selector(feature)}) >= {feature.low!r} <= {feature.high!r}) or vector(0))")
     return f"{' + '.join(good)} < bool {len(good)}" if good else "vector(0)"

@@ -181,17 +181,17 @@ def exempt(model: Model, options: Options, row: Sequence[float]) -> bool:
 
 
 def _head(model: Model, options: Options, fixed: bool) -> list[str]:
-    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
-    units = {one.column: one.unit for one in model.inputs}
+    names = [feature.name for feature in model.inputs] if options.inputs == "selected" else list(model.columns)
+    units = {feature.column: feature.unit for feature in model.inputs}
     inputs = []
-    for i, one in enumerate(model.inputs):
-        place = i if options.inputs == "selected" else one.column
-        rest = "None, None, None, 0" if one.categories is None else f"None, None, None, {len(one.categories)}"
-        if one.categories is None:
-            rest = f"{one.default!r}, {one.low!r}, {one.high!r}, 0"
+    for i, feature in enumerate(model.inputs):
+        place = i if options.inputs == "selected" else feature.column
+        rest = "None, None, None, 0" if feature.categories is None else f"None, None, None, {len(feature.categories)}"
+        if feature.categories is None:
+            rest = f"{feature.default!r}, {feature.low!r}, {feature.high!r}, 0"
         inputs.append(f"    ({place}, {rest}),")
-    shown = names if options.inputs == "all" else [one.name for one in model.inputs]
-    columns = range(len(model.columns)) if options.inputs == "all" else [one.column for one in model.inputs]
+    shown = names if options.inputs == "all" else [feature.name for feature in model.inputs]
+    columns = range(len(model.columns)) if options.inputs == "all" else [feature.column for feature in model.inputs]
     lines = [
         f'"""A model made by {GENERATOR}: predict(x), predict_row(mapping), selftest()."""',
         "",
@@ -200,12 +200,12 @@ def _head(model: Model, options: Options, fixed: bool) -> list[str]:
         f"VERSION = {GENERATOR!r}",
         f"FEATURES = {_tuple(map(ascii, shown))}",
         f"UNITS = {_tuple(ascii(units.get(column, '')) for column in columns)}",
-        f"OUTPUTS = {_tuple(ascii(one.name) for one in model.outputs)}",
-        f"OUTPUT_UNITS = {_tuple(ascii(one.unit) for one in model.outputs)}",
+        f"OUTPUTS = {_tuple(ascii(output.name) for output in model.outputs)}",
+        f"OUTPUT_UNITS = {_tuple(ascii(output.unit) for output in model.outputs)}",
     ]
     if model.classes is not None:
         lines.append(f"CLASSES = {_tuple(map(ascii, model.classes))}")
-    categories = {one.name: one.categories for one in model.inputs if one.categories is not None}
+    categories = {feature.name: feature.categories for feature in model.inputs if feature.categories is not None}
     if categories:
         lines.append(f"CATEGORIES = {categories!a}")
     lines += [
@@ -236,7 +236,7 @@ def _double(model: Model, options: Options) -> str:
     text = double_lines(model, options, name, doc)
     text += "\n\nlinear = predict\n" if link == "identity" else ""
     text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link]
-    categorical = any(one.categories is not None for one in model.inputs)
+    categorical = any(feature.categories is not None for feature in model.inputs)
     text += CATEGORY if categorical else ""
     clamp = CLAMP if model.policy == "clamp" else ""
     value = f"{name}(values, True)" if link == "identity" else f"_link({name}(values, True))"

@@ -50,9 +50,10 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(variant, scope.get_unique_variable_name("edge_lasso") + "_")
     kinds = {DoubleTensorType: "float64", FloatTensorType: "float32"}
     parts = [
-        one.full_name if kinds.get(type(one.type)) == variant else graph.cast(one.full_name) for one in operator.inputs
+        feature.full_name if kinds.get(type(feature.type)) == variant else graph.cast(feature.full_name)
+        for feature in operator.inputs
     ]
-    outputs = [one.full_name for one in operator.outputs]
+    outputs = [output.full_name for output in operator.outputs]
     if model.classes is None:
         names = {"linear": outputs[0]}
     else:
@@ -62,7 +63,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     for tensor in graph.constants:
         container.initializers.append(tensor)
     for node in graph.nodes:
-        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
         name = scope.get_unique_operator_name(node.op_type)
         container.add_node(node.op_type, list(node.input), list(node.output), name=name, **attributes)
 
@@ -73,4 +74,4 @@ def _model(operator: Any) -> Model:
 
 
 def _variant(operator: Any) -> str:
-    return "float64" if any(isinstance(one.type, DoubleTensorType) for one in operator.inputs) else "float32"
+    return "float64" if any(isinstance(feature.type, DoubleTensorType) for feature in operator.inputs) else "float32"

@@ -139,9 +139,9 @@ def _columns(model: Model, options: Options) -> dict[str, Any]:
     dict
         ``categories`` (per column of the table: its words, or null), ``linear``, ``values``, ``label``, ``status``.
     """
-    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
-    categories = {one.name: one.categories for one in model.inputs}
-    outputs = [one.name for one in model.outputs]
+    names = [feature.name for feature in model.inputs] if options.inputs == "selected" else list(model.columns)
+    categories = {feature.name: feature.categories for feature in model.inputs}
+    outputs = [output.name for output in model.outputs]
     linked = model.outputs[0].link != "identity"
     columns: dict[str, Any] = {
         "categories": {name: list(categories.get(name) or ()) or None for name in names},
@@ -150,14 +150,14 @@ def _columns(model: Model, options: Options) -> dict[str, Any]:
         "label": f"{options.name} label" if model.classes is not None else None,
         "status": f"{options.name} status",
     }
-    given = [
+    results = [
         *outputs,
         columns["status"],
         *(columns["linear"] if linked else []),
         *([columns["label"]] if linked else []),
     ]
     lowered: set[str] = set()
-    for name in [*names, *map(str, given)]:
+    for name in [*names, *map(str, results)]:
         if "\0" in name or len(name.encode()) > LONGEST_NAME:
             raise ExportError(f"{name[:40]!r} cannot name a column in SQL (at most {LONGEST_NAME} bytes, no NUL)")
         if name.lower() in lowered:
@@ -171,7 +171,7 @@ def _select(model: Model, columns: dict[str, Any], dialect: Dialect) -> str:
         f"    {_sum(model, output, dialect)} AS {quoted(name)}"
         for output, name in zip(model.outputs, columns["linear"], strict=True)
     ]
-    inside = " AND ".join(_inside(one, dialect) for one in model.inputs) or "1 = 1"
+    inside = " AND ".join(_inside(feature, dialect) for feature in model.inputs) or "1 = 1"
     status = f"    CASE WHEN {inside} THEN 'ok' ELSE 'degraded' END AS {quoted(columns['status'])}"
     inner = f"SELECT {quoted(TABLE)}.*,\n" + ",\n".join([*linear, status]) + f"\n  FROM {quoted(TABLE)}"
     if model.classes is None:
@@ -194,22 +194,22 @@ def _sum(model: Model, output: Output, dialect: Dialect) -> str:
 
 
 def _factor(model: Model, factor: Factor, dialect: Dialect) -> str:
-    one = model.inputs[factor.input]
-    column = quoted(one.name)
-    if one.categories is not None:
+    feature = model.inputs[factor.input]
+    column = quoted(feature.name)
+    if feature.categories is not None:
         assert factor.category is not None
-        return f"CASE WHEN CAST({column} AS TEXT) = {text(one.categories[factor.category])} THEN 1.0 ELSE 0.0 END"
-    assert one.default is not None
-    assert one.low is not None
-    assert one.high is not None
+        return f"CASE WHEN CAST({column} AS TEXT) = {text(feature.categories[factor.category])} THEN 1.0 ELSE 0.0 END"
+    assert feature.default is not None
+    assert feature.low is not None
+    assert feature.high is not None
     x = dialect.real(column)
     known = f"{x} BETWEEN {dialect.number(-model.limit)} AND {dialect.number(model.limit)}"
     if dialect.stops:
         x = f"CASE WHEN abs({x}) < {dialect.number(smallest(model))} THEN {dialect.number(0.0)} ELSE {x} END"
     if model.policy == "clamp":
-        low, high = dialect.number(one.low), dialect.number(one.high)
+        low, high = dialect.number(feature.low), dialect.number(feature.high)
         x = f"CASE WHEN {x} < {low} THEN {low} WHEN {x} > {high} THEN {high} ELSE {x} END"
-    return f"CASE WHEN {known} THEN {x} ELSE {dialect.number(one.default)} END"
+    return f"CASE WHEN {known} THEN {x} ELSE {dialect.number(feature.default)} END"
 
 
 def _inside(one: Input, dialect: Dialect) -> str:
@@ -228,8 +228,8 @@ def _logistic(z: str) -> list[str]:
 def _softmax(z: Sequence[str], dialect: Dialect) -> list[str]:
     top = dialect.largest(z)
     weights = [
-        f"exp(CASE WHEN {one} - {top} > {SMALLEST_EXPONENT} THEN {one} - {top} ELSE {SMALLEST_EXPONENT} END)"
-        for one in z
+        f"exp(CASE WHEN {entry} - {top} > {SMALLEST_EXPONENT} THEN {entry} - {top} ELSE {SMALLEST_EXPONENT} END)"
+        for entry in z
     ]
     total = " + ".join(weights)
     return [f"({weight} / ({total}))" for weight in weights]
@@ -241,7 +241,7 @@ def _label(model: Model, z: Sequence[str]) -> str:
     if len(z) == 1:
         return f"CASE WHEN {z[0]} > 0.0 THEN {words[1]} ELSE {words[0]} END"
     cases = [
-        f"WHEN {' AND '.join(f'{one} >= {other}' for other in z[m + 1 :])} THEN {words[m]}"
-        for m, one in enumerate(z[:-1])
+        f"WHEN {' AND '.join(f'{entry} >= {other}' for other in z[m + 1 :])} THEN {words[m]}"
+        for m, entry in enumerate(z[:-1])
     ]
     return f"CASE {' '.join(cases)} ELSE {words[-1]} END"

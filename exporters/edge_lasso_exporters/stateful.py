@@ -38,7 +38,7 @@ class Stateful:
     @cached_property
     def places(self) -> list[int]:
         """Where each of the model's inputs stands in an artifact's row."""
-        return [one.column if self.options.inputs == "all" else i for i, one in enumerate(self.model.inputs)]
+        return [feature.column if self.options.inputs == "all" else i for i, feature in enumerate(self.model.inputs)]
 
     @property
     def width(self) -> int:
@@ -58,9 +58,9 @@ class Stateful:
     @cached_property
     def limits(self) -> dict[int, tuple[int, float]]:
         """Position of a reading to its longest run (0: endless) and largest change, where the model has health/1."""
-        place = {one.name: i for i, one in enumerate(self.model.inputs)}
-        found = self.model.sections.get(HEALTH, {}).get("readings", [])
-        return {place[one["input"]]: (one["stuck"], one["jump"]) for one in found}
+        place = {feature.name: i for i, feature in enumerate(self.model.inputs)}
+        value = self.model.sections.get(HEALTH, {}).get("readings", [])
+        return {place[entry["input"]]: (entry["stuck"], entry["jump"]) for entry in value}
 
     @cached_property
     def sources(self) -> list[tuple[int, int]]:
@@ -71,23 +71,23 @@ class Stateful:
     @cached_property
     def derived(self) -> list[tuple[int, str, int, int, int]]:
         """Position, kind, position of the source, its ring, length; of what rings give."""
-        place = {one.name: i for i, one in enumerate(self.model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(self.model.inputs)}
         ring = {i: r for r, (i, _) in enumerate(self.sources)}
-        found = []
-        for i, one in enumerate(self.model.inputs):
-            if one.stream is not None and one.stream[0] != "ewma":
-                kind, source, length = one.stream
-                found.append((i, kind, place[source], ring[place[source]], length))
-        return found
+        results = []
+        for i, feature in enumerate(self.model.inputs):
+            if feature.stream is not None and feature.stream[0] != "ewma":
+                kind, source, length = feature.stream
+                results.append((i, kind, place[source], ring[place[source]], length))
+        return results
 
     @cached_property
     def averages(self) -> list[tuple[int, int, int]]:
         """Position, position of the source and span of each moving average."""
-        place = {one.name: i for i, one in enumerate(self.model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(self.model.inputs)}
         return [
-            (i, place[one.stream[1]], one.stream[2])
-            for i, one in enumerate(self.model.inputs)
-            if one.stream is not None and one.stream[0] == "ewma"
+            (i, place[feature.stream[1]], feature.stream[2])
+            for i, feature in enumerate(self.model.inputs)
+            if feature.stream is not None and feature.stream[0] == "ewma"
         ]
 
     @property
@@ -103,8 +103,8 @@ class Stateful:
     @property
     def estimate(self) -> dict[str, Any] | None:
         """The section estimate/1."""
-        found: dict[str, Any] | None = self.model.sections.get(ESTIMATE)
-        return found
+        entry: dict[str, Any] | None = self.model.sections.get(ESTIMATE)
+        return entry
 
     @cached_property
     def numeric(self) -> list[int]:
@@ -119,16 +119,16 @@ class Stateful:
     @property
     def detector(self) -> dict[str, Any] | None:
         """The section detector/1."""
-        found: dict[str, Any] | None = self.model.sections.get(DETECTOR)
-        return found
+        entry: dict[str, Any] | None = self.model.sections.get(DETECTOR)
+        return entry
 
     @cached_property
     def watched(self) -> list[tuple[int, float, float, float, float]]:
         """Per output: position of the watched reading, centre, 1 / scale, 1 / slow, weight."""
-        place = {one.name: i for i, one in enumerate(self.model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(self.model.inputs)}
         return [
-            (place[one["reading"]], one["centre"], 1.0 / one["scale"], 1.0 / one["slow"], one["weight"])
-            for one in (self.detector or {}).get("watched", [])
+            (place[sensor["reading"]], sensor["centre"], 1.0 / sensor["scale"], 1.0 / sensor["slow"], sensor["weight"])
+            for sensor in (self.detector or {}).get("watched", [])
         ]
 
     @property
@@ -169,15 +169,17 @@ def sequence(plan: Stateful, length: int = 6) -> list[list[float | None]]:
     for t in range(length):
         row: list[float | None] = []
         for k, i in enumerate(plan.readings):
-            one = plan.model.inputs[i]
-            if one.categories is not None:
-                row.append(float((t + k) % len(one.categories)) if one.categories else -1.0)
+            feature = plan.model.inputs[i]
+            if feature.categories is not None:
+                row.append(float((t + k) % len(feature.categories)) if feature.categories else -1.0)
                 continue
-            assert one.low is not None
-            assert one.high is not None
+            assert feature.low is not None
+            assert feature.high is not None
             part = ((t * 5 + k * 3) % 8 + 1) / 10
             row.append(
-                None if t == 3 and k == 0 else min(max(one.low + (one.high - one.low) * part, one.low), one.high)
+                None
+                if t == 3 and k == 0
+                else min(max(feature.low + (feature.high - feature.low) * part, feature.low), feature.high)
             )
         rows.append(row)
     return rows

@@ -15,18 +15,18 @@ from .vectors import self_test_sizes
 
 def replay(model: Model, rows: Sequence[Sequence[float | None]], fixed: bool) -> list[Step]:
     """The reference's answer to each row, from a start."""
-    found = []
+    results = []
     if fixed:
         counting = start_fixed(model)
         for row in rows:
             result, counting = step_fixed(model, counting, row)
-            found.append(result)
-        return found
+            results.append(result)
+        return results
     state = start(model)
     for row in rows:
         result, state = step(model, state, row)
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def replay_sizes(plan: Stateful) -> list[float]:

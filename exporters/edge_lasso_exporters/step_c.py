@@ -68,11 +68,11 @@ class StepC:
         ]
         lines += [f"#define {upper}_READ_{field.upper()} {k} /* {c_comment(name)} */"
                   for k, (field, name) in enumerate(zip(identifiers(plan.names), plan.names, strict=True))]  # fmt: skip
-        for i, one in enumerate(self.model.inputs):
-            if one.stream is not None:
-                kind, of, length = one.stream
+        for i, feature in enumerate(self.model.inputs):
+            if feature.stream is not None:
+                kind, of, length = feature.stream
                 lines.append(
-                    f"/* Input {plan.places[i]}, {c_comment(one.name)}: {kind} {length} of {c_comment(of)}. */"
+                    f"/* Input {plan.places[i]}, {c_comment(feature.name)}: {kind} {length} of {c_comment(of)}. */"
                 )
         if plan.warm_up:
             lines.append(f"#define {upper}_WARM_UP {plan.warm_up} /* rows without an alarm */")
@@ -102,7 +102,7 @@ class StepC:
                 f" + 0.5){of_count}, {fixed['low']} to {fixed['high']}"
             )
         return HEADER_Q.format(
-            **words, steps="\n".join(steps), bound=_above(max(one["bound"] for one in q.section["watched"])),
+            **words, steps="\n".join(steps), bound=_above(max(sensor["bound"] for sensor in q.section["watched"])),
             unit=repr(q.section["unit"]), state=printer.struct("state"), result=printer.struct("out"),
             start=printer.start_signature(), step=printer.signature(printer.functions["step"]),
         )  # fmt: skip
@@ -168,19 +168,19 @@ class StepC:
 
 def with_step(model: Model, options: Options, names: Names, files: dict[str, bytes]) -> dict[str, bytes]:
     """An artifact's files with `start` and `step` added; its self-test replays a sequence, too."""
-    made = StepC(model, options, names)
+    step_c = StepC(model, options, names)
     p, upper = names.prefix, names.upper
     header, source = files[f"{p}.h"].decode(), files[f"{p}.c"].decode()
     header = header.replace("no heap, no state.", "no heap; rows one after another: the caller owns the state.", 1)
     before, mark, after = header.rpartition(f"#ifdef {upper}_SELFTEST\n")
-    header = f"{before}{made.header()}{mark}{after}"
+    header = f"{before}{step_c.header()}{mark}{after}"
     before, mark, after = source.rpartition(f"\n#ifdef {upper}_SELFTEST\nint ")
-    replays = made.selftest()
+    replays = step_c.selftest()
     if replays:
-        both = f"({p}_replay() && {p}_replay_q()) ? 1 : 0" if made.integers is not None else f"{p}_replay()"
+        both = f"({p}_replay() && {p}_replay_q()) ? 1 : 0" if step_c.integers is not None else f"{p}_replay()"
         after = after.replace("    return 1;\n}\n#endif", f"    return {both};\n}}\n#endif")
         mark = f"\n#ifdef {upper}_SELFTEST\n{replays}\nint "
-    source = f"{before}{made.source(before)}{mark}{after}"
+    source = f"{before}{step_c.source(before)}{mark}{after}"
     return {**files, f"{p}.h": header.encode(), f"{p}.c": source.encode()}
 
 

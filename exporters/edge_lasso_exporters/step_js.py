@@ -45,19 +45,19 @@ def _printed(program: str, spec: Spec, suffix: str) -> PrinterJS:
 
 
 def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
-    one = "" if len(model.outputs) > 1 else "[0]"
-    more, pairs = [], [f"value: out.values{one}"]
+    text = "" if len(model.outputs) > 1 else "[0]"
+    more, pairs = [], [f"value: out.values{text}"]
     pairs += ['status: wrong !== 0 ? "degraded" : out.warmingUp === 1 ? "warming up" : "ok"', "faults"]
     if model.classes is not None:
         more.append("linear, label")
-        pairs += [f"linear: out.linear{one}", "label: CLASSES[out.label]"]
+        pairs += [f"linear: out.linear{text}", "label: CLASSES[out.label]"]
     if plan.estimate:
         more.append("widths (by what factor errors are wider)")
         pairs.append("widths: out.widths")
     if plan.detector:
         more.append("score, alarm, onset (an alarm begins), parts")
         pairs += ["score: out.score", "alarm: out.alarm === 1", "onset: out.onset === 1", "parts: out.parts"]
-    categorical = any(one.categories is not None for one in model.inputs)
+    categorical = any(feature.categories is not None for feature in model.inputs)
     return STEP.format(
         state=printer.start("state"), out=printer.start("out"), more="".join(f", {name}" for name in more),
         pairs="\n".join(f"    {pair}," for pair in pairs),

@@ -12,39 +12,39 @@ from .dense_bounds import SLACK, as_array, box_terms, gamma, reference_error, ro
 from .tflite_quantize import INPUT_TOP, Integers, Quantized
 
 
-def expected(made: Quantized, rows: Rows, inputs: str) -> tuple[list[list[float]], list[list[float]]]:
+def expected(quantized: Quantized, rows: Rows, inputs: str) -> tuple[list[list[float]], list[list[float]]]:
     """What the linear predictor must be, and the largest allowed difference; see `tflite_target.expected`."""
-    plan = made.plan
-    if made.variant == "dynamic":
-        return reference(plan.model, rows, inputs), _dynamic_bound(made, rows, inputs).tolist()
-    given = read(plan.model, rows, inputs)
-    if made.variant == "int8io":
-        defaults = np.array([one.default or 0.0 for one in plan.model.inputs])
-        known = np.where(np.abs(given) <= plan.model.limit, given, defaults)
-        x = (features_of(plan, known)[:, [term.factors[0] for term in plan.terms]] - made.offset) * made.scale
+    plan = quantized.plan
+    if quantized.variant == "dynamic":
+        return reference(plan.model, rows, inputs), _dynamic_bound(quantized, rows, inputs).tolist()
+    content = read(plan.model, rows, inputs)
+    if quantized.variant == "int8io":
+        defaults = np.array([feature.default or 0.0 for feature in plan.model.inputs])
+        known = np.where(np.abs(content) <= plan.model.limit, content, defaults)
+        x = (features_of(plan, known)[:, [term.factors[0] for term in plan.terms]] - quantized.offset) * quantized.scale
         unsure = np.full(x.shape, 2.0**-40)
     else:
-        x, unsure = _scaled(made, given)
-    top = INPUT_TOP[made.kind]
-    q = np.clip(np.sign(x) * np.floor(np.abs(x) / made.step_in + 0.5), -top - 1, top).astype(np.int64)
-    part = np.abs(x) / made.step_in
-    tie = np.abs(part - np.floor(part) - 0.5) <= unsure / made.step_in
-    out = integers(made, q)
-    value = made.constant + made.step_out * (out - made.zero_out)
-    allowed = made.step_out + tie.astype(np.float64) @ np.abs(made.kept).T * made.step_in
-    allowed = allowed + 4.0 * UNIT["float32"] * (np.abs(value) + np.abs(made.constant)) + SMALLEST["float32"]
+        x, unsure = _scaled(quantized, content)
+    top = INPUT_TOP[quantized.kind]
+    q = np.clip(np.sign(x) * np.floor(np.abs(x) / quantized.step_in + 0.5), -top - 1, top).astype(np.int64)
+    part = np.abs(x) / quantized.step_in
+    tie = np.abs(part - np.floor(part) - 0.5) <= unsure / quantized.step_in
+    out = integers(quantized, q)
+    value = quantized.constant + quantized.step_out * (out - quantized.zero_out)
+    allowed = quantized.step_out + tie.astype(np.float64) @ np.abs(quantized.kept).T * quantized.step_in
+    allowed = allowed + 4.0 * UNIT["float32"] * (np.abs(value) + np.abs(quantized.constant)) + SMALLEST["float32"]
     return value.tolist(), (allowed * SLACK).tolist()
 
 
-def integers(made: Quantized, q: Integers) -> Integers:
+def integers(quantized: Quantized, q: Integers) -> Integers:
     """The integer graph: the matrix product and TFLite's requantization, per row and output."""
-    top = INPUT_TOP[made.kind]
-    total = q @ made.weights.T + made.bias
+    top = INPUT_TOP[quantized.kind]
+    total = q @ quantized.weights.T + quantized.bias
     out = np.empty_like(total)
     for m in range(total.shape[1]):
-        gain = made.step_in * float(made.steps[m]) / float(made.step_out[m])
-        requantize = multiply_int32 if made.kind == "int8" else multiply_int64
-        out[:, m] = requantize(total[:, m], *quantize_multiplier(gain)) + made.zero_out[m]
+        gain = quantized.step_in * float(quantized.steps[m]) / float(quantized.step_out[m])
+        requantize = multiply_int32 if quantized.kind == "int8" else multiply_int64
+        out[:, m] = requantize(total[:, m], *quantize_multiplier(gain)) + quantized.zero_out[m]
     return np.clip(out, -top - 1, top)
 
 
@@ -72,28 +72,32 @@ def multiply_int64(x: Integers, multiplier: int, shift: int) -> Integers:
     return (x * reduced + (1 << (total - 1))) >> total
 
 
-def promise(made: Quantized) -> dict[str, Any]:
+def promise(quantized: Quantized) -> dict[str, Any]:
     """What is promised over the declared ranges."""
-    terms = box_terms(made.plan, "float32", made.offset)
-    error = _input_error(made, terms.moved + terms.error, terms.centred)
-    if made.variant == "dynamic":
-        largest = np.max(terms.centred * made.scale, axis=1, keepdims=True)
-        worst = _dynamic(made, terms.centred * made.scale, error, largest) + reference_error(made.plan, terms)
+    terms = box_terms(quantized.plan, "float32", quantized.offset)
+    error = _input_error(quantized, terms.moved + terms.error, terms.centred)
+    if quantized.variant == "dynamic":
+        largest = np.max(terms.centred * quantized.scale, axis=1, keepdims=True)
+        worst = _dynamic(quantized, terms.centred * quantized.scale, error, largest) + reference_error(
+            quantized.plan, terms
+        )
         bound = float(np.max(worst))
         text = f"linear within {bound:.3g} of the reference inside the ranges (int8 weights)"
         return {"kind": "bound", "bound": bound, "text": text}
-    if made.variant == "int8io":
+    if quantized.variant == "int8io":
         error = np.zeros_like(error)
-    worst = (error + made.step_in / 2.0) @ np.abs(made.kept).T + made.off + made.step_out
-    worst = worst + 4.0 * UNIT["float32"] * (np.abs(made.constant) + made.step_out * 2 * INPUT_TOP[made.kind])
-    bound = float(np.max((worst + reference_error(made.plan, terms)) * SLACK))
+    worst = (error + quantized.step_in / 2.0) @ np.abs(quantized.kept).T + quantized.off + quantized.step_out
+    worst = worst + 4.0 * UNIT["float32"] * (
+        np.abs(quantized.constant) + quantized.step_out * 2 * INPUT_TOP[quantized.kind]
+    )
+    bound = float(np.max((worst + reference_error(quantized.plan, terms)) * SLACK))
     text = f"within one output step of the recomputed integers, and within {bound:.3g} of the reference in the ranges"
     return {"kind": "one output step", "bound": bound, "text": text}
 
 
-def _scaled(made: Quantized, given: Array) -> tuple[Array, Array]:
+def _scaled(quantized: Quantized, given: Array) -> tuple[Array, Array]:
     """The scaled terms in float32, as the graph computes them, and how far another machine may be off."""
-    plan = made.plan
+    plan = quantized.plan
     features = features_of(plan, rounded(plan.model, given, "float32"))
     exact, error = products_of(plan, features, "float32")
     single = np.float32
@@ -106,34 +110,36 @@ def _scaled(made: Quantized, given: Array) -> tuple[Array, Array]:
             for factor in term.factors[1:]:
                 value = value * features[:, factor].astype(single)
             values[:, j] = value
-        scaled = (values - made.offset.astype(single)) * made.scale.astype(single)
+        scaled = (values - quantized.offset.astype(single)) * quantized.scale.astype(single)
         x: Array = np.clip(scaled.astype(np.float64), -1.0, 1.0)
         products = np.array([len(term.factors) > 1 for term in plan.terms])
-        unsure = np.where(products, error * made.scale, 0.0) + 2.0**-40
+        unsure = np.where(products, error * quantized.scale, 0.0) + 2.0**-40
     return x, np.minimum(unsure, 1.0).astype(np.float64)
 
 
-def _dynamic_bound(made: Quantized, rows: Rows, inputs: str) -> Array:
-    terms = row_terms(made.plan, "float32", made.offset, rows, inputs)
-    size = terms.centred * made.scale
-    error = _input_error(made, terms.moved + terms.error, terms.centred)
-    beyond = terms.centred @ np.abs(as_array(made.plan, made.plan.weights) - made.kept * made.scale).T
+def _dynamic_bound(quantized: Quantized, rows: Rows, inputs: str) -> Array:
+    terms = row_terms(quantized.plan, "float32", quantized.offset, rows, inputs)
+    size = terms.centred * quantized.scale
+    error = _input_error(quantized, terms.moved + terms.error, terms.centred)
+    beyond = (
+        terms.centred @ np.abs(as_array(quantized.plan, quantized.plan.weights) - quantized.kept * quantized.scale).T
+    )
     largest = np.max(size + error, axis=1, keepdims=True)
-    return _dynamic(made, size, error, largest) + (beyond + reference_error(made.plan, terms)) * SLACK
+    return _dynamic(quantized, size, error, largest) + (beyond + reference_error(quantized.plan, terms)) * SLACK
 
 
-def _dynamic(made: Quantized, size: Array, error: Array, largest: Array) -> Array:
+def _dynamic(quantized: Quantized, size: Array, error: Array, largest: Array) -> Array:
     """Runtimes quantize a row of floats to int8, symmetric or not: at most one step of its largest magnitude off."""
     u = UNIT["float32"]
-    kept = np.abs(made.kept).T
-    count = np.count_nonzero(made.weights, axis=1)
+    remaining = np.abs(quantized.kept).T
+    count = np.count_nonzero(quantized.weights, axis=1)
     step = largest * (1.0 + 2.0**-10) / 127.0
-    summed = (size + error + step) @ kept + np.abs(made.constant)
-    total: Array = (error + step) @ kept + (gamma(count + 8, u) + 2.0 * u) * summed + made.off
+    summed = (size + error + step) @ remaining + np.abs(quantized.constant)
+    total: Array = (error + step) @ remaining + (gamma(count + 8, u) + 2.0 * u) * summed + quantized.off
     return total * SLACK
 
 
-def _input_error(made: Quantized, moved: Array, centred: Array) -> Array:
+def _input_error(quantized: Quantized, moved: Array, centred: Array) -> Array:
     """How far x' is off before it is rounded to an integer."""
     u, tiny = UNIT["float32"], SMALLEST["float32"]
-    return (moved + u * (centred + moved) + tiny) * made.scale * (1.0 + u) + u * centred * made.scale + tiny
+    return (moved + u * (centred + moved) + tiny) * quantized.scale * (1.0 + u) + u * centred * quantized.scale + tiny

@@ -129,8 +129,8 @@ def quantized(plan: Dense, variant: str) -> Quantized:
         scale = limit
     bias_step = step_in * steps
     bias = np.round((middle - constant) / bias_step) * (variant != "dynamic")
-    kept = weights * steps[:, None]
-    off = np.abs(exact - kept * scale) @ half + np.abs(middle - constant - bias * bias_step)
+    remaining = weights * steps[:, None]
+    off = np.abs(exact - remaining * scale) @ half + np.abs(middle - constant - bias * bias_step)
     return Quantized(
         plan, variant, kind, offset, scale, step_in, weights.astype(np.int64), steps, bias.astype(np.int64), constant,
         step_out, zero, off,
@@ -156,7 +156,7 @@ def _outputs(plan: Dense, variant: str, kind: str, middle: Array, reach: Array) 
 
 
 def build(
-    writer: Writer, made: Quantized, name: str, inputs: str, terms: Callable[[Writer, Dense, int, str], int]
+    writer: Writer, result: Quantized, name: str, inputs: str, terms: Callable[[Writer, Dense, int, str], int]
 ) -> int:
     """Append the graph up to the linear predictor.
 
@@ -175,63 +175,65 @@ def build(
     int
         The tensor ``linear``.
     """
-    model, count = made.plan.model, len(made.weights)
+    model, count = result.plan.model, len(result.weights)
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
-    quantization = (made.step_in, 0)
-    if made.variant == "int8io":
-        x = writer.input(name, width, made.kind, quantization)
-        columns = _columns(made.plan, inputs)
+    quantization = (result.step_in, 0)
+    if result.variant == "int8io":
+        x = writer.input(name, width, result.kind, quantization)
+        columns = _columns(result.plan, inputs)
         if columns != list(range(width)):
             x = writer.add("GATHER", x, writer.constant(columns, "int32"), width=len(columns),
                            quantization=quantization, axis=1)  # fmt: skip
     else:
-        x = terms(writer, made.plan, writer.input(name, width, "float32"), inputs)
-        x = writer.add("SUB", x, writer.constant(made.offset[None]))
-        clamped = 0 if made.variant == "dynamic" else RELU_N1_TO_1
-        x = writer.add("MUL", x, writer.constant(made.scale[None]), activation=clamped)
-        if made.variant != "dynamic":
-            x = writer.add("QUANTIZE", x, kind=made.kind, quantization=quantization)
-    parts = [_row(writer, made, m, x) for m in range(count)]
+        x = terms(writer, result.plan, writer.input(name, width, "float32"), inputs)
+        x = writer.add("SUB", x, writer.constant(result.offset[None]))
+        clamped = 0 if result.variant == "dynamic" else RELU_N1_TO_1
+        x = writer.add("MUL", x, writer.constant(result.scale[None]), activation=clamped)
+        if result.variant != "dynamic":
+            x = writer.add("QUANTIZE", x, kind=result.kind, quantization=quantization)
+    parts = [_row(writer, result, m, x) for m in range(count)]
     if count > 1:
         parts = [
             writer.add("CONCATENATION", *parts, width=count, axis=1, quantization=writer.tensors[parts[0]].quantization)
         ]
     linear = parts[0]
-    if made.variant in ("int8", "int16x8") and np.any(made.constant):
-        linear = writer.add("ADD", linear, writer.constant(made.constant[None]))
+    if result.variant in ("int8", "int16x8") and np.any(result.constant):
+        linear = writer.add("ADD", linear, writer.constant(result.constant[None]))
     writer.rename(linear, "linear")
     return linear
 
 
-def _row(writer: Writer, made: Quantized, m: int, x: int) -> int:
+def _row(writer: Writer, result: Quantized, m: int, x: int) -> int:
     """The matrix product of one output: each has scales of its own."""
-    if made.variant == "dynamic":
-        weights = writer.constant(made.weights[m : m + 1], "int8", (float(made.steps[m]), 0))
-        return writer.add("FULLY_CONNECTED", x, weights, writer.constant(made.constant[m : m + 1]), width=1)
-    step, zero = float(made.step_out[m]), int(made.zero_out[m])
-    steps = float(made.steps[m])
-    if made.variant == "int8io" and len(made.weights) > 1:  # one tensor, one nominal scale; `decode` has the real ones
-        steps, step = steps / step * made.step_in, made.step_in
-    weights = writer.constant(made.weights[m : m + 1], "int8", (steps, 0))
-    kind = "int32" if made.kind == "int8" else "int64"
-    bias = writer.constant(made.bias[m : m + 1], kind, (made.step_in * steps, 0))
+    if result.variant == "dynamic":
+        weights = writer.constant(result.weights[m : m + 1], "int8", (float(result.steps[m]), 0))
+        return writer.add("FULLY_CONNECTED", x, weights, writer.constant(result.constant[m : m + 1]), width=1)
+    step, zero = float(result.step_out[m]), int(result.zero_out[m])
+    steps = float(result.steps[m])
+    if (
+        result.variant == "int8io" and len(result.weights) > 1
+    ):  # one tensor, one nominal scale; `decode` has the real ones
+        steps, step = steps / step * result.step_in, result.step_in
+    weights = writer.constant(result.weights[m : m + 1], "int8", (steps, 0))
+    kind = "int32" if result.kind == "int8" else "int64"
+    bias = writer.constant(result.bias[m : m + 1], kind, (result.step_in * steps, 0))
     out = writer.add("FULLY_CONNECTED", x, weights, bias, width=1, quantization=(step, zero))
-    return out if made.variant == "int8io" else writer.add("DEQUANTIZE", out, kind="float32")
+    return out if result.variant == "int8io" else writer.add("DEQUANTIZE", out, kind="float32")
 
 
-def encoding(made: Quantized, inputs: str) -> dict[str, dict[str, list[float]]]:
+def encoding(result: Quantized, inputs: str) -> dict[str, dict[str, list[float]]]:
     """See `tflite_target.encoding`."""
-    model = made.plan.model
+    model = result.plan.model
     width = len(model.inputs) if inputs == "selected" else len(model.columns)
     offset, scale = [0.0] * width, [1.0] * width
-    for j, column in enumerate(_columns(made.plan, inputs)):
-        offset[column] = float(made.offset[j])
-        scale[column] = 1.0 / float(made.scale[j]) if made.scale[j] else 1.0
-    several = len(made.weights) > 1
-    factor = [float(step) / made.step_in if several else 1.0 for step in made.step_out]
+    for j, column in enumerate(_columns(result.plan, inputs)):
+        offset[column] = float(result.offset[j])
+        scale[column] = 1.0 / float(result.scale[j]) if result.scale[j] else 1.0
+    several = len(result.weights) > 1
+    factor = [float(step) / result.step_in if several else 1.0 for step in result.step_out]
     return {
         "encode": {"offset": offset, "scale": scale},
-        "decode": {"offset": made.constant.tolist(), "scale": factor},
+        "decode": {"offset": result.constant.tolist(), "scale": factor},
     }
 
 

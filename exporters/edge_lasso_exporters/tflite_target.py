@@ -65,12 +65,12 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         linear = _matrix(writer, shape, terms(writer, plan, x, options.inputs), options.variant)
         extra: dict[str, str] = {}
     else:
-        made = tflite_quantize.quantized(plan, options.variant)
-        linear = tflite_quantize.build(writer, made, INPUT, options.inputs, terms)
-        extra = {key: json.dumps(one) for key, one in (encoding(model, options) or {}).items()}
+        output = tflite_quantize.quantized(plan, options.variant)
+        linear = tflite_quantize.build(writer, output, INPUT, options.inputs, terms)
+        extra = {key: json.dumps(entry) for key, entry in (encoding(model, options) or {}).items()}
     outputs = _link(writer, model, linear)
-    found = facts(model, options, handles_missing(options), promise(model, options)["text"]) | extra
-    return {f"{options.name}.tflite": writer.finish(outputs, found, options.name)}
+    result = facts(model, options, handles_missing(options), promise(model, options)["text"]) | extra
+    return {f"{options.name}.tflite": writer.finish(outputs, result, options.name)}
 
 
 def expected(model: Model, options: Options, rows: Rows) -> tuple[list[list[float]], list[list[float]]]:
@@ -106,8 +106,8 @@ def encoding(model: Model, options: Options) -> dict[str, dict[str, list[float]]
     """
     if options.variant != "int8io":
         return None
-    made = tflite_quantize.quantized(_plan(model, options), options.variant)
-    return tflite_quantize.encoding(made, options.inputs)
+    result = tflite_quantize.quantized(_plan(model, options), options.variant)
+    return tflite_quantize.encoding(result, options.inputs)
 
 
 def _plan(model: Model, options: Options) -> Dense:
@@ -139,17 +139,17 @@ def terms(writer: Writer, plan: Dense, x: int, inputs: str) -> int:
         What its columns are.
     """
     model = plan.model
-    columns = [i if inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
+    columns = [i if inputs == "selected" else feature.column for i, feature in enumerate(model.inputs)]
     features = []
     if plan.numeric:
         readings = gather(writer, x, [columns[i] for i in plan.numeric])
         ones = [model.inputs[i] for i in plan.numeric]
         known = writer.add("LESS_EQUAL", writer.add("ABS", readings), writer.constant([model.limit]), kind="bool")
-        defaults = writer.constant([[one.default for one in ones]])
+        defaults = writer.constant([[entry.default for entry in ones]])
         readings = writer.add("SELECT_V2", known, readings, defaults, kind="float32")
         if model.policy == "clamp":
-            readings = writer.add("MAXIMUM", readings, writer.constant([[one.low for one in ones]]))
-            readings = writer.add("MINIMUM", readings, writer.constant([[one.high for one in ones]]))
+            readings = writer.add("MAXIMUM", readings, writer.constant([[entry.low for entry in ones]]))
+            readings = writer.add("MINIMUM", readings, writer.constant([[entry.high for entry in ones]]))
         features.append(readings)
     if plan.indicators:
         states = gather(writer, x, [columns[i] for i, _ in plan.indicators])

@@ -157,7 +157,7 @@ class Writer:
         return len(self.tensors) - 1
 
     def _model(self, outputs: dict[str, int], facts: dict[str, str], description: str) -> Table:
-        codes = list(dict.fromkeys((one.name, version(one, self.tensors)) for one in self.operations))
+        codes = list(dict.fromkeys((operation.name, version(operation, self.tensors)) for operation in self.operations))
         buffers: list[bytes] = [b""]
         tensors = []
         for tensor in self.tensors:
@@ -175,7 +175,7 @@ class Writer:
             0: tensors,
             1: Vector("Int32", (self.source,)),
             2: Vector("Int32", tuple(outputs.values())),
-            3: [self._operation(one, codes) for one in self.operations],
+            3: [self._operation(operation, codes) for operation in self.operations],
             4: "main",
         })  # fmt: skip
         signature = Table({

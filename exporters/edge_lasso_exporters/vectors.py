@@ -17,12 +17,12 @@ def self_test(model: Model) -> list[tuple[Row, list[float]]]:
     """
     count = len(model.inputs)
     rows: list[Row] = [
-        [_at(one, None) for one in model.inputs],
-        [_at(one, 0.0) for one in model.inputs],
-        [_at(one, 1.0) for one in model.inputs],
-        [_at(one, (i + 1) / (count + 1)) for i, one in enumerate(model.inputs)],
-        [_at(one, (i * 5 % 8) / 8) for i, one in enumerate(model.inputs)],
-        [None if i % 2 == 0 else _at(one, 0.75) for i, one in enumerate(model.inputs)],
+        [_at(feature, None) for feature in model.inputs],
+        [_at(feature, 0.0) for feature in model.inputs],
+        [_at(feature, 1.0) for feature in model.inputs],
+        [_at(feature, (i + 1) / (count + 1)) for i, feature in enumerate(model.inputs)],
+        [_at(feature, (i * 5 % 8) / 8) for i, feature in enumerate(model.inputs)],
+        [None if i % 2 == 0 else _at(feature, 0.75) for i, feature in enumerate(model.inputs)],
     ]
     return [(row, linear(model, clean(model, row)[0])) for row in rows]
 
@@ -37,7 +37,7 @@ def self_test_sizes(model: Model) -> list[float]:
 
     More than any order of summation, fused multiply-adds or inexact decimals need: it looks for gross faults.
     """
-    return [2.0 * (len(one.terms) + model.degree + 2) * largest(model, one) for one in model.outputs]
+    return [2.0 * (len(output.terms) + model.degree + 2) * largest(model, output) for output in model.outputs]
 
 
 def largest(model: Model, output: Output) -> float:
@@ -46,8 +46,8 @@ def largest(model: Model, output: Output) -> float:
     for term in output.terms:
         size = abs(term.coef)
         for factor in term.factors:
-            one = model.inputs[factor.input]
-            ends = (abs(value or 0.0) for value in (one.low, one.high, one.default))
+            feature = model.inputs[factor.input]
+            ends = (abs(value or 0.0) for value in (feature.low, feature.high, feature.default))
             size *= 1.0 if factor.category is not None else max(ends)
         total += size
     return total
@@ -56,8 +56,8 @@ def largest(model: Model, output: Output) -> float:
 def wide(model: Model, row: Row) -> Row:
     """A row of the model's inputs as a whole training row; columns that are not read are 0."""
     full: Row = [0.0] * len(model.columns)
-    for one, reading in zip(model.inputs, row, strict=True):
-        full[one.column] = reading
+    for feature, reading in zip(model.inputs, row, strict=True):
+        full[feature.column] = reading
     return full
 
 
@@ -75,7 +75,7 @@ def _at(one: Input, part: float | None) -> float:
 
 def narrow(model: Model, row: Sequence[float | None], inputs: str) -> list[float | None]:
     """A row in an artifact's order, in the order of the model's inputs."""
-    return list(row) if inputs == "selected" else [row[one.column] for one in model.inputs]
+    return list(row) if inputs == "selected" else [row[feature.column] for feature in model.inputs]
 
 
 def reference(model: Model, rows: Sequence[Sequence[float | None]], inputs: str) -> list[list[float]]:

@@ -124,24 +124,24 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ExportError
         More inputs than a function may have parameters.
     """
-    names = [one.name for one in model.inputs] if options.inputs == "selected" else list(model.columns)
+    names = [feature.name for feature in model.inputs] if options.inputs == "selected" else list(model.columns)
     if len(names) > MOST_INPUTS:
         raise ExportError(
             f"a row has {len(names):,} inputs, and a WebAssembly function takes {MOST_INPUTS:,}; use --inputs selected"
         )
-    places = [i if options.inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
+    places = [i if options.inputs == "selected" else feature.column for i, feature in enumerate(model.inputs)]
     functions = {f"linear{m}": _code(model, output, places) for m, output in enumerate(model.outputs)}
     code = wasm_writer.module(len(names), functions, {"edge-lasso": model_hash(model)})
     inputs = [
-        [place, one.low, one.high, None if one.categories is None else list(one.categories)]
-        for place, one in zip(places, model.inputs, strict=True)
+        [place, feature.low, feature.high, None if feature.categories is None else list(feature.categories)]
+        for place, feature in zip(places, model.inputs, strict=True)
     ]
     sizes = self_test_sizes(model)
     script = SCRIPT.format(
         generator=GENERATOR,
         hash=_json(model_hash(model)),
         features=_json(names),
-        outputs=_json([one.name for one in model.outputs]),
+        outputs=_json([output.name for output in model.outputs]),
         classes=_json(None if model.classes is None else list(model.classes)),
         link=_json(model.outputs[0].link),
         limit=_json(model.limit),
@@ -175,16 +175,16 @@ def _code(model: Model, output: Output, places: Sequence[int]) -> bytes:
     read = sorted({factor.input for term in output.terms for factor in term.factors})
     code = b""
     for i in read:
-        one, place = model.inputs[i], places[i]
-        if one.categories is not None:
+        entry, place = model.inputs[i], places[i]
+        if entry.categories is not None:
             continue
-        assert one.default is not None
-        assert one.low is not None
-        assert one.high is not None
+        assert entry.default is not None
+        assert entry.low is not None
+        assert entry.high is not None
         known = get(place) + ABS + constant(model.limit) + LE
-        code += get(place) + constant(one.default) + known + SELECT
+        code += get(place) + constant(entry.default) + known + SELECT
         if model.policy == "clamp":
-            code += constant(one.low) + MAX + constant(one.high) + MIN
+            code += constant(entry.low) + MAX + constant(entry.high) + MIN
         code += put(place)
     code += constant(output.intercept)
     for term in output.terms:

@@ -281,23 +281,23 @@ def _probe(options: Any) -> int:
 
     from .probe import probe
 
-    found = probe(options.subject, options.seconds, split(options.interpreter) if options.interpreter else None)
+    result = probe(options.subject, options.seconds, split(options.interpreter) if options.interpreter else None)
     if options.json:
         import json
 
-        print(json.dumps(found, indent=1, allow_nan=False))
+        print(json.dumps(result, indent=1, allow_nan=False))
         return DONE
-    subject, machine, before = found["subject"], found["machine"], found["before"]
+    subject, machine, before = result["subject"], result["machine"], result["before"]
     print(f"{subject['target']}:{subject['variant']}  {subject['file']}  on {machine['board'] or machine['cpu']}")
     print(f"{machine['python']}, {machine['bits']} bit, {machine['cores']} cores; "
           f"governor {before['governor'] or 'unknown'}, {before['frequency_mhz'] or '?'} MHz")  # fmt: skip
-    for name, figure in found["figures"].items():
+    for name, figure in result["figures"].items():
         if figure["value"] is None:
             print(f"  {name:26} -   ({figure['reason']})")
         else:
             more = [f"{key} {figure[key]}" for key in ("low", "high", "samples", "batch", "bare") if key in figure]
             print(f"  {name:26} {figure['value']:>14,} {figure['unit']:6} {figure['kind']}  {', '.join(more)}")
-    for text in found["warnings"]:
+    for text in result["warnings"]:
         print(f"warning: {text}", file=sys.stderr)
     return DONE
 

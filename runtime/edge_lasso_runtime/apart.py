@@ -162,8 +162,8 @@ class ApartSession(Session):
 
     def encode_counts(self, rows: Sequence[Sequence[int | None]]) -> list[tuple[list[int], bool]] | None:
         """See `Session`."""
-        found = self._ask("encode_counts", _plain(rows))
-        return None if found is None else [(list(counts), bool(degraded)) for counts, degraded in found]
+        result = self._ask("encode_counts", _plain(rows))
+        return None if result is None else [(list(counts), bool(degraded)) for counts, degraded in result]
 
     def labels(self, rows: Rows) -> list[int | str] | None:
         """See `Session`."""
@@ -171,8 +171,8 @@ class ApartSession(Session):
 
     def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
         """See `Session`."""
-        found = self._ask("steps", [_plain(rows) for rows in sequences])
-        return None if found is None else [_answer_of(parts) for parts in found]
+        result = self._ask("steps", [_plain(rows) for rows in sequences])
+        return None if result is None else [_answer_of(parts) for parts in result]
 
     def steps_q(self, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]] | None:
         """See `Session`."""

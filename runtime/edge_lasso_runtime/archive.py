@@ -83,18 +83,18 @@ class Reader:
         return self._padded(size)
 
     def _pieces(self, name: str, size: int, digest: str) -> Iterator[bytes]:
-        found = sha256()
+        result = sha256()
         left = size
         while left:
             piece = self._read(min(left, CHUNK))
             if not piece:
                 raise UpdateError(f"the bundle is cut off in the middle of {name}")
             left -= len(piece)
-            found.update(piece)
+            result.update(piece)
             yield piece
         if any(self._exactly(-size % BLOCK)):
             raise UpdateError(f"the bundle has something after {name}")
-        if found.hexdigest() != digest:
+        if result.hexdigest() != digest:
             raise UpdateError(f"{name} is damaged: its hash is not the manifest's")
 
     def _padded(self, size: int) -> bytes:

@@ -150,12 +150,14 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
     if not (name.isascii() and name.isidentifier()):
         raise ModelFormatError("name must be an identifier")  # it becomes a path, and a part of programs
     self_test = []
-    for i, one in enumerate(take_list(data.get("self_test"), "self_test")):
+    for i, vector in enumerate(take_list(data.get("self_test"), "self_test")):
         where = f"self_test[{i}]"
-        take_object(one, where)
-        row = [NAN if x is None else number(x, f"{where}.row") for x in take_list(one.get("row"), f"{where}.row")]
-        linear = [number(x, f"{where}.linear") for x in take_list(one.get("linear"), f"{where}.linear")]
-        allowed = [number(x, f"{where}.tolerance") for x in take_list(one.get("tolerance", [0.0] * len(linear)), where)]
+        take_object(vector, where)
+        row = [NAN if x is None else number(x, f"{where}.row") for x in take_list(vector.get("row"), f"{where}.row")]
+        linear = [number(x, f"{where}.linear") for x in take_list(vector.get("linear"), f"{where}.linear")]
+        allowed = [
+            number(x, f"{where}.tolerance") for x in take_list(vector.get("tolerance", [0.0] * len(linear)), where)
+        ]
         if len(row) != len(inputs) or not len(linear) == len(allowed) == len(outputs):
             raise ModelFormatError(f"{where} does not fit {len(inputs)} inputs and {len(outputs)} outputs")
         self_test.append((row, linear, allowed))
@@ -176,30 +178,30 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
 
 
 def _step(data: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"readings": _each(data, "readings", take_text)}
+    entry: dict[str, Any] = {"readings": _each(data, "readings", take_text)}
     for key in ("linear", "estimate", "detector"):
         if not isinstance(data.get(key), bool):
             raise ModelFormatError(f"step.{key} must be true or false")
-        found[key] = data[key]
-    found["integers"] = data.get("integers", False)
-    if not isinstance(found["integers"], bool):
+        entry[key] = data[key]
+    entry["integers"] = data.get("integers", False)
+    if not isinstance(entry["integers"], bool):
         raise ModelFormatError("step.integers must be true or false")
-    return found
+    return entry
 
 
 def _encoding(data: Any, inputs: int, outputs: int) -> dict[str, dict[str, list[float]]]:
     take_object(data, "encoding")
-    found = {}
+    table = {}
     for key, width in (("encode", inputs), ("decode", outputs)):
         part = take_object(data.get(key), f"encoding.{key}")
-        found[key] = {name: _each(part, name, number) for name in ("offset", "scale")}
-        if any(len(one) != width for one in found[key].values()) or 0.0 in found[key]["scale"]:
+        table[key] = {name: _each(part, name, number) for name in ("offset", "scale")}
+        if any(len(entry) != width for entry in table[key].values()) or 0.0 in table[key]["scale"]:
             raise ModelFormatError(f"encoding.{key} must have {width} offsets and scales other than 0")
-    return found
+    return table
 
 
 def _each(data: dict[str, Any], key: str, check: Callable[[Any, str], T]) -> list[T]:
-    values = [check(one, f"{key}[{i}]") for i, one in enumerate(take_list(data.get(key), key))]
+    values = [check(entry, f"{key}[{i}]") for i, entry in enumerate(take_list(data.get(key), key))]
     if not values and key == "outputs":
         raise ModelFormatError("outputs is empty")
     return values

@@ -79,14 +79,14 @@ def _whole(model: Model, state: State, columns: list[list[float]], ordered: list
     scored: Any = ((None, []),) * count
     if state.detector is not None:
         scored = state.detector.step_columns(columns, predicted)
-    found = []
+    results = []
     for linear, (score, parts) in zip(map(list, zip(*predicted)), scored):
         warm, alarm, onset = state.count(linear[0], score, None)
         status = "ok" if warm else "warming up"
-        found.append(
+        results.append(
             Step(linear, link(model, linear), label(model, linear), {}, status, None, score, alarm, onset, parts)
         )
-    return found
+    return results
 
 
 def _sums(sums: Any, columns: list[list[float]]) -> list[list[float]]:

@@ -26,7 +26,7 @@ def selftest(path: Any) -> tuple[list[str], str]:
     vectors = parse(member(path, VECTORS).decode("utf-8"), None, float)
     failures = []
     for i, (row, wanted) in enumerate(vectors):
-        found = predict(model, row).linear
-        if found != wanted:
-            failures.append(f"vector {i} gives {found!r}, must be {wanted!r}")
+        linear = predict(model, row).linear
+        if linear != wanted:
+            failures.append(f"vector {i} gives {linear!r}, must be {wanted!r}")
     return failures, f"python:pyz, {len(vectors)} vectors bit for bit, model {model_hash(model)}"

@@ -68,7 +68,7 @@ class BundleSession(InterpreterSession):
 
         try:
             self.model = load(artifact.path())
-            places = [artifact.inputs.index(one.name) for one in self.model.inputs]
+            places = [artifact.inputs.index(feature.name) for feature in self.model.inputs]
         except (ModelFormatError, OSError, ValueError) as error:
             raise SessionError(f"{artifact.path()} cannot be loaded: {first_line(error)}") from None
         self.interpreter = Interpreter(artifact.path(), places, executable)
@@ -99,19 +99,19 @@ class BundleSession(InterpreterSession):
             self._check(rows)
             lines = [json.dumps(self._reading(row)) for row in rows]
             text = self.interpreter.command("predict", "-", data="\n".join(lines).encode())
-            found = list(csv.reader(io.StringIO(text, newline="")))[1:]
-            if len(found) != len(rows):
-                raise SessionError(f"{self.artifact.entry} answered {len(found)} lines for {len(rows)} rows")
-            self.told = (rows, found)
+            result = list(csv.reader(io.StringIO(text, newline="")))[1:]
+            if len(result) != len(rows):
+                raise SessionError(f"{self.artifact.entry} answered {len(result)} lines for {len(rows)} rows")
+            self.told = (rows, result)
         return self.told[1]
 
     def _reading(self, row: Any) -> dict[str, Any]:
         named = dict(zip(self.artifact.inputs, row))
-        for one in self.model.inputs:
-            value = named[one.name]
-            if one.categories is not None:
-                known = value == value and 0 <= value < len(one.categories) and value == int(value)
-                named[one.name] = one.categories[int(value)] if known else None
+        for feature in self.model.inputs:
+            value = named[feature.name]
+            if feature.categories is not None:
+                known = value == value and 0 <= value < len(feature.categories) and value == int(value)
+                named[feature.name] = feature.categories[int(value)] if known else None
         return {name: value for name, value in named.items() if value == value}
 
 

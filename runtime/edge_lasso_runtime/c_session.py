@@ -26,8 +26,8 @@ def open_session(kind: str, artifact: Artifact, library: Any = None, runtime: st
     import os
 
     names = [f"{artifact.name}{suffix}" for suffix in SUFFIXES]
-    found = [name for name in names if os.path.isfile(artifact.path(name))]
-    path = os.path.abspath(library or artifact.path((found or names)[0]))
+    result = [name for name in names if os.path.isfile(artifact.path(name))]
+    path = os.path.abspath(library or artifact.path((result or names)[0]))
     if not os.path.isfile(path):
         raise MissingRuntimeError(
             f"{artifact.folder} has no {names[0]}; compile {artifact.entry} with: {command(artifact)}"
@@ -118,8 +118,8 @@ class CSession(Session):
         """The prediction: after the link (a fixed-point softmax has none: its linear predictor)."""
         if not self.fixed:
             return self._batch("predict_batch", rows)
-        found = self.probability_q(self.predict_q(self.encode(rows)))
-        return self._decoded(rows) if found is None else [[one / 65536.0] for one in found]
+        result = self.probability_q(self.predict_q(self.encode(rows)))
+        return self._decoded(rows) if result is None else [[entry / 65536.0] for entry in result]
 
     def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
         """Fixed point: the probability, times 65536, from integer results."""
@@ -127,7 +127,7 @@ class CSession(Session):
         if function is None:
             return None
         function.argtypes = [self.ctypes.c_int32]
-        return [int(function(one[0])) for one in results]
+        return [int(function(result[0])) for result in results]
 
     def degraded(self, rows: Rows) -> list[bool] | None:
         """Whether the status mask has any bit set."""
@@ -214,7 +214,7 @@ class CSession(Session):
             y = (self.real * outputs)()
             function = self.symbol("predict", self.real if outputs == 1 else None)
         # byref-free pointers made once: what a caller in a loop does
-        pointers = [ct.cast(one, ct.c_void_p) for one in arguments]
+        pointers = [ct.cast(argument, ct.c_void_p) for argument in arguments]
         self.kept = (arguments, y)
         if outputs == 1:
             function.argtypes = [ct.c_void_p]
@@ -267,4 +267,4 @@ class CSession(Session):
         results = self.predict_q(self.encode(rows))
         if len(self.artifact.outputs) == 1:
             return [[decode(value)] for (value,) in results]
-        return [[decode(value, i) for i, value in enumerate(one)] for one in results]
+        return [[decode(value, i) for i, value in enumerate(result)] for result in results]

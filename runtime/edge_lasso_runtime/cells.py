@@ -76,10 +76,10 @@ def _plain(text: str, decimal: str) -> str | None:
     fraction, power, exponent = rest.replace("E", "e").partition("e")
     if not mark:
         whole, power, exponent = whole.replace("E", "e").partition("e")
-    between = [one for one in GROUPS if one != decimal and one in whole]
+    between = [group for group in GROUPS if group != decimal and group in whole]
     if len(between) == 1:
         first, *others = whole.split(between[0])
-        if not 1 <= len(first) <= 3 or any(len(one) != 3 for one in others):
+        if not 1 <= len(first) <= 3 or any(len(other) != 3 for other in others):
             return None
         whole = "".join([first, *others])
     digits = whole + fraction + (exponent[1:] if exponent[:1] in ("+", "-") else exponent)

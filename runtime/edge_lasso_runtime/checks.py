@@ -143,7 +143,7 @@ def take_text(data: Any, where: str, empty: bool = False) -> str:
 
 def take_names(data: Any, where: str) -> tuple[str, ...]:
     """Different names, or the error that names the field."""
-    names = tuple(take_text(one, f"{where}[{i}]") for i, one in enumerate(take_list(data, where)))
+    names = tuple(take_text(chunk, f"{where}[{i}]") for i, chunk in enumerate(take_list(data, where)))
     check_distinct(names, where, "name")
     return names
 

@@ -23,14 +23,14 @@ def count_ranges(model: Model) -> list[tuple[int, int, int, int]]:
     An input without a raw scale takes the integers of `encode`; a categorical one the index of its category (then the
     last number, -1, is below the third).
     """
-    found = []
+    results = []
     for fixed in model.sections[KEY]["inputs"]:
         if "categories" in fixed:
-            found.append((0, fixed["categories"] - 1, 0, -1))
+            results.append((0, fixed["categories"] - 1, 0, -1))
         else:
             shift = fixed.get("subtract", 0)
-            found.append((fixed["low"] + shift, fixed["high"] + shift, fixed["low"], fixed["default"]))
-    return found
+            results.append((fixed["low"] + shift, fixed["high"] + shift, fixed["low"], fixed["default"]))
+    return results
 
 
 def encode_counts(model: Model, counts: Row) -> tuple[list[int], dict[str, str]]:
@@ -56,23 +56,23 @@ def encode_counts(model: Model, counts: Row) -> tuple[list[int], dict[str, str]]
     """
     if hasattr(counts, "keys"):
         named: Any = counts
-        row: Any = [named.get(one.name) for one in model.inputs]
+        row: Any = [named.get(feature.name) for feature in model.inputs]
     elif len(counts) == len(model.inputs):
         row = counts
     else:
         raise ValueError(f"a row has {len(model.inputs)} counts (the model's inputs in order), got {len(counts)}")
     q, faults = [], {}
-    for one, given, (lowest, highest, first, missing) in zip(model.inputs, row, count_ranges(model)):
+    for feature, supplied, (lowest, highest, first, missing) in zip(model.inputs, row, count_ranges(model)):
         try:
-            count = int(given)
+            count = int(supplied)
         except (TypeError, ValueError, OverflowError):
             count = None
-        if count is None or count != given or (missing < first and not lowest <= count <= highest):
+        if count is None or count != supplied or (missing < first and not lowest <= count <= highest):
             q.append(missing)
-            faults[one.name] = "missing"
+            faults[feature.name] = "missing"
             continue
         if not lowest <= count <= highest:
-            faults[one.name] = "out of range"
+            faults[feature.name] = "out of range"
             count = lowest if count < lowest else highest
         q.append(count - lowest + first)
     return q, faults

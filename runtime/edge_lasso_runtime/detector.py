@@ -67,14 +67,14 @@ class Detector:
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
-        place = {one.name: i for i, one in enumerate(model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(model.inputs)}
         self._watched = [
-            (place[one["reading"]], one["centre"], 1.0 / one["scale"], 1.0 / one["slow"], one["weight"])
-            for one in section["watched"]
+            (place[sensor["reading"]], sensor["centre"], 1.0 / sensor["scale"], 1.0 / sensor["slow"], sensor["weight"])
+            for sensor in section["watched"]
         ]
         self._total = 0.0
-        for one in section["watched"]:
-            self._total = self._total + one["weight"]
+        for sensor in section["watched"]:
+            self._total = self._total + sensor["weight"]
         self._chart = tuple(section[key] for key in ("chart", "alpha", "allowance", "clip", "median", "smoothing"))
         self._largest = section["aggregate"] == "max"
         limit = section["threshold"]
@@ -153,7 +153,7 @@ class Detector:
             parts.append(e * weight)
             total = total + weight
         if not total > 0.0:  # nothing is known: the evidence that there is
-            parts = [e * one[4] for e, one in zip(evidence, self._watched)]
+            parts = [e * sensor[4] for e, sensor in zip(evidence, self._watched)]
             total = self._total
         return self._aggregate(parts, total)
 
@@ -247,9 +247,9 @@ class Detector:
     def restore(self, data: Any) -> None:
         """Take over what `to_dict` gave; lengths must be right (ValueError)."""
         up, down, evidence = ([float(value) for value in data[key]] for key in ("up", "down", "evidence"))
-        recent = [[float(value) for value in one] for one in data["recent"]]
+        recent = [[float(value) for value in entry] for entry in data["recent"]]
         sizes = {len(self.up), len(up), len(down), len(evidence), len(recent)}
-        if len(sizes) > 1 or any(len(one) > self._chart[4] for one in recent):
+        if len(sizes) > 1 or any(len(entry) > self._chart[4] for entry in recent):
             raise ValueError("the charts of other sensors")
         self.up, self.down, self.evidence, self.recent = up, down, evidence, recent
         self.threshold = float(data["threshold"])
@@ -260,13 +260,13 @@ def shares(parts: list[float], score: float, names: list[str]) -> list[tuple[str
     """The watched sensors with their share of the score, largest first; those without a share are left out."""
     if not score > 0.0:
         return []
-    found = [(part / score, name) for part, name in zip(parts, names) if part > 0.0]
-    return [(name, share) for share, name in sorted(found, key=lambda one: -one[0])]
+    result = [(part / score, name) for part, name in zip(parts, names) if part > 0.0]
+    return [(name, share) for share, name in sorted(result, key=lambda entry: -entry[0])]
 
 
 def watched(model: Model) -> list[str]:
     """The names of the watched readings, in the order of the outputs."""
-    return [one["reading"] for one in model.sections[KEY]["watched"]]
+    return [sensor["reading"] for sensor in model.sections[KEY]["watched"]]
 
 
 def validate(section: Any, model: Model, where: str) -> None:
@@ -324,21 +324,25 @@ def validate(section: Any, model: Model, where: str) -> None:
 def _validate_watched(data: Any, model: Model, where: str) -> None:
     if len(take_list(data, where)) != len(model.outputs):
         raise ModelFormatError(f"{where} has {len(data)} entries; the model has {len(model.outputs)} outputs")
-    known = {one.name: i for i, one in enumerate(model.inputs) if one.stream is None and one.categories is None}
-    for i, one in enumerate(data):
+    known = {
+        feature.name: i
+        for i, feature in enumerate(model.inputs)
+        if feature.stream is None and feature.categories is None
+    }
+    for i, chunk in enumerate(data):
         at = f"{where}[{i}]"
-        take_keys(one, at, ("reading", "centre", "scale", "slow", "weight"), ())
-        if one["reading"] not in known:
+        take_keys(chunk, at, ("reading", "centre", "scale", "slow", "weight"), ())
+        if chunk["reading"] not in known:
             raise ModelFormatError(
-                f"{at}.reading is {shown(one['reading'])}; it must be an input that is a reading of numbers"
+                f"{at}.reading is {shown(chunk['reading'])}; it must be an input that is a reading of numbers"
             )
-        own = known[one["reading"]]
+        own = known[chunk["reading"]]
         if any(factor.input == own for term in model.outputs[i].terms for factor in term.factors):
-            raise ModelFormatError(f"outputs[{i}] predicts {one['reading']!r} from its own present")
-        number(one["centre"], f"{at}.centre")
+            raise ModelFormatError(f"outputs[{i}] predicts {chunk['reading']!r} from its own present")
+        number(chunk["centre"], f"{at}.centre")
         for key in ("scale", "slow", "weight"):
-            if not number(one[key], f"{at}.{key}") > 0.0:
-                raise ModelFormatError(f"{at}.{key} is {shown(one[key])}; it must be positive")
+            if not number(chunk[key], f"{at}.{key}") > 0.0:
+                raise ModelFormatError(f"{at}.{key} is {shown(chunk[key])}; it must be positive")
 
 
 def _whole(data: Any, where: str, low: int, high: int) -> None:

@@ -51,8 +51,8 @@ class Drift:
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
-        place = {one.name: i for i, one in enumerate(model.inputs)}
-        self._bins = [(place[one["input"]], one["edges"]) for one in section["readings"]]
+        place = {feature.name: i for i, feature in enumerate(model.inputs)}
+        self._bins = [(place[reading["input"]], reading["edges"]) for reading in section["readings"]]
         score = section.get("score")
         self._score = score["edges"] if score else None
         hinkley = section.get("page_hinkley")
@@ -125,9 +125,9 @@ class Drift:
 
     def restore(self, data: Any) -> None:
         """Take over what `to_dict` gave; lengths must be right (ValueError)."""
-        counts = [[int(value) for value in one] for one in data["counts"]]
+        counts = [[int(value) for value in count] for count in data["counts"]]
         score = [int(value) for value in data["score"]]
-        if [len(one) for one in counts] != [len(one) for one in self.counts] or len(score) != len(self.score):
+        if [len(count) for count in counts] != [len(count) for count in self.counts] or len(score) != len(self.score):
             raise ValueError("the bins of other readings")
         self.rows, self._counts, self.score = int(data["rows"]), counts, score
         self._waiting = []
@@ -191,9 +191,9 @@ def digest(model: Model, drift: Drift, onsets: int = 0) -> bytes:
     body += min(drift.rows, 2**32 - 1).to_bytes(4, "little") + min(onsets, 65535).to_bytes(2, "little")
     body += rise.to_bytes(2, "little")
     body += bytes([_byte(psi(section["score"]["parts"], drift.score), PSI_STEP) if drift.score else 0, 0])
-    for one, counts in zip(section["readings"], drift.counts):
+    for reading, counts in zip(section["readings"], drift.counts):
         missing = counts[-1] / drift.rows if drift.rows else 0.0
-        body += bytes([_byte(psi(one["parts"], counts[:-1]), PSI_STEP), _byte(missing, 255.0)])
+        body += bytes([_byte(psi(reading["parts"], counts[:-1]), PSI_STEP), _byte(missing, 255.0)])
     return body + crc_hqx(body, 0).to_bytes(2, "little")
 
 
@@ -215,7 +215,7 @@ def read_digest(model: Model, data: bytes) -> dict[str, Any]:
 
     from .format import model_hash
 
-    names = [one["input"] for one in model.sections[KEY]["readings"]]
+    names = [reading["input"] for reading in model.sections[KEY]["readings"]]
     if data[:3] != MAGIC or len(data) != 20 + 2 * len(names):
         raise ValueError(f"this is no digest of a model with {len(names)} readings ({len(data)} bytes)")
     if crc_hqx(data[:-2], 0) != int.from_bytes(data[-2:], "little"):
@@ -248,16 +248,18 @@ def validate(section: Any, model: Model, where: str) -> None:
         Naming the field.
     """
     take_keys(section, where, ("readings",), ("score", "page_hinkley"))
-    known = {one.name for one in model.inputs if one.stream is None and one.categories is None}
-    for i, one in enumerate(take_list(section["readings"], f"{where}.readings")):
+    known = {feature.name for feature in model.inputs if feature.stream is None and feature.categories is None}
+    for i, reading in enumerate(take_list(section["readings"], f"{where}.readings")):
         at = f"{where}.readings[{i}]"
-        take_keys(one, at, ("input", "edges", "parts", "missing"), ())
-        if one["input"] not in known:
-            raise ModelFormatError(f"{at}.input is {shown(one['input'])}; it must be a reading of numbers, named once")
-        known.discard(one["input"])
-        _validate_bins(one, at)
-        if not 0.0 <= number(one["missing"], f"{at}.missing") <= 1.0:
-            raise ModelFormatError(f"{at}.missing is {shown(one['missing'])}; it must be from 0 to 1")
+        take_keys(reading, at, ("input", "edges", "parts", "missing"), ())
+        if reading["input"] not in known:
+            raise ModelFormatError(
+                f"{at}.input is {shown(reading['input'])}; it must be a reading of numbers, named once"
+            )
+        known.discard(reading["input"])
+        _validate_bins(reading, at)
+        if not 0.0 <= number(reading["missing"], f"{at}.missing") <= 1.0:
+            raise ModelFormatError(f"{at}.missing is {shown(reading['missing'])}; it must be from 0 to 1")
     if "score" in section:
         take_keys(section["score"], f"{where}.score", ("edges", "parts"), ())
         _validate_bins(section["score"], f"{where}.score")

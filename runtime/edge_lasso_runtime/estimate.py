@@ -24,7 +24,7 @@ KEY = "estimate/1"
 
 def numeric(model: Model) -> list[int]:
     """Positions of the inputs that the section is about, in its order: all that are numbers."""
-    return [i for i, one in enumerate(model.inputs) if one.categories is None]
+    return [i for i, feature in enumerate(model.inputs) if feature.categories is None]
 
 
 class Estimator:
@@ -46,7 +46,7 @@ class Estimator:
         self._inverse = section["inverse"]
         self._slopes = slopes(model, self._inputs)
         self._limit = model.limit
-        self._fill = [one.default for one in model.inputs]
+        self._fill = [feature.default for feature in model.inputs]
 
     def fill(self, x: list[float], missing: list[int]) -> list[float]:
         """Replace the missing inputs of a row by their estimates.
@@ -90,17 +90,17 @@ class Estimator:
 
 def root(value: float) -> float:
     """The square root of a number from 1 on, within an ulp or so: Heron's rule from above, until it no longer falls."""
-    found = (value + 1.0) * 0.5
+    result = (value + 1.0) * 0.5
     while True:
-        lower = (found + value / found) * 0.5
-        if not lower < found:
-            return found
-        found = lower
+        lower = (result + value / result) * 0.5
+        if not lower < result:
+            return result
+        result = lower
 
 
 def slopes(model: Model, inputs: list[int]) -> list[list[float]]:
     """Per output, how the linear predictor changes with each of `inputs` where all are at their defaults."""
-    x = [0.0 if one.default is None else one.default for one in model.inputs]
+    x = [0.0 if feature.default is None else feature.default for feature in model.inputs]
     result = []
     for output in model.outputs:
         slope = [0.0] * len(model.inputs)

@@ -60,8 +60,8 @@ def explain(model: Model, row: Row) -> list[Explanation]:
 
 def explain_inputs(model: Model, x: list[float]) -> list[Explanation]:
     """The same for inputs as the outputs see them (`clean`; `State.inputs` of a stream)."""
-    means = [-1.0 if one.default is None else one.default for one in model.inputs]
-    found = []
+    means = [-1.0 if feature.default is None else feature.default for feature in model.inputs]
+    results = []
     for output in model.outputs:
         baseline = output.intercept
         sums = [0.0] * len(model.inputs)
@@ -72,9 +72,9 @@ def explain_inputs(model: Model, x: list[float]) -> list[Explanation]:
             baseline = baseline + product
             for i, part in _parts(term, x, means):
                 sums[i] = sums[i] + part
-        named = [(one.name, part) for one, part in zip(model.inputs, sums) if part]
-        found.append(Explanation(output.name, baseline, sorted(named, key=lambda one: -abs(one[1]))))
-    return found
+        named = [(feature.name, part) for feature, part in zip(model.inputs, sums) if part]
+        results.append(Explanation(output.name, baseline, sorted(named, key=lambda entry: -abs(entry[1]))))
+    return results
 
 
 def _parts(term: Term, x: list[float], means: list[float]) -> Iterator[tuple[int, float]]:

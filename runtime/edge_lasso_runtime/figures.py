@@ -24,12 +24,12 @@ def read(path: str) -> dict[str, Any]:
     OSError
     """
     with open(path, encoding="utf-8") as file:
-        found = samples(file.read())
-    values = {name: value for name, labels, value in found if not labels}
-    model = next(labels["model"] for name, labels, _ in found if name == "edge_lasso_model_info")
+        result = samples(file.read())
+    values = {name: value for name, labels, value in result if not labels}
+    model = next(labels["model"] for name, labels, _ in result if name == "edge_lasso_model_info")
     buckets = [
         (float(labels["le"].replace("+Inf", "inf")), int(value))
-        for name, labels, value in found
+        for name, labels, value in result
         if name == "edge_lasso_latency_seconds_bucket"
     ]
     names = {
@@ -48,7 +48,7 @@ def samples(text: str) -> list[tuple[str, dict[str, str], float]]:
     ValueError
         A line is something else.
     """
-    found = []
+    results = []
     for line in text.split("\n"):
         if not line or line.startswith("#"):
             continue
@@ -65,8 +65,8 @@ def samples(text: str) -> list[tuple[str, dict[str, str], float]]:
             rest = rest[end + 1 :]
         if brace and not head.endswith("}"):
             raise ValueError(f"{line[:60]!r} is no line of figures")
-        found.append((name, labels, float(value)))
-    return found
+        results.append((name, labels, float(value)))
+    return results
 
 
 def quantile(buckets: Sequence[tuple[float, float]], part: float) -> float | None:

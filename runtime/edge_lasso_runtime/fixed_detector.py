@@ -100,19 +100,19 @@ class FixedHealth:
     def __init__(self, model: Model) -> None:
         fixed, own = model.sections[FIXED]["inputs"], model.sections[KEY]["readings"]
         self._checks = [
-            (model.inputs[i].name, fixed[i]["low"], fixed[i]["high"], one["stuck"], one["jump"])
-            for i, one in zip(readings(model), own)
+            (model.inputs[i].name, fixed[i]["low"], fixed[i]["high"], entry["stuck"], entry["jump"])
+            for i, entry in zip(readings(model), own)
         ]
         self.last = [NONE] * len(own)
         self.run = [0] * len(own)
 
     def step(self, q: Sequence[int], faults: dict[str, str]) -> list[int]:
         """What predictions and histories read of a row: cut to the ranges, NONE where missing or stuck."""
-        kept = []
+        results = []
         for k, (value, (name, low, high, stuck, jump)) in enumerate(zip(q, self._checks)):
             if value == NONE:
                 faults[name] = "missing"
-                kept.append(NONE)
+                results.append(NONE)
                 continue
             cut = min(max(value, low), high)
             if cut != value:
@@ -126,8 +126,8 @@ class FixedHealth:
                 self.run[k] = min(self.run[k], stuck) + 1
                 if self.run[k] > stuck:
                     faults[name], cut = "stuck", NONE
-            kept.append(cut)
-        return kept
+            results.append(cut)
+        return results
 
 
 class FixedDetector:
@@ -151,7 +151,7 @@ class FixedDetector:
         self._largest = detector["aggregate"] == "max"
         self._hold = detector["threshold"]["hold"]
         place = {model.inputs[i].name: k for k, i in enumerate(readings(model))}
-        self._own = [place[one["reading"]] for one in detector["watched"]]
+        self._own = [place[sensor["reading"]] for sensor in detector["watched"]]
         count = len(self._own)
         self.up = [0] * count
         self.down = [0] * count
@@ -164,21 +164,21 @@ class FixedDetector:
         """Score a row: `q` as the sensors delivered it, `x` one integer per input as predictions read it."""
         section = self._section
         parts, total = [], 0
-        for k, one in enumerate(section["watched"]):
+        for k, sensor in enumerate(section["watched"]):
             own = q[self._own[k]]
-            if own == NONE or any(x[i] == NONE for _, i in one["terms"]):
+            if own == NONE or any(x[i] == NONE for _, i in sensor["terms"]):
                 parts.append(0)
                 continue
-            r = one["bias"] + one["own"] * own
-            for coef, i in one["terms"]:
+            r = sensor["bias"] + sensor["own"] * own
+            for coef, i in sensor["terms"]:
                 r += coef * x[i]
-            v = (r + (1 << one["shift"] >> 1)) >> one["shift"]
+            v = (r + (1 << sensor["shift"] >> 1)) >> sensor["shift"]
             v = min(max(v, -self._most), self._most)
-            value = self._evidence(k, (v * one["factor"] + (1 << self._bits >> 1)) >> self._bits)
+            value = self._evidence(k, (v * sensor["factor"] + (1 << self._bits >> 1)) >> self._bits)
             self.evidence[k] = move(self.evidence[k], value, section["smoothing"])
             cut = section["cut"]
-            parts.append(((self.evidence[k] + (1 << cut >> 1)) >> cut) * one["weight"])
-            total += one["weight"]
+            parts.append(((self.evidence[k] + (1 << cut >> 1)) >> cut) * sensor["weight"])
+            total += sensor["weight"]
         if not self._largest:
             return sum(parts), total, parts
         score = max(parts)
@@ -273,9 +273,9 @@ def readings_q(model: Model, row: Row) -> list[int]:
     places = readings(model)
     plain = model.replace(inputs=tuple(model.inputs[i] for i in places), outputs=())
     plain.limit = model.limit
-    found, faults = clean(plain, row, clamp=False)
+    result, faults = clean(plain, row, clamp=False)
     q = []
-    for i, value in zip(places, found):
+    for i, value in zip(places, result):
         fixed = model.sections[FIXED]["inputs"][i]
         if faults.get(model.inputs[i].name) == "missing":
             q.append(NONE)

@@ -54,10 +54,10 @@ def validate(section: Any, model: Model, where: str) -> None:
     if chart != "residual":
         _validate_slow(section, detector, where)
     weights = 0
-    for k, one in enumerate(take_sized(section["watched"], f"{where}.watched", len(model.outputs))):
+    for k, entry in enumerate(take_sized(section["watched"], f"{where}.watched", len(model.outputs))):
         at = f"{where}.watched[{k}]"
-        _validate_watched(one, fixed, chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
-        weights = max(weights, one["weight"]) if detector["aggregate"] == "max" else weights + one["weight"]
+        _validate_watched(entry, fixed, chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
+        weights = max(weights, entry["weight"]) if detector["aggregate"] == "max" else weights + entry["weight"]
     cut = integer(section["cut"], f"{where}.cut", 0, 29)
     largest = highest(section, chart) + (1 << cut >> 1)
     most = largest >> cut
@@ -84,9 +84,9 @@ def refused(model: Model) -> str:
         return "an online adjustment of the threshold"
     if detector["threshold"]["hold"] > LONGEST_HOLD:
         return f"a hold of {detector['threshold']['hold']} rows"
-    for one in model.inputs:
-        if one.categories is not None:
-            return f"the categories of {one.name!r}"
+    for feature in model.inputs:
+        if feature.categories is not None:
+            return f"the categories of {feature.name!r}"
     for output in model.outputs:
         for term in output.terms:
             if len(term.factors) != 1:
@@ -115,18 +115,18 @@ def reach_q(one: dict[str, Any], fixed: list[dict[str, Any]]) -> int:
 
 
 def _validate_readings(data: Any, model: Model, where: str) -> None:
-    limits = {one["input"]: one for one in model.sections.get(HEALTH, {}).get("readings", [])}
+    limits = {reading["input"]: reading for reading in model.sections.get(HEALTH, {}).get("readings", [])}
     places = readings(model)
-    for k, one in enumerate(take_sized(data, where, len(places))):
+    for k, entry in enumerate(take_sized(data, where, len(places))):
         at, name = f"{where}[{k}]", model.inputs[places[k]].name
-        take_keys(one, at, ("stuck", "jump"), ())
+        take_keys(entry, at, ("stuck", "jump"), ())
         longest = limits[name]["stuck"] if name in limits else 0
-        if integer(one["stuck"], f"{at}.stuck", 0, ROOM - 2) != min(longest, ROOM - 2):
-            raise ModelFormatError(f"{at}.stuck is {one['stuck']}; it must be that of {HEALTH}, {longest}")
-        integer(one["jump"], f"{at}.jump", 0, ENDLESS)
+        if integer(entry["stuck"], f"{at}.stuck", 0, ROOM - 2) != min(longest, ROOM - 2):
+            raise ModelFormatError(f"{at}.stuck is {entry['stuck']}; it must be that of {HEALTH}, {longest}")
+        integer(entry["jump"], f"{at}.jump", 0, ENDLESS)
         scale = model.sections[FIXED]["inputs"][places[k]]["scale"]
         farthest = limits[name]["jump"] * abs(scale) if name in limits else 2.0 * ENDLESS
-        _near(one["jump"], farthest, f"{at}.jump", ENDLESS)
+        _near(entry["jump"], farthest, f"{at}.jump", ENDLESS)
 
 
 def _validate_slow(section: dict[str, Any], detector: dict[str, Any], where: str) -> None:
@@ -142,8 +142,8 @@ def _validate_slow(section: dict[str, Any], detector: dict[str, Any], where: str
     else:
         _rate(section["rate"], detector["alpha"], f"{where}.rate")
         largest = section["clip"] << FRACTION
-    for k, one in enumerate(take_list(section["watched"], f"{where}.watched")):
-        slow = integer(one.get("slow") if isinstance(one, dict) else None, f"{where}.watched[{k}].slow", 1, INT16)
+    for k, sensor in enumerate(take_list(section["watched"], f"{where}.watched")):
+        slow = integer(sensor.get("slow") if isinstance(sensor, dict) else None, f"{where}.watched[{k}].slow", 1, INT16)
         if ((largest >> first) + 1) * slow + (1 << section["second"] >> 1) >= ROOM:
             raise ModelFormatError(f"{where}.watched[{k}].slow is {slow}; the slow part can reach 2^30")
 
@@ -179,7 +179,7 @@ def _rate(data: Any, wanted: float, where: str) -> None:
         raise ModelFormatError(f"{where} is {data}, and not the {wanted!r} of {DETECTOR}; quantize the model again")
 
 
-def _near(found: int, wanted: float, where: str, most: int) -> None:
+def _near(result: int, wanted: float, where: str, most: int) -> None:
     """Refuse an integer that is not the model's number rounded, or the most there is."""
-    if not abs(found - min(wanted, most)) <= 1.0:
-        raise ModelFormatError(f"{where} is {found}; the model wants {wanted!r}: quantize it again")
+    if not abs(result - min(wanted, most)) <= 1.0:
+        raise ModelFormatError(f"{where} is {result}; the model wants {wanted!r}: quantize it again")

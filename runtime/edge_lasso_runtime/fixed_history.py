@@ -32,17 +32,17 @@ def validate_streams(fixed: list[dict[str, Any]], model: Model, where: str) -> N
         Naming the field: a derived input must count in its source's steps, from its centre (a difference: from 0), and
         no integer may be `NONE`.
     """
-    place = {one.name: i for i, one in enumerate(model.inputs)}
-    for i, (one, data) in enumerate(zip(model.inputs, fixed)):
+    place = {feature.name: i for i, feature in enumerate(model.inputs)}
+    for i, (feature, data) in enumerate(zip(model.inputs, fixed)):
         if "categories" in data:
             continue
         if data["low"] <= NONE:
             raise ModelFormatError(
                 f"{where}[{i}].low is {data['low']}; in a model that keeps state {NONE} means missing"
             )
-        if one.stream is None:
+        if feature.stream is None:
             continue
-        kind, source, length = one.stream
+        kind, source, length = feature.stream
         own = fixed[place[source]]
         if data["scale"] != own["scale"]:
             raise ModelFormatError(f"{where}[{i}].scale is {data['scale']!r}; it must be that of {source!r}")

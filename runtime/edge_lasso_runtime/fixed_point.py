@@ -49,10 +49,10 @@ def encode(model: Model, row: Row) -> tuple[list[int], dict[str, str]]:
     """
     x, faults = clean(model, row, clamp=True)
     q = []
-    for one, fixed, value in zip(model.inputs, model.sections[KEY]["inputs"], x):
+    for feature, fixed, value in zip(model.inputs, model.sections[KEY]["inputs"], x):
         if "categories" in fixed:
             q.append(int(value))
-        elif faults.get(one.name) == "missing":
+        elif faults.get(feature.name) == "missing":
             q.append(fixed["default"])
         else:
             step = ((value - fixed["centre"]) * fixed["scale"] + 0.5) // 1.0
@@ -112,7 +112,7 @@ def reach(inputs: list[dict[str, Any]], output: dict[str, Any]) -> int:
     shift = output["shift"]
     total: int = abs(output["bias"]) + (1 << shift >> 1)
     exclusive: dict[int, dict[int, int]] = {}
-    largest = [largest_integer(one) for one in inputs]
+    largest = [largest_integer(feature) for feature in inputs]
     for term in output["terms"]:
         size = abs(term["coef"]) * _product(term, largest)
         when = term.get("when", ())
@@ -138,13 +138,13 @@ def validate(section: Any, model: Model, where: str) -> None:
     if not isinstance(bits, int) or bits not in LARGEST_COEF:
         raise ModelFormatError(f"{where}.bits is {shown(bits)}; allowed are 8, 16")
     inputs = take_sized(section["inputs"], f"{where}.inputs", len(model.inputs))
-    for i, one in enumerate(inputs):
-        _validate_input(one, model.inputs[i], f"{where}.inputs[{i}]")
+    for i, feature in enumerate(inputs):
+        _validate_input(feature, model.inputs[i], f"{where}.inputs[{i}]")
     if keeps_state(model):
         validate_streams(inputs, model, f"{where}.inputs")
     for i, output in enumerate(take_sized(section["outputs"], f"{where}.outputs", len(model.outputs))):
         _validate_output(output, inputs, bits, link, f"{where}.outputs[{i}]")
-    if link == "softmax" and len({(one["unit"], one["shift"]) for one in section["outputs"]}) > 1:
+    if link == "softmax" and len({(output["unit"], output["shift"]) for output in section["outputs"]}) > 1:
         raise ModelFormatError(f"{where}.outputs of a softmax must share unit and shift")
     if ("link" in section) != (link == "logistic"):
         raise ModelFormatError(f"{where}.link goes with the link 'logistic', and only with it")
@@ -250,7 +250,7 @@ def take_sized(data: Any, where: str, size: int) -> list[Any]:
     """A list of so many entries, or the error that names the field."""
     if len(take_list(data, where)) != size:
         raise ModelFormatError(f"{where} has {len(data)} entries; it must have {size}")
-    return [one for one in data]
+    return [chunk for chunk in data]
 
 
 def largest_integer(one: dict[str, Any]) -> int:

@@ -50,14 +50,14 @@ class FixedDelays:
 
     def __init__(self, model: Model) -> None:
         fixed = model.sections[KEY]["inputs"]
-        place = {one.name: i for i, one in enumerate(model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(model.inputs)}
         sizes = [(i, ring_length(model, model.inputs[i].name)) for i in readings(model)]
         self._sources = [i for i, size in sizes if size]
         self._derived = []
         self._averages = []
-        for i, one in enumerate(model.inputs):
-            if one.stream is not None:
-                kind, source, length = one.stream
+        for i, feature in enumerate(model.inputs):
+            if feature.stream is not None:
+                kind, source, length = feature.stream
                 if kind == "ewma":
                     self._averages.append((i, place[source], *rate_of(length)))
                 else:
@@ -129,16 +129,16 @@ def step_fixed(model: Model, state: FixedState, row: Row) -> tuple[Step, FixedSt
     state : FixedState
     """
     section: dict[str, Any] = model.sections[KEY]
-    found, faults = clean(state.plain, row, clamp=False)
+    result, faults = clean(state.plain, row, clamp=False)
     raw = [MISSING] * len(model.inputs)
-    for i, value in zip(state.readings, found):
+    for i, value in zip(state.readings, result):
         gone = faults.get(model.inputs[i].name) == "missing" and model.inputs[i].categories is None
         raw[i] = MISSING if gone else value
     faults = {name: what for name, what in faults.items() if what == "missing"}
     x = list(raw)
     for i in state.health.step(raw, faults):
         x[i] = MISSING
-    q = [_count(one, fixed, value) for one, fixed, value in zip(model.inputs, section["inputs"], x)]
+    q = [_count(feature, fixed, value) for feature, fixed, value in zip(model.inputs, section["inputs"], x)]
     state.delays.step(q)
     widths = _complete(model, state, q)
     r = predict_q(section, q)
@@ -176,7 +176,7 @@ def _complete(model: Model, state: FixedState, q: list[int]) -> list[float] | No
         for i in gone:
             q[i] = fixed[i]["default"]
         return None if state.detector is None else state.detector.unknown(gone)
-    x = [float(v) if "categories" in one else v / one["scale"] + one["centre"] for v, one in zip(q, fixed)]
+    x = [float(v) if "categories" in entry else v / entry["scale"] + entry["centre"] for v, entry in zip(q, fixed)]
     widths = state.estimator.fill(x, gone)
     for i in gone:
         q[i] = _count(model.inputs[i], fixed[i], x[i])

@@ -124,16 +124,18 @@ def from_dict(data: Any) -> Model:
         data, "", ("format", "columns", "inputs", "outputs"), ("policy", "classes", "sections", "provenance", SEAL)
     )
     columns = take_names(data["columns"], "columns")
-    inputs = tuple(_input(one, f"inputs[{i}]", columns) for i, one in enumerate(take_list(data["inputs"], "inputs")))
-    check_distinct([one.name for one in inputs], "inputs", "name")
-    check_distinct([one.column for one in inputs], "inputs", "column")
+    inputs = tuple(
+        _input(feature, f"inputs[{i}]", columns) for i, feature in enumerate(take_list(data["inputs"], "inputs"))
+    )
+    check_distinct([feature.name for feature in inputs], "inputs", "name")
+    check_distinct([feature.column for feature in inputs], "inputs", "column")
     check_streams(inputs)
     outputs = tuple(
-        _output(one, f"outputs[{i}]", inputs) for i, one in enumerate(take_list(data["outputs"], "outputs"))
+        _output(output, f"outputs[{i}]", inputs) for i, output in enumerate(take_list(data["outputs"], "outputs"))
     )
     if not outputs:
         raise ModelFormatError("outputs is empty; a model has at least one")
-    check_distinct([one.name for one in outputs], "outputs", "name")
+    check_distinct([output.name for output in outputs], "outputs", "name")
     classes = None if data.get("classes") is None else take_names(data["classes"], "classes")
     check_links(outputs, classes)
     model = Model(
@@ -147,7 +149,7 @@ def from_dict(data: Any) -> Model:
     check_room(model)
     sections = take_object(data.get("sections", {}), "sections")
     whole = model.replace(sections=sections)
-    for key, section in sorted(sections.items(), key=lambda one: one[0] in LAST):
+    for key, section in sorted(sections.items(), key=lambda entry: entry[0] in LAST):
         if key in SECTIONS:
             validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
             validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
@@ -162,8 +164,8 @@ def to_dict(model: Model) -> dict[str, Any]:
     data: dict[str, Any] = {
         "format": FORMAT,
         "columns": list(model.columns),
-        "inputs": [_input_dict(one) for one in model.inputs],
-        "outputs": [_output_dict(one, model.inputs) for one in model.outputs],
+        "inputs": [_input_dict(feature) for feature in model.inputs],
+        "outputs": [_output_dict(output, model.inputs) for output in model.outputs],
         "policy": model.policy,
     }
     if model.classes is not None:
@@ -272,7 +274,7 @@ def _input_dict(one: Input) -> dict[str, Any]:
 def _output(data: Any, where: str, inputs: tuple[Input, ...]) -> Output:
     take_keys(data, where, ("name", "intercept", "terms"), ("link", "unit"))
     terms = tuple(
-        _term(one, f"{where}.terms[{i}]", inputs) for i, one in enumerate(take_list(data["terms"], f"{where}.terms"))
+        _term(term, f"{where}.terms[{i}]", inputs) for i, term in enumerate(take_list(data["terms"], f"{where}.terms"))
     )
     return Output(
         take_text(data["name"], f"{where}.name"),
@@ -296,8 +298,8 @@ def _output_dict(one: Output, inputs: tuple[Input, ...]) -> dict[str, Any]:
 def _term(data: Any, where: str, inputs: tuple[Input, ...]) -> Term:
     take_keys(data, where, ("coef", "factors"), ())
     factors = tuple(
-        _factor(one, f"{where}.factors[{i}]", inputs)
-        for i, one in enumerate(take_list(data["factors"], f"{where}.factors"))
+        _factor(factor, f"{where}.factors[{i}]", inputs)
+        for i, factor in enumerate(take_list(data["factors"], f"{where}.factors"))
     )
     if not 1 <= len(factors) <= 8:
         raise ModelFormatError(f"{where}.factors has {len(factors)} entries; a term has 1 to 8")

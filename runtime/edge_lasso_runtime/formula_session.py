@@ -50,8 +50,8 @@ class FormulaSession(Session):
         """The prediction: after the link."""
         if self.cells["label"] is None:
             return self.linear(rows)
-        given = self._linked(rows)
-        return self._turned([self._run(text, given) for text in self.cells["values"]], len(rows))
+        supplied = self._linked(rows)
+        return self._turned([self._run(text, supplied) for text in self.cells["values"]], len(rows))
 
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The label's cell."""
@@ -66,22 +66,22 @@ class FormulaSession(Session):
     def _given(self, rows: Rows) -> dict[str, Any]:
         """Columns of cells by name; an empty text where a reading is missing."""
         self._check(rows)
-        given: dict[str, Any] = {"rows": len(rows)}
+        entry: dict[str, Any] = {"rows": len(rows)}
         for place, (name, words) in enumerate(zip(self.cells["columns"], self.cells["categories"])):
             cells = [[_cell(row[place], words)] for row in rows]
-            given[f"{name}{ROW}"] = self.numpy.array(cells, dtype=object).reshape(len(rows), 1)
-        return given
+            entry[f"{name}{ROW}"] = self.numpy.array(cells, dtype=object).reshape(len(rows), 1)
+        return entry
 
     def _linked(self, rows: Rows) -> dict[str, Any]:
         """The same, and the linear predictors behind them."""
-        given = self._given(rows)
+        supplied = self._given(rows)
         values = self.numpy.array(self.linear(rows), dtype=object).reshape(len(rows), -1)
         used = self.cells["label"] + "".join(self.cells["values"])
         width = len(self.cells["columns"])
         for m in range(values.shape[1]):
-            given[f"{_letters(width + m)}{ROW}"] = values[:, m : m + 1]
+            supplied[f"{_letters(width + m)}{ROW}"] = values[:, m : m + 1]
         assert f"{_letters(width)}{ROW}" in used
-        return given
+        return supplied
 
     def _run(self, text: str, given: dict[str, Any]) -> list[Any]:
         count = given["rows"]

@@ -44,14 +44,21 @@ class Health:
     __slots__ = ("_checks", "counts", "last", "run")
 
     def __init__(self, model: Model) -> None:
-        known = {one["input"]: one for one in model.sections.get(KEY, {}).get("readings", [])}
+        known = {reading["input"]: reading for reading in model.sections.get(KEY, {}).get("readings", [])}
         endless = float("inf")
         self._checks: list[tuple[int, str, Any, Any, float, float]] = []
-        for i, one in enumerate(model.inputs):
-            if one.stream is None and one.categories is None:
-                limits = known.get(one.name, {})
+        for i, feature in enumerate(model.inputs):
+            if feature.stream is None and feature.categories is None:
+                limits = known.get(feature.name, {})
                 self._checks.append(
-                    (i, one.name, one.low, one.high, limits.get("stuck") or endless, limits.get("jump", endless))
+                    (
+                        i,
+                        feature.name,
+                        feature.low,
+                        feature.high,
+                        limits.get("stuck") or endless,
+                        limits.get("jump", endless),
+                    )
                 )
         self.last = [float("nan")] * len(model.inputs)
         self.run = [0] * len(model.inputs)
@@ -116,7 +123,7 @@ class Health:
             The same in order of size; None unless all is well with all of them. Then nothing has been remembered:
             `step` has to look at each.
         """
-        found, runs = [], []
+        result, runs = [], []
         for (i, _, low, high, longest, farthest), column in zip(self._checks, columns):
             before = self.last[i]
             ordered = sorted(column)
@@ -135,11 +142,11 @@ class Health:
                     if run > longest:
                         return None
                     before = value
-            found.append(ordered)
+            result.append(ordered)
             runs.append(run)
         for (i, *_), column, run in zip(self._checks, columns, runs):
             self.last[i], self.run[i] = column[-1], run
-        return found
+        return result
 
     def forget(self) -> None:
         """The next readings are compared with none before them: there was a gap."""
@@ -157,8 +164,8 @@ class Health:
         """Take over what `to_dict` gave; lengths must be right (ValueError)."""
         last = [float("nan") if value is None else float(value) for value in data["last"]]
         run = [int(value) for value in data["run"]]
-        counts = [[int(value) for value in one] for one in data["counts"]]
-        if not len(last) == len(run) == len(counts) == len(self.last) or any(len(one) != 4 for one in counts):
+        counts = [[int(value) for value in count] for count in data["counts"]]
+        if not len(last) == len(run) == len(counts) == len(self.last) or any(len(count) != 4 for count in counts):
             raise ValueError("the health of other inputs")
         self.last, self.run, self.counts = last, run, counts
 
@@ -172,16 +179,18 @@ def validate(section: Any, model: Model, where: str) -> None:
         Naming the field.
     """
     take_keys(section, where, ("readings",), ())
-    known = {one.name for one in model.inputs if one.stream is None and one.categories is None}
+    known = {feature.name for feature in model.inputs if feature.stream is None and feature.categories is None}
     seen = set()
-    for i, one in enumerate(take_list(section["readings"], f"{where}.readings")):
+    for i, reading in enumerate(take_list(section["readings"], f"{where}.readings")):
         at = f"{where}.readings[{i}]"
-        take_keys(one, at, ("input", "stuck", "jump"), ())
-        if one["input"] not in known or one["input"] in seen:
-            raise ModelFormatError(f"{at}.input is {shown(one['input'])}; it must be a reading of numbers, named once")
-        seen.add(one["input"])
-        stuck = one["stuck"]
+        take_keys(reading, at, ("input", "stuck", "jump"), ())
+        if reading["input"] not in known or reading["input"] in seen:
+            raise ModelFormatError(
+                f"{at}.input is {shown(reading['input'])}; it must be a reading of numbers, named once"
+            )
+        seen.add(reading["input"])
+        stuck = reading["stuck"]
         if isinstance(stuck, bool) or not isinstance(stuck, int) or stuck < 0:
             raise ModelFormatError(f"{at}.stuck is {shown(stuck)}; it must be a number of readings, 0 for no limit")
-        if number(one["jump"], f"{at}.jump") < 0.0:
-            raise ModelFormatError(f"{at}.jump is {shown(one['jump'])}; it must not be negative")
+        if number(reading["jump"], f"{at}.jump") < 0.0:
+            raise ModelFormatError(f"{at}.jump is {shown(reading['jump'])}; it must not be negative")

@@ -54,7 +54,7 @@ class Inference:
     """
 
     def __init__(self, model: Model, name: str, metrics: Metrics, token: str = "") -> None:
-        if any(one.stream is not None for one in model.inputs):
+        if any(feature.stream is not None for feature in model.inputs):
             raise ValueError(
                 "the model looks back at earlier rows; use score or mqtt: a request knows no row before it"
             )
@@ -122,14 +122,14 @@ class Inference:
             return
         from hmac import compare_digest
 
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not compare_digest(given.strip().encode(), self._token):
+        kind, _, supplied = headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not compare_digest(supplied.strip().encode(), self._token):
             raise RequestError(401, "Authorization: Bearer TOKEN is missing or wrong")
 
     def _about(self) -> dict[str, Any]:
         inputs = [
-            {"name": one.name, "datatype": "FP64" if one.categories is None else "BYTES", "shape": [-1, 1]}
-            for one in self._model.inputs
+            {"name": feature.name, "datatype": "FP64" if feature.categories is None else "BYTES", "shape": [-1, 1]}
+            for feature in self._model.inputs
         ]
         outputs = [{"name": name, "datatype": kind, "shape": [-1, 1]} for name, kind in self._outputs()]
         return {
@@ -139,7 +139,7 @@ class Inference:
 
     def _outputs(self) -> list[tuple[str, str]]:
         label = [("label", "BYTES")] if self._model.classes is not None else []
-        return [*label, *((one.name, "FP64") for one in self._model.outputs), ("status", "BYTES")]
+        return [*label, *((output.name, "FP64") for output in self._model.outputs), ("status", "BYTES")]
 
     def _infer(self, body: bytes) -> bytes:
         request = _parsed(body)
@@ -152,13 +152,15 @@ class Inference:
             self._metrics.count_prediction(prediction, took)
             if prediction.label is not None:
                 columns["label"].append(prediction.label)
-            for one, value in zip(self._model.outputs, prediction.values):
-                columns[one.name].append(value)
+            for output, value in zip(self._model.outputs, prediction.values):
+                columns[output.name].append(value)
             columns["status"].append(prediction.status)
         asked = request.get("outputs")
         names = [name for name, _ in self._outputs()]
         if asked is not None:
-            wanted = [one.get("name") for one in asked if isinstance(one, dict)] if isinstance(asked, list) else [None]
+            wanted = (
+                [entry.get("name") for entry in asked if isinstance(entry, dict)] if isinstance(asked, list) else [None]
+            )
             if any(name not in names for name in wanted):
                 raise RequestError(400, f"outputs must be among {', '.join(names)[:200]}")
             names = [name for name in names if name in wanted] or names
@@ -176,9 +178,9 @@ class Inference:
         return _json(answer)
 
     def _rows(self, tensors: Any) -> list[dict[str, Any]]:
-        if not isinstance(tensors, list) or not tensors or not all(isinstance(one, dict) for one in tensors):
+        if not isinstance(tensors, list) or not tensors or not all(isinstance(tensor, dict) for tensor in tensors):
             raise RequestError(400, 'inputs must be a list of {"name", "shape", "datatype", "data"}')
-        names = [one.name for one in self._model.inputs]
+        names = [feature.name for feature in self._model.inputs]
         if len(tensors) == 1 and tensors[0].get("name") not in names:
             rows = _table(tensors[0], len(names))
             return [dict(zip(names, row)) for row in rows]

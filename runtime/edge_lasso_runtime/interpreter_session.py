@@ -108,8 +108,8 @@ class InterpreterSession(Session):
         self.passed = words[5] == "1"
         self.has = words[6].split(",") if len(words) > 6 else []
         self.ops = ["fixed", "encode"] if self.fixed else ["linear", "predict"]
-        self.ops += [op for one, op in (("predict_row", "row"), ("predict_row", "degraded"), ("label", "label"))
-                     if one in self.has]  # fmt: skip
+        self.ops += [op for entry, op in (("predict_row", "row"), ("predict_row", "degraded"), ("label", "label"))
+                     if entry in self.has]  # fmt: skip
         self.known: tuple[Any, dict[str, list[list[float]]]] = (None, {})
 
     def linear(self, rows: Rows) -> list[list[float]]:
@@ -134,15 +134,15 @@ class InterpreterSession(Session):
         if "encode_counts" not in self.has:
             return None
         self._check(rows)
-        given = [[float("nan") if x is None else float(x) for x in row] for row in rows]
-        found = _whole(self._ask(["counts"], given)["counts"])
-        return [(one[:-1], one[-1] != 0) for one in found]
+        supplied = [[float("nan") if x is None else float(x) for x in row] for row in rows]
+        result = _whole(self._ask(["counts"], supplied)["counts"])
+        return [(entry[:-1], entry[-1] != 0) for entry in result]
 
     def probability_q(self, results: Sequence[Sequence[int]]) -> list[int] | None:
         """Fixed point: the probability, times 65536, from integer results."""
         if "probability" not in self.has:
             return None
-        return [int(one[0]) for one in self._ask(["probability"], results)["probability"]]
+        return [int(entry[0]) for entry in self._ask(["probability"], results)["probability"]]
 
     def by_name(self, rows: Rows) -> list[list[float]] | None:
         """The prediction of `predict_row`, called with a mapping; None where the artifact has none."""
@@ -150,11 +150,11 @@ class InterpreterSession(Session):
 
     def degraded(self, rows: Rows) -> list[bool] | None:
         """Whether `predict_row` reports each row as degraded."""
-        return [one[0] != 0.0 for one in self._answers(rows, "degraded")] if "degraded" in self.ops else None
+        return [answer[0] != 0.0 for answer in self._answers(rows, "degraded")] if "degraded" in self.ops else None
 
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The position of `label` among the classes."""
-        return [int(one[0]) for one in self._answers(rows, "label")] if "label" in self.ops else None
+        return [int(answer[0]) for answer in self._answers(rows, "label")] if "label" in self.ops else None
 
     def steps(self, sequences: Sequence[Rows]) -> list[step_session.Answer] | None:
         """Sequences through `start` and `step`, as long as MicroPython's script may hold."""
@@ -174,10 +174,10 @@ class InterpreterSession(Session):
         most = None
         if isinstance(self.run, MicroPython):
             most = max(MICROPYTHON_VALUES // (1 + len(self.artifact.step["readings"])), 1)
-        found: list[list[float]] = []
+        values: list[list[float]] = []
         for rows in sequences:
-            found += self._ask([op], step_session.marked([rows[:most]]))[op]
-        return found
+            values += self._ask([op], step_session.marked([rows[:most]]))[op]
+        return values
 
     def _answers(self, rows: Rows, op: str) -> list[list[float]]:
         if self.known[0] is not rows:
@@ -191,16 +191,16 @@ class InterpreterSession(Session):
         lines = self.run(",".join(ops), rows) if rows else []
         if len(lines) != len(ops) * len(rows):
             raise SessionError(f"{self.runtime} answered {len(lines)} lines for {len(rows)} rows")
-        found: list[list[float]] = []
+        values: list[list[float]] = []
         for line in lines:
             try:
                 if not line.startswith(":"):
                     raise ValueError
                 data = bytes.fromhex(line[1:])
-                found.append(list(struct.unpack(f"<{len(data) // 8}d", data)))
+                values.append(list(struct.unpack(f"<{len(data) // 8}d", data)))
             except (ValueError, struct.error):
                 raise SessionError(f"{self.runtime} answered {line[:80]!r}") from None
-        return {op: found[i :: len(ops)] for i, op in enumerate(ops)}
+        return {op: values[i :: len(ops)] for i, op in enumerate(ops)}
 
 
 def worker_lines(argv: list[str], who: str, data: bytes | None) -> list[str]:

@@ -56,7 +56,9 @@ def validate(section: Any, model: Model, where: str) -> None:
     if not 0.0 < number(section["level"], f"{where}.level") < 1.0:
         raise ModelFormatError(f"{where}.level is {shown(section['level'])}; it must be between 0 and 1")
     for key in ("low", "high"):
-        values = [number(one, f"{where}.{key}[{i}]") for i, one in enumerate(take_list(section[key], f"{where}.{key}"))]
+        values = [
+            number(entry, f"{where}.{key}[{i}]") for i, entry in enumerate(take_list(section[key], f"{where}.{key}"))
+        ]
         if len(values) != len(model.outputs):
             raise ModelFormatError(
                 f"{where}.{key} has {len(values)} entries; the model has {len(model.outputs)} outputs"
@@ -70,6 +72,6 @@ def validate(section: Any, model: Model, where: str) -> None:
         if isinstance(rows[key], bool) or not isinstance(rows[key], int) or rows[key] < 0:
             raise ModelFormatError(f"{where}.rows.{key} is {shown(rows[key])}; it must be a number of rows")
     for key in ("coverage", "blocks"):
-        for i, one in enumerate(take_list(section.get(key, []), f"{where}.{key}")):
-            if not 0.0 <= number(one, f"{where}.{key}[{i}]") <= 1.0:
-                raise ModelFormatError(f"{where}.{key}[{i}] is {shown(one)}; it must be between 0 and 1")
+        for i, entry in enumerate(take_list(section.get(key, []), f"{where}.{key}")):
+            if not 0.0 <= number(entry, f"{where}.{key}[{i}]") <= 1.0:
+                raise ModelFormatError(f"{where}.{key}[{i}] is {shown(entry)}; it must be between 0 and 1")

@@ -57,7 +57,7 @@ class Keeper:
         from .format import model_hash
 
         self._hash = model_hash(model)
-        self._inputs = [[one.name, list(one.stream) if one.stream else None] for one in model.inputs]
+        self._inputs = [[feature.name, list(feature.stream) if feature.stream else None] for feature in model.inputs]
         folder = path if path is not None and os.path.isdir(path) else ""
         if folder:
             path = os.path.join(folder, f"{self._hash[:16]}.json")

@@ -49,11 +49,11 @@ def state(cpu: int = 0) -> dict[str, Any]:
     """What changes while measuring: load, clock, governor, temperature, throttling; with `absent` reasons."""
     import os
 
-    found: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     absent: dict[str, str] = {}
 
     def keep(name: str, value: Any, reason: str) -> None:
-        found[name] = value
+        entry[name] = value
         if value is None:
             absent[name] = reason
 
@@ -71,20 +71,20 @@ def state(cpu: int = 0) -> dict[str, Any]:
     keep("frequency_mhz", clock, "neither cpufreq nor /proc/cpuinfo tells it")
     keep("temperature_c", temperature(), "no thermal zone here")
     keep("throttled", throttled(), "no vcgencmd here (only Raspberry Pi OS has it)")
-    found["absent"] = absent
-    return found
+    entry["absent"] = absent
+    return entry
 
 
 def temperature() -> float | None:
     """The hottest thermal zone, in degrees Celsius."""
-    found = []
+    results = []
     for zone in range(32):
         text = read(f"/sys/class/thermal/thermal_zone{zone}/temp")
         if text is None:
             break
         if text.lstrip("-").isdigit():
-            found.append(int(text) / 1000.0)
-    return max(found) if found else None
+            results.append(int(text) / 1000.0)
+    return max(results) if results else None
 
 
 def throttled() -> list[str] | None:
@@ -136,5 +136,5 @@ def _jiffies() -> tuple[int, int] | None:
     line = (read("/proc/stat") or "").split("\n")[0].split()
     if len(line) < 6 or line[0] != "cpu":
         return None
-    counts = [int(one) for one in line[1:9]]
+    counts = [int(entry) for entry in line[1:9]]
     return counts[3] + counts[4], sum(counts)

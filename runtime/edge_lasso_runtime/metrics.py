@@ -134,12 +134,12 @@ class Metrics:
         self._latency[bisect_left(EDGES, seconds)] += 1
         self._seconds += seconds
         now = time()
-        for i, one in enumerate(self.model.inputs):
-            fault = prediction.faults.get(one.name)
+        for i, feature in enumerate(self.model.inputs):
+            fault = prediction.faults.get(feature.name)
             if fault is not None:
                 self._faults[i][FAULTS.index(fault)] += 1
-            if fault != "missing" and one.name in self._seen:
-                self._seen[one.name] = now
+            if fault != "missing" and feature.name in self._seen:
+                self._seen[feature.name] = now
 
     def wait(self) -> float:
         """Seconds until the next file is due."""
@@ -183,7 +183,9 @@ class Metrics:
         from .drift import KEY, psi
 
         parts = self.model.sections[KEY]["readings"]
-        self._drift = [(one["input"], psi(one["parts"], counts[:-1])) for one, counts in zip(parts, state.drift.counts)]
+        self._drift = [
+            (part["input"], psi(part["parts"], counts[:-1])) for part, counts in zip(parts, state.drift.counts)
+        ]
 
     def _lines(self) -> list[str]:
         import edge_lasso_runtime
@@ -192,7 +194,7 @@ class Metrics:
         serial, expires = self._bundle
         labels = {"model": self._hash, "output": self.model.outputs[0].name, "version": edge_lasso_runtime.__version__}
         _add(lines, "model_info", "gauge", [({**labels, "serial": str(serial or "")}, 1)])
-        coefficients = sum(len(one.terms) for one in self.model.outputs)
+        coefficients = sum(len(output.terms) for output in self.model.outputs)
         _add(lines, "model_coefficients", "gauge", [({}, coefficients)])
         trained = _trained(self.model)
         for name, value in (
@@ -207,9 +209,9 @@ class Metrics:
         seen = [({"input": name}, when) for name, when in self._seen.items() if when]
         _add(lines, "reading_time_seconds", "gauge", seen)
         faults = [
-            ({"input": one.name, "fault": fault.replace(" ", "_")}, count)
-            for one, counts in zip(self.model.inputs, self._faults)
-            if one.stream is None
+            ({"input": feature.name, "fault": fault.replace(" ", "_")}, count)
+            for feature, counts in zip(self.model.inputs, self._faults)
+            if feature.stream is None
             for fault, count in zip(FAULTS, counts)
         ]
         _add(lines, "reading_faults_total", "counter", faults)

@@ -34,13 +34,13 @@ class Predictor:
         """
         from .predict import predict
 
-        found = [predict(self.model, row) for row in table.to_dict("records")]
+        result = [predict(self.model, row) for row in table.to_dict("records")]
         columns: dict[str, list[Any]] = {}
         if self.model.classes is not None:
-            columns["label"] = [prediction.label for prediction in found]
+            columns["label"] = [prediction.label for prediction in result]
         for i, output in enumerate(self.model.outputs):
-            columns[output.name] = [prediction.values[i] for prediction in found]
-        columns["status"] = [prediction.status for prediction in found]
+            columns[output.name] = [prediction.values[i] for prediction in result]
+        columns["status"] = [prediction.status for prediction in result]
         return type(table)(columns, index=table.index)
 
 

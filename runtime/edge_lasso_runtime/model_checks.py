@@ -9,17 +9,18 @@ from .model import Input, Model, Output
 
 def check_streams(inputs: tuple[Input, ...]) -> None:
     """Refuse a derived input whose source is not there."""
-    sources = {one.name for one in inputs if one.stream is None and one.categories is None}
-    for i, one in enumerate(inputs):
-        if one.stream is not None and one.stream[1] not in sources:
+    sources = {feature.name for feature in inputs if feature.stream is None and feature.categories is None}
+    for i, feature in enumerate(inputs):
+        if feature.stream is not None and feature.stream[1] not in sources:
             raise ModelFormatError(
-                f"inputs[{i}].stream.of is {shown(one.stream[1])}; it must be an input of numbers that is itself read"
+                f"inputs[{i}].stream.of is {shown(feature.stream[1])}; "
+                "it must be an input of numbers that is itself read"
             )
 
 
 def check_links(outputs: tuple[Output, ...], classes: tuple[str, ...] | None) -> None:
     """Refuse links that do not go with the outputs and classes."""
-    links = {one.link for one in outputs}
+    links = {output.link for output in outputs}
     if len(links) > 1:
         raise ModelFormatError(f"outputs have different links ({', '.join(sorted(links))}); they must share one")
     link = links.pop()
@@ -39,9 +40,9 @@ def check_room(model: Model) -> None:
     limit = model.limit
     if limit <= 1.0:
         raise ModelFormatError("the model's values can overflow float32 for readings within +-1; rescale the target")
-    for i, one in enumerate(model.inputs):
-        if one.low is not None and one.high is not None and max(-one.low, one.high) > limit:
+    for i, feature in enumerate(model.inputs):
+        if feature.low is not None and feature.high is not None and max(-feature.low, feature.high) > limit:
             raise ModelFormatError(
-                f"inputs[{i}]: the range {one.low!r} to {one.high!r} can overflow float32 in this model "
+                f"inputs[{i}]: the range {feature.low!r} to {feature.high!r} can overflow float32 in this model "
                 f"(readings must stay within +-{limit!r}); rescale the input or the target"
             )

@@ -190,7 +190,7 @@ class Bridge:
         self._sent.clear()
         self._accepted.clear()
         self._keeper.more = {
-            "partial": self._rows.partial, "status": self.status, "seen": [[*one] for one in self._seen.items()],
+            "partial": self._rows.partial, "status": self.status, "seen": [[*entry] for entry in self._seen.items()],
         }  # fmt: skip
         if not self._keeper.save_or_report():
             return
@@ -210,7 +210,7 @@ class Bridge:
         self._connected_at = monotonic()
         self.queue.put((self._connection, bool(flags.session_present)))
         if not (flags.session_present and self._subscribed):
-            client.subscribe([(one, 1) for one in self._filters])
+            client.subscribe([(entry, 1) for entry in self._filters])
             self._subscribed = True
         for topic, payload in self._discovery:
             client.publish(topic, payload, qos=1, retain=True)
@@ -324,23 +324,23 @@ def bridge(
     pulse = Pulse(model, figures, file)
     told = [] if discovery is None else configs(model, prefix, discovery)
     shown = values or discovery is not None  # Home Assistant's entities show them
-    one = Bridge(model, keeper, Results(model, explain, shown), rows, prefix, pulse, told)
+    entry = Bridge(model, keeper, Results(model, explain, shown), rows, prefix, pulse, told)
     client = new_client(client_id or f"edge-lasso-{prefix.replace('/', '-')}", credentials, tls)
-    one.attach(client, filters)
-    stop = Stop(lambda: one.queue.put((0, None)))
+    entry.attach(client, filters)
+    stop = Stop(lambda: entry.queue.put((0, None)))
     client.connect_async(host, port, keepalive=30)
     client.loop_start()
     pulse.ready()
     try:
-        one.run(stop, period)
+        entry.run(stop, period)
         pulse.stopping()
-        if not one.refused and client.is_connected():
+        if not entry.refused and client.is_connected():
             client.publish(f"{prefix}/status", "offline", qos=1, retain=True).wait_for_publish(2.0)
             client.disconnect()
     finally:
         client.loop_stop()
-    if stop.again and not stop.asked and not one.refused:
+    if stop.again and not stop.asked and not entry.refused:
         begin_anew()
-    if one.refused:
-        raise SessionError(f"the broker at {broker} refuses {one.refused}")
+    if entry.refused:
+        raise SessionError(f"the broker at {broker} refuses {entry.refused}")
     return stop.code

@@ -22,12 +22,12 @@ def address(broker: str, usual: int) -> tuple[str, int]:
 
 def check_topics(filters: list[str], prefix: str) -> None:
     """Refuse what no broker takes (MQTT 3.1.1, section 4.7): the client would try for ever."""
-    for one in filters:
-        levels = one.split("/")
+    for entry in filters:
+        levels = entry.split("/")
         wild = any(sign in level and level != sign for level in levels for sign in "+#")
-        if wild or "#" in levels[:-1] or not 0 < len(one.encode()) < 65536 or "\0" in one:
+        if wild or "#" in levels[:-1] or not 0 < len(entry.encode()) < 65536 or "\0" in entry:
             raise RowError(
-                f"--topic {one[:60]!r} is no filter; + stands for one level, # for all that are left, at the end"
+                f"--topic {entry[:60]!r} is no filter; + stands for one level, # for all that are left, at the end"
             )
     if not 0 < len(prefix.encode()) < 65500 or any(sign in prefix for sign in "+#\0"):
         raise RowError(f"--publish {prefix[:60]!r} is no topic; it needs a name, without + and #")
@@ -52,10 +52,10 @@ def read_credentials(path: str | None) -> tuple[str | None, str | None]:
     if path is None:
         return os.environ.get("EDGE_LASSO_MQTT_USERNAME"), os.environ.get("EDGE_LASSO_MQTT_PASSWORD")
     with open(path, encoding="utf-8") as file:
-        found = dict(line.rstrip("\r\n").split("=", 1) for line in file if "=" in line)
-    if "username" not in found:
+        table = dict(line.rstrip("\r\n").split("=", 1) for line in file if "=" in line)
+    if "username" not in table:
         raise RowError(f"{path} has no line username=...; it needs one, and password=...")
-    return found["username"], found.get("password")
+    return table["username"], table.get("password")
 
 
 def new_client(name: str, credentials: str | None, tls: dict[str, Any] | None) -> Any:

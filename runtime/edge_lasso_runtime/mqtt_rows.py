@@ -66,7 +66,7 @@ class Rows:
         self._sources = sources or {}
         self._clock = clock
         self._times: dict[str, float] = {}
-        self._fixed = [one.split("#")[0].split("+")[0] for one in filters]
+        self._fixed = [entry.split("#")[0].split("+")[0] for entry in filters]
         self._timed = timed
         self._parse = parser(None, float)
         self._reported: set[str] = set()
@@ -74,16 +74,16 @@ class Rows:
 
     def take(self, topic: str, payload: bytes) -> list[dict[str, Any]]:
         """The rows that a message completes: none, one, or two (it repeats a sensor, and is a whole row)."""
-        found = self._read(topic, payload)
+        result = self._read(topic, payload)
         rows = []
         if self.holds:
-            self._hold(found)
-            if self._when is not None and (topic == self._when or self._when in found):
+            self._hold(result)
+            if self._when is not None and (topic == self._when or self._when in result):
                 rows.append(self.close())
             return rows
-        if not self._timed and not self.partial.keys().isdisjoint(found):
+        if not self._timed and not self.partial.keys().isdisjoint(result):
             rows.append(self.close())
-        self.partial.update(found)
+        self.partial.update(result)
         if not self._timed and len(self.partial) == len(self._names):
             rows.append(self.close())
         return rows
@@ -98,10 +98,10 @@ class Rows:
         if self.holds:
             self._hold(self._read(topic, payload))
 
-    def _hold(self, found: dict[str, Any]) -> None:
+    def _hold(self, entry: dict[str, Any]) -> None:
         now = self._clock()
-        self.partial.update(found)
-        self._times.update(dict.fromkeys(found, now))
+        self.partial.update(entry)
+        self._times.update(dict.fromkeys(entry, now))
 
     def close(self) -> dict[str, Any]:
         """Take the row as it is."""
@@ -122,14 +122,14 @@ class Rows:
         if topic in self._sources:
             return {self._sources[topic]: self._meaning(self._sources[topic], data)}
         if isinstance(data, dict):
-            found = {name: self._meaning(name, value) for name, value in data.items() if name in self._names}
+            table = {name: self._meaning(name, value) for name, value in data.items() if name in self._names}
             for field, value in data.items():
                 name = self._sources.get(f"{topic}#{field}")
                 if name is not None:
-                    found[name] = self._meaning(name, value)
-            if not found:
+                    table[name] = self._meaning(name, value)
+            if not table:
                 self._report(topic, "has no field that the model reads")
-            return found
+            return table
         ends = [topic[len(fixed) :] for fixed in self._fixed if topic.startswith(fixed)]
         for name in (topic, *ends, topic.rpartition("/")[2], _entity(topic)):
             if name in self._names:

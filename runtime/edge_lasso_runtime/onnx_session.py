@@ -49,7 +49,7 @@ class OnnxSession(Session):
         self.numpy = numpy
         self.input = session.get_inputs()[0]
         self.type = numpy.float64 if "double" in self.input.type else numpy.float32
-        self.names = [one.name for one in session.get_outputs()]
+        self.names = [get_output.name for get_output in session.get_outputs()]
         self.value = next((name for name in self.names if name not in (LINEAR, "label")), LINEAR)
         if LINEAR not in self.names:
             raise SessionError(f"{artifact.entry} has no output named {LINEAR!r}; it has {', '.join(self.names)}")
@@ -67,8 +67,8 @@ class OnnxSession(Session):
         if "label" not in self.names:
             return None
         self._check(rows)
-        (found,) = self.session.run(["label"], {self.input.name: self._array(rows)})
-        return [str(one) for one in found.tolist()]
+        (result,) = self.session.run(["label"], {self.input.name: self._array(rows)})
+        return [str(entry) for entry in result.tolist()]
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """`run` with a ready array of one row."""
@@ -83,12 +83,12 @@ class OnnxSession(Session):
     def _run(self, name: str, rows: Rows) -> list[list[float]]:
         self._check(rows)
         try:
-            (found,) = self.session.run([name], {self.input.name: self._array(rows)})
+            (outcome,) = self.session.run([name], {self.input.name: self._array(rows)})
         except Exception as error:  # onnxruntime's errors have no common named base
             raise SessionError(f"{self.runtime} cannot run {self.artifact.entry}: {first_line(error)}") from None
         outputs = len(self.artifact.outputs)
-        found = found.reshape(len(rows), -1)
-        if found.shape[1] == outputs + 1 == 2:
-            found = found[:, 1:]  # binary probabilities: one column per class; the model's value is the second
-        result: list[list[float]] = found.astype(self.numpy.float64).tolist()
+        outcome = outcome.reshape(len(rows), -1)
+        if outcome.shape[1] == outputs + 1 == 2:
+            outcome = outcome[:, 1:]  # binary probabilities: one column per class; the model's value is the second
+        result: list[list[float]] = outcome.astype(self.numpy.float64).tolist()
         return result

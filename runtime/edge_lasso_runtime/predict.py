@@ -80,7 +80,7 @@ def clean(model: Model, row: Row, clamp: bool | None = None) -> tuple[list[float
         Input name to "missing" or "out of range".
     """
     if hasattr(row, "keys"):
-        readings = [_reading(row, one) for one in model.inputs]
+        readings = [_reading(row, feature) for feature in model.inputs]
     elif len(row) == len(model.inputs):
         readings = row  # type: ignore[assignment]
     else:
@@ -90,23 +90,23 @@ def clean(model: Model, row: Row, clamp: bool | None = None) -> tuple[list[float
         clamp = model.policy == "clamp"
     x: list[float] = []
     faults: dict[str, str] = {}
-    for one, reading in zip(model.inputs, readings):
+    for feature, reading in zip(model.inputs, readings):
         try:
             value = float(reading)
         except (TypeError, ValueError, OverflowError):
             value = limit * 2.0
         known = -limit <= value <= limit
-        if one.categories is not None:
-            if not (known and value == int(value) and 0 <= value < len(one.categories)):
+        if feature.categories is not None:
+            if not (known and value == int(value) and 0 <= value < len(feature.categories)):
                 value = -1.0
-                faults[one.name] = "missing"
+                faults[feature.name] = "missing"
         elif not known:
-            value = one.default  # type: ignore[assignment]
-            faults[one.name] = "missing"
-        elif value < one.low or value > one.high:  # type: ignore[operator]
-            faults[one.name] = "out of range"
+            value = feature.default  # type: ignore[assignment]
+            faults[feature.name] = "missing"
+        elif value < feature.low or value > feature.high:  # type: ignore[operator]
+            faults[feature.name] = "out of range"
             if clamp:
-                value = min(max(value, one.low), one.high)  # type: ignore[type-var,assignment]
+                value = min(max(value, feature.low), feature.high)  # type: ignore[type-var,assignment]
         x.append(value)
     return x, faults
 

@@ -59,10 +59,10 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
                 header = result_header(model, options.interval)
                 table.writerow([*header, *(explained_header(model) if options.explain else [])])
             began = perf_counter()
-            found = predict(model, row)
+            result = predict(model, row)
             if metrics is not None:
-                metrics.take_prediction(found, perf_counter() - began)
-            line = result_row(found, interval(model, found) if options.interval else ())
+                metrics.take_prediction(result, perf_counter() - began)
+            line = result_row(result, interval(model, result) if options.interval else ())
             table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
             if streaming:
                 out.flush()

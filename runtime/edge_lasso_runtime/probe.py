@@ -78,28 +78,28 @@ def probe(path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = N
     cpu = _quiet_cpu()
     with tempfile.TemporaryDirectory() as away:
         folder, library = _prepared(os.path.abspath(path), away)
-        one = subject(folder, library)
+        entry = subject(folder, library)
         occupied = busy()
         before = state(cpu or 0)
         before["busy"] = occupied
         deadline = started + seconds
-        marks, bare = _detail(one, python)
-        starts = _starts(one, python, max(0.3 * seconds, 0.2))
-        runs = _latencies(folder, library, one, python, cpu, deadline, starts["cold"])
+        marks, bare = _detail(entry, python)
+        starts = _starts(entry, python, max(0.3 * seconds, 0.2))
+        runs = _latencies(folder, library, entry, python, cpu, deadline, starts["cold"])
     after = state(cpu or 0)
     figures: dict[str, Any] = {}
     _start_figures(figures, starts, marks)
     _latency_figures(figures, runs)
-    _memory_figures(figures, marks, bare, runs[-1], one.kind)
-    figures["size_bytes"] = _figure(one.facts.pop("size_bytes"), "bytes", of=one.facts.get("file"))
+    _memory_figures(figures, marks, bare, runs[-1], entry.kind)
+    figures["size_bytes"] = _figure(entry.facts.pop("size_bytes"), "bytes", of=entry.facts.get("file"))
     return {
         "format": FORMAT,
-        "subject": one.facts,
+        "subject": entry.facts,
         "machine": machine(),
         "before": before,
         "after": after,
         "method": {
-            "interpreter": [*python, *one.flags],
+            "interpreter": [*python, *entry.flags],
             "cpu": cpu,
             "batch": runs[0].get("batch"),
             "clock_pair_ns": runs[0].get("clock_ns"),
@@ -121,9 +121,9 @@ def child(path: str, library: str | None, seconds: float, cpu: int | None) -> No
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
     function, arguments = subject(path, library).open()
-    found = latency(function, arguments, seconds)
-    found.update(allocated(function, arguments))
-    print(json.dumps(found))
+    result = latency(function, arguments, seconds)
+    result.update(allocated(function, arguments))
+    print(json.dumps(result))
 
 
 def _prepared(path: str, away: str) -> tuple[str, str | None]:
@@ -163,11 +163,11 @@ def _detail(one: Subject, python: list[str]) -> tuple[list[int], list[int]]:
     lines = ["import time", "_t = []", mark, imports, mark, loading, mark, first, mark]
     lines += ["for _ in range(1000):", f"    {first}", READ_MEMORY]
     argv = [*python, *one.flags, "-c", "\n".join(lines)]
-    found = [int(word) for word in _run(argv).split()]
-    if found[3] - found[0] < SLOW_START:
-        found = [int(word) for word in _run(argv).split()]  # the first start left byte code behind, as on a board
+    parts = [int(word) for word in _run(argv).split()]
+    if parts[3] - parts[0] < SLOW_START:
+        parts = [int(word) for word in _run(argv).split()]  # the first start left byte code behind, as on a board
     bare = _run([*python, *one.flags, "-c", f"import time\n_t = []\nfor _ in range(1000):\n    pass\n{READ_MEMORY}"])
-    return found, [int(word) for word in bare.split()]
+    return parts, [int(word) for word in bare.split()]
 
 
 def _starts(one: Subject, python: list[str], seconds: float) -> dict[str, list[float]]:
@@ -232,8 +232,8 @@ def _child(
 
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     text = CHILD.format(home=home, path=path, library=library, seconds=seconds, cpu=cpu)
-    found: dict[str, Any] = json.loads(_run([*python, *one.flags, "-c", text]))
-    return found
+    entry: dict[str, Any] = json.loads(_run([*python, *one.flags, "-c", text]))
+    return entry
 
 
 def _run(argv: list[str]) -> str:
@@ -318,23 +318,23 @@ def _tens(share: float) -> str:
 def _warnings(
     before: dict[str, Any], after: dict[str, Any], runs: list[dict[str, Any]], figures: dict[str, Any]
 ) -> list[str]:
-    found = []
+    results = []
     if before["busy"] is not None and before["busy"] > BUSY_LIMIT:
-        found.append(f"the machine was about {_tens(before['busy'])} busy before measuring; times are too high")
-    for name, one in (("before", before), ("after", after)):
-        now = [text for text in one["throttled"] or () if text.endswith("now")]
+        results.append(f"the machine was about {_tens(before['busy'])} busy before measuring; times are too high")
+    for name, entry in (("before", before), ("after", after)):
+        now = [text for text in entry["throttled"] or () if text.endswith("now")]
         if now:
-            found.append(f"{', '.join(now)} ({name} measuring)")
+            results.append(f"{', '.join(now)} ({name} measuring)")
     shares = [run["cpu_share"] for run in runs if run.get("cpu_share") is not None]
     if shares and min(shares) < 1.0 - WORTH_SAYING:
-        found.append(f"the measuring process got about {_tens(min(shares))} of its core; others took the rest")
+        results.append(f"the measuring process got about {_tens(min(shares))} of its core; others took the rest")
     halves = figures.get("second_half_ratio", {}).get("value")
     if halves is not None and abs(halves - 1.0) > WORTH_SAYING:
-        found.append(f"the second half of the predictions took {halves:.2f} x the first half's time")
+        results.append(f"the second half of the predictions took {halves:.2f} x the first half's time")
     p50 = figures["p50_us"]
     if p50["value"] is not None and p50["high"] > (1.0 + 2 * WORTH_SAYING) * p50["low"]:
-        found.append(f"processes disagree: p50 from {p50['low']:g} to {p50['high']:g} us")
+        results.append(f"processes disagree: p50 from {p50['low']:g} to {p50['high']:g} us")
     discarded = sum(run["discarded"] for run in runs)
     if discarded:
-        found.append(f"the clock did not advance during {discarded} batches; they are left out")
-    return found
+        results.append(f"the clock did not advance during {discarded} batches; they are left out")
+    return results

@@ -99,14 +99,14 @@ class PromqlSession(Session):
             done = subprocess.run(
                 [self.promtool, "test", "rules", path], capture_output=True, text=True, encoding="utf-8"
             )
-        found = [
+        result = [
             line.strip()[5:] for line in (done.stdout + done.stderr).splitlines() if line.strip().startswith("got: ")
         ]
-        if len(found) != len(asked):
+        if len(result) != len(asked):
             lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["no answer"]
             raise SessionError(f"{self.runtime} cannot run {self.artifact.entry}: {lines[-1].strip()[:200]}")
         answers: dict[str, list[dict[str, float]]] = {rule: [] for rule in rules}
-        for question, line in zip(asked, found):
+        for question, line in zip(asked, result):
             answers[str(question["expr"]).rpartition(":")[2]].append(samples(line))
         return answers
 
@@ -138,7 +138,7 @@ def samples(line: str) -> dict[str, float]:
     """``{labels} value, {labels} value`` as a mapping from the label `output` or `class` to the value."""
     import json
 
-    found: dict[str, float] = {}
+    entry: dict[str, float] = {}
     decoder = json.JSONDecoder()
     at = 0
     while at < len(line):
@@ -149,6 +149,6 @@ def samples(line: str) -> dict[str, float]:
             text, at = decoder.raw_decode(line, equals + 1)
             key = text if label in ("output", "class") else key
         number, _, rest = line[at + 1 :].strip().partition(", {")
-        found[key] = float(number)
+        entry[key] = float(number)
         at = len(line) - len(rest) - 1 if rest else len(line)
-    return found
+    return entry

@@ -48,7 +48,7 @@ class ImportedSession(Session):
             exec(code, self.names)
         except (OSError, UnicodeDecodeError, SyntaxError, ImportError, NameError) as error:
             raise SessionError(f"{artifact.path()} cannot be loaded: {first_line(error)}") from None
-        version = ".".join(str(one) for one in sys.implementation.version[:3])
+        version = ".".join(str(entry) for entry in sys.implementation.version[:3])
         name = "CPython" if sys.implementation.name == "cpython" else sys.implementation.name
         super().__init__(artifact, f"{name} {version}", self.names.get("MODEL_HASH"))
 
@@ -59,7 +59,7 @@ class ImportedSession(Session):
             return [flat(self.names["linear"](row)) for row in rows]
         decode = self.names["decode"]
         results = [flat(self.names["predict"](self.names["encode"](row)[0])) for row in rows]
-        return [[decode(y, i) for i, y in enumerate(one)] for one in results]
+        return [[decode(y, i) for i, y in enumerate(result)] for result in results]
 
     def one_row(self, rows: Rows) -> tuple[Callable[[Any], Any], list[Any]]:
         """`predict` and a list per row; for fixed point the list of integers."""

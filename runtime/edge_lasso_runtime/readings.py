@@ -56,13 +56,13 @@ class Readings:
         from .stream import readings
 
         inputs = [model.inputs[i] for i in readings(model)]
-        self._names = [one.name for one in inputs]
+        self._names = [feature.name for feature in inputs]
         self._fields = [*self._names, time] if time is not None else self._names
         self._time = time is not None
         self._codes = [
-            (k, {name: i for i, name in enumerate(one.categories)})
-            for k, one in enumerate(inputs)
-            if one.categories is not None
+            (k, {name: i for i, name in enumerate(feature.categories)})
+            for k, feature in enumerate(inputs)
+            if feature.categories is not None
         ]
         self._report = report
         self._read: Callable[[str], Found | None] | None = None
@@ -217,8 +217,8 @@ class Readings:
     def _found(self, values: list[Any]) -> Found:
         time = values.pop() if self._time else None
         for k, codes in self._codes:
-            one = values[k]
-            values[k] = -1 if one is None or one != one else codes.get(str(one), -1)
+            value = values[k]
+            values[k] = -1 if value is None or value != value else codes.get(str(value), -1)
         return values, time
 
     def _fit(self, fields: list[str]) -> None:
@@ -232,11 +232,11 @@ class Readings:
         self._compare(fields)
 
     def _compare(self, fields: list[str]) -> None:
-        given = set(fields)
-        lacking = [name for name in self._fields if name not in given and name not in self._reported]
+        supplied = set(fields)
+        lacking = [name for name in self._fields if name not in supplied and name not in self._reported]
         for name in lacking[:REPORTS]:
             self._report(f"line {self.lines} has no field {name!r}, which counts as missing; the nearest is "
-                         f"{_nearest(name, [one for one in fields if one not in self._fields])}")  # fmt: skip
+                         f"{_nearest(name, [field for field in fields if field not in self._fields])}")  # fmt: skip
         known = self._reported.union(self._fields)
         unknown = [name for name in fields if name not in known]
         if unknown:
@@ -269,7 +269,7 @@ def _is_noise(text: str) -> bool:
         return True
     if not text.startswith("{") and text.endswith("}"):
         return True
-    return any(one < " " and one != "\t" for one in text)
+    return any(entry < " " and entry != "\t" for entry in text)
 
 
 def _number(text: str | None) -> Any:
@@ -285,6 +285,6 @@ def _number(text: str | None) -> Any:
 def _nearest(name: str, fields: list[str]) -> str:
     from difflib import get_close_matches
 
-    alike = {one.lower(): one for one in fields}
+    alike = {field.lower(): field for field in fields}
     near = get_close_matches(name.lower(), alike, 1, 0.0)
     return repr(alike[near[0]][:SHOWN]) if near else "none"

@@ -42,8 +42,10 @@ class Results:
         self.explains = 0 if self._detects else explain or 0
         self._values = values or not self._detects
         self._interval = "interval/1" in model.sections
-        self._outputs = [f"{json.dumps(one.name)}:" for one in model.outputs]
-        self._watched = [one["reading"] for one in model.sections["detector/1"]["watched"]] if self._detects else []
+        self._outputs = [f"{json.dumps(output.name)}:" for output in model.outputs]
+        self._watched = (
+            [sensor["reading"] for sensor in model.sections["detector/1"]["watched"]] if self._detects else []
+        )
 
     def line(self, result: Step, state: State, time: Any = None) -> str:
         """One result.
@@ -87,8 +89,8 @@ class Results:
         return dict(shares(result.parts, result.score or 0.0, self._watched)[: self._named])
 
     def _contributions(self, state: State) -> dict[str, dict[str, float]]:
-        found = explain_inputs(self._model, state.inputs)
-        return {one.name: dict(one.contributions[: self.explains]) for one in found}
+        result = explain_inputs(self._model, state.inputs)
+        return {entry.name: dict(entry.contributions[: self.explains]) for entry in result}
 
 
 def _number(value: float | None) -> str:

@@ -144,16 +144,16 @@ def _columns(dialect: Dialect, model: Model) -> dict[str, tuple[int, bool]]:
     from .cells import split_unit
 
     wanted = {}
-    for one in model.inputs:
-        short, unit = split_unit(one.name)
-        name = one.name
+    for feature in model.inputs:
+        short, unit = split_unit(feature.name)
+        name = feature.name
         if name not in dialect.names and unit and (short, unit) in zip(dialect.names, dialect.units):
             name = short
         if dialect.names.count(name) != 1:
             problem = "has no" if name not in dialect.names else "has more than one"
-            more = "" if one.stream is None else "; score computes it from earlier rows"
-            raise RowError(f"the header {problem} column {one.name!r}, which the model reads{more}")
-        wanted[one.name] = (dialect.names.index(name), one.categories is None)
+            more = "" if feature.stream is None else "; score computes it from earlier rows"
+            raise RowError(f"the header {problem} column {feature.name!r}, which the model reads{more}")
+        wanted[feature.name] = (dialect.names.index(name), feature.categories is None)
     return wanted
 
 
@@ -233,7 +233,7 @@ class PlainEnds:
 
 def result_header(model: Model, interval: bool = False) -> list[str]:
     """Columns of a result: the label first for a classifier, then one per output, its interval, status and faults."""
-    names = [one.name for one in model.outputs]
+    names = [output.name for output in model.outputs]
     if interval:
         names += [f"{name} {end}" for name in names for end in ("low", "high")]
     return [*(["label"] if model.classes is not None else []), *names, "status", "faults"]
@@ -252,14 +252,14 @@ def explained_header(model: Model) -> list[str]:
     return [
         name
         for output in model.outputs
-        for name in (f"{output.name} at means", *(f"{output.name} from {one.name}" for one in model.inputs))
+        for name in (f"{output.name} at means", *(f"{output.name} from {feature.name}" for feature in model.inputs))
     ]
 
 
 def explained_row(model: Model, explained: Sequence[Explanation]) -> list[str]:
     """One row of an explanation; numbers read back exactly."""
     cells = []
-    for one in explained:
-        parts = dict(one.contributions)
-        cells += [repr(one.baseline), *(repr(parts.get(each.name, 0.0)) for each in model.inputs)]
+    for entry in explained:
+        parts = dict(entry.contributions)
+        cells += [repr(entry.baseline), *(repr(parts.get(each.name, 0.0)) for each in model.inputs)]
     return cells

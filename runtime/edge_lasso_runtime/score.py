@@ -73,17 +73,17 @@ class Scorer:
         rows: list[Any] = []
         times: list[Any] = []
         for line in lines:
-            found = self.readings.read(line)
-            if found is None:
+            content = self.readings.read(line)
+            if content is None:
                 continue
-            lost = self._lost(found[1])
+            lost = self._lost(content[1])
             if lost or len(rows) == self._together:
                 out += self._score(rows, times)
                 rows, times = [], []
             if lost:
                 self._keeper.state.gap(lost)
-            rows.append(found[0])
-            times.append(found[1])
+            rows.append(content[0])
+            times.append(content[1])
         return "".join(out + self._score(rows, times))
 
     def may_begin_anew(self, source: str, rest: bytes) -> bool:
@@ -183,7 +183,7 @@ def score(
         state_digest(model, start(model))
     if time is not None and apart is None:
         apart = step_seconds(model)
-        if apart is None and any(one.stream is not None for one in model.inputs):
+        if apart is None and any(feature.stream is not None for feature in model.inputs):
             raise RowError("the model looks back, but does not say how far apart readings are; give --step SECONDS")
     if sys.stdout is None or (source == "-" and sys.stdin is None):
         raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")

@@ -173,9 +173,9 @@ def self_test(session: Session) -> tuple[int, list[str]]:
     """
     vectors = session.artifact.self_test
     if not session.artifact.handles_missing:
-        vectors = [one for one in vectors if all(x == x for x in one[0])]
+        vectors = [vector for vector in vectors if all(x == x for x in vector[0])]
     failures = []
-    for i, ((_, wanted, allowed), got) in enumerate(zip(vectors, session.linear([one[0] for one in vectors]))):
+    for i, ((_, wanted, allowed), got) in enumerate(zip(vectors, session.linear([vector[0] for vector in vectors]))):
         for name, expected, tolerance, value in zip(session.artifact.outputs, wanted, allowed, got):
             if not abs(value - expected) <= tolerance:
                 failures.append(f"vector {i}: {name} is {value!r}, must be {expected!r} within {tolerance!r}")

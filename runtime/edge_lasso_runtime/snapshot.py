@@ -63,12 +63,12 @@ def load(path: str, model: str | None) -> Any:
         raise SnapshotError(f"{path} is damaged, or no snapshot; {ADVICE}") from None
     if data["format"] != FORMAT:
         raise SnapshotError(f"{path} has the format {data['format']!r}; this version reads {FORMAT!r}; {ADVICE}")
-    given = str(data.get("model"))
+    supplied = str(data.get("model"))
     content = data.get("content")
-    if data.get("checksum") != _checksum(given, _text(content)):
+    if data.get("checksum") != _checksum(supplied, _text(content)):
         raise SnapshotError(f"{path} is damaged: its checksum is not that of its content; {ADVICE}")
-    if model is not None and given != model:
-        raise SnapshotError(f"{path} is of another model ({given[:12]}...; this one is {model[:12]}...); {ADVICE}")
+    if model is not None and supplied != model:
+        raise SnapshotError(f"{path} is of another model ({supplied[:12]}...; this one is {model[:12]}...); {ADVICE}")
     return content
 
 

@@ -180,12 +180,12 @@ class SqlSession(Session):
         categories = [self.columns["categories"][name] for name in self.artifact.inputs]
         kinds = [self.database.number if known is None else "TEXT" for known in categories]
         table = ", ".join(f"{quoted(name)} {kind}" for name, kind in zip(self.artifact.inputs, kinds))
-        given = [[k, *map(_reading, row, categories)] for k, row in enumerate(rows)]
+        supplied = [[k, *map(_reading, row, categories)] for k, row in enumerate(rows)]
         wanted = ", ".join(map(quoted, names))
         question = f"SELECT {wanted} FROM {quoted(self.artifact.name)} ORDER BY {quoted(ORDER)}"
         create = f"CREATE TABLE readings ({quoted(ORDER)} INTEGER{', ' if table else ''}{table})"
         try:
-            return self.database.query(create, given, self.view, question)
+            return self.database.query(create, supplied, self.view, question)
         except self.database.errors as error:
             raise SessionError(f"{self.runtime} cannot run {self.artifact.entry}: {first_line(error)}") from None
 

@@ -54,19 +54,21 @@ class State:
         self.history = 0
         self.inputs: list[float] = []
         self.health = Health(model)
-        self.delays = Delays(model) if any(one.stream is not None for one in model.inputs) else None
+        self.delays = Delays(model) if any(feature.stream is not None for feature in model.inputs) else None
         self.estimator = estimation.Estimator(model) if estimation.KEY in model.sections else None
         self.detector = detection.Detector(model) if detection.KEY in model.sections else None
         self.drift = drifting.Drift(model) if drifting.KEY in model.sections else None
         self._plan = [(i, model.inputs[i]) for i in readings(model)]
-        self._fill = [one.default for one in model.inputs]
-        self._names = tuple(one.name for _, one in self._plan)
+        self._fill = [feature.default for feature in model.inputs]
+        self._names = tuple(entry.name for _, entry in self._plan)
         self.places = [i for i, _ in self._plan]
-        self._numeric = bool(self._plan) and all(one.categories is None for _, one in self._plan)
+        self._numeric = bool(self._plan) and all(entry.categories is None for _, entry in self._plan)
         self._memory = self._warm_up = warm_up(model)
         if detection.KEY in model.sections:
             self._warm_up = max(self._warm_up, model.sections[detection.KEY]["warm_up"])
-        self._ranges = [(i, one.low, one.high) for i, one in enumerate(model.inputs) if one.categories is None]
+        self._ranges = [
+            (i, feature.low, feature.high) for i, feature in enumerate(model.inputs) if feature.categories is None
+        ]
         self._estimated = len(estimation.numeric(model))
         self.sums = _flat(model)
 
@@ -244,11 +246,11 @@ def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[
             for i, number in zip(state.places, numbers):
                 raw[i] = number
             return raw
-    for (i, one), value in zip(plan, values):
-        if one.categories is not None:
-            raw[i] = _category(one, value, named)
+    for (i, entry), value in zip(plan, values):
+        if entry.categories is not None:
+            raw[i] = _category(entry, value, named)
             if raw[i] < 0.0:
-                faults[one.name] = "missing"
+                faults[entry.name] = "missing"
             continue
         try:
             number = float(value)
@@ -261,11 +263,11 @@ def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[
 
 def _truth(model: Model, row: Any) -> float | None:
     """What the first output should have been; None where the row does not bring it, by the output's name."""
-    one = model.outputs[0]
-    if one.link != "identity" or not hasattr(row, "keys"):
+    output = model.outputs[0]
+    if output.link != "identity" or not hasattr(row, "keys"):
         return None
     try:
-        truth = float(row.get(one.name))
+        truth = float(row.get(output.name))
     except (TypeError, ValueError, OverflowError):
         return None
     return truth if -model.limit <= truth <= model.limit else None
@@ -282,11 +284,11 @@ def _whole(values: Any, limit: float) -> list[float] | None:
 
 def _flat(model: Model) -> Any:
     """The terms of a model of plain inputs, written flat: the first of each output, then the others; else None."""
-    every = [term for one in model.outputs for term in one.terms]
+    every = [term for output in model.outputs for term in output.terms]
     if not model.inputs or any(len(t.factors) != 1 or t.factors[0].category is not None for t in every):
         return None
-    terms = [[(term.coef, term.factors[0].input) for term in one.terms] or [(0.0, 0)] for one in model.outputs]
-    first = [(one.intercept, *more[0]) for one, more in zip(model.outputs, terms)]
+    terms = [[(term.coef, term.factors[0].input) for term in output.terms] or [(0.0, 0)] for output in model.outputs]
+    first = [(output.intercept, *more[0]) for output, more in zip(model.outputs, terms)]
     return first, [(m, more[1:]) for m, more in enumerate(terms) if len(more) > 1]
 
 

@@ -88,9 +88,9 @@ class Answer:
 
     def __init__(self, numbers: Sequence[float], about: dict[str, Any], outputs: int) -> None:
         rest = list(numbers)
-        status, *faults = (int(one) for one in take(rest, 1 + len(about["readings"])))
+        status, *faults = (int(entry) for entry in take(rest, 1 + len(about["readings"])))
         self.status = STATUS[status]
-        self.faults = [FAULTS[one] for one in faults]
+        self.faults = [FAULTS[fault] for fault in faults]
         self.values = take(rest, outputs)
         self.linear, self.label = self.values, None
         if about["linear"]:
@@ -102,16 +102,16 @@ class Answer:
             self.score, alarm, onset = take(rest, 3)
             self.alarm, self.onset = alarm != 0.0, onset != 0.0
             self.parts = take(rest, outputs)
-        self.shares = list(zip((int(one) for one in rest[::2]), rest[1::2]))
+        self.shares = list(zip((int(entry) for entry in rest[::2]), rest[1::2]))
 
 
 def take(numbers: list[float], count: int) -> list[float]:
     """The first numbers, taken out."""
     if len(numbers) < count:
         raise SessionError("a result of step is too short")
-    found = numbers[:count]
+    number = numbers[:count]
     del numbers[:count]
-    return found
+    return number
 
 
 def marked(sequences: Sequences) -> list[list[float]]:
@@ -137,14 +137,14 @@ def c_answers(session: Any, sequences: Sequences) -> list[Answer]:
     fields += [("alarm", ct.c_uint8), ("onset", ct.c_uint8)] if about["detector"] else []
     fields += [("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * max(len(about["readings"]), 1))]
     result = type("Result", (ct.Structure,), {"_fields_": fields})()
-    found = []
+    results = []
     for status, faults in _stepped(session, sequences, "", session.real, result):
         line = [2.0 if status else float(result.warming_up), *faults, *result.values]
         line += [*result.linear, result.label] if about["linear"] else []
         line += list(result.widths) if about["estimate"] else []
         line += [result.score, result.alarm, result.onset, *result.parts] if about["detector"] else []
-        found.append(Answer(line, about, outputs))
-    return found
+        results.append(Answer(line, about, outputs))
+    return results
 
 
 def c_answers_q(session: Any, sequences: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
@@ -154,11 +154,11 @@ def c_answers_q(session: Any, sequences: Sequence[Sequence[Sequence[int]]]) -> l
     fields = [("score", ct.c_int32), ("total", ct.c_int32), ("parts", ct.c_int32 * outputs), ("alarm", ct.c_uint8),
               ("onset", ct.c_uint8), ("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * width)]  # fmt: skip
     result = type("ResultQ", (ct.Structure,), {"_fields_": fields})()
-    found = []
+    results = []
     for status, faults in _stepped(session, sequences, "_q", ct.c_int16, result):
         warms = int(result.warming_up and not status)
-        found.append([result.score, result.total, result.alarm, result.onset, warms, *result.parts, *faults])
-    return found
+        results.append([result.score, result.total, result.alarm, result.onset, warms, *result.parts, *faults])
+    return results
 
 
 def _stepped(

@@ -27,17 +27,17 @@ STATEFUL = ("health/1", "estimate/1", "detector/1")
 
 def keeps_state(model: Model) -> bool:
     """Whether rows have to be taken in one after another: there is a derived input, or a section of `STATEFUL`."""
-    return any(one.stream is not None for one in model.inputs) or any(key in model.sections for key in STATEFUL)
+    return any(feature.stream is not None for feature in model.inputs) or any(key in model.sections for key in STATEFUL)
 
 
 def readings(model: Model) -> list[int]:
     """Positions in `Model.inputs` of those that a sensor delivers: all but the derived ones."""
-    return [i for i, one in enumerate(model.inputs) if one.stream is None]
+    return [i for i, feature in enumerate(model.inputs) if feature.stream is None]
 
 
 def warm_up(model: Model) -> int:
     """After how many readings every derived input has its full history (a moving average: its span)."""
-    return max((depth(one) for one in model.inputs if one.stream is not None), default=0)
+    return max((depth(feature) for feature in model.inputs if feature.stream is not None), default=0)
 
 
 def depth(one: Input) -> int:
@@ -51,9 +51,9 @@ def ring_length(model: Model, source: str) -> int:
     """How many earlier readings of a source must be kept; a moving average keeps none."""
     return max(
         (
-            depth(one)
-            for one in model.inputs
-            if one.stream is not None and one.stream[1] == source and one.stream[0] != "ewma"
+            depth(feature)
+            for feature in model.inputs
+            if feature.stream is not None and feature.stream[1] == source and feature.stream[0] != "ewma"
         ),
         default=0,
     )
@@ -78,16 +78,16 @@ class Delays:
     __slots__ = ("_averages", "_derived", "_lengths", "_limit", "_sources", "averages", "heads", "rings")
 
     def __init__(self, model: Model) -> None:
-        place = {one.name: i for i, one in enumerate(model.inputs)}
+        place = {feature.name: i for i, feature in enumerate(model.inputs)}
         self._sources = [i for i in readings(model) if ring_length(model, model.inputs[i].name)]
         ring_of = {i: r for r, i in enumerate(self._sources)}
         self._limit = model.limit
         self._derived = []
         self._averages = []
-        for i, one in enumerate(model.inputs):
-            if one.stream is None:
+        for i, feature in enumerate(model.inputs):
+            if feature.stream is None:
                 continue
-            kind, source, length = one.stream
+            kind, source, length = feature.stream
             at = place[source]
             if kind == "ewma":
                 self._averages.append((i, at, 2.0 / (length + 1)))

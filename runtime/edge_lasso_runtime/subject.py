@@ -79,9 +79,9 @@ def subject(path: str, library: str | None = None) -> Subject:
     artifact = read(path)
     if artifact.variant == "pyz":
         return subject(artifact.path())
-    found = _artifact(artifact, library)
+    result = _artifact(artifact, library)
     file = library or artifact.path()
-    found.facts.update(
+    result.facts.update(
         target=artifact.target,
         variant=artifact.variant,
         inputs=len(artifact.inputs),
@@ -90,18 +90,21 @@ def subject(path: str, library: str | None = None) -> Subject:
         size_bytes=os.path.getsize(file),
         file=os.path.basename(file),
     )
-    return found
+    return result
 
 
 def model_rows(model: Model) -> list[list[float]]:
     """Rows to time a model with: its defaults, lows and highs."""
-    numeric = [(one.default, one.low, one.high) if one.categories is None else (0.0, 0.0, 0.0) for one in model.inputs]
-    return [[one[i] for one in numeric] for i in range(3)]  # type: ignore[misc]
+    numeric = [
+        (feature.default, feature.low, feature.high) if feature.categories is None else (0.0, 0.0, 0.0)
+        for feature in model.inputs
+    ]
+    return [[entry[i] for entry in numeric] for i in range(3)]  # type: ignore[misc]
 
 
 def artifact_rows(artifact: Artifact) -> list[list[float]]:
     """Rows to time an artifact with: its self-test rows, those without gaps if there are any."""
-    rows = [one[0] for one in artifact.self_test]
+    rows = [vector[0] for vector in artifact.self_test]
     whole = [row for row in rows if all(x == x for x in row)]
     return whole or [[x if x == x else 0.0 for x in row] for row in rows] or [[0.0] * len(artifact.inputs)]
 

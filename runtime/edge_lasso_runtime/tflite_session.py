@@ -95,9 +95,9 @@ class TfliteSession(Session):
         if not signatures:
             raise SessionError(f"{artifact.entry} has no signature; export it again")
         self.signature = next(iter(signatures))
-        self.outputs = {one["name"]: one["index"] for one in interpreter.get_output_details()}
+        self.outputs = {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
         runner = interpreter.get_signature_runner(self.signature)
-        self.named = {key: one for key, one in runner.get_output_details().items()}
+        self.named = {key: detail for key, detail in runner.get_output_details().items()}
         if LINEAR not in self.named:
             raise SessionError(f"{artifact.entry} has no output {LINEAR!r}; it has {', '.join(self.named)}")
         self.value = next((name for name in self.named if name != LINEAR), LINEAR)
@@ -157,15 +157,15 @@ class TfliteSession(Session):
         except (ValueError, RuntimeError) as error:
             raise SessionError(f"{self.runtime} cannot run {self.artifact.entry}: {first_line(error)}") from None
         details = self.named[name]
-        found = self.interpreter.get_tensor(details["index"]).astype(self.numpy.float64)
+        outcome = self.interpreter.get_tensor(details["index"]).astype(self.numpy.float64)
         scale, zero = details["quantization"]
         if scale:
-            found = (found - zero) * scale
-        found = found.reshape(len(rows), -1)
+            outcome = (outcome - zero) * scale
+        outcome = outcome.reshape(len(rows), -1)
         if self.artifact.encoding and name == LINEAR:
             decode = self.artifact.encoding["decode"]
-            found = found * self.numpy.array(decode["scale"]) + self.numpy.array(decode["offset"])
-        result: list[list[float]] = found.tolist()
+            outcome = outcome * self.numpy.array(decode["scale"]) + self.numpy.array(decode["offset"])
+        result: list[list[float]] = outcome.tolist()
         return result
 
     def close(self) -> None:

@@ -84,7 +84,7 @@ def date_format(words: Iterable[str]) -> str | None:
     day_first = month_first = False
     for text in words:
         date, blank, clock = text.partition(" ")
-        sign = next((one for one in "./-" if one in date), "")
+        sign = next((entry for entry in "./-" if entry in date), "")
         parts = date.split(sign) if sign else []
         if len(parts) != 3 or not all(part.isdigit() for part in parts) or len(parts[0]) > 2 or len(parts[1]) > 2:
             continue
@@ -112,8 +112,8 @@ def _clock(text: str) -> str:
 
 def step_seconds(model: Model) -> float | None:
     """How far apart the readings of training were, where the model says it."""
-    found = model.sections.get("detector/1", {}).get("step_seconds")
-    return None if found is None else float(found)
+    value = model.sections.get("detector/1", {}).get("step_seconds")
+    return None if value is None else float(value)
 
 
 def missed(before: float, now: float, step: float) -> int:

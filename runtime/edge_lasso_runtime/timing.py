@@ -154,10 +154,10 @@ def allocated(function: Callable[[Any], Any], arguments: Sequence[Any]) -> dict[
         start = tracemalloc.get_traced_memory()[0]
         for _ in range(1000):
             function(arguments[0])
-        kept = tracemalloc.get_traced_memory()[0] - start
+        remaining = tracemalloc.get_traced_memory()[0] - start
     finally:
         tracemalloc.stop()
-    return {"allocated": max(peak - idle, 0), "kept_after_1000": max(kept, 0)}
+    return {"allocated": max(peak - idle, 0), "kept_after_1000": max(remaining, 0)}
 
 
 def _peak(function: Callable[[Any], Any], argument: Any, tracemalloc: Any) -> int:

@@ -209,14 +209,14 @@ def check(home: str, version: str) -> Manifest:
                 raise UpdateError(f"version {version} is not whole: {relative[:80]} does not belong to it")
     for name, _, digest in manifest.files:
         path = os.path.join(root, *name.split("/"))
-        found = sha256()
+        result = sha256()
         try:
             with open(os.open(path, PLAIN), "rb") as file:
                 for piece in iter(lambda: file.read(CHUNK), b""):
-                    found.update(piece)
+                    result.update(piece)
         except OSError as error:
             raise UpdateError(f"version {version} is not whole: {name}: {error.strerror}") from None
-        if found.hexdigest() != digest:
+        if result.hexdigest() != digest:
             raise UpdateError(f"version {version} is not whole: {name} is damaged")
     return manifest
 

@@ -49,7 +49,7 @@ def one_default(outputs: list[Column], readings: Readings) -> tuple[list[Column]
         {term: coef for term, coef in column.terms.items() if all(part.kind != "missing" for part in term)}
         for column in outputs
     ]
-    return [Column(column.constant, kept) for column, kept in zip(outputs, terms, strict=True)], fills
+    return [Column(column.constant, term) for column, term in zip(outputs, terms, strict=True)], fills
 
 
 def _plain(part: Part, fills: Mapping[int, Decimal], readings: Readings) -> Column:
@@ -121,8 +121,8 @@ def build(
     about: Mapping[str, Any],
 ) -> Model:
     """A model of outputs that `one_default` returned; `ranges` has the inputs they read."""
-    kept = [{term: float(coef) for term, coef in column.terms.items() if float(coef) != 0.0} for column in outputs]
-    used = sorted({part.input for terms in kept for term in terms for part in term})
+    remaining = [{term: float(coef) for term, coef in column.terms.items() if float(coef) != 0.0} for column in outputs]
+    used = sorted({part.input for terms in remaining for term in terms for part in term})
     position = {place: i for i, place in enumerate(used)}
     inputs = []
     for place in used:
@@ -145,11 +145,11 @@ def build(
                 float(column.constant),
                 tuple(
                     Term(terms[term], tuple(map(factor, term)))
-                    for term in sorted(terms, key=lambda one: (one[0].input, len(one), list(map(order, one))))
+                    for term in sorted(terms, key=lambda entry: (entry[0].input, len(entry), list(map(order, entry))))
                 ),
                 link,
             )
-            for name, column, terms in zip(names, outputs, kept, strict=True)
+            for name, column, terms in zip(names, outputs, remaining, strict=True)
         ),
         classes=classes,
         provenance=dict(about),

@@ -167,8 +167,10 @@ def _kind(estimator: Any) -> str:
 def _magnitudes(model: Model, block: Array) -> Array:
     """``|intercept| + sum |coef * product of factors|``, shape (rows, outputs)."""
     values = []
-    for one, x in zip(model.inputs, block.T, strict=True):
-        values.append(x if one.categories is not None else np.where(np.isfinite(x), np.abs(x), abs(one.default or 0.0)))
+    for feature, x in zip(model.inputs, block.T, strict=True):
+        values.append(
+            x if feature.categories is not None else np.where(np.isfinite(x), np.abs(x), abs(feature.default or 0.0))
+        )
     total = np.empty((len(block), len(model.outputs)))
     for m, output in enumerate(model.outputs):
         size = np.full(len(block), abs(output.intercept))

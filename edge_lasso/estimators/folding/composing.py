@@ -34,8 +34,8 @@ def union(whole: Any, columns: list[Column], fold: Fold) -> list[Column]:
         if isinstance(transformer, str) and transformer == "drop":
             continue
         weight = (whole.transformer_weights or {}).get(name, 1.0)
-        made = fold.step(name, transformer, columns)
-        result += made if weight == 1.0 else _weighted(made, weight)
+        output = fold.step(name, transformer, columns)
+        result += output if weight == 1.0 else _weighted(output, weight)
     return result
 
 
@@ -56,9 +56,9 @@ def apart(whole: Any, columns: list[Column], fold: Fold) -> list[Column]:
         places = _places(chosen, names, len(columns))
         if not places:
             continue
-        made = fold.step(name, transformer, [columns[j] for j in places])
+        output = fold.step(name, transformer, [columns[j] for j in places])
         weight = (whole.transformer_weights or {}).get(name, 1.0)
-        result += made if weight == 1.0 else _weighted(made, weight)
+        result += output if weight == 1.0 else _weighted(output, weight)
     return result
 
 

@@ -13,8 +13,8 @@ from edge_lasso.estimators.folding.regressors import linear
 @head("edge_lasso.estimators.regressor.LassoRegressor", "edge_lasso.estimators.classifier.LassoClassifier")
 def lasso(estimator: Any, columns: list[Column], fold: Fold) -> Head:
     """Coefficients of columns whose gaps are their training means."""
-    for one in estimator.model_.inputs:
-        fold.readings.learn(columns[one.column], low=one.low, high=one.high)
+    for feature in estimator.model_.inputs:
+        fold.readings.learn(columns[feature.column], low=feature.low, high=feature.high)
     full = []
     for column, mean in zip(columns, decimals(estimator.feature_means_), strict=True):
         whole = filled(column, mean)

@@ -58,8 +58,8 @@ def ranges(
     used: set[int], readings: Readings, rows: Rows | None, fills: Mapping[int, Decimal]
 ) -> tuple[list[Range | None], str]:
     """The ranges of the numbers that are used, and where they are from."""
-    found = [
+    result = [
         numeric_range(place, readings, rows, fills.get(place)) if place in used and not readings.values[place] else None
         for place in range(len(readings.names))
     ]
-    return found, LEARNED if rows is None else "training rows"
+    return result, LEARNED if rows is None else "training rows"

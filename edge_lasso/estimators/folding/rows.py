@@ -78,11 +78,11 @@ def training_rows(X: Any, names: Sequence[str], named: bool) -> Rows | None:
         X = X.toarray()
     columns = getattr(X, "columns", None)
     if columns is not None:
-        given = list(map(str, columns))
-        if named and set(given) >= set(names):
+        items = list(map(str, columns))
+        if named and set(items) >= set(names):
             X = X[list(names)] if hasattr(X, "iloc") else X.select(list(names))
         elif named:
-            lacking = [name for name in names if name not in given]
+            lacking = [name for name in names if name not in items]
             raise DataError(
                 f"X has no column '{lacking[0]}' ({len(lacking)} of the estimator's {len(names)} columns are not "
                 "there); give the columns that it was fitted on"
@@ -104,12 +104,12 @@ def training_rows(X: Any, names: Sequence[str], named: bool) -> Rows | None:
 def model_rows(rows: Rows, model: Model, readings: Readings) -> Array:
     """The model's inputs, categories as their positions, shape (rows, inputs)."""
     block = np.empty((len(rows), len(model.inputs)))
-    for i, one in enumerate(model.inputs):
-        if one.categories is None:
-            block[:, i] = rows.numbers(one.column)
+    for i, feature in enumerate(model.inputs):
+        if feature.categories is None:
+            block[:, i] = rows.numbers(feature.column)
         else:
-            known = {value: k for k, value in enumerate(readings.values[one.column])}
+            known = {value: k for k, value in enumerate(readings.values[feature.column])}
             block[:, i] = [
-                -1 if is_missing(value) else known.get(value, -1) for value in rows.column(one.column).tolist()
+                -1 if is_missing(value) else known.get(value, -1) for value in rows.column(feature.column).tolist()
             ]
     return block

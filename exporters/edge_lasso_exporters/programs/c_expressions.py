@@ -58,11 +58,11 @@ class Expressions:
         self.used = tables
 
     def _all_tables(self, tables: Any, ahead: str = "") -> list[str]:
-        found = []
+        results = []
         for name, table in tables.items():
-            found.append(ahead + name)
-            found += self._all_tables({inner: part for inner, (_, part) in table.within.items()}, f"{ahead}{name}.")
-        return found
+            results.append(ahead + name)
+            results += self._all_tables({inner: part for inner, (_, part) in table.within.items()}, f"{ahead}{name}.")
+        return results
 
     # Names
 
@@ -230,9 +230,9 @@ class Expressions:
     def own_call(self, name: str, args: Any) -> str:
         """A call of a function of the program."""
         function = self.functions[name]
-        given = [member or self.owner(owner) for owner, member in function.uses]
+        uses = [member or self.owner(owner) for owner, member in function.uses]
         values = [self.expr(arg) for arg in args]
-        return f"{self.called(name)}({', '.join([*given, *values])})"
+        return f"{self.called(name)}({', '.join([*uses, *values])})"
 
     def intrinsic(self, name: str, args: Any) -> str:
         """What C has for an intrinsic."""
@@ -268,7 +268,7 @@ class Expressions:
                 cell, value, _ = args
                 at = f"[{self.expr(cell.index)}]"
                 base = f"{self.owner(cell.owner)}->{cell.member}"
-                kept, following = (f"&{base}_{part}{at}" for part in ("kept", "next"))
-                inside = f"{base}{at}, {base}_times{at}, {kept}, {following}, {self.expr(value)}"
+                remaining, following = (f"&{base}_{part}{at}" for part in ("kept", "next"))
+                inside = f"{base}{at}, {base}_times{at}, {remaining}, {following}, {self.expr(value)}"
                 return f"{self.p}_middle{self.suffix}({inside})"
         raise TypeError(name)

@@ -58,7 +58,7 @@ def _outputs(model: Model, single: bool) -> list[tuple[float, Terms]]:
     """Intercept and terms per output."""
     if single:
         return _single(model)
-    found = []
+    results = []
     for output in model.outputs:
         several = any(
             len(term.factors) != 1 or term.factors[0].category is not None
@@ -69,8 +69,8 @@ def _outputs(model: Model, single: bool) -> list[tuple[float, Terms]]:
         for term in output.terms:
             factors = [(f.input, NO_CATEGORY if f.category is None else float(f.category)) for f in term.factors]
             terms.append((float(term.coef), 0.0, 1.0, factors) if several else (1.0, 0.0, float(term.coef), factors))
-        found.append((float(output.intercept), terms))
-    return found
+        results.append((float(output.intercept), terms))
+    return results
 
 
 def _single(model: Model) -> list[tuple[float, Terms]]:
@@ -80,7 +80,7 @@ def _single(model: Model) -> list[tuple[float, Terms]]:
     form = dense_bounds.choose(dense(model), "float32")
     plan = form.plan
     features = [(i, NO_CATEGORY) for i in plan.numeric] + [(i, float(category)) for i, category in plan.indicators]
-    found = []
+    results = []
     for m, bias in enumerate(form.bias.tolist()):
         terms: Terms = []
         for j, term in enumerate(plan.terms):
@@ -88,8 +88,8 @@ def _single(model: Model) -> list[tuple[float, Terms]]:
             offset = 0.0 if form.offset is None else float(form.offset[j])
             if weight != 0.0:
                 terms.append((term.scale, offset, weight, [features[f] for f in term.factors]))
-        found.append((bias, terms))
-    return found
+        results.append((bias, terms))
+    return results
 
 
 def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) 
     factors = [factors for _, terms in outputs for *_, factors in terms]
     return {
         **FAULTS, "LIMIT": float(model.limit), "CLAMP": model.policy == "clamp", "STREAMS": plan.streams,
-        "CATEGORICAL": any(one.categories is not None for one in model.inputs), "REMEMBERS": bool(plan.limits),
+        "CATEGORICAL": any(feature.categories is not None for feature in model.inputs), "REMEMBERS": bool(plan.limits),
         "STUCKS": any(stuck for stuck, _ in plan.limits.values()), "MANY": len(plan.readings) > last_bit,
         "LAST_BIT": last_bit, "PREDICTED": len(model.outputs), "LINK": model.outputs[0].link,
         "PRODUCTS": any(len(each) != 1 or each[0][1] != NO_CATEGORY for each in factors),
@@ -150,11 +150,13 @@ def _sensors(plan: Stateful, places: list[int]) -> Table:
     """Range, limits of health, categories and place of each reading."""
     rows = []
     for i in plan.readings:
-        one = plan.model.inputs[i]
+        feature = plan.model.inputs[i]
         stuck, jump = plan.limits.get(i, (0, 4.0 * plan.model.limit))
-        categories = len(one.categories or ())
-        high = categories - 1.0 if one.categories is not None else float(one.high or 0.0)
-        rows.append((float(one.low or 0.0), high, float(jump), stuck, int(one.categories is not None), places[i]))
+        categories = len(feature.categories or ())
+        high = categories - 1.0 if feature.categories is not None else float(feature.high or 0.0)
+        rows.append(
+            (float(feature.low or 0.0), high, float(jump), stuck, int(feature.categories is not None), places[i])
+        )
     return table("low high jump stuck categories place", rows)
 
 

@@ -40,7 +40,7 @@ def layout_fixed(plan: Stateful, last_bit: int = 31, exponential: bool = False) 
     for name, kind in (("DIFFERENCES", "difference"), ("MEANS", "mean")):
         if name in spec.tables:
             ends = [fixed[to] for to, own, *_ in plan.derived if own == kind]
-            spec.tables[name].columns |= {key: [one[key] for one in ends] for key in ("low", "high")}
+            spec.tables[name].columns |= {key: [end[key] for end in ends] for key in ("low", "high")}
     if plan.averages:
         rows = [(places[to], places[at], *rate_of(span)) for to, at, span in plan.averages]
         spec.tables["AVERAGES"] = table("to at rate shift", rows)

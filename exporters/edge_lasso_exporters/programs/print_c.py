@@ -133,8 +133,8 @@ class PrinterC(Tables):
         used = {member for owner, member in function.uses if owner == "work"}
         ahead = [f"{self.kind(member)} {name}[{self.length(member)}];" for name, member in work.items() if name in used]
         if function.name == self.spec.entry:
-            given = {member or owner for owner, member in function.uses}
-            ahead += [f"(void){name};" for name in ("state", *self.spec.members["given"]) if name not in given]
+            uses = {member or owner for owner, member in function.uses}
+            ahead += [f"(void){name};" for name in ("state", *self.spec.members["given"]) if name not in uses]
         says = f"/* {function.says} */\n" if function.says and function.name != self.spec.entry else ""
         return (
             f"\n{says}{self.signature(function)}\n"
@@ -165,12 +165,12 @@ class PrinterC(Tables):
                 name = node.target.name
                 declared.add(name)
                 kind = local_type(self.current.kinds[name], self.real)
-                made = [f"{'const ' * set_once(self.current, name)}{kind} {name} = {self.fitted(node.value, kind)};"]
+                results = [f"{'const ' * set_once(self.current, name)}{kind} {name} = {self.fitted(node.value, kind)};"]
             else:
-                made = self.statement(node, known | set(here))
-            if getattr(node, "behind", "") and made:
-                made[0] += f" /* {node.behind} */"
-            lines += made
+                results = self.statement(node, known | set(here))
+            if getattr(node, "behind", "") and results:
+                results[0] += f" /* {node.behind} */"
+            lines += results
         return ["{", *(f"    {line}" for line in lines), "}"]
 
     def outermost(self, body: list[Any], node: Rows) -> bool:

@@ -131,10 +131,10 @@ class PrinterJS(Expressions):
         entry = function.name == self.spec.entry
         work = self.spec.members.get("work", {}) if entry else {}
         ahead = [f"const {camel(name)} = {self.begin(member)};" for name, member in work.items()]
-        given = [member or owner for owner, member in function.uses if not (owner == "work" and entry)]
+        uses = [member or owner for owner, member in function.uses if not (owner == "work" and entry)]
         if entry:
-            given = ["state", *self.spec.members["given"], "out"]
-        head = f"function {self.called(function.name)}({', '.join(map(camel, [*given, *function.params]))})"
+            uses = ["state", *self.spec.members["given"], "out"]
+        head = f"function {self.called(function.name)}({', '.join(map(camel, [*uses, *function.params]))})"
         says = f"/** {function.says} */\n" if function.says else ""
         return f"\n{says}{head} " + "\n".join(self.braces(function.body, set(function.params), ahead)) + "\n"
 
@@ -147,14 +147,14 @@ class PrinterJS(Expressions):
         for node in body:
             lines += [f"// {comment}" for comment in getattr(node, "above", ())]
             target = node.target.name if isinstance(node, Set) and isinstance(node.target, Name) else ""
-            made = self.statement(node, known | set(here))
+            results = self.statement(node, known | set(here))
             if target in here and target not in declared:
                 declared.add(target)
                 word = "const" if set_once(self.current, target) else "let"
-                made = [f"{word} {camel(target)} = {self.expr(node.value)};"]  # type: ignore[union-attr]
-            if getattr(node, "behind", "") and made:
-                made[0] += f" // {node.behind}"
-            lines += made
+                results = [f"{word} {camel(target)} = {self.expr(node.value)};"]  # type: ignore[union-attr]
+            if getattr(node, "behind", "") and results:
+                results[0] += f" // {node.behind}"
+            lines += results
         return ["{", *(f"  {line}" for line in lines), "}"]
 
     def statement(self, node: Any, known: set[str]) -> list[str]:

@@ -144,8 +144,8 @@ class PrinterPython(Expressions):
             ahead = [
                 f"    {name} = {self._begin(member)}" for name, member in self.spec.members.get("work", {}).items()
             ] + ahead
-        given = [member or owner for owner, member in function.uses if not (owner == "work" and entry)]
-        head = f"\n\ndef _{function.name}{self.suffix}({', '.join([*given, *function.params])}):\n"
+        uses = [member or owner for owner, member in function.uses if not (owner == "work" and entry)]
+        head = f"\n\ndef _{function.name}{self.suffix}({', '.join([*uses, *function.params])}):\n"
         says = f'    """{function.says}"""\n' if function.says else ""
         return head + says + "\n".join([*ahead, *self.block(function.body, 1)]) + "\n"
 
@@ -155,10 +155,10 @@ class PrinterPython(Expressions):
         lines = []
         for node in body:
             lines += [f"{pad}# {comment}" for comment in getattr(node, "above", ())]
-            made = [pad + line for line in self.statement(node)]
-            if getattr(node, "behind", "") and made:
-                made[0] += f"  # {node.behind}"
-            lines += made
+            result = [pad + line for line in self.statement(node)]
+            if getattr(node, "behind", "") and result:
+                result[0] += f"  # {node.behind}"
+            lines += result
         return lines or [f"{pad}pass"]
 
     def statement(self, node: Any) -> list[str]:

@@ -78,8 +78,8 @@ class Expressions:
             case Pick(test, a, b):
                 return self.pick(self.expr(test, 1), self.expr(a, 1), self.expr(b)), 0
             case Call(name, args) if name in self.functions:
-                given = [member or owner for owner, member in self.functions[name].uses]
-                return f"{self.called(name)}({', '.join([*given, *map(self.expr, args)])})", ATOM
+                uses = [member or owner for owner, member in self.functions[name].uses]
+                return f"{self.called(name)}({', '.join([*uses, *map(self.expr, args)])})", ATOM
             case Call(name, args):
                 return self.intrinsic(name, args)
         raise TypeError(node)

@@ -143,10 +143,12 @@ def _tables(program: str) -> set[str]:
 
 
 def _rows(table: Table) -> list[SimpleNamespace]:
-    made = [SimpleNamespace(**{name: values[i] for name, values in table.columns.items()}) for i in range(len(table))]
+    namespaces = [
+        SimpleNamespace(**{name: values[i] for name, values in table.columns.items()}) for i in range(len(table))
+    ]
     for name, (counts, inner) in table.within.items():
         whole, at = _rows(inner), 0
-        for row, count in zip(made, counts, strict=True):
+        for row, count in zip(namespaces, counts, strict=True):
             setattr(row, name, whole[at : at + count])
             at += count
-    return made
+    return namespaces

@@ -10,7 +10,7 @@ from .nodes import Function, Loop, Name, Rows, Set, reads, walk
 def locals_of(body: list[Any], known: set[str], function: Function) -> dict[str, bool]:
     """Locals whose uses are all in this block and not in one of its parts alone; whether they are set first."""
     loops = {node.index for node in walk(function.body) if isinstance(node, (Loop, Rows))}
-    found = {}
+    table = {}
     for name in dict.fromkeys(node.name for node in walk(body) if isinstance(node, Name)):
         if name in known or name in loops or name not in function.kinds:
             continue
@@ -21,8 +21,8 @@ def locals_of(body: list[Any], known: set[str], function: Function) -> dict[str,
         heads = (getattr(outer, head, None) for head in ("test", "stop", "start"))
         inside = hasattr(outer, "body") and len(parts) == 1 and not any(reads(head, name) for head in heads)
         if first or len(holders) > 1 or not inside:
-            found[name] = first
-    return found
+            table[name] = first
+    return table
 
 
 def set_once(function: Function, name: str) -> bool:

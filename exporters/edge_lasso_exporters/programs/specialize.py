@@ -152,17 +152,17 @@ class _Reader:
 
     def block(self, nodes: Sequence[ast.stmt]) -> list[Any]:
         """Statements up to a jump."""
-        found: list[Any] = []
+        values: list[Any] = []
         for node in nodes:
-            made = self.statement(node)
-            if made and hasattr(made[0], "above"):
-                made[0].above = tuple(self._above(node)) + tuple(made[0].above)
-            if made and node.lineno in self.behind and hasattr(made[0], "behind"):
-                made[0].behind = self.behind[node.lineno]
-            found += made
-            if found and isinstance(found[-1], (Jump, Return)):
+            result = self.statement(node)
+            if result and hasattr(result[0], "above"):
+                result[0].above = tuple(self._above(node)) + tuple(result[0].above)
+            if result and node.lineno in self.behind and hasattr(result[0], "behind"):
+                result[0].behind = self.behind[node.lineno]
+            values += result
+            if values and isinstance(values[-1], (Jump, Return)):
                 break
-        return found
+        return values
 
     def _above(self, node: ast.stmt) -> list[str]:
         lines: list[str] = []
@@ -216,8 +216,8 @@ class _Reader:
             case ast.Expr(ast.Call(ast.Name("push"), [cell, count])):
                 return [Push(self.expr(cell), self.expr(count).value)]
             case ast.Expr(ast.Call(ast.Name(name)) as call):
-                made = self.expr(call)
-                return [Do(made)] if name in INTRINSICS or self.functions[name].body else []
+                result = self.expr(call)
+                return [Do(result)] if name in INTRINSICS or self.functions[name].body else []
         raise ProgramError(f"line {node.lineno}: {ast.unparse(node)} is not in the subset")
 
     def loop(self, index: str, row: str, of: ast.expr, body: Sequence[ast.stmt]) -> list[Any]:
@@ -237,9 +237,9 @@ class _Reader:
         if len(table) == 1 and not outer and not table.within and not _jumps(body):  # no loop
             before = self.fixed
             self.fixed = {**before, index: Num(0)}
-            made = self.block(body)
+            result = self.block(body)
             self.fixed = before
-            return made
+            return result
         return [Rows(index, row, name, self.block(body), outer)]
 
     # Expressions

@@ -107,12 +107,12 @@ def solve(state, n):
 
 def root(value):
     """The square root of a number from 1 on: Heron's rule from above, until it no longer falls."""
-    found = (value + 1.0) * 0.5
-    lower = (found + value / found) * 0.5
-    while lower < found:
-        found = lower
-        lower = (found + value / found) * 0.5
-    return found
+    result = (value + 1.0) * 0.5
+    lower = (result + value / result) * 0.5
+    while lower < result:
+        result = lower
+        lower = (result + value / result) * 0.5
+    return result
 
 
 def eliminate(state, n):
