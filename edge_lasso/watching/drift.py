@@ -54,7 +54,7 @@ def drift(model: Model, source: Any, progress: Callable[[float], None] | None = 
         )
     if not isinstance(source, str | Path):
         state, counters = count(model, source, progress)
-    return _from_counters(model, counters, "table", _onsets(state))
+        return _from_counters(model, counters, "table", _onsets(state))
     path, source = Path(source), str(source)
     try:
         exists = source != "" and path.exists()

@@ -58,7 +58,8 @@ class Sshd:
             "PasswordAuthentication no",
             "PermitRootLogin yes",
             f"ForceCommand {self.folder}/login",
-            *(f"SetEnv {name}={value}" for name, value in self.environment.items()),
+            "SetEnv "
+            + " ".join(f"{name}={value}" for name, value in self.environment.items()),  # the first line counts
             *([f"Banner {self.folder}/banner"] if self.banner else []),
         ]
         (self.folder / "config").write_text("\n".join(lines) + "\n")

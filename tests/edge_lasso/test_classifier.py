@@ -193,7 +193,7 @@ def test_more_rows_than_memory_give_the_exact_solution_on_all(room):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--positive"], "No such option: --positive; see 'edge-lasso classify --help'"),
+        (["--positive"], "No such option: --positive"),
         (["--segment", "day"], "No such option: --segment"),
         (["--method", "omp"], "classification knows lasso and relaxed"),
         (["--class-weight", "heavy"], "class_weight is 'heavy'"),

@@ -13,7 +13,7 @@ import pytest
 
 import edge_lasso
 from edge_lasso.commands.main import app, main
-from edge_lasso_runtime import load
+from edge_lasso_runtime import load, model_hash
 
 COMMANDS = (
     "demo",
@@ -543,11 +543,15 @@ def test_bad_options_of_a_series_in_one_line(here, capsys, options, message):
     assert not (here / "model.json").exists()
 
 
-def test_a_file_out_of_order_is_refused_in_one_line(here, capsys):
+def test_rows_out_of_order_are_put_in_order_and_it_is_said(here, capsys):
     lines = series(here / "series.csv").read_text().splitlines()
     lines[5], lines[6] = lines[6], lines[5]
     (here / "mixed.csv").write_text("\n".join(lines) + "\n")
     code, _, err = run(capsys, "train", "mixed.csv", "--target", "y", "--time", "time", "--lags", "2")
-    assert code == 2
-    assert "row 6 (2024-05-01T00:40:00) is earlier than the row before it" in err
-    assert err.count("\n") == 1
+    assert code == 0
+    assert "note: rows put in the order of 'time'" in err
+    assert (
+        run(capsys, "train", "series.csv", "--target", "y", "--time", "time", "--lags", "2", "--out", "sorted.json")[0]
+        == 0
+    )
+    assert model_hash(load("model.json")) == model_hash(load("sorted.json"))

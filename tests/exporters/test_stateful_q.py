@@ -266,8 +266,8 @@ def large(sensors=40, lags=9):
 def test_a_large_detector(tmp_path, only):
     model = large()
     source = registry.render(model, "c", "fixed")["model.c"]
-    assert b"static const uint16_t model_places_q[]" in source
-    assert b"((k < 31U) ? k : 31U)" in source
+    assert b"static const uint16_t model_watched_terms_q_place[]" in source
+    assert b"((i < 31U) ? i : 31U)" in source
     assert faults(tmp_path, model, "c", only) == []
     assert faults(tmp_path / "python", model, "python", "CPython") == [] if only == "cc" else True
 
