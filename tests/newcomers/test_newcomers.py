@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from edge_lasso.commands.main import main
+from edge_lasso_devices.build import find_compiler
 
 
 def type_in(capsys, command):
@@ -93,7 +94,7 @@ def test_a_firmware_engineer_wants_a_linked_image(tmp_path, monkeypatch, capsys)
         "    int16_t q[SCALE_INPUTS];\n    uint32_t status = scale_encode(readings, q);\n"
         '    printf("%u %.3f\\n", (unsigned)status, scale_decode(scale_predict(q)));\n    return 0;\n}\n'
     )
-    subprocess.run(["cc", "-std=c99", "-Os", "main.c", "scale.c", "-o", "image"], cwd=folder, check=True)
+    subprocess.run([*find_compiler(), "-std=c99", "-Os", "main.c", "scale.c", "-o", "image"], cwd=folder, check=True)
     status, value = subprocess.run([folder / "image"], check=True, capture_output=True, text=True).stdout.split()
     assert status == "0"
     assert float(value) == pytest.approx(0.25 * 500 - 0.5 * 400, abs=3.0)
