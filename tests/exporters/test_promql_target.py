@@ -1,6 +1,5 @@
 """Recording rules: bit-equal in Prometheus' own test tool, whatever the readings are called."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from edge_lasso_runtime import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.promql_session import samples
 
 GOLDEN = Path(__file__).parent / "golden" / "promql_rules_model.rules.yml"
-promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool: apt-get install prometheus")
 
 
 def small():
@@ -22,7 +20,7 @@ def small():
     return Model(("temperature", "valve"), inputs, (Output("flow", -1.0, terms, "logistic"),), classes=("no", "yes"))
 
 
-@promtool
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("inputs", ["selected", "all"])
 @pytest.mark.parametrize("which", ["two outputs", "clamp", "logistic", "softmax", "constant"])
 def test_runs_in_promtool(tmp_path, hostile, which, inputs):
@@ -32,7 +30,7 @@ def test_runs_in_promtool(tmp_path, hostile, which, inputs):
     assert execution.largest_error == 0.0
 
 
-@promtool
+@pytest.mark.needs("promtool")
 def test_golden(tmp_path):
     rules = registry.render(small(), "promql", "rules")["model.rules.yml"]
     assert rules == GOLDEN.read_bytes()
