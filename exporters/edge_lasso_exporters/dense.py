@@ -177,8 +177,3 @@ def products_of(plan: Dense, features: Array, unit: str) -> tuple[Array, Array]:
             error = error + u * (np.abs(value) + error) + tiny
         values[:, j], errors[:, j] = value, error
     return values, errors
-
-
-def selected(model: Model, inputs: str) -> list[str]:
-    """The names of an artifact's inputs, in order."""
-    return [feature.name for feature in model.inputs] if inputs == "selected" else list(model.columns)

@@ -7,7 +7,7 @@ by what a pipeline learned then costs no digit, however large the offsets are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
 from typing import Any, NamedTuple
 
@@ -171,8 +171,3 @@ def table(place: int, values: Sequence[tuple[int, Decimal]], otherwise: Decimal,
     """A number for each category of an input, and one for a reading that is missing or none of them."""
     terms: Terms = {(Part(place, "is", at),): value - otherwise for at, value in values if value != otherwise}
     return Column(otherwise, terms, frozenset([place]) if hole else frozenset())
-
-
-def with_hole_closed(column: Column) -> Column:
-    """The column as a head that imputes nothing sees it: it would not take a missing reading."""
-    return replace(column, holes=frozenset())
