@@ -128,7 +128,11 @@ def main(argv: list[str] | None = None) -> int:
     except BAD_INPUT as error:
         return _fail(_one_line(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing half-written was left", 130)
+        return _interrupted()
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps what ends the making of a class
+            raise
+        return _interrupted()
     except CLICK_ERROR as error:
         message = str(error.format_message())
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -142,6 +146,10 @@ def _reader_left() -> int:
     """Whoever reads standard output, such as ``head``, has seen enough: no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _interrupted() -> int:
+    return _fail("interrupted; nothing half-written was left", 130)
 
 
 def _fail(message: str, code: int) -> int:
