@@ -1,12 +1,16 @@
 """Every command that writes, stopped or refused at every system call that changes a file: all old or all new.
 
 The calls are enumerated with strace, and so is what happens to each. A part of the points is tried, the same every day;
-``make test-all`` tries them all.
+``make test-all`` tries them all, and with ``EDGE_LASSO_CUTS=all`` also those of the demo, 20 of them. `deploy --unit`
+writes as `bench` and `bundle` do (`write_files`); the board's own `update` is in ``runtime/test_update_cuts.py``.
 """
 
 import importlib.util
+import os
 import random
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +22,8 @@ from edge_lasso_runtime.atomic import write_bytes
 from edge_lasso_runtime.format import SWITCH
 from edge_lasso_runtime.unfinished import START, settle
 
-pytestmark = pytest.mark.needs("strace")
-PART = 26
+pytestmark = pytest.mark.needs("strace", "ssh-keygen")
+PART = 16
 """How many points of a command are tried by default."""
 LIMITS = (0, 1, 100, 1000)
 """Bytes after which a file grows no more: short writes, as on a full disk."""
@@ -31,13 +35,19 @@ spec.loader.exec_module(strace)
 
 @dataclass(frozen=True)
 class Case:
-    """A command that writes into OUT, what stands there before, and how many of its points are tried by default."""
+    """A command that writes into OUT, what stands there before, and how many of its points are tried by default.
+
+    `whole`: how many are tried at most in the long run; `measures`: its files hold figures of the run, so that only
+    which files there are, and that they are whole, can be compared.
+    """
 
     name: str
     argv: str
     before: tuple[str, ...] = ()
     program: str = "edge-lasso"
     part: int = PART
+    whole: int = 10**9
+    measures: bool = False
 
 
 TRAIN = "train DATA/{0}.csv --target y --drop kind --cv 3 --out OUT/m.json"
@@ -62,8 +72,19 @@ CASES = [
     Case("report", "report OUT/m.json --out OUT/r.html", (MODEL, "report OUT/m.json --out OUT/r.html", TRAIN.format("two")), part=12),
     Case("search", "search DATA/two.csv --target y --drop kind --board stm32l0 --max-inputs 1 --cv 2 --sections none --out OUT",
          ("search DATA/one.csv --target y --drop kind --board stm32l0 --max-inputs 2 --cv 2 --sections none --out OUT",), part=6),
+    Case("bench --json --picture", "bench OUT/m.json --board stm32l0 --json OUT/b.json --picture OUT/b.svg",
+         (MODEL, "bench OUT/m.json --board stm32l0 --json OUT/b.json --picture OUT/b.svg", TRAIN.format("two")), part=3, whole=60),
+    Case("bundle", "bundle OUT/m.json --serial 8 --expires 2033-01-01 --for f --sign DATA/key --out OUT/f.elb",
+         (MODEL, "bundle OUT/m.json --serial 7 --expires 2033-01-01 --for f --out OUT/f.elb"), part=8),
+    Case("bundle --signers", "bundle --signers DATA/allowed --for f --sign DATA/key --out OUT/signers.2.json",
+         ("bundle --signers DATA/allowed --for f --threshold 2 --sign DATA/key --sign DATA/other --out OUT/signers.2.json",), part=8),
     Case("score --state", "score OUT/m.json --input DATA/two.csv --state OUT/state.json --every 30",
          (MODEL, "runtime score OUT/m.json --input DATA/one.csv --state OUT/state.json"), "runtime"),
+    Case("score --metrics", "score OUT/m.json --input DATA/two.csv --metrics OUT/m.prom",
+         (MODEL,), "runtime", part=8),
+    Case("predict --out, on a board", "predict OUT/m.json DATA/two.csv --out OUT/p.csv",
+         (MODEL, "runtime predict OUT/m.json DATA/one.csv --out OUT/p.csv"), "runtime", part=8),
+    *([Case("demo", "demo --out OUT", part=0, whole=20, measures=True)] if os.environ.get("EDGE_LASSO_CUTS") else []),
 ]  # fmt: skip
 
 
@@ -79,6 +100,10 @@ def data(tmp_path_factory):
             for row, out in zip(X, y, strict=True)
         ]
         (folder / f"{name}.csv").write_text("\n".join(["a,b,c,y,kind", *lines]) + "\n")
+    for name in ("key", "other"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name], check=True)
+    public = [" ".join((folder / f"{name}.pub").read_text().split()[:2]) for name in ("key", "other")]
+    (folder / "allowed").write_text(f"ann {public[0]}\nbob {public[1]}\n")
     return folder
 
 
@@ -89,10 +114,16 @@ def warm(tmp_path_factory):
     process.close()
 
 
+def content(path):
+    """What is in a file; of one that is written again and again with a run's own figures, whether it is whole."""
+    data = path.read_bytes()
+    return b"whole" if path.suffix == ".prom" and re.search(rb"\nedge_lasso_memory_bytes \d+\n\Z", data) else data
+
+
 def tree(folder):
     """What a reader sees: all files but those that are not finished."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): content(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and path.suffix != ".lock"
@@ -112,6 +143,8 @@ def check(case, out, before, after, done, what):
     for path in [out / "m.json", *out.glob("*/*/artifact.json"), *out.glob("*/certificate.json")]:
         settle(path)
     files = tree(out)
+    if case.measures and files.keys() == after.keys() and all(files.values()):
+        files = after
     assert files in (before, after), (case.name, what, done, sorted(raw), sorted(files))
     if done.code == 0:
         assert files == after, (case.name, what)
@@ -128,8 +161,11 @@ def check(case, out, before, after, done, what):
     return files == after
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("part", ["part", pytest.param("whole", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("case", "part"),
+    [pytest.param(case, True, id=f"{case.name}, a part") for case in CASES if case.part]
+    + [pytest.param(case, False, id=f"{case.name}, whole", marks=pytest.mark.slow) for case in CASES],
+)
 def test_all_old_or_all_new(case, part, data, warm, tmp_path, tried):
     out, template = tmp_path / "out", tmp_path / "template"
     out.mkdir()
@@ -150,8 +186,7 @@ def test_all_old_or_all_new(case, part, data, warm, tmp_path, tried):
     assert len(points) >= 5
     tries = [(point, fault) for point in points for fault in strace.FAULTS]
     tries += [(None, limit) for limit in LIMITS]
-    if part == "part":
-        tries = random.Random(case.name).sample(tries, min(case.part, len(tries)))
+    tries = random.Random(case.name).sample(tries, min(case.part if part else case.whole, len(tries)))
     seen = set()
     for point, fault in tries:
         refresh(out, template)
@@ -162,7 +197,7 @@ def test_all_old_or_all_new(case, part, data, warm, tmp_path, tried):
         )
         if point is not None and fault.startswith("signal"):
             assert done.code == -9, (point, done)
-        if case.program == "runtime":
+        if "--state" in argv:
             states = check_state(case, out, before, after, done, (point, fault))
         else:
             states = check(case, out, before, after, done, (point, fault))

@@ -107,8 +107,8 @@ def targets(board: Board) -> dict[str, str | None]:
     return {"python": _python(board), "c": None, "onnx": _onnx(board), "tflite": _tflite(board)}
 
 
-def calibrate(board: Board, cycles_per_instruction: float, band: float, source: str) -> Path:
-    """Store a measured speed for a board among the user's profiles, where it replaces the published one.
+def calibrated_profile(board: Board, cycles_per_instruction: float, band: float, source: str) -> tuple[Path, str]:
+    """A measured speed for a board as a profile of the user's, where it replaces the published one.
 
     Parameters
     ----------
@@ -121,8 +121,13 @@ def calibrate(board: Board, cycles_per_instruction: float, band: float, source: 
 
     Returns
     -------
-    Path
-        The profile that was written.
+    Path, str
+        Where the profile belongs, in a folder that is there, and its text.
+
+    Raises
+    ------
+    BoardError
+        The board is a file of the user's own, or there is no such folder and none can be made.
     """
     if not (PROFILES / f"{board.name}.toml").is_file():
         raise BoardError(f"board '{board.name}' comes from {board.path}; put the measured figure in there")
@@ -133,14 +138,11 @@ def calibrate(board: Board, cycles_per_instruction: float, band: float, source: 
         f'base = "{board.name}"\n\n[cycles_per_instruction]\n'
         f"value = {cycles_per_instruction!r}\nband = {band!r}\nsource = {_quoted(source)}\n"
     )
-    temporary = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
     except OSError as error:
         raise BoardError(f"cannot write {path}: {error.strerror}") from None
-    return path
+    return path, text
 
 
 def _names() -> list[str]:

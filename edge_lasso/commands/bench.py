@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso.commands.shared import parse_budgets
+from edge_lasso.commands.shared import check_folder, parse_budgets, write_files
 from edge_lasso.errors import DataError, VerificationError
 
 
@@ -45,10 +45,12 @@ def bench(
     from edge_lasso.measuring.bench import bench as run
     from edge_lasso.measuring.bench import check_budgets
     from edge_lasso.reporting.show_measured import show_budgets, show_measurements
-    from edge_lasso_runtime.atomic import write_json
+    from edge_lasso_runtime.atomic import json_bytes
 
     budgets = parse_budgets(budget)
     check_budgets([], budgets)
+    for path in filter(None, (json_file, picture)):
+        check_folder(path)
     if calibrate and board in (None, "all"):
         raise DataError("--calibrate needs one --board NAME, and --link to reach it")
     if board is not None:
@@ -57,7 +59,7 @@ def bench(
         raise DataError("--picture draws boards; give --board NAME or --board all")
     measurements = run(subjects, link=link, seconds=seconds)
     if json_file is not None:
-        write_json(json_file, [measurement.to_json() for measurement in measurements])
+        write_files({json_file: json_bytes([measurement.to_json() for measurement in measurements])})
     show_measurements(measurements)
     if budgets:
         rows = check_budgets(measurements, budgets)
@@ -82,7 +84,7 @@ def _on_boards(
     from edge_lasso.reporting.show_boards import costs_picture, show_costs
     from edge_lasso.reporting.show_measured import show_budgets
     from edge_lasso_devices.boards import boards, load_board
-    from edge_lasso_runtime.atomic import write_json, write_text
+    from edge_lasso_runtime.atomic import json_bytes
 
     chosen = boards() if board == "all" else [load_board(board)]
     subjects = subjects_of(paths)
@@ -92,10 +94,12 @@ def _on_boards(
         chosen = [load_board(board)]
     with terminal.progress("counting") as advance:
         measurements = on_boards(chosen, subjects, lambda name: advance(0, None, name))
+    files = {}
     if json_file is not None:
-        write_json(json_file, [measurement.to_json() for measurement in measurements])
+        files[json_file] = json_bytes([measurement.to_json() for measurement in measurements])
     if picture is not None:
-        write_text(picture, costs_picture(measurements))
+        files[picture] = costs_picture(measurements).encode()
+    write_files(files)
     show_costs(measurements)
     if all(measurement.reason for measurement in measurements):
         raise VerificationError(f"nothing could be counted for {board}; see the table above")

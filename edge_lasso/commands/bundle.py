@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge_lasso.commands.shared import check_folder, parse_budgets
+from edge_lasso.commands.shared import check_folder, parse_budgets, write_files
 from edge_lasso.errors import DataError
 from edge_lasso.reporting import terminal
 
@@ -54,9 +54,10 @@ def bundle(
         path = out or Path(f"signers.{signers_version}.json")
         data = making.signers_file(fleet, signers_version, threshold, signers.read_text(encoding="utf-8"), serial)
         check_folder(path)
-        write_bytes(path, data)
+        files = {path: data}
         if sign:
-            write_bytes(path.with_name(f"{path.name}.sig"), making.signed(data, sign, SIGNERS))
+            files[path.with_name(f"{path.name}.sig")] = making.signed(data, sign, SIGNERS)
+        write_files(files)
         terminal.say(f"wrote {path}{' and its signatures' if sign else ', not signed'}")
         return
     if len(supplied) == 1 and supplied[0].suffix == ENDING:

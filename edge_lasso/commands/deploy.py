@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_lasso.commands.shared import Json, check_folder
+from edge_lasso.commands.shared import Json, check_folder, write_files
 from edge_lasso.errors import DataError, VerificationError
 from edge_lasso.reporting import terminal
 
@@ -62,6 +62,8 @@ def deploy(
         raise DataError(f"nothing to deploy: name a model or a bundle before {boards[0]}")
     if (unit is None) != (source is None) or (unit is not None and unit.suffix != ".service"):
         raise DataError("--unit NAME.service goes with --source: a unit without a source would wait for ever")
+    if unit is not None:
+        check_folder(unit)
     options = [*(["--restart", restart] if restart else []), *(["--metrics", metrics] if metrics else [])]
     options += ["--watch", str(watch)] if watch else []
     deployed, service = _deployed(boards[0], subjects[0] if subjects else None, rollback, options)
@@ -107,12 +109,9 @@ def _deployed(
 
 
 def _write(files: dict[str, str], unit: Path) -> list[Path]:
-    from edge_lasso_runtime.atomic import write_text
-
-    check_folder(unit)
-    for name, text in files.items():
-        write_text(unit.with_name(name), text)
-    return [unit.with_name(name) for name in files]
+    paths = {unit.with_name(name): text.encode() for name, text in files.items()}
+    write_files(paths)
+    return list(paths)
 
 
 def _tell(boards: list[str], as_json: bool) -> None:

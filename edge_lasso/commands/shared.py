@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +45,13 @@ def check_folder(path: Path, *read: str | Path | None) -> None:
     sources = [Path(source) for source in read if source is not None]
     if path.exists() and any(path.samefile(source) for source in sources if source.exists()):
         raise DataError(f"--out {path} is what is read; the result would replace it: choose another file")
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write files that one command makes: all are written aside first, then those of each folder are switched at once."""
+    from edge_lasso_runtime.atomic import together
+
+    with ExitStack() as stack:
+        sets = {folder: stack.enter_context(together(folder)) for folder in sorted({path.parent for path in files})}
+        for path, data in files.items():
+            sets[path.parent].write(path.name, data)

@@ -17,13 +17,14 @@ from edge_lasso.measuring.bench import from_path, rendered
 from edge_lasso.measuring.core_calls import Files, calling_program, count_call, emulated_figure
 from edge_lasso.measuring.measurement import Measurement, Subject, alone, measure, runtime_files
 from edge_lasso.measuring.runtime_counts import kept_line
-from edge_lasso_devices.boards import Board, calibrate, targets
+from edge_lasso_devices.boards import Board, calibrated_profile, targets
 from edge_lasso_devices.cores import STAND_IN
 from edge_lasso_devices.cross import linux_program
 from edge_lasso_devices.qemu import MARK, QemuShell
 from edge_lasso_devices.time_model import calibration, model_time
 from edge_lasso_runtime import load
 from edge_lasso_runtime.artifact import FILE
+from edge_lasso_runtime.atomic import write_text
 
 CALLS = 2000
 RUNTIMES = ("onnx", "tflite")
@@ -131,11 +132,11 @@ def calibrated(board: Board, subject: Subject, link: str, seconds: float = 4.0) 
     if measured.kind != "measured":
         raise BoardError(f"{link} is {measured.kind}; a board is calibrated by what is measured on it")
     middle = float(figure["value"])
-    low, high = float(figure.get("low", middle)), float(figure.get("high", middle))
-    band = max(high / middle, middle / low, 1.1)
+    band = max(float(figure.get("high", middle)) / middle, middle / float(figure.get("low", middle)), 1.1)
     speed = calibration(board, instructions, middle)
     source = f"measured on {measured.machine}: {subject.name}, {instructions:,.0f} instructions in {middle:.4g} us"
-    return calibrate(board, speed, band, source), speed, band
+    write_text(*(profile := calibrated_profile(board, speed, band, source)))
+    return profile[0], speed, band
 
 
 def default_budgets(board: Board) -> dict[str, float]:

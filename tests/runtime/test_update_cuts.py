@@ -88,14 +88,14 @@ def points(home, source, folder):
     return found
 
 
-def test_cut_at_every_call_that_writes(before, tmp_path):
+def test_cut_at_every_call_that_writes(before, tmp_path, tried):
     home, source = before
     old = current(str(home))
     every = [(call, n, fault) for call, n in points(home, source, tmp_path) for fault in FAULTS]
     assert len(every) >= 500, f"{len(every)} points"
     whole = os.environ.get("EDGE_LASSO_CUTS") == "all"
-    tried, served = every if whole else every[:: len(every) // SAMPLE], Counter()
-    for i, (call, n, fault) in enumerate(tried):
+    sample, served = every if whole else every[:: len(every) // SAMPLE], Counter()
+    for i, (call, n, fault) in enumerate(sample):
         board = tmp_path / f"board{i}"
         shutil.copytree(home, board, symlinks=True)
         inject = ["strace", "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={n}"]
@@ -112,5 +112,6 @@ def test_cut_at_every_call_that_writes(before, tmp_path):
         left = [path.name for path in board.rglob("*") if path.name.endswith(".tmp") or path.name.startswith(".new-")]
         assert not left, at
         shutil.rmtree(board)
-    print(f"\n{len(tried)} cuts of {len(every)} points: {dict(served)} version whole in use, 0 inconsistent")
+    tried("interrupted: update, on a board", len(sample))
+    print(f"\n{len(sample)} cuts of {len(every)} points: {dict(served)} version whole in use, 0 inconsistent")
     assert set(served) == {"old", "new"}
