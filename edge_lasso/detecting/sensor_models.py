@@ -74,7 +74,7 @@ def fit_sensors(
     allowed : sequence of array of int
         For each, the columns to predict it from.
     max_coefs : int, optional
-        Budget of coefficients over all sensors. Default: each sensor's sparsest within one standard error.
+        Budget of coefficients over all sensors. Default: each sensor's sparsest within one paired standard error.
     workers : int
         Threads.
     progress : callable, optional
@@ -95,7 +95,7 @@ def fit_sensors(
 
     ladders: list[_Ladder] = run(task, range(len(watched)), workers)
     if max_coefs is None:
-        rungs = [selection.choose(each.errors, each.sizes, "1se", budget=True).index for each in ladders]
+        rungs = [selection.choose(each.errors, each.sizes, "paired").index for each in ladders]
     else:
         rungs = allocate([each.best for each in ladders], [each.sizes for each in ladders], max_coefs)
     return [each.model(rung) for each, rung in zip(ladders, rungs, strict=True)]

@@ -41,7 +41,7 @@ class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ign
         Smallest alpha as a part of the largest.
     cv : int, "time", splitter or iterable, default=5
         A number: stratified folds, no more than the rarest class has rows. "time": five forward-chained blocks.
-    select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}, default="auto"
+    select : {"auto", "min", "1se", "paired", "knee", "aic", "bic", "ebic"}, default="auto"
         By held-out log-loss; see `LassoRegressor`.
     max_inputs : int, default=None
     refit : bool, default=True

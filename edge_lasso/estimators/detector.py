@@ -33,7 +33,7 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     max_coefs : int, default=None
         Budget of coefficients over all sensors, spent where held-out error falls most. None: each sensor's sparsest
-        model within one standard error.
+        model within one paired standard error.
     lags : int, default=0
         Earlier rows whose readings may be used.
     own_past : bool, default=False

@@ -50,10 +50,10 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
     cv : int, "time", splitter or iterable, default=5
         A number: contiguous folds as scikit-learn's ``KFold``. "time": five forward-chained blocks (rows in
         the order of time). 0: none, for `select` "aic", "bic", "ebic".
-    select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}, default="auto"
-        "auto": "1se"; with `max_inputs` as many inputs as are worth it.
-        "1se": the sparsest within one standard error of the smallest held-out error (with `max_inputs`: of the paired
-        difference).
+    select : {"auto", "min", "1se", "paired", "knee", "aic", "bic", "ebic"}, default="auto"
+        "min": the smallest held-out error. "1se": the fewest inputs within one standard error of it; "paired": within
+        one standard error of the difference to it. "auto": the same, and within 1 % of its root; with `max_inputs` as
+        many inputs as are worth it.
     max_inputs : int, default=None
         Budget of inputs; every fold finds its own within it.
     refit : bool, default=True

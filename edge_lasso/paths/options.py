@@ -35,8 +35,9 @@ class TrainOptions:
         Number of alphas, or the alphas.
     eps : float, optional
         Smallest alpha as a part of the largest. Default: `EPS`, and on from there as long as the held-out error falls.
-    select : {"auto", "1se", "min", "knee", "aic", "bic", "ebic"}
-        "auto": "1se"; with a budget as many inputs as are worth it (see `select.choose` and `select.filled`).
+    select : {"auto", "min", "1se", "paired", "knee", "aic", "bic", "ebic"}
+        "auto": the fewest that are hardly worse; with a budget as many inputs as are worth it (see `select.choose` and
+        `select.filled`).
     max_inputs : int, optional
         Budget: tune the number of inputs up to this, instead of alpha.
     refit : bool

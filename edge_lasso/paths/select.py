@@ -1,4 +1,4 @@
-"""Choosing a point of the path: cross-validated error, one standard error, the knee, information criteria."""
+"""Choosing a point of the path: held-out error and what may be lost of it, the knee, information criteria."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ import numpy.typing as npt
 from edge_lasso.errors import DataError
 
 Array = npt.NDArray[Any]
-RULES = ("auto", "1se", "min", "knee", "aic", "bic", "ebic")
+RULES = ("auto", "min", "1se", "paired", "knee", "aic", "bic", "ebic")
 CRITERIA = ("aic", "bic", "ebic")
 MANY = 1000
 """Rows from which a budget is used up where that is safe (on 89 real tables; see `benchmarks/subsets.py`)."""
+NEAR = 0.02
+"""Part of the smallest held-out mean squared error (1 % of its root) that fewer inputs may cost, where no number of
+inputs is asked for: on 87 real tables less error and fewer inputs than the smallest error, and less error than any rule
+of one standard error (`benchmarks/choice.py`)."""
 WORTH = 1e-3
 """An input of a budget that lowers the held-out error by a smaller part is not handed out."""
 
@@ -62,29 +66,29 @@ def choose(errors: Array, sizes: Array, rule: str, budget: bool = False, repeats
         Infinite: not a candidate.
     sizes : array, shape (candidates,)
         Inputs of each candidate, or what they cost; sparsest first.
-    rule : {"auto", "1se", "min", "knee"}
-        "auto": within a budget the first candidate whose mean is within `WORTH` of the smallest: who sets a limit has
-        said already how much is too much. Without one "1se".
-        "1se": the first candidate whose mean is within one standard error of the smallest, the error taken at the
-        smallest. "knee": where leaving out further inputs begins to cost most, between no input and the smallest error.
+    rule : {"auto", "min", "1se", "paired", "knee"}
+        "min": the smallest mean. "1se": the first candidate whose mean is within one standard error of the smallest,
+        the error taken at the smallest. "paired": within one standard error of its *difference* to the smallest, as
+        folds differ more than models do. "auto": the same, and within `NEAR` of the smallest; within a budget the first
+        within `WORTH` alone: who sets a limit has said already how much is too much.
+        "knee": where leaving out further inputs begins to cost most, between no input and the smallest error.
     budget : bool
-        The size is limited already: "1se" takes the standard error of the *difference* to the smallest, as folds differ
-        more than models do, which keeps more inputs.
+        The size is limited already.
     repeats : int
         How often the rows were divided into folds.
     """
     mean, se = mean_and_error(errors, repeats)
-    best = mean.min(axis=1)
+    best, variant = mean.min(axis=1), mean.argmin(axis=1)
     least = int(np.argmin(best))
     index = least
     if rule == "auto" and budget:
-        index = int(np.flatnonzero(best <= best[least] * (1.0 + WORTH))[0])
-    elif rule in ("auto", "1se"):
-        slack = np.full(len(best), se[least, int(np.argmin(mean[least]))])
-        if budget:
-            of_best = errors[:, np.arange(len(best)), mean.argmin(axis=1)]
-            slack = mean_and_error(of_best - of_best[:, least, None], repeats)[1]
-        index = int(np.flatnonzero(best <= best[least] + np.where(np.isfinite(slack), slack, 0.0))[0])
+        index = _first_within(best, WORTH * best[least])
+    elif rule == "1se":
+        index = _first_within(best, se[least, variant[least]])
+    elif rule in ("auto", "paired"):
+        of_best = errors[:, np.arange(len(best)), variant]
+        slack = mean_and_error(of_best - of_best[:, least, None], repeats)[1]
+        index = _first_within(best, np.minimum(slack, NEAR * best[least]) if rule == "auto" else slack)
     elif rule == "knee":
         span, drop = float(sizes[least] - sizes[0]), float(best[0] - best[least])
         if span > 0.0 and drop > 0.0:
@@ -93,6 +97,11 @@ def choose(errors: Array, sizes: Array, rule: str, budget: bool = False, repeats
     gap = errors[:, index, gamma] - errors[:, least, int(np.argmin(mean[least]))]
     paired_se = float(mean_and_error(gap[:, None], repeats)[1][0])
     return Choice(index, gamma, float(mean[index, gamma]), float(se[index, gamma]), paired_se)
+
+
+def _first_within(best: Array, slack: Array | float) -> int:
+    """The first candidate that is no further from the smallest error than it may be; NaN: not at all."""
+    return int(np.flatnonzero(best <= best.min() + np.nan_to_num(slack))[0])
 
 
 def filled(choice: Choice, errors: Array, value: Array, variant: int, repeats: int = 1) -> Choice:

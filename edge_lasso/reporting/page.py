@@ -30,6 +30,13 @@ from edge_lasso_runtime.detector import KEY as DETECTOR
 STRIP_ROWS = 336
 TWO_WEEKS = 14 * 86400e6
 MOST_DRAWN = 5000
+CHOSEN_BY = {
+    "auto": ", the fewest that cannot be told from the smallest error and lose no more than 1 % of it",
+    "1se": ", the fewest within one standard error (band) of the smallest error",
+    "paired": ", the fewest within one standard error of their difference to the smallest error",
+    "min": ", with the smallest error",
+}
+"""What a rule says of the choice, where no number of inputs was asked for."""
 
 
 def collect(model_file: Path, data: Any = None) -> ReportData:
@@ -57,7 +64,7 @@ def collect(model_file: Path, data: Any = None) -> ReportData:
     if statistics is not None and model.classes is None and plain and list(statistics.columns) == list(model.columns):
         about = model.provenance
         options = TrainOptions(
-            l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "1se"), max_inputs=about.get("max_inputs")
+            l1_ratio=about.get("l1_ratio", 1.0), select=about.get("select", "auto"), max_inputs=about.get("max_inputs")
         )
         fit = fit_statistics(statistics, options)[0]
     held = held_from(model, data) if data is not None and model.classes is None else None
@@ -233,13 +240,11 @@ def _path(data: ReportData) -> str:
     best = [float(np.sqrt(data.fit.path.cv_mean[data.fit.path.n_inputs == count].min())) for count in counts]
     lasso = (counts.astype(float), np.array(best))
     picture = charts.path_chart(sizes, root, low, high, lasso, chosen, unit)
-    text = (
-        f"Each size found its own inputs in every fold. The choice ({escape(data.fit.method)}, {chosen[0]} inputs) is the "
-        "sparsest within one standard error (band) of the best."
-        if data.model.provenance.get("select") == "1se"
-        else f"Each size found its own inputs in every fold. Chosen: {escape(data.fit.method)}, {chosen[0]} inputs."
-    )
-    dropped = (data.model.provenance.get("pruned") or {}).get("dropped")
+    about = data.model.provenance
+    rule = about.get("select") if about.get("max_inputs") is None else None
+    why = CHOSEN_BY.get(str(rule), "")
+    text = f"Each size found its own inputs in every fold. Chosen: {escape(data.fit.method)}, {chosen[0]} inputs{why}."
+    dropped = (about.get("pruned") or {}).get("dropped")
     pruned = f" Pruning then dropped {escape(', '.join(dropped))}." if dropped else ""
     return f"<h2>How many inputs</h2><figure>{picture}<figcaption>{text} Grey: the plain lasso, whose path ended with: {escape(data.fit.path.ended)}.{pruned}</figcaption></figure>"
 

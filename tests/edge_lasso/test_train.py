@@ -174,7 +174,7 @@ def test_a_budget_is_kept_and_used():
     assert np.flatnonzero(model.coef_).tolist() == list(range(8))
 
 
-@pytest.mark.parametrize("rule", ["1se", "min", "knee", "aic", "bic", "ebic"])
+@pytest.mark.parametrize("rule", ["auto", "1se", "paired", "min", "knee", "aic", "bic", "ebic"])
 def test_every_rule_finds_the_true_inputs_among_its_own(rule):
     X, y = rows(8, p=20, noise=0.5)
     model = LassoRegressor(select=rule).fit(X, y)
@@ -188,12 +188,26 @@ def test_choose_by_hand():
     errors = np.array([[9.0, 4.0, 3.1, 3.0, 3.2], [9.0, 5.0, 3.5, 3.2, 3.2]])[:, :, None]
     sizes = np.arange(5)
     assert choose(errors, sizes, "min").index == 3
-    one = choose(errors, sizes, "1se")
-    assert (one.index, one.mean) == (3, pytest.approx(3.1))
-    assert one.se == pytest.approx(0.1)
-    assert choose(errors + np.array([0.0, 2.0])[:, None, None], sizes, "1se").index == 2
-    assert choose(errors + np.array([0.0, 2.0])[:, None, None], sizes, "1se", budget=True).index == 3
+    choice = choose(errors, sizes, "1se")
+    assert (choice.index, choice.mean) == (3, pytest.approx(3.1))
+    assert choice.se == pytest.approx(0.1)
+    harder = errors + np.array([0.0, 2.0])[:, None, None]  # a fold that is harder for every model says nothing
+    assert choose(harder, sizes, "1se").index == 2
+    assert choose(harder, sizes, "paired").index == choose(harder, sizes, "auto").index == 3
     assert choose(errors, sizes, "knee").index == 1
+
+
+def test_fewer_inputs_are_taken_that_cannot_be_told_from_the_best_and_cost_little():
+    sizes = np.arange(3)
+    noisy = np.array([[9.0, 3.2, 3.0], [9.0, 3.0, 3.1], [9.0, 3.1, 3.1]])[:, :, None]  # 1 % behind, se .09
+    assert [choose(noisy, sizes, rule).index for rule in ("min", "auto", "paired")] == [2, 1, 1]
+    dearer = noisy + np.array([0.0, 0.1, 0.0])[:, None]  # 4 % behind
+    assert [choose(dearer, sizes, rule).index for rule in ("min", "auto", "paired")] == [2, 2, 2]
+    wild = np.array([[9.0, 4.2, 3.0], [9.0, 3.0, 3.1], [9.0, 2.5, 3.1]])[:, :, None]  # 5 %, and the folds disagree
+    assert [choose(wild, sizes, rule).index for rule in ("min", "auto", "paired")] == [2, 2, 1]
+    sure = np.array([[3.05, 3.0, 2.99], [3.06, 3.0, 3.0], [3.04, 3.01, 2.99]])[:, :, None]  # .3 %, but in every fold
+    assert choose(sure, sizes, "auto").index == 2
+    assert choose(noisy[:1], sizes, "auto").index == 2  # a single fold has no standard error
 
 
 def test_several_targets():
@@ -296,7 +310,7 @@ X, Y = rows(16, n=60)
         ({}, {"sample_weight": (np.arange(60) >= 12) * 1.0}, "fold 1 has no held-out rows"),
         ({}, {"y": np.where(np.arange(60) == 1, np.nan, Y)}, "NaN|missing"),
         ({"l1_ratio": 0.0}, {}, "l1_ratio is 0.0"),
-        ({"select": "best"}, {}, "select is 'best'; allowed are auto, 1se"),
+        ({"select": "best"}, {}, "select is 'best'; allowed are auto, min, 1se"),
         ({"max_inputs": 0}, {}, "max_inputs is 0"),
         ({"alphas": 0}, {}, "alphas is 0"),
         ({"penalty": [1.0]}, {}, "penalty must be 10"),
