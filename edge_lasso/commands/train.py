@@ -10,20 +10,26 @@ import typer
 
 from edge_lasso.commands import table_options as table
 from edge_lasso.commands import training_options as options
-from edge_lasso.commands.shared import DataFile, check_folder, parse_names
+from edge_lasso.commands.shared import OptionalDataFile, check_folder, parse_names
 from edge_lasso.errors import DataError, VerificationError
 from edge_lasso.reporting import terminal
 
 if TYPE_CHECKING:
+    from edge_lasso.paths.options import TrainOptions
+    from edge_lasso.paths.sensors import Sensors
     from edge_lasso.training.train_table import TrainResult
     from edge_lasso.training.update_table import Comparison
 
 UPDATING = {"data", "update", "forget", "again", "max_worse", "out", "as_json"}
+MERGING = {
+    "boards", "method", "select", "l1_ratio", "eps", "positive", "max_inputs", "sign", "cost", "sensor", "sections",
+    "seed", "out", "as_json",
+}  # fmt: skip
 
 
 def train(
     context: typer.Context,
-    data: DataFile,
+    data: OptionalDataFile = None,
     target: Annotated[
         list[str] | None, typer.Option(metavar="COL,..", help="Column to predict; several: several outputs.")
     ] = None,
@@ -98,6 +104,15 @@ def train(
             help="With --update: exit 1, write nothing, when squared error on the new rows grows by more.",
         ),
     ] = None,
+    boards: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILES",
+            rich_help_panel="Output",
+            help="Instead of DATA: what boards kept with --learn, such as 'boards/*.json'; each is a fold.",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     cluster: options.Cluster = None,
     out: options.Out = Path("model.json"),
@@ -114,6 +129,8 @@ def train(
     Or: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
 
     Or: edge-lasso train new.csv --update model.stats.npz --max-worse 5
+
+    Or: edge-lasso train --from 'boards/*.json' --out fleet.json
     """
     from edge_lasso.paths.options import TrainOptions
     from edge_lasso.paths.sensors import parse_sensors
@@ -121,6 +138,17 @@ def train(
     from edge_lasso.training.options import Training
     from edge_lasso.training.train_table import train_table
 
+    fitting = TrainOptions(
+        l1_ratio=l1_ratio, eps=eps, select=select, max_inputs=max_inputs, positive=positive, method=method,
+        workers=os.cpu_count() or 1,
+    )  # fmt: skip
+    wanted, about = options.parse_sections(sections), parse_sensors(sensor, cost, sign)
+    if boards is not None:
+        if typed := _typed(context, MERGING):
+            raise DataError(f"{', '.join(typed)}: not with --from (boards keep statistics of their rows, not the rows)")
+        return _merge(boards, fitting, about, wanted, seed, out, as_json)
+    if data is None:
+        raise DataError("no DATA is given; name a table, or what boards learned with --from FILES")
     if update is not None:
         if typed := _typed(context, UPDATING):
             raise DataError(f"{', '.join(typed)}: not with --update (it takes them from the first training)")
@@ -139,11 +167,7 @@ def train(
         degree=degree, holdout=holdout, cv=cv, gap=gap, group=group, repeat=repeat, segment=segment, interval=interval,
         stability=stability, bootstrap=bootstrap, seed=seed, cluster=cluster,
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
-        sections=options.parse_sections(sections), sensors=parse_sensors(sensor, cost, sign),
-        method=TrainOptions(
-            l1_ratio=l1_ratio, eps=eps, select=select, max_inputs=max_inputs, positive=positive, method=method,
-            workers=os.cpu_count() or 1,
-        ),
+        sections=wanted, sensors=about, method=fitting,
     )  # fmt: skip
     with terminal.progress("reading") as advance:
         result = train_table(rows, parse_names(target), training, progress=advance)
@@ -153,10 +177,25 @@ def train(
 def _typed(context: typer.Context, allowed: set[str]) -> list[str]:
     """Options that were typed and say nothing here."""
     return [
-        f"--{name.replace('_', '-')}"
+        "DATA" if name == "data" else f"--{name.replace('_', '-')}"
         for name in context.params
         if name not in allowed and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
     ]
+
+
+def _merge(
+    boards: list[str],
+    fitting: TrainOptions,
+    sensors: Sensors,
+    sections: list[str] | None,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from edge_lasso.training.train_fleet import train_fleet
+
+    check_folder(out, *boards)
+    _finish(train_fleet(boards, fitting, sensors, sections, seed), out, as_json)
 
 
 def _update(

@@ -88,6 +88,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     _add_missing(predict)
     predict.add_argument("--out", metavar="FILE", help="write there instead: the whole of it, or nothing")
     _add_metrics(predict)
+    _add_learn(predict)
     predict.set_defaults(run=_predict)
 
     score = commands.add_parser(
@@ -110,6 +111,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
     _add_missing(score)
     _add_metrics(score)
+    _add_learn(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -137,6 +139,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
                       help="tell Home Assistant of the results (default prefix: homeassistant)")  # fmt: skip
     _add_state(mqtt, "1s")
     _add_metrics(mqtt)
+    _add_learn(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
     mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
     mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
@@ -218,6 +221,11 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
                         "textfile collector")  # fmt: skip
 
 
+def _add_learn(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--learn", metavar="FILE", help="statistics of complete rows whose truth comes along, by the "
+                        "output's name: what edge-lasso train --from merges")  # fmt: skip
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -245,6 +253,7 @@ def _score(options: Any) -> int:
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
+        options.learn,
     )  # fmt: skip
 
 
@@ -257,7 +266,7 @@ def _mqtt(options: Any) -> int:
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
         tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age,
-        options.when, options.sources, options.discovery,
+        options.when, options.sources, options.discovery, options.learn,
     )  # fmt: skip
 
 

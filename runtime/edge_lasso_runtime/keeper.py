@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .learn import Learner
     from .model import Model
     from .step import State
 
@@ -45,15 +46,25 @@ class Keeper:
         Readings (``1000``) or seconds (``10s``) between two snapshots.
     fresh : bool
         Do not read what is there.
+    learner : Learner, optional
+        Saved after every snapshot, so that no row that comes again after a crash is learned twice.
 
     Attributes
     ----------
     state : State
     more : dict
         What else travels in the snapshot.
+    learner : Learner or None
     """
 
-    def __init__(self, model: Model, path: str | None, every: str = "10s", fresh: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        path: str | None,
+        every: str = "10s",
+        fresh: bool = False,
+        learner: Learner | None = None,
+    ) -> None:
         from .format import model_hash
 
         self._hash = model_hash(model)
@@ -71,6 +82,7 @@ class Keeper:
         self._failed = False
         self.state = start(model)
         self.more: dict[str, Any] = {}
+        self.learner = learner
         if path is not None and not fresh:
             self._restore(path, folder)
         if path is not None:
@@ -110,12 +122,16 @@ class Keeper:
         if self._path is not None:
             snapshot.save(self._path, self._hash, self._content())
         self._saved_rows, self._saved_at = self.state.rows, monotonic()
+        if self.learner is not None:
+            self.learner.save()
 
     def _content(self) -> dict[str, Any]:
         return {"state": self.state.to_dict(), "more": self.more, "inputs": self._inputs}
 
     def save_if_due(self) -> None:
         """Write the snapshot when it is time."""
+        if self._path is None and self.learner is not None:
+            self.learner.save_if_due()
         wait = self.wait()
         if self._path is not None and (self.rows_left() <= 0 or (wait is not None and wait <= 0.0)):
             self.save_or_report()

@@ -141,6 +141,13 @@ class Metrics:
             if fault != "missing" and feature.name in self._seen:
                 self._seen[feature.name] = now
 
+    def count_errors(self, results: Sequence[Step | Prediction], truths: Sequence[float | None]) -> None:
+        """Count the errors of the first output; None: its truth did not come along."""
+        for result, truth in zip(results, truths):
+            if truth is not None:
+                self.error_rows += 1
+                self.error_sum += abs(truth - result.values[0])
+
     def wait(self) -> float:
         """Seconds until the next file is due."""
         return max(self._due - time(), 0.0)

@@ -21,6 +21,7 @@ from time import monotonic
 from .discovery import configs
 from .errors import SessionError
 from .keeper import Keeper, Stop, begin_anew, report
+from .learn import learner
 from .mqtt_options import address, check_topics, new_client
 from .mqtt_rows import Rows, read_sources
 from .pulse import Pulse
@@ -94,8 +95,7 @@ class Bridge:
         self._pending: list[tuple[int, int]] = []
         self._alarm: bool | None = None
         self.queue: SimpleQueue[Any] = SimpleQueue()
-        self.refused = ""
-        self.dropped = 0
+        self.refused, self.dropped = "", 0
         self.status = str(keeper.more.get("status", "warming up"))
         rows.partial = dict(keeper.more.get("partial", {}))
         self._seen = {int(mid): str(content) for mid, content in keeper.more.get("seen", [])}
@@ -161,6 +161,9 @@ class Bridge:
     def _score(self, row: dict[str, Any]) -> None:
         state = self._keeper.state
         [result] = self._pulse.timed(lambda: [step(self._model, state, row)[0]], state)
+        if self._keeper.learner is not None:
+            known = [row.get(output.name) for output in self._model.outputs]
+            self._pulse.errors([result], self._keeper.learner.follow(state, result, known))
         line = self._results.line(result, state)
         self._publish("score", f'{{"row":{state.rows},{line[1:]}')
         self._announce(result)
@@ -274,6 +277,7 @@ def bridge(
     when: str | None = None,
     sources: str | None = None,
     discovery: str | None = None,
+    learn: str | None = None,
 ) -> int:
     """Run the bridge until SIGTERM or an interrupt; returns the exit code.
 
@@ -286,12 +290,12 @@ def bridge(
         Topics to subscribe to.
     prefix : str
         Of the topics to publish to.
-    path, every, fresh
-        See `Keeper`; messages are acknowledged when a snapshot holds them.
+    path, every, fresh, learn
+        See `Keeper` and `Learner`; messages are acknowledged when a snapshot holds them.
     period : float or None
         Seconds between rows; None: rows are taken when they are complete.
-    explain, values
-        See `Results`.
+    explain, values, figures, file
+        See `Results` and `Pulse`.
     client_id : str or None
         By which the broker knows the session; default: of the prefix.
     credentials : str or None
@@ -299,8 +303,6 @@ def bridge(
         EDGE_LASSO_MQTT_PASSWORD.
     tls : dict or None
         ``ca_certs``, ``certfile``, ``keyfile``: paths or None (the system's authorities, no client certificate).
-    figures, file
-        See `Pulse`.
     max_age, when
         See `Rows`; `max_age` goes with `period` or `when`.
     sources : str or None
@@ -319,8 +321,9 @@ def bridge(
     if when is not None and max_age is None:
         raise RowError("--when goes with --max-age S, which says how long the other readings hold")
     topics = {} if sources is None else read_sources(sources, model)
-    keeper = Keeper(model, path, every, fresh)
-    rows = Rows(model, filters, period is not None, max_age, when, topics)
+    keeper = Keeper(model, path, every, fresh, learner(model, learn))
+    truth = () if keeper.learner is None else [output.name for output in model.outputs]
+    rows = Rows(model, filters, period is not None, max_age, when, topics, truth=truth)
     pulse = Pulse(model, figures, file)
     told = [] if discovery is None else configs(model, prefix, discovery)
     shown = values or discovery is not None  # Home Assistant's entities show them

@@ -41,6 +41,8 @@ class Rows:
         A sensor, or its topic: a row is taken whenever it reports.
     sources : dict
         Topic, or ``TOPIC#FIELD``, to the input that it is.
+    truth : sequence of str
+        Outputs whose truth is waited for as for a sensor; it is of one row, and does not hold.
 
     Attributes
     ----------
@@ -57,10 +59,14 @@ class Rows:
         when: str | None = None,
         sources: Mapping[str, str] | None = None,
         clock: Callable[[], float] = monotonic,
+        truth: Sequence[str] = (),
     ) -> None:
         inputs = [model.inputs[i] for i in readings(model)]
         self._names = {each.name for each in inputs}
         self._numeric = {each.name for each in inputs if each.categories is None}
+        self._passing = set(truth).difference(self._names)
+        self._names.update(truth)
+        self._numeric.update(truth)
         self._max_age = max_age
         self._when = when
         self._sources = sources or {}
@@ -109,7 +115,10 @@ class Rows:
             oldest = self._clock() - self._max_age
             # after a start nobody knows how old what a snapshot kept is: it holds as if it came now
             self._times.update({name: self._clock() for name in self.partial if name not in self._times})
-            return {name: value for name, value in self.partial.items() if self._times[name] >= oldest}
+            row = {name: value for name, value in self.partial.items() if self._times[name] >= oldest}
+            for name in self._passing:
+                self.partial.pop(name, None)
+            return row
         row, self.partial = self.partial, {}
         return row
 

@@ -43,18 +43,22 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     from .explain import explain
     from .interval import interval
     from .keeper import report
-    from .predict import predict
+    from .learn import learner
+    from .predict import clean, predict
     from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
+    from .truth import truth_names, truths
 
     metrics = None
+    learned = learner(model, options.learn)
     if options.metrics is not None:
         from .metrics import Metrics
 
         metrics = Metrics(model, options.metrics, options.model)
     streaming = options.data == "-"
+    wanted = truth_names(model) if learned is not None or metrics is not None else ()
     with open_text(options.data, options.encoding) as source:
         table = writer(PlainEnds(out))
-        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming)):
+        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming, wanted)):
             if i == 0:
                 header = result_header(model, options.interval)
                 table.writerow([*header, *(explained_header(model) if options.explain else [])])
@@ -62,9 +66,17 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
             result = predict(model, row)
             if metrics is not None:
                 metrics.take_prediction(result, perf_counter() - began)
+            known = [row.get(name) for name in wanted]
+            if metrics is not None and known:
+                metrics.count_errors([result], truths(model, known[:1]))
+            if learned is not None:
+                learned.take(clean(model, row)[0], result.faults, known)
+                learned.save_if_due()
             line = result_row(result, interval(model, result) if options.interval else ())
             table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
             if streaming:
                 out.flush()
+    if learned is not None:
+        learned.save()
     if metrics is not None:
         metrics.write()

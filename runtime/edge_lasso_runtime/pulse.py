@@ -57,6 +57,11 @@ class Pulse:
         self.metrics.take(results, state, perf_counter() - began)
         return results
 
+    def errors(self, results: Sequence[Step], truths: Sequence[float | None]) -> None:
+        """Count the errors of the first output, where the truth is known: one per result, or None."""
+        if self.metrics is not None:
+            self.metrics.count_errors(results, truths)
+
     def wait(self, *others: float | None) -> float | None:
         """The least of some waits and of what is due here; None for ever."""
         mine: Sequence[float | None] = (

@@ -41,9 +41,13 @@ class Readings:
         Takes one line of text about what is wrong.
     missing : sequence of str
         What stands for a missing reading in CSV, beside the usual marks.
+    truth : sequence of str
+        Fields that bring the outputs' truth; they may be absent.
 
     Attributes
     ----------
+    truths : list
+        What the line read last has in these fields.
     lines : int
         Read so far.
     unreadable : int
@@ -51,7 +55,12 @@ class Readings:
     """
 
     def __init__(
-        self, model: Model, time: str | None, report: Callable[[str], None], missing: Sequence[str] = ()
+        self,
+        model: Model,
+        time: str | None,
+        report: Callable[[str], None],
+        missing: Sequence[str] = (),
+        truth: Sequence[str] = (),
     ) -> None:
         from .stream import readings
 
@@ -59,6 +68,10 @@ class Readings:
         self._names = [feature.name for feature in inputs]
         self._fields = [*self._names, time] if time is not None else self._names
         self._time = time is not None
+        self._fields = [*self._fields, *truth]
+        self._optional = set(truth).difference(self._names)
+        self._truths = len(truth)
+        self.truths: list[Any] = [None] * len(truth)
         self._codes = [
             (k, {name: i for i, name in enumerate(feature.categories)})
             for k, feature in enumerate(inputs)
@@ -176,6 +189,9 @@ class Readings:
         values, time = self._found([cells[i] for i in self._places])
         if not self._plain or text.strip(PLAIN):  # else they are what `step` reads as it is
             values = self._meanings(text, values)
+        if self._truths:
+            pairs = zip(self._fields[-self._truths :], self.truths)
+            self.truths = [cell and self._cells.number(name, cell, self.lines) for name, cell in pairs]
         return values, _number(time) if self._time else None
 
     def _meanings(self, text: str, values: Sequence[Any]) -> list[Any]:
@@ -209,12 +225,15 @@ class Readings:
 
     def _json_row(self, row: dict[str, Any]) -> Found:
         values = list(map(row.get, self._fields))
-        if len(row) != self._usual or None in values:
+        if len(row) != self._usual or None in values[: len(values) - self._truths]:
             self._compare(list(row))
             self._usual = len(row)
         return self._found(values)
 
     def _found(self, values: list[Any]) -> Found:
+        if self._truths:
+            self.truths = values[-self._truths :]
+            del values[-self._truths :]
         time = values.pop() if self._time else None
         for k, codes in self._codes:
             value = values[k]
@@ -233,7 +252,8 @@ class Readings:
 
     def _compare(self, fields: list[str]) -> None:
         supplied = set(fields)
-        lacking = [name for name in self._fields if name not in supplied and name not in self._reported]
+        lacking = [name for name in self._fields if not (name in supplied or name in self._reported)]
+        lacking = [name for name in lacking if name not in self._optional]
         for name in lacking[:REPORTS]:
             self._report(f"line {self.lines} has no field {name!r}, which counts as missing; the nearest is "
                          f"{_nearest(name, [field for field in fields if field not in self._fields])}")  # fmt: skip

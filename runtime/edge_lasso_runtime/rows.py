@@ -54,6 +54,7 @@ def read_rows(
     missing: Sequence[str] = (),
     report: Callable[[str], None] | None = None,
     streaming: bool = False,
+    truth: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """Read rows as mappings from input name to reading; what is empty or not a number counts as missing.
 
@@ -68,6 +69,8 @@ def read_rows(
         Takes one line of text about what could not be read.
     streaming : bool
         Look at one row before the first is given, not at many.
+    truth : sequence of str
+        Columns of numbers that a row has as well, where they are there.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def read_rows(
     first = first.lstrip("\ufeff")
     if first.lstrip().startswith("{"):
         return _json_rows(first, source)
-    return _csv_rows(first, source, model, missing, report or _silent, 1 if streaming else SAMPLE)
+    return _csv_rows(first, source, model, missing, report or _silent, 1 if streaming else SAMPLE, truth)
 
 
 def _silent(text: str) -> None:
@@ -95,6 +98,7 @@ def _csv_rows(
     missing: Sequence[str],
     report: Callable[[str], None],
     sample: int,
+    truth: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     import csv
     from itertools import chain
@@ -118,6 +122,7 @@ def _csv_rows(
         except csv.Error as error:
             raise RowError(f"the first lines are not CSV: {error}") from None
     wanted = _columns(dialect, model)
+    wanted.update({name: (dialect.names.index(name), True) for name in truth if dialect.names.count(name) == 1})
     reader = csv.reader(chain(start[dialect.lines :], source), delimiter=dialect.delimiter)
     cells = Cells(dialect.decimal, missing, report)
     while True:

@@ -13,13 +13,15 @@ import sys
 
 from .batch import steps
 from .keeper import Keeper, Stop, begin_anew, report, state_digest
+from .learn import learner
 from .lines import LONGEST, Lines
 from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
-from .step import start
+from .step import start, step
 from .times import missed, seconds, step_seconds
+from .truth import truth_names, truths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .model import Model
+    from .step_result import Step
 
 
 TOGETHER = 256
@@ -63,7 +66,8 @@ class Scorer:
         self._last: float | None = last if isinstance(last, float) else None
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
-        self.readings = Readings(model, time, report, missing)
+        self._follows = keeper.learner is not None or self._pulse.metrics is not None
+        self.readings = Readings(model, time, report, missing, truth_names(model) if self._follows else ())
         self.gaps = 0
 
     def take(self, lines: list[bytes]) -> str:
@@ -72,19 +76,23 @@ class Scorer:
         out: list[str] = []
         rows: list[Any] = []
         times: list[Any] = []
+        known: list[Any] = []
         for line in lines:
             content = self.readings.read(line)
             if content is None:
                 continue
             lost = self._lost(content[1])
             if lost or len(rows) == self._together:
-                out += self._score(rows, times)
-                rows, times = [], []
+                out += self._score(rows, times, known)
+                rows, times, known = [], [], []
             if lost:
                 self._keeper.state.gap(lost)
+                if self._keeper.learner is not None:
+                    self._keeper.learner.gap()
             rows.append(content[0])
             times.append(content[1])
-        return "".join(out + self._score(rows, times))
+            known.append(self.readings.truths)
+        return "".join(out + self._score(rows, times, known))
 
     def may_begin_anew(self, source: str, rest: bytes) -> bool:
         """Whether another process can go on where this one is: between two lines of JSON from standard input."""
@@ -93,10 +101,23 @@ class Scorer:
             return False
         return not rest
 
-    def _score(self, rows: list[Any], times: list[Any]) -> list[str]:
+    def _score(self, rows: list[Any], times: list[Any], known: list[Any]) -> list[str]:
         state, line = self._keeper.state, self._results.line
-        results = self._pulse.timed(lambda: steps(self._model, state, rows), state)
+        results = self._pulse.timed(lambda: self._steps(rows, known), state)
+        if self._follows and known and known[0]:
+            self._pulse.errors(results, truths(self._model, [each[0] for each in known]))
         return [line(result, state, time) + "\n" for result, time in zip(results, times)]
+
+    def _steps(self, rows: list[Any], known: list[Any]) -> list[Step]:
+        state, learner = self._keeper.state, self._keeper.learner
+        if learner is None:
+            return steps(self._model, state, rows)
+        results = []
+        for row, each in zip(rows, known):
+            result, _ = step(self._model, state, row)
+            learner.follow(state, result, each)
+            results.append(result)
+        return results
 
     def _lost(self, time: Any) -> int:
         """How many readings are missing before this one."""
@@ -155,6 +176,7 @@ def score(
     missing: Sequence[str] = (),
     figures: str | None = None,
     file: str = "",
+    learn: str | None = None,
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -162,8 +184,8 @@ def score(
     ----------
     model : Model
     source : str
-    path, every, fresh
-        See `Keeper`.
+    path, every, fresh, learn
+        See `Keeper` and `Learner`.
     time, apart
         See `Scorer`; without `apart` the model says how far apart readings are.
     explain, values
@@ -189,7 +211,7 @@ def score(
         raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
-    keeper = Keeper(model, path, every, fresh)
+    keeper = Keeper(model, path, every, fresh, learner(model, learn))
     pulse = Pulse(model, figures, file)
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)

@@ -22,7 +22,7 @@ WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 ADVICE = "start afresh with --fresh, or name another file"
 
 
-def save(path: str, model: str, content: Any) -> None:
+def save(path: str, model: str, content: Any, format: str = FORMAT) -> None:
     """Write a snapshot.
 
     Parameters
@@ -31,6 +31,8 @@ def save(path: str, model: str, content: Any) -> None:
     model : str
         The model's hash.
     content : JSON-ready data
+    format : str
+        What it is a snapshot of, with its version.
 
     Raises
     ------
@@ -39,12 +41,12 @@ def save(path: str, model: str, content: Any) -> None:
         and nothing else.
     """
     text = _text(content)
-    head = json.dumps({"format": FORMAT, "model": model, "checksum": _checksum(model, text)})
+    head = json.dumps({"format": format, "model": model, "checksum": _checksum(format, model, text)})
     with replacing(path) as file:
         file.write(f'{head[:-1]}, "content": {text}}}\n'.encode())
 
 
-def load(path: str, model: str | None) -> Any:
+def load(path: str, model: str | None, format: str = FORMAT, advice: str = ADVICE) -> Any:
     """Read the content of a snapshot (model None: of whichever model); None when there is none yet.
 
     Raises
@@ -55,20 +57,20 @@ def load(path: str, model: str | None) -> Any:
     try:
         with open(path, "rb") as file:
             data = json.loads(file.read().decode("utf-8"))
-        if not isinstance(data, dict) or not str(data["format"]).startswith("edge-lasso-state/"):
+        if not isinstance(data, dict) or str(data["format"]).partition("/")[0] != format.partition("/")[0]:
             raise ValueError
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, RecursionError):
-        raise SnapshotError(f"{path} is damaged, or no snapshot; {ADVICE}") from None
-    if data["format"] != FORMAT:
-        raise SnapshotError(f"{path} has the format {data['format']!r}; this version reads {FORMAT!r}; {ADVICE}")
+        raise SnapshotError(f"{path} is damaged, or no snapshot; {advice}") from None
+    if data["format"] != format:
+        raise SnapshotError(f"{path} has the format {data['format']!r}; this version reads {format!r}; {advice}")
     supplied = str(data.get("model"))
     content = data.get("content")
-    if data.get("checksum") != _checksum(supplied, _text(content)):
-        raise SnapshotError(f"{path} is damaged: its checksum is not that of its content; {ADVICE}")
+    if data.get("checksum") != _checksum(format, supplied, _text(content)):
+        raise SnapshotError(f"{path} is damaged: its checksum is not that of its content; {advice}")
     if model is not None and supplied != model:
-        raise SnapshotError(f"{path} is of another model ({supplied[:12]}...; this one is {model[:12]}...); {ADVICE}")
+        raise SnapshotError(f"{path} is of another model ({supplied[:12]}...; this one is {model[:12]}...); {advice}")
     return content
 
 
@@ -76,5 +78,5 @@ def _text(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
-def _checksum(model: str, text: str) -> str:
-    return sha256(f"{FORMAT} {model} {text}".encode()).hexdigest()
+def _checksum(format: str, model: str, text: str) -> str:
+    return sha256(f"{format} {model} {text}".encode()).hexdigest()

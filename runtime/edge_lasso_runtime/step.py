@@ -17,6 +17,7 @@ from .interval import KEY as INTERVAL
 from .predict import label, linear, link
 from .step_result import Step
 from .stream import MISSING, Delays, readings, warm_up
+from .truth import truths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -266,11 +267,7 @@ def _truth(model: Model, row: Any) -> float | None:
     output = model.outputs[0]
     if output.link != "identity" or not hasattr(row, "keys"):
         return None
-    try:
-        truth = float(row.get(output.name))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return truth if -model.limit <= truth <= model.limit else None
+    return truths(model, [row.get(output.name)])[0]
 
 
 def _whole(values: Any, limit: float) -> list[float] | None:
