@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_lasso.errors import DataError
+from edge_lasso.statistics.inputs import factor_column
 from edge_lasso_runtime.model import Input, Model
 
 MARGIN = 0.1
@@ -236,8 +237,7 @@ def _linear(model: Model, x: list[NDArray[np.float64]], n: int) -> list[NDArray[
         for term in output.terms:
             product: Any = term.coef
             for factor in term.factors:
-                column = x[factor.input]
-                product = product * (column if factor.category is None else column == factor.category)
+                product = product * factor_column(factor, x[factor.input])
             y = y + product
         result.append(y)
     return result

@@ -10,6 +10,7 @@ import numpy as np
 from edge_lasso.compressing.error_bound import round_up
 from edge_lasso.compressing.grid import U64, ZERO
 from edge_lasso.errors import DataError
+from edge_lasso_runtime.explain import term_text
 from edge_lasso_runtime.model import Factor, Model, Output, Term
 
 FLOATS = ("float16", "float32")
@@ -43,7 +44,7 @@ def _round_output(model: Model, output: Output, precision: str) -> tuple[Output,
     for term in output.terms:
         with np.errstate(over="ignore"):
             coef = float(np.dtype(precision).type(term.coef))
-        name = " * ".join(model.inputs[factor.input].name for factor in term.factors)
+        name = term_text(model, term)
         if not math.isfinite(coef):
             raise DataError(f"the coefficient {term.coef!r} of {name} overflows {precision}; use float32 or int16")
         if coef == 0.0 and term.coef != 0.0:
@@ -69,12 +70,13 @@ def _product_range(model: Model, factors: tuple[Factor, ...]) -> tuple[Fraction,
     least = most = Fraction(1)
     for factor in factors:
         feature = model.inputs[factor.input]
-        if factor.category is None:
+        ends = (ZERO, Fraction(1))
+        if factor.category is None and factor.step is None:
             assert feature.low is not None
             assert feature.high is not None
             ends = (Fraction(feature.low), Fraction(feature.high))
-        else:
-            ends = (ZERO, Fraction(1))
+        if factor.hinge is not None:
+            ends = (max(ZERO, ends[0] - Fraction(factor.hinge)), max(ZERO, ends[1] - Fraction(factor.hinge)))
         values = [a * b for a in (least, most) for b in ends]
         least, most = min(values), max(values)
     return least, most

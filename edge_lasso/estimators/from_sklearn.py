@@ -123,7 +123,7 @@ def _names(estimator: Any, X: Any, given: Sequence[str] | None) -> tuple[list[st
 
 def _outputs(head: Head, given: str | Sequence[str] | None) -> tuple[str, tuple[str, ...] | None, tuple[str, ...]]:
     count = len(head.outputs)
-    link, classes = "identity", None
+    link, classes = head.link, None
     default = ("y",) if count == 1 else tuple(f"y{m}" for m in range(count))
     if head.classes is not None:
         classes = tuple(label(name) for name in head.classes)

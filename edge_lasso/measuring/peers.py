@@ -66,7 +66,7 @@ def pipeline_of(model: Model) -> Pipeline | None:
     None for a model that it cannot express: several outputs, a link, terms that are not single numeric inputs.
     """
     output = model.outputs[0]
-    plain = all(len(term.factors) == 1 and term.factors[0].category is None for term in output.terms)
+    plain = all(len(term.factors) == 1 and term.factors[0].plain for term in output.terms)
     if not plain or len(model.outputs) > 1 or output.link != "identity":
         return None
     width = len(model.columns)

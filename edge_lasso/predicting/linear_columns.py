@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.statistics.inputs import factor_column
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -52,8 +53,7 @@ def linear_columns(model: Model, columns: Sequence[Array], rows: int) -> tuple[A
         for term in output.terms:
             product: Any = term.coef
             for factor in term.factors:
-                x = values[factor.input]
-                product = product * (x if factor.category is None else np.where(x == factor.category, 1.0, 0.0))
+                product = product * factor_column(factor, values[factor.input])
             y = y + product
         linear[m] = y
     return linear, degraded

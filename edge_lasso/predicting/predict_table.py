@@ -20,7 +20,7 @@ from edge_lasso.predicting.linear_columns import linear_columns
 from edge_lasso.predicting.prediction_files import prediction_file
 from edge_lasso.tables.derived_columns import ModelHistory
 from edge_lasso.tables.tables import Table, column_batches, model_block, model_columns
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import EXP_ROOM, Model
 
 Array = npt.NDArray[Any]
 STATUS = ["ok", "degraded"]
@@ -95,6 +95,8 @@ def link_rows(model: Model, linear: Array) -> Array:
     if kind == "logistic":
         small = np.exp(-np.abs(linear))
         return np.where(linear >= 0.0, 1.0 / (1.0 + small), small / (1.0 + small))
+    if kind == "exp":
+        return np.asarray(np.exp(np.clip(linear, -EXP_ROOM, EXP_ROOM)))
     with np.errstate(over="ignore"):  # a difference beyond the largest number has the weight 0, as it should
         weights = np.exp(linear - linear.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

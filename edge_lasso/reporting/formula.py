@@ -9,11 +9,11 @@ from edge_lasso_runtime import Model
 
 
 def formulas(model: Model) -> dict[str, str]:
-    """The formula by language; empty where a formula alone is not the model (inputs from earlier rows, categories).
+    """The formula by language; empty where a formula alone is not the model (earlier rows, categories, hinges).
 
     Numbers are written so that they read back exactly.
     """
-    if any(each.stream is not None or each.categories is not None for each in model.inputs):
+    if model.bent or any(each.stream is not None or each.categories is not None for each in model.inputs):
         return {}
     output = model.outputs[0]
     columns = [
@@ -42,6 +42,8 @@ def _linked(language: str, total: str, link: str) -> str:
     if link == "logistic":
         inside = f"1 / (1 + exp(-({total})))"
         return "=" + inside.replace("exp", "EXP") if language == "Spreadsheet" else inside
+    if link == "exp":
+        return f"=EXP({total})" if language == "Spreadsheet" else f"exp({total})"
     return f"={total}" if language == "Spreadsheet" else total
 
 

@@ -47,7 +47,9 @@ def live_section(model: Model) -> str:
     by_name = {each.name: each for each in model.inputs}
     names = [entry["name"] if isinstance(entry, dict) else entry for entry in order]
     coefs = {
-        model.inputs[term.factors[0].input].name: term.coef for term in model.outputs[0].terms if len(term.factors) == 1
+        model.inputs[term.factors[0].input].name: term.coef
+        for term in model.outputs[0].terms
+        if len(term.factors) == 1 and term.factors[0].plain
     }
     rows, worth = [], []
     for i, name in enumerate(names):

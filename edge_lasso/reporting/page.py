@@ -19,13 +19,14 @@ from edge_lasso.reporting.page_detector import STORY, detector_sections, detecto
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
 from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.report_files import certificates_beside, measurements_beside
-from edge_lasso.reporting.show import importance, interval_lines, quality_of, reliabilities, term_text, trust_rows
+from edge_lasso.reporting.show import importance, interval_lines, quality_of, reliabilities, trust_rows
 from edge_lasso.statistics.beside import load_statistics
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.training.train_table import Held
 from edge_lasso_runtime import Model, load
 from edge_lasso_runtime.atomic import write_text
 from edge_lasso_runtime.detector import KEY as DETECTOR
+from edge_lasso_runtime.explain import term_text
 
 STRIP_ROWS = 336
 TWO_WEEKS = 14 * 86400e6
@@ -110,7 +111,7 @@ def shares(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:
     result = {}
     for term in model.outputs[0].terms:
         name = model.inputs[term.factors[0].input].name
-        if len(term.factors) == 1 and name in where:
+        if len(term.factors) == 1 and term.factors[0].plain and name in where:
             j = where[name]
             result[name] = abs(term.coef) * float(np.sqrt(total.covariance[j, j]))
     return result

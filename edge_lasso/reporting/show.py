@@ -10,8 +10,9 @@ from edge_lasso.reporting.facts import fixed_facts, number, section_facts
 from edge_lasso.training.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
+from edge_lasso_runtime.explain import term_text
 from edge_lasso_runtime.format import to_dict
-from edge_lasso_runtime.model import Input, Term
+from edge_lasso_runtime.model import Input
 from edge_lasso_runtime.stream import warm_up
 
 if TYPE_CHECKING:
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
     from edge_lasso.training.train_classes import ClassesResult
     from edge_lasso.training.train_table import TrainResult
     from edge_lasso.training.update_table import Comparison
-
-
-def term_text(model: Model, term: Term) -> str:
-    """A term's factors by name."""
-    words = []
-    for factor in term.factors:
-        feature = model.inputs[factor.input]
-        words.append(
-            feature.name
-            if factor.category is None
-            else f"({feature.name} = {(feature.categories or ())[factor.category]})"
-        )
-    return " x ".join(words)
 
 
 def importance(model: Model, statistics: FoldStatistics | None) -> dict[str, float]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso_runtime.model import Factor, Input, Model
@@ -27,6 +30,8 @@ def term_names(
 
     def task(factor: Factor) -> str:
         name = columns[factor.input]
+        if factor.knot is not None:
+            return f"max(0, {name} - {factor.knot!r})" if factor.step is None else f"({name} > {factor.knot!r})"
         return name if factor.category is None else f"{name} = {(categories or {})[factor.input][factor.category]}"
 
     return tuple(" * ".join(sorted(task(factor) for factor in term)) for term in terms)
@@ -67,3 +72,12 @@ def numeric_inputs(
         unit = (units or {}).get(name, "")
         inputs.append(numeric_input(name, i, mean[j], statistics.low[j], statistics.high[j], unit))
     return inputs
+
+
+def factor_column(factor: Factor, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`edge_lasso_runtime.predict.factor_value` of a column of clean readings."""
+    if factor.category is not None:
+        return np.where(x == factor.category, 1.0, 0.0)
+    if factor.knot is None:
+        return x
+    return np.where(x > factor.knot, 1.0 if factor.hinge is None else x - factor.knot, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from edge_lasso_runtime.explain import term_text
 from edge_lasso_runtime.model import Model
 
 
@@ -33,8 +34,7 @@ class Shown:
         for output in self.model.outputs[:3]:
             rows.append((output.name, "(intercept)", f"{output.intercept:.6g}"))
             for term in output.terms[:30]:
-                names = " * ".join(self.model.inputs[factor.input].name for factor in term.factors)
-                rows.append((output.name, names, f"{term.coef:.6g}"))
+                rows.append((output.name, term_text(self.model, term), f"{term.coef:.6g}"))
         cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
         return (
             f"<p>{escape(self._facts())}</p><table><thead><tr><th>output</th><th>input</th><th>coefficient</th></tr>"

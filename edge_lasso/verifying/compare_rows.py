@@ -128,13 +128,16 @@ def _widened(model: Model, plain: Table, tolerances: Table, epsilon: float) -> l
     for row, allowed in zip(plain, tolerances, strict=True):
         x, _ = clean(model, row)
         line = []
+        near = [abs(reading) * 8.0 * epsilon for reading in x]
         for output, tolerance in zip(model.outputs, allowed, strict=True):
             size, factors = abs(output.intercept), 0
             for term in output.terms:
                 value = abs(term.coef)
                 for factor in term.factors:
-                    value *= 1.0 if factor.category is not None else abs(x[factor.input])
+                    value *= factor.reach(abs(x[factor.input]))
                 size, factors = size + value, max(factors, len(term.factors))
+                if any(f.step is not None and abs(x[f.input] - f.step) <= near[f.input] for f in term.factors):
+                    tolerance += value  # an ulp decides whether the reading is above it
             line.append(tolerance + epsilon * (len(output.terms) + 3 * factors + 3) * size)
         widened.append(line)
     return widened
@@ -175,6 +178,10 @@ def _propagated(
     if kind == "logistic":
         ends = [link(model, [z[0] - tolerance[0]])[0], link(model, [z[0] + tolerance[0]])[0]]
         return [max(abs(end - y[0]) for end in ends) + rounding]
+    if kind == "exp":
+        highs = link(model, [value + t for value, t in zip(z, tolerance, strict=True)])
+        lows = link(model, [value - t for value, t in zip(z, tolerance, strict=True)])
+        return [max(high - v, v - low) + rounding * high for low, high, v in zip(lows, highs, y, strict=True)]
     # |dp_i| <= 2 p_i (1 - p_i) max|dz| <= max|dz| / 2
     return [0.5 * max(tolerance) + rounding] * len(y)
 

@@ -79,7 +79,7 @@ def difference(model: Model, must: Step, answer: Answer, decoded: bool = False) 
     link = model.outputs[0].link
     values = must.linear if decoded and link == "softmax" else must.values
     room = 0.0 if link == "identity" else LINK_ROUNDING
-    if not all(abs(a - b) <= room for a, b in zip(answer.values, values, strict=True)):
+    if not all(abs(a - b) <= room * max(abs(b), 1.0) for a, b in zip(answer.values, values, strict=True)):
         return f"step's value is {answer.values}, must be {values}"
     names = [model.inputs[i].name for i in readings(model)]
     faults = [must.faults.get(name, "") for name in names]

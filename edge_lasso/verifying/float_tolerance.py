@@ -23,6 +23,8 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.detector import Detector
 from edge_lasso_runtime.estimate import Estimator
 from edge_lasso_runtime.health import KEY as HEALTH
+from edge_lasso_runtime.model import EXP_ROOM
+from edge_lasso_runtime.predict import factor_value
 from edge_lasso_runtime.step_result import Step
 from edge_lasso_runtime.step_session import Answer
 from edge_lasso_runtime.stream import MISSING, Delays
@@ -102,8 +104,11 @@ class Tolerance:
                 return f"step's linear predictor is {got!r}, must be {want!r} within {room!r}"
         if self.model.outputs[0].link != "identity":
             for got, want in zip(answer.values, must.values, strict=True):
-                if not abs(got - want) <= max(allowed) + LINK:
-                    return f"step's value is {got!r}, must be {want!r} within {max(allowed) + LINK!r}"
+                room = max(allowed) + LINK
+                if self.model.outputs[0].link == "exp":
+                    room = (math.expm1(min(room, EXP_ROOM)) + LINK) * want
+                if not abs(got - want) <= room:
+                    return f"step's value is {got!r}, must be {want!r} within {room!r}"
         wanted = (must.widths or [1.0] * len(answer.widths)) if self.estimator is not None else []
         for got, want in zip(answer.widths, wanted, strict=True):
             if not abs(got - want) <= SLACK * wider * want:
@@ -178,9 +183,13 @@ class Tolerance:
             for term in output.terms:
                 size = wide = abs(term.coef)
                 for factor in term.factors:
-                    if factor.category is None:
-                        size *= abs(x[factor.input])
-                        wide *= abs(x[factor.input]) + errors[factor.input]
+                    if factor.category is not None:
+                        continue
+                    value, moved = abs(factor_value(factor, x)), errors[factor.input]
+                    if factor.step is not None:
+                        value, moved = 1.0, float(abs(x[factor.input] - factor.step) <= moved)
+                    size *= value
+                    wide *= value + moved
                 total += wide - size
             results.append(total * (1.0 + 2.0**-20))
         return results

@@ -49,7 +49,7 @@ def trial_rows(
     rows: dict[str, list[Row]] = {
         "real": [list(map(float, row)) for row in real or ()],
         "random": [[_inside(feature, source) for feature in inputs] for _ in range(n_random)],
-        "edges": _edges(inputs, rest, source, n_random // 4),
+        "edges": _edges(inputs, rest, source, n_random // 4) + _knots(model, rest),
         "alone": _alone(model),
         "missing": _missing(inputs, rest, source, n_random // 8),
         "huge": _huge(model, rest),
@@ -149,6 +149,23 @@ def _edges(inputs: Sequence[Input], rest: Row, source: random.Random, count: int
         for category in range(len(feature.categories or ())):
             rows.append([*rest[:i], float(category), *rest[i + 1 :]])
     return rows + [[source.choice(pair) for pair in ranges] for _ in range(count)]
+
+
+def _knots(model: Model, rest: Row) -> list[Row]:
+    """Readings on both sides of where a hinge or a step begins."""
+    knots = {
+        (factor.input, factor.knot)
+        for output in model.outputs
+        for term in output.terms
+        for factor in term.factors
+        if factor.knot is not None
+    }
+    return [
+        [*rest[:i], value, *rest[i + 1 :]]
+        for i, knot in sorted(knots)[: most_rows(len(rest))]
+        for value in (math.nextafter(knot, -math.inf), knot, math.nextafter(knot, math.inf))
+        if abs(value) <= model.limit
+    ]
 
 
 def _alone(model: Model) -> list[Row]:

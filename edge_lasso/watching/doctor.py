@@ -14,6 +14,7 @@ from edge_lasso.errors import DataError
 from edge_lasso_runtime import Model, figures, load, model_hash
 from edge_lasso_runtime.drift import KEY as DRIFT
 from edge_lasso_runtime.drift import MOVED, psi
+from edge_lasso_runtime.explain import term_text
 from edge_lasso_runtime.health import FAULTS
 from edge_lasso_runtime.keeper import saved_state
 from edge_lasso_runtime.snapshot import FORMAT as SNAPSHOT
@@ -209,11 +210,7 @@ def _changes(model: Model, other: Model) -> Iterator[Finding]:
 
 
 def _coefficients(model: Model) -> dict[str, float]:
-    return {
-        f"{output.name}: {' x '.join(model.inputs[factor.input].name for factor in term.factors)}": term.coef
-        for output in model.outputs
-        for term in output.terms
-    }
+    return {f"{output.name}: {term_text(model, term)}": term.coef for output in model.outputs for term in output.terms}
 
 
 def _log(results: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import Any
 import edge_lasso_runtime
 from edge_lasso.verifying.certificate import Certificate
 from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.explain import term_text
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 FACTS = ("rows", "dropped_rows", "statistics_hash")
@@ -98,8 +99,7 @@ def card(model: Model, certificate: Certificate | None) -> bytes:
     for output in model.outputs:
         lines.append(f"* {_cell(output.name)} = {output.intercept:.6g}")
         for term in output.terms:
-            names = " x ".join(model.inputs[factor.input].name for factor in term.factors)
-            lines.append(f"  {'+' if term.coef >= 0 else '-'} {abs(term.coef):.6g} x {_cell(names)}")
+            lines.append(f"  {'+' if term.coef >= 0 else '-'} {abs(term.coef):.6g} x {_cell(term_text(model, term))}")
     metrics = _metrics(model)
     if metrics:
         lines += ["", "## Quality", "", *(f"* {_cell(name)}: {value}" for name, value in metrics)]

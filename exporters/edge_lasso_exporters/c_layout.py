@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.model import Factor
 
 from . import GENERATOR
 from .names import c_comment, c_string, identifiers
@@ -128,6 +130,16 @@ def c_float(value: float) -> str:
     """A float literal that reads back exactly: nine significant digits."""
     text = f"{np.float32(value):.9g}"
     return f"{text}f" if "e" in text or "." in text else f"{text}.0f"
+
+
+def c_factor(factor: Factor, x: str, number: Callable[[float], str]) -> str:
+    """A factor of a term, `x` the cleaned reading and `number` the type's literals."""
+    one, zero = number(1.0), number(0.0)
+    if factor.category is not None:
+        return f"(({x} == {number(float(factor.category))}) ? {one} : {zero})"
+    if factor.hinge is not None:
+        return f"(({x} > {number(factor.hinge)}) ? ({x} - {number(factor.hinge)}) : {zero})"
+    return x if factor.step is None else f"(({x} > {number(factor.step)}) ? {one} : {zero})"
 
 
 def header(model: Model, options: Options, names: Names, includes: str, body: str) -> str:

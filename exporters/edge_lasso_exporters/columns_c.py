@@ -259,5 +259,10 @@ def _product(coef: float, factors: tuple[Factor, ...], letter: str) -> str:
         x = f"{letter}{factor.input}"
         if factor.category is not None:  # the bits of 1.0 where it is the category, of 0.0 elsewhere
             x = f"(REALS)(({x} == {factor.category}.0) & (MASKS)((REALS)EACH(1.0)))"
+        elif factor.hinge is not None:
+            knot = c_double(factor.hinge)
+            x = f"(REALS)(({x} > {knot}) & (MASKS)({x} - {knot}))"
+        elif factor.step is not None:
+            x = f"(REALS)(({x} > {c_double(factor.step)}) & (MASKS)((REALS)EACH(1.0)))"
         parts.append(x)
     return " * ".join([c_double(coef), *parts])

@@ -11,15 +11,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import Factor, Model
 from edge_lasso_runtime.predict import clean, linear
 
 Array = NDArray[np.float64]
 Rows = Sequence[Sequence[float | None]]
+
+
+class Bend(NamedTuple):
+    """A hinge or a step: ``max(0, x - knot)``, or 1 where ``x > knot``."""
+
+    input: int
+    step: bool
+    knot: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Dense:
         Positions in `Model.inputs`: the first features.
     indicators : tuple of (input, category)
         The features after them.
+    bends : tuple of Bend
+        The features after those.
     terms : tuple of Term
         Single features first, then products by their number of factors.
     weights : tuple of tuple of Fraction
@@ -53,10 +64,31 @@ class Dense:
     model: Model
     numeric: tuple[int, ...]
     indicators: tuple[tuple[int, int], ...]
+    bends: tuple[Bend, ...]
     terms: tuple[Term, ...]
     weights: tuple[tuple[Fraction, ...], ...]
     bias: tuple[Fraction, ...]
     sizes: tuple[tuple[Fraction, ...], ...]
+
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return len(self.numeric) + len(self.indicators) + len(self.bends)
+
+    def factor(self, feature: int) -> Factor:
+        """What a feature is."""
+        if feature < len(self.numeric):
+            return Factor(self.numeric[feature])
+        feature -= len(self.numeric)
+        if feature < len(self.indicators):
+            return Factor(*self.indicators[feature])
+        i, step, knot = self.bends[feature - len(self.indicators)]
+        return Factor(i, step=knot) if step else Factor(i, hinge=knot)
+
+    def powers(self) -> list[int]:
+        """How many factors of each term grow with their reading."""
+        grows = [self.factor(feature).reach(2.0) > 1.0 for feature in range(self.width)]
+        return [sum(grows[feature] for feature in term.factors) for term in self.terms]
 
     def products(self) -> list[tuple[int, list[Term]]]:
         """The terms of two factors and more, by their number of factors."""
@@ -65,9 +97,8 @@ class Dense:
 
     def largest(self) -> Array:
         """The largest magnitude each term can have with readings up to the model's limit, scale included."""
-        powers = [sum(1 for f in term.factors if f < len(self.numeric)) for term in self.terms]
-        sizes = [t.scale * self.model.limit**power for t, power in zip(self.terms, powers, strict=True)]
-        return np.array(sizes)
+        reach = [self.factor(feature).reach(self.model.limit) for feature in range(self.width)]
+        return np.array([math.prod([term.scale, *(reach[f] for f in term.factors)]) for term in self.terms])
 
     def ranges(self) -> tuple[Array, Array]:
         """The smallest and the largest value of each term over the declared ranges, scale included."""
@@ -77,26 +108,45 @@ class Dense:
 
 def dense(model: Model) -> Dense:
     """Sort a model's terms into features and a matrix; equal terms are added up."""
-    keys: dict[tuple[tuple[int, int], ...], int] = {}
+    keys: dict[Key, int] = {}
     sums: list[dict[int, Fraction]] = [{} for _ in model.outputs]
     sizes: list[dict[int, Fraction]] = [{} for _ in model.outputs]
     for m, output in enumerate(model.outputs):
         for term in output.terms:
-            key = tuple(sorted((f.input, -1 if f.category is None else f.category) for f in term.factors))
+            key = tuple(sorted(map(_part, term.factors)))
             position = keys.setdefault(key, len(keys))
             sums[m][position] = sums[m].get(position, Fraction(0)) + Fraction(term.coef)
             sizes[m][position] = sizes[m].get(position, Fraction(0)) + abs(Fraction(term.coef))
     order = sorted(keys, key=lambda key: (len(key), key))
     numeric = tuple(i for i, feature in enumerate(model.inputs) if feature.categories is None)
-    indicators = tuple(sorted({pair for key in order for pair in key if pair[1] >= 0}))
-    position_of = {(i, -1): place for place, i in enumerate(numeric)}
-    position_of.update({pair: len(numeric) + place for place, pair in enumerate(indicators)})
+    parts = sorted({part for key in order for part in key})
+    indicators = tuple((i, at) for i, at, _ in parts if at >= 0)
+    bends = tuple(Bend(i, at == STEP, knot) for i, at, knot in parts if at in (STEP, HINGE))
+    features = [
+        *((i, VALUE, 0.0) for i in numeric), *((i, at, 0.0) for i, at in indicators),
+        *((i, STEP if step else HINGE, knot) for i, step, knot in bends),
+    ]  # fmt: skip
+    position_of = {part: place for place, part in enumerate(features)}
     terms = tuple(_term(model, key, position_of) for key in order)
     weights, magnitudes = (
         tuple(_ordered(row, [keys[key] for key in order], terms) for row in rows) for rows in (sums, sizes)
     )
     bias = tuple(Fraction(output.intercept) for output in model.outputs)
-    return Dense(model, numeric, indicators, terms, weights, bias, magnitudes)
+    return Dense(model, numeric, indicators, bends, terms, weights, bias, magnitudes)
+
+
+Part = tuple[int, int, float]
+Key = tuple[Part, ...]
+VALUE, HINGE, STEP = -1, -2, -3
+"""Where an indicator has its category."""
+
+
+def _part(factor: Factor) -> Part:
+    if factor.category is not None:
+        return factor.input, factor.category, 0.0
+    if factor.knot is not None:
+        return factor.input, HINGE if factor.step is None else STEP, factor.knot
+    return factor.input, VALUE, 0.0
 
 
 def _ordered(values: dict[int, Fraction], positions: list[int], terms: tuple[Term, ...]) -> tuple[Fraction, ...]:
@@ -104,10 +154,10 @@ def _ordered(values: dict[int, Fraction], positions: list[int], terms: tuple[Ter
     return tuple(values.get(position, Fraction(0)) / Fraction(term.scale) for position, term in pairs)
 
 
-def _term(model: Model, key: tuple[tuple[int, int], ...], position_of: dict[tuple[int, int], int]) -> Term:
-    powers = sum(1 for _, category in key if category < 0)
-    room = 126 - powers * int(math.log2(model.limit))
-    return Term(tuple(position_of[pair] for pair in key), 2.0 ** min(0, room) if len(key) > 1 else 1.0)
+def _term(model: Model, key: Key, position_of: dict[Part, int]) -> Term:
+    sizes = [model.limit + abs(knot) for _, at, knot in key if at in (VALUE, HINGE)]
+    room = 126 - sum(math.ceil(math.log2(size)) for size in sizes)
+    return Term(tuple(position_of[part] for part in key), 2.0 ** min(0, room) if len(key) > 1 else 1.0)
 
 
 def _range(plan: Dense, term: Term) -> tuple[float, float]:
@@ -122,6 +172,10 @@ def _range(plan: Dense, term: Term) -> tuple[float, float]:
             a, b = min(ends), max(ends)
             if power % 2 == 0 and entry.low < 0.0 < entry.high:
                 a = 0.0
+        elif feature >= len(plan.numeric) + len(plan.indicators):
+            bend = plan.bends[feature - len(plan.numeric) - len(plan.indicators)]
+            entry = plan.model.inputs[bend.input]
+            a, b = (_bent(bend, end, bend.knot) ** power for end in (entry.low or 0.0, entry.high or 0.0))
         corners = (low * a, low * b, high * a, high * b)
         low, high = min(corners), max(corners)
     return low, high
@@ -157,22 +211,31 @@ def reference(model: Model, rows: Rows, inputs: str) -> list[list[float]]:
     return [linear(model, clean(model, row.tolist())[0]) for row in read(model, rows, inputs)]
 
 
-def features_of(plan: Dense, x: Array) -> Array:
-    """Numeric readings, then indicators."""
+def features_of(plan: Dense, x: Array, unit: str = "float64") -> Array:
+    """Numeric readings, then indicators, then hinges and steps whose knots are stored as `unit`."""
     hits = [(x[:, i] == category).astype(np.float64) for i, category in plan.indicators]
-    return np.stack([*(x[:, i] for i in plan.numeric), *hits], axis=1) if plan.terms else x[:, :0]
+    knots = [float(np.dtype(unit).type(bend.knot)) for bend in plan.bends]
+    bent = [_bent(bend, x[:, bend.input], knot) for bend, knot in zip(plan.bends, knots, strict=True)]
+    return np.stack([*(x[:, i] for i in plan.numeric), *hits, *bent], axis=1) if plan.terms else x[:, :0]
+
+
+def _bent(bend: Bend, x: Any, knot: float) -> Any:
+    above = np.where(x > knot, 1.0 if bend.step else x - knot, 0.0)
+    return above if np.ndim(x) else float(above)
 
 
 def products_of(plan: Dense, features: Array, unit: str) -> tuple[Array, Array]:
-    """The terms in binary64, and what computing them in `unit` can be off."""
+    """The terms in binary64, and what computing them in `unit` can be off: a hinge takes a difference."""
     u, tiny = UNIT[unit], SMALLEST[unit]
+    rounds = np.array([0.0] * (len(plan.numeric) + len(plan.indicators)) + [0.0 if b.step else u for b in plan.bends])
+    off = np.abs(features) * rounds[: features.shape[1]] + tiny
     values, errors = np.zeros((len(features), len(plan.terms))), np.zeros((len(features), len(plan.terms)))
     for j, term in enumerate(plan.terms):
         value = features[:, term.factors[0]] * term.scale
-        error = np.full(len(features), tiny)
+        error = off[:, term.factors[0]] * term.scale + tiny * (term.scale != 1.0)
         for factor in term.factors[1:]:
             next_one = features[:, factor]
-            error = error * (np.abs(next_one) + tiny) + np.abs(value) * tiny
+            error = error * (np.abs(next_one) + off[:, factor]) + np.abs(value) * off[:, factor]
             value = value * next_one
             error = error + u * (np.abs(value) + error) + tiny
         values[:, j], errors[:, j] = value, error

@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_lasso_runtime.model import Factor
 from edge_lasso_runtime.predict import clean
 
 from .dense import SMALLEST, UNIT, Array, Dense, Rows, features_of, products_of, read, reference, rounded
@@ -196,7 +197,7 @@ def row_terms(plan: Dense, unit: str, offset: Array | None, rows: Rows, inputs: 
     content = read(plan.model, rows, inputs)
     wanted = np.array([clean(plan.model, row.tolist())[0] for row in content]).reshape(content.shape)
     wanted_terms, _ = products_of(plan, features_of(plan, wanted), "float64")
-    result, error = products_of(plan, features_of(plan, rounded(plan.model, content, unit)), unit)
+    result, error = products_of(plan, features_of(plan, rounded(plan.model, content, unit), unit), unit)
     shift = offset if offset is not None else np.zeros(len(plan.terms))
     with np.errstate(over="ignore", invalid="ignore"):
         return Terms(np.abs(result), np.abs(result - shift), np.abs(result - wanted_terms), error)
@@ -207,15 +208,38 @@ def box_terms(plan: Dense, unit: str, offset: Array | None) -> Terms:
     low, high = plan.ranges()
     size = np.maximum(np.abs(low), np.abs(high))
     shift = offset if offset is not None else np.zeros(len(plan.terms))
-    powers = np.array([sum(1 for f in term.factors if f < len(plan.numeric)) for term in plan.terms], dtype=np.int64)
+    powers = np.array(plan.powers(), dtype=np.int64)
     lengths = np.array([len(term.factors) for term in plan.terms], dtype=np.int64)
     u, tiny = UNIT[unit], SMALLEST[unit]
     moved = np.where(unit == "float64", 0.0, gamma(powers, u) * size)
     largest = max((max(abs(i.low or 0.0), abs(i.high or 0.0)) for i in plan.model.inputs), default=0.0)
     flush = tiny * np.maximum(largest, 1.0) ** lengths * lengths * 2
-    error = gamma(lengths, u) * (lengths > 1) * size + flush
+    moved = moved + (0.0 if unit == "float64" else _bends_moved(plan, u))
+    hinges = np.array([sum(f >= plan.width - len(plan.bends) for f in term.factors) for term in plan.terms])
+    error = gamma(lengths + hinges, u) * (lengths + hinges > 1) * size + flush
     centred = np.maximum(np.abs(low - shift), np.abs(high - shift)) + moved
     return Terms((size + moved)[None], centred[None], moved[None], error[None])
+
+
+def _bends_moved(plan: Dense, u: float) -> Array:
+    """How far rounding a reading and a knot can move each term with hinges or steps: a step next to it may turn."""
+    first, result = plan.width - len(plan.bends), []
+    for term in plan.terms:
+        parts = [plan.factor(feature) for feature in term.factors]
+        total = 0.0
+        for k, feature in enumerate(term.factors):
+            if feature >= first:
+                knot = parts[k].knot or 0.0
+                move = 1.0 if parts[k].step is not None else 2.0 * u * (_largest(plan, parts[k]) + abs(knot))
+                others = [parts[j].reach(_largest(plan, parts[j])) for j in range(len(parts)) if j != k]
+                total += move * math.prod([term.scale * (1.0 + 4.0 * len(parts) * u), *others])
+        result.append(total)
+    return np.array(result)
+
+
+def _largest(plan: Dense, factor: Factor) -> float:
+    entry = plan.model.inputs[factor.input]
+    return max(abs(entry.low or 0.0), abs(entry.high or 0.0))
 
 
 def choose(plan: Dense, unit: str, storage: str = "") -> Form:
@@ -275,11 +299,9 @@ def expected(shape: Form, rows: Rows, inputs: str) -> tuple[list[list[float]], l
 
 def _has_room(plan: Dense, offset: Array) -> bool:
     """Whether shifted terms cannot overflow float32 either."""
-    limit = Fraction(plan.model.limit)
-    powers = [sum(1 for f in term.factors if f < len(plan.numeric)) for term in plan.terms]
     sizes = [
-        Fraction(term.scale) * limit**power + 2 * abs(Fraction(o))
-        for term, power, o in zip(plan.terms, powers, offset.tolist(), strict=True)
+        Fraction(largest) + 2 * abs(Fraction(o))
+        for largest, o in zip(plan.largest().tolist(), offset.tolist(), strict=True)
     ]
     return all(
         abs(b) + sum((abs(w) * size for w, size in zip(row, sizes, strict=True)), Fraction(0)) < Fraction(2) ** 127

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from edge_lasso_runtime.model import Model, Output, Term
+from edge_lasso_runtime.model import Factor, Model, Output, Term
 
 from .options import Options
 from .vectors import largest
@@ -27,6 +27,12 @@ from .vectors import largest
 # 128: 2.5 us, 13 kB against 4.3 us, 7 kB; 512: 11 us, 48 kB against 29 us, 19 kB. Beyond this many, memory counts.
 LONGEST_LINE = 128
 TERMS_PER_STATEMENT = 64
+BENT = [
+    "                    if hinge is not None:",
+    "                        coef = coef * (x[place] - hinge if x[place] > hinge else 0.0)",
+    "                    elif step is not None:",
+    "                        coef = coef * (1.0 if x[place] > step else 0.0)",
+]
 CATEGORY_READING = "_category(name, row.get(name)) if name in CATEGORIES else row.get(name)"
 
 CATEGORY = """
@@ -100,7 +106,7 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
         best, where = 0.0, -1
         for m, terms in enumerate(readers):
             value = terms.get(i, [])
-            size = abs(value[0].coef) * model.limit if len(value) == 1 and len(value[0].factors) == 1 else 0.0
+            size = abs(value[0].coef) * model.limit if _alone(value) else 0.0
             if size >= 4.0 * reach[m] and size > best:
                 best, where = size, m
         if where < 0:
@@ -108,6 +114,11 @@ def guards(model: Model) -> tuple[list[float], list[int]]:
         else:
             limits[where] = min(limits[where] or math.inf, best / 2.0)
     return limits, watched
+
+
+def _alone(terms: list[Term]) -> bool:
+    """Whether an input is read once, as it is: a hinge or a step hides what is below it."""
+    return len(terms) == 1 and len(terms[0].factors) == 1 and terms[0].factors[0].plain
 
 
 def _readers(output: Output) -> dict[int, list[Term]]:
@@ -153,19 +164,27 @@ def _sums(model: Model) -> list[str]:
 def _product(term: Term) -> str:
     factors = [repr(term.coef)]
     for factor in term.factors:
-        name = f"x{factor.input}"
-        factors.append(name if factor.category is None else f"(1.0 if {name} == {factor.category} else 0.0)")
+        factors.append(_factor(factor, f"x{factor.input}"))
     return " * ".join(factors)
+
+
+def _factor(factor: Factor, x: str) -> str:
+    if factor.category is not None:
+        return f"(1.0 if {x} == {factor.category} else 0.0)"
+    if factor.hinge is not None:
+        return f"({x} - {factor.hinge!r} if {x} > {factor.hinge!r} else 0.0)"
+    return x if factor.step is None else f"(1.0 if {x} > {factor.step!r} else 0.0)"
 
 
 def _plain(model: Model) -> bool:
     terms = [term for output in model.outputs for term in output.terms]
-    return all(len(term.factors) == 1 and term.factors[0].category is None for term in terms)
+    return all(len(term.factors) == 1 and term.factors[0].plain for term in terms)
 
 
 def _tables(model: Model, places: list[int]) -> str:
     plain = _plain(model)
-    what = "(coefficient, place)" if plain else "(coefficient, ((place, category or None), ...))"
+    what = "(coefficient, place)" if plain else "(coefficient, ((place, category, hinge, step), ...))"
+    what = what if plain or model.bent else "(coefficient, ((place, category or None), ...))"
     lines = ["", f"# per output: intercept, then {what} per term", "TERMS = ("]
     for output in model.outputs:
         lines.append(f"    ({output.intercept!r}, (")
@@ -173,7 +192,10 @@ def _tables(model: Model, places: list[int]) -> str:
             if plain:
                 lines.append(f"        ({term.coef!r}, {places[term.factors[0].input]}),")
                 continue
-            factors = "".join(f"({places[factor.input]}, {factor.category}), " for factor in term.factors)
+            more = ", {0.hinge!r}, {0.step!r}" if model.bent else ""
+            factors = "".join(
+                f"({places[factor.input]}, {factor.category}{more.format(factor)}), " for factor in term.factors
+            )
             lines.append(f"        ({term.coef!r}, ({factors.rstrip()})),")
         lines.append("    )),")
     return "\n".join([*lines, ")", ""])
@@ -184,8 +206,9 @@ def _loop(model: Model) -> list[str]:
     if not _plain(model):
         inner = [
             "            for coef, factors in terms:",
-            "                for place, category in factors:",
-            "                    if category is None:",
+            f"                for place, category{', hinge, step' if model.bent else ''} in factors:",
+            *(BENT if model.bent else []),
+            f"                    {'elif' if model.bent else 'if'} category is None:",
             "                        coef = coef * x[place]",
             "                    elif x[place] != category:",
             "                        coef = coef * 0.0",

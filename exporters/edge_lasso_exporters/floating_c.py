@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from edge_lasso_runtime import Model
-from edge_lasso_runtime.model import Input
+from edge_lasso_runtime.model import EXP_ROOM, Input
 
 from . import dense_bounds
-from .c_layout import CONTRACT, ROM, Names, c_double, c_float, extra_files, has_struct, header
+from .c_layout import CONTRACT, ROM, Names, c_double, c_factor, c_float, extra_files, has_struct, header
 from .dense import dense
-from .floating_c_text import BATCH, CLAMP, LOGISTIC, READ, SOFTMAX
+from .floating_c_text import BATCH, CLAMP, EXP, EXP_SEVERAL, LOGISTIC, READ, SOFTMAX
 from .options import Options
 from .vectors import reference, self_test_sizes, test_rows
 
@@ -38,7 +38,7 @@ class Floating:
         self.words = {
             "T": self.kind, "p": names.prefix, "P": names.upper, "L": self.number(model.limit),
             "zero": self.number(0.0), "one": self.number(1.0), "exp": "expf" if self.single else "exp",
-
+            "top": self.number(EXP_ROOM),
         }  # fmt: skip
 
     @cached_property
@@ -99,7 +99,9 @@ class Floating:
         if any(f"{p}_read(" in line for line in lines or self._loop()):
             limits = f", {kind} low, {kind} high" if clamp else ""
             text += READ.format(**self.words, limits=limits, clamp=CLAMP if clamp else "")
-        text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link].format(**self.words)
+        exponential = EXP_SEVERAL if self.several else EXP
+        links = {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX, "exp": exponential}
+        text += links[link].format(**self.words)
         result = "void" if self.several else kind
         into = f", {kind} y[{upper}_OUTPUTS]" if self.several else ""
         body = lines or self._loop()
@@ -134,7 +136,7 @@ class Floating:
     def _lines(self) -> list[str]:
         """A line per term; nothing where a loop is better."""
         terms = [term for output in self.model.outputs for term in output.terms]
-        plain = all(len(term.factors) == 1 and term.factors[0].category is None for term in terms)
+        plain = all(len(term.factors) == 1 and term.factors[0].plain for term in terms)
         if plain and len(terms) > LONGEST_LINE and self.model.policy == "extrapolate":
             return []
         used = self._used()
@@ -155,7 +157,7 @@ class Floating:
         if not self.single:
             return {factor.input for output in self.model.outputs for term in output.terms for factor in term.factors}
         plan = self.shape.plan
-        features = [*plan.numeric, *(i for i, _ in plan.indicators)]
+        features = [plan.factor(feature).input for feature in range(plan.width)]
         seen = [term for term, weights in zip(plan.terms, self.shape.weights.T, strict=True) if weights.any()]
         return {features[feature] for term in seen for feature in term.factors}
 
@@ -188,14 +190,13 @@ class Floating:
     def _feature(self, plan: Any, feature: int) -> str:
         if feature < len(plan.numeric):
             return f"x{plan.numeric[feature]}"
-        i, category = plan.indicators[feature - len(plan.numeric)]
-        return f"((x{i} == {c_float(category)}) ? 1.0f : 0.0f)"
+        factor = plan.factor(feature)
+        return c_factor(factor, f"x{factor.input}", c_float)
 
     def _product(self, coef: float, factors: Any) -> str:
         parts = [c_double(coef)]
         for factor in factors:
-            name = f"x{factor.input}"
-            parts.append(name if factor.category is None else f"(({name} == {factor.category}.0) ? 1.0 : 0.0)")
+            parts.append(c_factor(factor, f"x{factor.input}", c_double))
         return " * ".join(parts)
 
     def _table_terms(self) -> list[tuple[int, str, str, str]]:

@@ -48,6 +48,27 @@ static void {p}_link({T} z[{P}_OUTPUTS])
 }}
 """
 
+EXP = """
+static {T} {p}_link({T} z)
+{{
+    z = (z > {top}) ? {top} : z;
+    z = (z < -{top}) ? -{top} : z;
+    return ({T}){exp}(z);
+}}
+"""
+
+EXP_SEVERAL = """
+static void {p}_link({T} z[{P}_OUTPUTS])
+{{
+    int i;
+    for (i = 0; i < {P}_OUTPUTS; i++) {{
+        z[i] = (z[i] > {top}) ? {top} : z[i];
+        z[i] = (z[i] < -{top}) ? -{top} : z[i];
+        z[i] = ({T}){exp}(z[i]);
+    }}
+}}
+"""
+
 BATCH = """
 void {p}_{what}_batch(const {T} *x, size_t rows, {T} *y)
 {{

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.model import Factor, Input, Output
+from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 from edge_lasso_runtime.predict import clean
 
 from . import GENERATOR
@@ -92,7 +92,7 @@ def _bound(output: Output, x: Sequence[float]) -> float:
     for term in output.terms:
         part = abs(term.coef)
         for factor in term.factors:
-            part *= 1.0 if factor.category is not None else abs(x[factor.input])
+            part *= factor.reach(abs(x[factor.input]))
         size += part
     factors = max((len(term.factors) for term in output.terms), default=0)
     return 2.0 * DIGITS * (len(output.terms) + factors + 2) * size
@@ -105,8 +105,11 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
 
 def exempt(model: Model, options: Options, row: Sequence[float]) -> bool:
     """Whether the promise leaves a row out: readings at ends that 15 digits cannot write."""
-    for feature, x in zip(model.inputs, row, strict=True):
-        for end in (model.limit, feature.low, feature.high):
+    knots = [
+        (factor.input, factor.step) for output in model.outputs for term in output.terms for factor in term.factors
+    ]
+    for place, (feature, x) in enumerate(zip(model.inputs, row, strict=True)):
+        for end in (model.limit, feature.low, feature.high, *(step for i, step in knots if i == place)):
             if end and 0.0 < abs(abs(x) - abs(end)) <= 2.0 * DIGITS * abs(end):
                 return True
             if end and abs(x) == abs(end) and float(f"{end:.15g}") != end:
@@ -148,27 +151,28 @@ class Sheet:
     def cells(self) -> dict[str, str]:
         """Headings and formulas, in the order of their columns."""
         model, name = self.model, self.options.name
-        linked = model.classes is not None
+        linked = model.outputs[0].link != "identity"
         headings = [f"{output.name} linear" if linked else output.name for output in model.outputs]
         cells = {heading: self._sum(output) for heading, output in zip(headings, model.outputs, strict=True)}
         z = [f"{column(self.width + m)}{ROW}" for m in range(len(model.outputs))]
         if linked:
-            links = _logistic(z[0]) if len(z) == 1 else _softmax(z)
+            links = LINKS[model.outputs[0].link](z)
             cells |= {output.name: link for output, link in zip(model.outputs, links, strict=True)}
+        if model.classes is not None:
             cells[f"{name} label"] = self._label(z)
         cells[f"{name} status"] = self._status()
-        if len(cells) != len(model.outputs) * (2 if linked else 1) + (2 if linked else 1):
+        if len(cells) != len(model.outputs) * (2 if linked else 1) + (1 if model.classes is None else 2):
             raise ExportError(f"an output is called as a column of the sheet ({', '.join(cells)}); rename it")
         return {heading: f"={formula}" for heading, formula in cells.items()}
 
     def places(self) -> dict[str, Any]:
         """Formulas by what they give: ``linear``, ``values``, ``label``, ``status``."""
         formulas, count = list(self.cells().values()), len(self.model.outputs)
-        linked = self.model.classes is not None
+        linked = self.model.outputs[0].link != "identity"
         return {
             "linear": formulas[:count],
             "values": formulas[count : 2 * count] if linked else formulas[:count],
-            "label": formulas[2 * count] if linked else None,
+            "label": None if self.model.classes is None else formulas[2 * count],
             "status": formulas[-1],
         }
 
@@ -195,7 +199,10 @@ class Sheet:
         default, low, high = map(number, _numbers(entry))
         clamped = f"IF({cell}<{low},{low},IF({cell}>{high},{high},{cell}))"
         value = clamped if self.model.policy == "clamp" else cell
-        return f"IF(ISNUMBER({cell}),IF(ABS({cell})<={number(self.model.limit)},{value},{default}),{default})"
+        x = f"IF(ISNUMBER({cell}),IF(ABS({cell})<={number(self.model.limit)},{value},{default}),{default})"
+        if factor.hinge is not None:
+            return f"IF({x}>{number(factor.hinge)},{x}-{number(factor.hinge)},0)"
+        return x if factor.step is None else f"IF({x}>{number(factor.step)},1,0)"
 
     def _status(self) -> str:
         wrong = []
@@ -229,8 +236,13 @@ def _numbers(one: Input) -> tuple[float, float, float]:
     return one.default, one.low, one.high
 
 
-def _logistic(z: str) -> list[str]:
-    return [f"IF({z}>=0,1,EXP(-ABS({z})))/(1+EXP(-ABS({z})))"]
+def _logistic(z: Sequence[str]) -> list[str]:
+    return [f"IF({entry}>=0,1,EXP(-ABS({entry})))/(1+EXP(-ABS({entry})))" for entry in z]
+
+
+def _exp(z: Sequence[str]) -> list[str]:
+    top = number(EXP_ROOM)
+    return [f"EXP(IF({entry}>{top},{top},IF({entry}<-{top},-{top},{entry})))" for entry in z]
 
 
 def _softmax(z: Sequence[str]) -> list[str]:
@@ -238,3 +250,6 @@ def _softmax(z: Sequence[str]) -> list[str]:
         return f"EXP(IF({other}-{one}>{LARGEST_EXPONENT},{LARGEST_EXPONENT},{other}-{one}))"
 
     return [f"1/(1+{'+'.join(weight(other, entry) for other in z if other != entry)})" for entry in z]
+
+
+LINKS = {"logistic": _logistic, "softmax": _softmax, "exp": _exp}

@@ -78,6 +78,7 @@ def stream_facts(model: Model, steps: bool, integers: bool = False) -> dict[str,
     entry["step"] = {
         "readings": [model.inputs[i].name for i in readings(model)],
         "linear": model.outputs[0].link != "identity",
+        "label": model.classes is not None,
         "estimate": "estimate/1" in model.sections,
         "detector": "detector/1" in model.sections,
     }

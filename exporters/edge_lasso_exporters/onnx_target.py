@@ -7,13 +7,14 @@ Missing and huge readings are replaced inside the graph.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import EXP_ROOM, Model
 
 from . import dense_bounds
 from .dense import Dense, Rows, Term, dense
@@ -24,7 +25,7 @@ VARIANTS = ("float32", "float64")
 HANDLES_MISSING = True
 OPSET = 13
 IR_VERSION = 7
-INPUT, LABEL, PROBABILITIES, LINEAR = "x", "label", "probabilities", "linear"
+INPUT, LABEL, PROBABILITIES, LINEAR, VALUE = "x", "label", "probabilities", "linear", "value"
 
 
 def default_variant(model: Model) -> str:
@@ -48,9 +49,12 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     shape = _form(model, options)
     graph = Graph(options.variant)
     width = len(model.inputs) if options.inputs == "selected" else len(model.columns)
-    add_model(graph, shape, INPUT, {"label": LABEL, "probabilities": PROBABILITIES, "linear": LINEAR}, options.inputs)
+    names = {"label": LABEL, "probabilities": PROBABILITIES, "linear": LINEAR, "value": VALUE}
+    add_model(graph, shape, INPUT, names, options.inputs)
     kind = TensorProto.FLOAT if options.variant == "float32" else TensorProto.DOUBLE
     outputs = [helper.make_tensor_value_info(LINEAR, kind, ["N", len(model.outputs)])]
+    if model.outputs[0].link == "exp":
+        outputs.insert(0, helper.make_tensor_value_info(VALUE, kind, ["N", len(model.outputs)]))
     if model.classes is not None:
         label = TensorProto.INT64 if integer_classes(model) else TensorProto.STRING
         outputs[:0] = [
@@ -150,7 +154,8 @@ def add_model(graph: Graph, shape: dense_bounds.Form, x: str, names: dict[str, s
     x : str
         The tensor of readings, of the graph's type.
     names : dict
-        Output tensor names for ``linear`` and, for classifiers, ``label`` and ``probabilities``; '' leaves one out.
+        Output tensor names for ``linear``, ``value`` (where the link is exp) and, for classifiers, ``label`` and
+        ``probabilities``; '' leaves one out.
     inputs : {"selected", "all"}
         What the columns of `x` are.
     """
@@ -167,6 +172,9 @@ def add_model(graph: Graph, shape: dense_bounds.Form, x: str, names: dict[str, s
         linear = graph.add("Expand", graph.constant(shape.bias[None]), size, to=names["linear"])
     if model.classes is not None:
         _classify(graph, model, linear, names)
+    elif model.outputs[0].link == "exp" and names.get("value"):
+        held = graph.add("Max", graph.constant([[-EXP_ROOM]]), linear)
+        graph.add("Exp", graph.add("Min", graph.constant([[EXP_ROOM]]), held), to=names["value"])
 
 
 def integer_classes(model: Model) -> bool:
@@ -198,13 +206,27 @@ def _terms(graph: Graph, plan: Dense, x: str, inputs: str) -> str:
         states = graph.gather(x, [columns[i] for i, _ in plan.indicators])
         hits = graph.add("Equal", states, graph.constant([[category for _, category in plan.indicators]]))
         features.append(graph.cast(hits))
+    features += _bends(graph, plan, features[0]) if plan.bends else []
     joined = graph.join(features)
-    count = len(plan.numeric) + len(plan.indicators)
     singles = [term.factors[0] for term in plan.terms if len(term.factors) == 1]
     parts = []
     if singles:
-        parts.append(joined if singles == list(range(count)) else graph.gather(joined, singles))
+        parts.append(joined if singles == list(range(plan.width)) else graph.gather(joined, singles))
     return graph.join(parts + [_products(graph, joined, n, terms) for n, terms in plan.products()])
+
+
+def _bends(graph: Graph, plan: Dense, readings: str) -> list[str]:
+    """Hinges and steps, in runs of one kind."""
+    parts = []
+    for step, run in groupby(plan.bends, lambda bend: bend.step):
+        bends = list(run)
+        x = graph.gather(readings, [plan.numeric.index(bend.input) for bend in bends])
+        knots = graph.constant([[bend.knot for bend in bends]])
+        if step:
+            parts.append(graph.cast(graph.add("Greater", x, knots)))
+        else:
+            parts.append(graph.add("Max", graph.add("Sub", x, knots), graph.constant([[0.0]])))
+    return parts
 
 
 def _products(graph: Graph, features: str, length: int, terms: list[Term]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.model import Factor, Input, Output
+from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
 from . import GENERATOR
 from .options import ExportError, Options
@@ -46,6 +46,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     elif link == "softmax":
         weight = f"exp({linear} - scalar(max({linear})))"
         rules.append(_rule(value, {}, f"{weight} / scalar(sum({weight}))"))
+    elif link == "exp":
+        rules.append(_rule(value, {}, f"exp(clamp({linear}, {-EXP_ROOM!r}, {EXP_ROOM!r}))"))
     else:
         rules.append(_rule(value, {}, linear))
     for m, word in enumerate(model.classes or ()):
@@ -113,8 +115,10 @@ def _factor(model: Model, factor: Factor) -> str:
     assert feature.default is not None
     known = f"(max({_selector(feature)}) >= {-model.limit!r} <= {model.limit!r} or vector({feature.default!r}))"
     if model.policy == "clamp":
-        return f"clamp({known}, {feature.low!r}, {feature.high!r})"
-    return known
+        known = f"clamp({known}, {feature.low!r}, {feature.high!r})"
+    if factor.hinge is not None:
+        return f"clamp_min({known} - {factor.hinge!r}, 0)"
+    return known if factor.step is None else f"({known} > bool {factor.step!r})"
 
 
 def _label(model: Model, linear: str, m: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
+from edge_lasso_runtime.model import EXP_ROOM
 from edge_lasso_runtime.stream import keeps_state
 
 from . import GENERATOR
@@ -77,6 +78,24 @@ def label(x):
     """The class of one row."""
     return CLASSES[1 if linear(x) > 0.0 else 0]
 '''
+EXP = tuple(
+    f'''
+
+def _link(z):
+    return {each}
+
+
+def predict(x):
+    """The prediction for one row of readings, in the order of FEATURES."""
+    return _link(linear(x))
+'''
+    for each in (
+        f"exp(min(max(z, {-EXP_ROOM!r}), {EXP_ROOM!r}))",
+        f"[exp(min(max(value, {-EXP_ROOM!r}), {EXP_ROOM!r})) for value in z]",
+    )
+)
+"""Of one output, and of several."""
+
 SOFTMAX = '''
 
 def _link(z):
@@ -235,7 +254,7 @@ def _double(model: Model, options: Options) -> str:
     doc = f'    """{what}: numbers in the order of FEATURES; None or NaN is missing."""'
     text = double_lines(model, options, name, doc)
     text += "\n\nlinear = predict\n" if link == "identity" else ""
-    text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX}[link]
+    text += {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX, "exp": EXP[several]}[link]
     categorical = any(feature.categories is not None for feature in model.inputs)
     text += CATEGORY if categorical else ""
     clamp = CLAMP if model.policy == "clamp" else ""

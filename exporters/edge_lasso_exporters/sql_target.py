@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.model import Factor, Input, Output
+from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
 from . import GENERATOR
 from .options import ExportError, Options
@@ -154,7 +154,7 @@ def _columns(model: Model, options: Options) -> dict[str, Any]:
         *outputs,
         columns["status"],
         *(columns["linear"] if linked else []),
-        *([columns["label"]] if linked else []),
+        *([columns["label"]] if model.classes is not None else []),
     ]
     lowered: set[str] = set()
     for name in [*names, *map(str, results)]:
@@ -174,13 +174,15 @@ def _select(model: Model, columns: dict[str, Any], dialect: Dialect) -> str:
     inside = " AND ".join(_inside(feature, dialect) for feature in model.inputs) or "1 = 1"
     status = f"    CASE WHEN {inside} THEN 'ok' ELSE 'degraded' END AS {quoted(columns['status'])}"
     inner = f"SELECT {quoted(TABLE)}.*,\n" + ",\n".join([*linear, status]) + f"\n  FROM {quoted(TABLE)}"
-    if model.classes is None:
+    kind = model.outputs[0].link
+    if kind == "identity":
         return inner
     z = [quoted(name) for name in columns["linear"]]
-    links = _logistic(z[0]) if len(z) == 1 else _softmax(z, dialect)
+    links = _exp(z) if kind == "exp" else _logistic(z[0]) if kind == "logistic" else _softmax(z, dialect)
     shown = [f"    {link} AS {quoted(name)}" for link, name in zip(links, columns["values"], strict=True)]
-    label = f"    {_label(model, z)} AS {quoted(columns['label'])}"
-    return "SELECT *,\n" + ",\n".join([*shown, label]) + f"\nFROM ({inner}) AS {quoted('linear')}"
+    if model.classes is not None:
+        shown.append(f"    {_label(model, z)} AS {quoted(columns['label'])}")
+    return "SELECT *,\n" + ",\n".join(shown) + f"\nFROM ({inner}) AS {quoted('linear')}"
 
 
 def _sum(model: Model, output: Output, dialect: Dialect) -> str:
@@ -209,7 +211,14 @@ def _factor(model: Model, factor: Factor, dialect: Dialect) -> str:
     if model.policy == "clamp":
         low, high = dialect.number(feature.low), dialect.number(feature.high)
         x = f"CASE WHEN {x} < {low} THEN {low} WHEN {x} > {high} THEN {high} ELSE {x} END"
-    return f"CASE WHEN {known} THEN {x} ELSE {dialect.number(feature.default)} END"
+    x = f"CASE WHEN {known} THEN {x} ELSE {dialect.number(feature.default)} END"
+    if factor.knot is None:
+        return x
+    knot, above = (
+        dialect.number(factor.knot),
+        "1.0" if factor.hinge is None else f"({x}) - {dialect.number(factor.knot)}",
+    )
+    return f"CASE WHEN ({x}) > {knot} THEN {above} ELSE 0.0 END"
 
 
 def _inside(one: Input, dialect: Dialect) -> str:
@@ -223,6 +232,11 @@ def _inside(one: Input, dialect: Dialect) -> str:
 def _logistic(z: str) -> list[str]:
     e = f"exp(CASE WHEN abs({z}) < {-SMALLEST_EXPONENT} THEN -abs({z}) ELSE {SMALLEST_EXPONENT} END)"
     return [f"(CASE WHEN {z} >= 0.0 THEN 1.0 ELSE {e} END / (1.0 + {e}))"]
+
+
+def _exp(z: Sequence[str]) -> list[str]:
+    top = EXP_ROOM
+    return [f"exp(CASE WHEN {x} > {top} THEN {top} WHEN {x} < {-top} THEN {-top} ELSE {x} END)" for x in z]
 
 
 def _softmax(z: Sequence[str], dialect: Dialect) -> list[str]:

@@ -48,9 +48,12 @@ def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
     text = "" if len(model.outputs) > 1 else "[0]"
     more, pairs = [], [f"value: out.values{text}"]
     pairs += ['status: wrong !== 0 ? "degraded" : out.warmingUp === 1 ? "warming up" : "ok"', "faults"]
+    if model.outputs[0].link != "identity":
+        more.append("linear")
+        pairs.append(f"linear: out.linear{text}")
     if model.classes is not None:
-        more.append("linear, label")
-        pairs += [f"linear: out.linear{text}", "label: CLASSES[out.label]"]
+        more.append("label")
+        pairs.append("label: CLASSES[out.label]")
     if plan.estimate:
         more.append("widths (by what factor errors are wider)")
         pairs.append("widths: out.widths")

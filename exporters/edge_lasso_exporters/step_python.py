@@ -82,8 +82,10 @@ class StepPython:
         pairs = [f'"value": out["values"]{"" if self.several else "[0]"}']
         pairs += ['"status": "degraded" if wrong else "warming up" if out["warming_up"] else "ok"', '"faults": faults']
         if self.link != "identity":
-            more.append('and "linear", "label"')
-            pairs += [f'"linear": out["linear"]{"" if self.several else "[0]"}', '"label": CLASSES[out["label"]]']
+            more.append('and "linear"' + (', "label"' if self.model.classes is not None else ""))
+            pairs.append(f'"linear": out["linear"]{"" if self.several else "[0]"}')
+        if self.model.classes is not None:
+            pairs.append('"label": CLASSES[out["label"]]')
         if plan.estimate:
             more.append('and "widths": by what factor errors are wider')
             pairs.append('"widths": out["widths"]')

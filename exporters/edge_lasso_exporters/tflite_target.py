@@ -1,18 +1,20 @@
 """TFLite, written straight to the flatbuffer: float32, float16, and the integer variants of `tflite_quantize.py`.
 
 Input ``x`` [N, k]; outputs ``linear`` [N, outputs] and, for classifiers, ``probability`` [N, 1] (of the second class)
-or ``probabilities`` [N, classes]; signature ``serving_default``. All variants that take floats replace missing and
-huge readings inside the graph (ABS, LESS_EQUAL, SELECT_V2: three operators that every runtime has).
+or ``probabilities`` [N, classes], of the link exp ``value`` [N, outputs]; signature ``serving_default``. All variants
+that take floats replace missing and huge readings inside the graph (ABS, LESS_EQUAL, SELECT_V2: three operators that
+every runtime has).
 """
 
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import EXP_ROOM, Model
 
 from . import dense_bounds, tflite_integers, tflite_quantize
 from .dense import Dense, Rows, Term, dense
@@ -115,6 +117,9 @@ def _plan(model: Model, options: Options) -> Dense:
         raise ExportError(f"tflite has no variant {options.variant!r}; it has {', '.join(VARIANTS)}")
     if not any(output.terms for output in model.outputs):
         raise ExportError("tflite cannot express a model without inputs; export it to python, c or onnx")
+    if options.variant not in FLOATS and (model.bent or model.outputs[0].link == "exp"):
+        what = "hinges and steps" if model.bent else "the link exp"
+        raise ExportError(f"tflite:{options.variant} has no integers for {what}; use tflite:float32")
     return dense(model)
 
 
@@ -159,10 +164,29 @@ def terms(writer: Writer, plan: Dense, x: int, inputs: str) -> int:
             writer.add("SELECT_V2", hits, writer.constant([1.0]), writer.constant([0.0]), kind="float32",
                        width=len(plan.indicators))
         )  # fmt: skip
+    features += _bends(writer, plan, features[0]) if plan.bends else []
     joined = join(writer, features)
     singles = [term.factors[0] for term in plan.terms if len(term.factors) == 1]
     parts = [gather(writer, joined, singles)] if singles else []
     return join(writer, parts + [_products(writer, joined, n, some) for n, some in plan.products()])
+
+
+def _bends(writer: Writer, plan: Dense, readings: int) -> list[int]:
+    """Hinges and steps, in runs of one kind."""
+    parts = []
+    for step, run in groupby(plan.bends, lambda bend: bend.step):
+        bends = list(run)
+        x = gather(writer, readings, [plan.numeric.index(bend.input) for bend in bends])
+        knots = writer.constant([[bend.knot for bend in bends]])
+        if step:
+            above = writer.add("GREATER", x, knots, kind="bool")
+            parts.append(
+                writer.add("SELECT_V2", above, writer.constant([1.0]), writer.constant([0.0]), kind="float32",
+                           width=len(bends))
+            )  # fmt: skip
+        else:
+            parts.append(writer.add("MAXIMUM", writer.add("SUB", x, knots), writer.constant([[0.0]])))
+    return parts
 
 
 def gather(writer: Writer, source: int, columns: list[int]) -> int:
@@ -219,4 +243,8 @@ def _link(writer: Writer, model: Model, linear: int) -> dict[str, int]:
         return {"probability": value, LINEAR: linear}
     if model.outputs[0].link == "softmax":
         return {"probabilities": writer.add("SOFTMAX", linear, name="probabilities"), LINEAR: linear}
+    if model.outputs[0].link == "exp":
+        held = writer.add("MINIMUM", linear, writer.constant([EXP_ROOM]))
+        held = writer.add("MAXIMUM", held, writer.constant([-EXP_ROOM]))
+        return {"value": writer.add("EXP", held, name="value"), LINEAR: linear}
     return {LINEAR: linear}

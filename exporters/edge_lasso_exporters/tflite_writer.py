@@ -28,8 +28,10 @@ OPERATORS = {
     "SOFTMAX": (25, 9),
     "GATHER": (36, 23),
     "SUB": (41, 28),
+    "EXP": (47, 33),
     "MAXIMUM": (55, 39),
     "MINIMUM": (57, 39),
+    "GREATER": (61, 44),
     "LESS_EQUAL": (63, 46),
     "EQUAL": (71, 53),
     "ABS": (101, 78),
@@ -42,6 +44,7 @@ RUNTIMES = {
     ("FULLY_CONNECTED", 4): (1, 14), ("FULLY_CONNECTED", 7): (2, 3), ("LOGISTIC", 1): (1, 14), ("LOGISTIC", 2): (1, 14),
     ("MUL", 1): (1, 5), ("SOFTMAX", 1): (1, 5), ("GATHER", 1): (1, 6), ("GATHER", 2): (1, 14), ("SUB", 1): (1, 6),
     ("MAXIMUM", 1): (1, 14), ("MINIMUM", 1): (1, 14), ("LESS_EQUAL", 1): (1, 14), ("EQUAL", 1): (1, 14),
+    ("EXP", 1): (1, 7), ("GREATER", 1): (1, 14),
     ("ABS", 1): (1, 13), ("QUANTIZE", 1): (1, 14), ("QUANTIZE", 2): (1, 15), ("SELECT_V2", 1): (2, 2),
 }  # fmt: skip
 LINK_QUANTIZATION = {"int8": (2.0**-8, -128), "int16": (2.0**-15, 0)}

@@ -47,8 +47,7 @@ def largest(model: Model, output: Output) -> float:
         size = abs(term.coef)
         for factor in term.factors:
             feature = model.inputs[factor.input]
-            ends = (abs(value or 0.0) for value in (feature.low, feature.high, feature.default))
-            size *= 1.0 if factor.category is not None else max(ends)
+            size *= factor.reach(max(abs(value or 0.0) for value in (feature.low, feature.high, feature.default)))
         total += size
     return total
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.model import Output
+from edge_lasso_runtime.model import EXP_ROOM, Output
 
 from . import GENERATOR, wasm_writer
 from .options import ExportError, Options
 from .vectors import reference, self_test_sizes, test_rows
-from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, LE, MAX, MIN, MUL, SELECT, constant, get, put
+from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, GT, LE, MAX, MIN, MUL, SELECT, SUB, constant, get, put
 
 VARIANTS = ("double",)
 HANDLES_MISSING = True
@@ -57,6 +57,7 @@ function link(z) {{
     const e = Math.exp(-Math.abs(z[0]));
     return [z[0] >= 0 ? 1 / (1 + e) : e / (1 + e)];
   }}
+  if (LINK === "exp") return z.map((value) => Math.exp(Math.min(Math.max(value, -{room}), {room})));
   const top = Math.max(...z);
   const weights = z.map((value) => Math.exp(value - top));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -145,6 +146,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         classes=_json(None if model.classes is None else list(model.classes)),
         link=_json(model.outputs[0].link),
         limit=_json(model.limit),
+        room=EXP_ROOM,
         inputs=_json(inputs),
         self_test=_json([[row, values, sizes] for row, values in test_rows(model, options.inputs)]),
         bytes=_json(b64encode(code).decode()),
@@ -193,6 +195,10 @@ def _code(model: Model, output: Output, places: Sequence[int]) -> bytes:
             code += get(places[factor.input])
             if factor.category is not None:
                 code += constant(float(factor.category)) + EQ + FROM_BOOL
+            elif factor.hinge is not None:
+                code += constant(factor.hinge) + SUB + constant(0.0) + MAX
+            elif factor.step is not None:
+                code += constant(factor.step) + GT + FROM_BOOL
             code += MUL
         code += ADD
     return code

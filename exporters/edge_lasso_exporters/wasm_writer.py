@@ -12,7 +12,7 @@ from collections.abc import Sequence
 F64 = 0x7C
 MAGIC = b"\0asm\x01\0\0\0"
 ABS, MUL, ADD, LE, EQ, SELECT, FROM_BOOL = b"\x99", b"\xa2", b"\xa0", b"\x65", b"\x61", b"\x1b", b"\xb8"
-MIN, MAX = b"\xa4", b"\xa5"
+MIN, MAX, SUB, GT = b"\xa4", b"\xa5", b"\xa1", b"\x64"
 END = b"\x0b"
 
 

@@ -179,7 +179,8 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
 
 def _step(data: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {"readings": _each(data, "readings", take_text)}
-    for key in ("linear", "estimate", "detector"):
+    data = {"label": data.get("linear"), **data}  # files from before the link exp
+    for key in ("linear", "label", "estimate", "detector"):
         if not isinstance(data.get(key), bool):
             raise ModelFormatError(f"step.{key} must be true or false")
         entry[key] = data[key]

@@ -105,7 +105,7 @@ def slopes(model: Model, inputs: list[int]) -> list[list[float]]:
     for output in model.outputs:
         slope = [0.0] * len(model.inputs)
         for term in output.terms:
-            if any(factor.category is not None for factor in term.factors):
+            if any(not factor.plain for factor in term.factors):
                 continue
             for k, factor in enumerate(term.factors):
                 product = term.coef

@@ -77,6 +77,20 @@ def explain_inputs(model: Model, x: list[float]) -> list[Explanation]:
     return results
 
 
+def term_text(model: Model, term: Term) -> str:
+    """A term's factors as people read them: ``a x max(0, b - 3) x (c = red)``."""
+    words = []
+    for factor in term.factors:
+        feature = model.inputs[factor.input]
+        if factor.category is not None:
+            words.append(f"({feature.name} = {(feature.categories or ())[factor.category]})")
+        elif factor.hinge is not None:
+            words.append(f"max(0, {feature.name} - {factor.hinge:.6g})")
+        else:
+            words.append(feature.name if factor.step is None else f"({feature.name} > {factor.step:.6g})")
+    return " x ".join(words)
+
+
 def _parts(term: Term, x: list[float], means: list[float]) -> Iterator[tuple[int, float]]:
     """What each input of a term adds to it."""
     inputs = sorted({factor.input for factor in term.factors})

@@ -45,6 +45,8 @@ SECTIONS = {
 }
 LAST = ("fixed_detector/1",)
 """Sections that are made from others: checked when these have been."""
+STRAIGHT = ("detector/1", "estimate/1", "fixed_detector/1", "fixed_point/1")
+"""Sections that reckon with slopes, and so do not go with hinges and steps."""
 LONGEST_STREAM = 100_000
 SEAL = "file_sha256"
 """The last key of a file: the hash of the text before it. A file without one is taken as it is."""
@@ -150,6 +152,8 @@ def from_dict(data: Any) -> Model:
     sections = take_object(data.get("sections", {}), "sections")
     whole = model.replace(sections=sections)
     for key, section in sorted(sections.items(), key=lambda entry: entry[0] in LAST):
+        if key in STRAIGHT and model.bent:
+            raise ModelFormatError(f"sections[{key!r}] does not go with hinges and steps; leave one of the two out")
         if key in SECTIONS:
             validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
             validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
@@ -312,17 +316,27 @@ def _factor(data: Any, where: str, inputs: tuple[Input, ...]) -> Factor:
         if inputs[index].categories is not None:
             raise ModelFormatError(f"{where} uses the categorical input {inputs[index].name!r} as a number")
         return Factor(index)
-    take_keys(data, where, ("input", "equals"), ())
+    take_keys(data, where, ("input",), ("equals", "hinge", "step"))
     index = take_index(data["input"], f"{where}.input", len(inputs), "inputs")
     categories = inputs[index].categories
+    if len(data) != 2:
+        raise ModelFormatError(f"{where} has {len(data) - 1} of equals, hinge, step beside its input; it must have one")
+    if "equals" not in data:
+        kind = "hinge" if "hinge" in data else "step"
+        if categories is not None:
+            raise ModelFormatError(f"{where}.{kind} does not go with the categorical input {inputs[index].name!r}")
+        knot = number(data[kind], f"{where}.{kind}")
+        return Factor(index, hinge=knot) if kind == "hinge" else Factor(index, step=knot)
     if categories is None or data["equals"] not in categories:
         raise ModelFormatError(f"{where}.equals is {shown(data['equals'])}, which is not a category of its input")
     return Factor(index, categories.index(data["equals"]))
 
 
 def _factor_data(factor: Factor, inputs: tuple[Input, ...]) -> Any:
-    if factor.category is None:
+    if factor.plain:
         return factor.input
+    if factor.category is None:
+        return {"input": factor.input, "step" if factor.hinge is None else "hinge": factor.knot}
     categories = inputs[factor.input].categories
     assert categories is not None
     return {"input": factor.input, "equals": categories[factor.category]}

@@ -48,7 +48,7 @@ class FormulaSession(Session):
 
     def predict(self, rows: Rows) -> list[list[float]]:
         """The prediction: after the link."""
-        if self.cells["label"] is None:
+        if self.cells["values"] == self.cells["linear"]:
             return self.linear(rows)
         supplied = self._linked(rows)
         return self._turned([self._run(text, supplied) for text in self.cells["values"]], len(rows))
@@ -76,7 +76,7 @@ class FormulaSession(Session):
         """The same, and the linear predictors behind them."""
         supplied = self._given(rows)
         values = self.numpy.array(self.linear(rows), dtype=object).reshape(len(rows), -1)
-        used = self.cells["label"] + "".join(self.cells["values"])
+        used = (self.cells["label"] or "") + "".join(self.cells["values"])
         width = len(self.cells["columns"])
         for m in range(values.shape[1]):
             supplied[f"{_letters(width + m)}{ROW}"] = values[:, m : m + 1]

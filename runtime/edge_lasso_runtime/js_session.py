@@ -49,7 +49,10 @@ const OPS = {
     const y = [STATUS.indexOf(found.status), ...ns.READINGS.map((name) => FAULTS.indexOf(found.faults[name] || ''))];
     y.push(...[found.value].flat());
     if ('linear' in found) {
-      y.push(...[found.linear].flat(), ns.CLASSES.indexOf(found.label));
+      y.push(...[found.linear].flat());
+    }
+    if ('label' in found) {
+      y.push(ns.CLASSES.indexOf(found.label));
     }
     if ('widths' in found) {
       y.push(...found.widths);

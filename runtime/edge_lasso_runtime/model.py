@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
     Self = TypeVar("Self", bound="Record")
 
-LINKS = ("identity", "logistic", "softmax")
+LINKS = ("identity", "logistic", "softmax", "exp")
 POLICIES = ("extrapolate", "clamp")
 STREAMS = ("lag", "difference", "mean", "ewma")
 READING_LIMIT = 2.0**100
 FLOAT32_ROOM = 2.0**127
+EXP_ROOM = 80.0
+"""The link exp takes a linear predictor beyond this as this: e^80 and e^-80 are still normal in float32."""
 
 
 class Record:
@@ -99,21 +101,45 @@ class Input(Record):
 
 
 class Factor(Record):
-    """One factor of a term: an input's value, or 1 where a categorical input has the given category and else 0.
+    """One factor of a term: an input's value, or what is made of it.
 
     Parameters
     ----------
     input : int
         Position in `Model.inputs`.
     category : int or None
-        Position in that input's `categories`.
+        Position in that input's `categories`: 1 where a categorical input has it, else 0.
+    hinge : float or None
+        ``input - hinge`` where the input is above it, else 0.
+    step : float or None
+        1 where the input is above it, else 0.
     """
 
-    __slots__ = ("category", "input")
+    __slots__ = ("category", "hinge", "input", "step")
 
-    def __init__(self, input: int, category: int | None = None) -> None:
+    def __init__(
+        self, input: int, category: int | None = None, hinge: float | None = None, step: float | None = None
+    ) -> None:
         self.input = input
         self.category = category
+        self.hinge = hinge
+        self.step = step
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the input's value itself."""
+        return self.category is None and self.hinge is None and self.step is None
+
+    @property
+    def knot(self) -> float | None:
+        """Where a hinge or step begins."""
+        return self.step if self.hinge is None else self.hinge
+
+    def reach(self, reading: float) -> float:
+        """The largest magnitude it can have where the reading's is at most this."""
+        if self.category is not None or self.step is not None:
+            return 1.0
+        return reading + abs(self.hinge or 0.0)
 
 
 class Term(Record):
@@ -151,7 +177,8 @@ class Model(Record):
     inputs : tuple of Input
         Only those that a term or a derived input reads, or a detector watches, ordered by `Input.column`.
     outputs : tuple of Output
-        One; several targets; one logistic (binary classification); or one softmax output per class.
+        One; several targets; one logistic (binary classification); or one softmax output per class. ``exp``: counts
+        and amounts.
     policy : {"extrapolate", "clamp"}
         What happens to a finite reading outside its range.
     classes : tuple of str, or None
@@ -195,6 +222,13 @@ class Model(Record):
         return fields
 
     @property
+    def bent(self) -> bool:
+        """Whether a term has a hinge or a step."""
+        return any(
+            factor.knot is not None for output in self.outputs for term in output.terms for factor in term.factors
+        )
+
+    @property
     def degree(self) -> int:
         """The largest number of factors in a term (0 for a constant model)."""
         return max((len(term.factors) for output in self.outputs for term in output.terms), default=0)
@@ -217,7 +251,7 @@ class Model(Record):
             for term in output.terms:
                 size = abs(term.coef)
                 for factor in term.factors:
-                    size *= 1.0 if factor.category is not None else reading
+                    size *= factor.reach(reading)
                 total += size
             if not total < FLOAT32_ROOM:
                 return False

@@ -24,9 +24,9 @@ def check_links(outputs: tuple[Output, ...], classes: tuple[str, ...] | None) ->
     if len(links) > 1:
         raise ModelFormatError(f"outputs have different links ({', '.join(sorted(links))}); they must share one")
     link = links.pop()
-    if link == "identity":
+    if link in ("identity", "exp"):
         if classes is not None:
-            raise ModelFormatError("classes do not go with link 'identity'; use 'logistic' or 'softmax'")
+            raise ModelFormatError(f"classes do not go with link {link!r}; use 'logistic' or 'softmax'")
         return
     if (link == "logistic") != (len(outputs) == 1):
         raise ModelFormatError(f"link {link!r} with {len(outputs)} outputs; 'logistic' has one, 'softmax' two or more")

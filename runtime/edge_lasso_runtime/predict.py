@@ -5,7 +5,7 @@ binary64; terms added one after another from the left with plain ``+`` (newer Py
 
 from __future__ import annotations
 
-from .model import Factor, Input, Model, Record
+from .model import EXP_ROOM, Factor, Input, Model, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def link(model: Model, z: list[float]) -> list[float]:
 
     if kind == "logistic":
         return [_logistic(value, exp) for value in z]
+    if kind == "exp":
+        return [exp(min(max(value, -EXP_ROOM), EXP_ROOM)) for value in z]
     top = max(z)
     weights = [exp(value - top) for value in z]
     total = 0.0
@@ -161,9 +163,13 @@ def _logistic(z: float, exp: Callable[[float], float]) -> float:
 def factor_value(factor: Factor, x: list[float]) -> float:
     """What a factor multiplies with."""
     value = x[factor.input]
-    if factor.category is None:
-        return value
-    return 1.0 if value == factor.category else 0.0
+    if factor.category is not None:
+        return 1.0 if value == factor.category else 0.0
+    if factor.hinge is not None:
+        return value - factor.hinge if value > factor.hinge else 0.0
+    if factor.step is not None:
+        return 1.0 if value > factor.step else 0.0
+    return value
 
 
 def _reading(row: Any, one: Input) -> Any:

@@ -282,7 +282,7 @@ def _whole(values: Any, limit: float) -> list[float] | None:
 def _flat(model: Model) -> Any:
     """The terms of a model of plain inputs, written flat: the first of each output, then the others; else None."""
     every = [term for output in model.outputs for term in output.terms]
-    if not model.inputs or any(len(t.factors) != 1 or t.factors[0].category is not None for t in every):
+    if not model.inputs or any(len(t.factors) != 1 or not t.factors[0].plain for t in every):
         return None
     terms = [[(term.coef, term.factors[0].input) for term in output.terms] or [(0.0, 0)] for output in model.outputs]
     first = [(output.intercept, *more[0]) for output, more in zip(model.outputs, terms)]

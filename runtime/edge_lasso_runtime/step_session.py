@@ -35,7 +35,9 @@ def step(ns, x):
     y = [STATUS.index(found['status'])] + [FAULTS.index(found['faults'].get(name, '')) for name in ns['READINGS']]
     y += flat(found['value'])
     if 'linear' in found:
-        y += flat(found['linear']) + [ns['CLASSES'].index(found['label'])]
+        y += flat(found['linear'])
+    if 'label' in found:
+        y += [ns['CLASSES'].index(found['label'])]
     if 'widths' in found:
         y += found['widths'] or [1.0] * len(ns['OUTPUTS'])
     if 'score' in found:
@@ -95,6 +97,7 @@ class Answer:
         self.linear, self.label = self.values, None
         if about["linear"]:
             self.linear = take(rest, outputs)
+        if about["label"]:
             self.label = int(take(rest, 1)[0])
         self.widths = take(rest, outputs) if about["estimate"] else []
         self.score, self.alarm, self.onset, self.parts = None, False, False, []
@@ -133,14 +136,15 @@ def c_answers(session: Any, sequences: Sequences) -> list[Answer]:
     fields += [("linear", session.real * outputs)] if about["linear"] else []
     fields += [("widths", session.real * outputs)] if about["estimate"] else []
     fields += [("score", session.real), ("parts", session.real * outputs)] if about["detector"] else []
-    fields += [("label", ct.c_int32)] if about["linear"] else []
+    fields += [("label", ct.c_int32)] if about["label"] else []
     fields += [("alarm", ct.c_uint8), ("onset", ct.c_uint8)] if about["detector"] else []
     fields += [("warming_up", ct.c_uint8), ("faults", ct.c_uint8 * max(len(about["readings"]), 1))]
     result = type("Result", (ct.Structure,), {"_fields_": fields})()
     results = []
     for status, faults in _stepped(session, sequences, "", session.real, result):
         line = [2.0 if status else float(result.warming_up), *faults, *result.values]
-        line += [*result.linear, result.label] if about["linear"] else []
+        line += list(result.linear) if about["linear"] else []
+        line += [result.label] if about["label"] else []
         line += list(result.widths) if about["estimate"] else []
         line += [result.score, result.alarm, result.onset, *result.parts] if about["detector"] else []
         results.append(Answer(line, about, outputs))

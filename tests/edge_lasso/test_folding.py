@@ -7,15 +7,33 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor, VotingRegressor
 from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    GammaRegressor,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    TweedieRegressor,
+)  # fmt: skip
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+    StandardScaler,
+)  # fmt: skip
 
 from edge_lasso import from_sklearn
 from edge_lasso.errors import DataError
@@ -261,3 +279,67 @@ def test_frames_of_polars():
     assert from_sklearn(fitted, frame[list("dcba")]).inputs == from_sklearn(fitted, frame).inputs
     with pytest.raises(DataError, match="X has no column 'a'"):
         from_sklearn(fitted, frame.rename({"a": "A"}))
+
+
+HINGED = {
+    "spline": make_pipeline(SplineTransformer(4, degree=1), Ridge()),
+    "falling": make_pipeline(
+        FunctionTransformer(np.negative), SplineTransformer(4, degree=1, extrapolation="continue"), Ridge()
+    ),
+    "bins": make_pipeline(StandardScaler(), KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"), Ridge()),
+    "ordinal": make_pipeline(
+        FunctionTransformer(np.negative), KBinsDiscretizer(4, encode="ordinal", strategy="uniform"), Ridge()
+    ),
+    "threshold": make_pipeline(StandardScaler(), Binarizer(threshold=0.2), Ridge()),
+    "clipped": make_pipeline(MinMaxScaler(clip=True), Ridge()),
+    "ends": make_pipeline(
+        FunctionTransformer(np.clip, kw_args={"a_min": -29.0, "a_max": [2.0, 1e6, 3.0, -27.0]}), Ridge()
+    ),
+    "size": make_pipeline(FunctionTransformer(np.abs), Ridge()),
+    "products": make_pipeline(SplineTransformer(3, degree=1), PolynomialFeatures(2, interaction_only=True), Ridge()),
+    "imputed": make_pipeline(SimpleImputer(), SplineTransformer(4, degree=1), Ridge()),
+}
+
+
+@pytest.mark.parametrize("name", HINGED)
+def test_pieces_become_hinges_and_steps(name):
+    fitted = HINGED[name].fit(X, np.abs(Y))
+    model = from_sklearn(fitted, X)
+    assert model.bent
+    wide = X.mean(axis=0) + 3.0 * (X[:50] - X.mean(axis=0))
+    gaps = np.where(RNG.random(wide.shape) < 0.3, np.nan, wide) if name == "imputed" else wide
+    close(model, fitted, gaps)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [PoissonRegressor(), GammaRegressor(), TweedieRegressor(power=1.5, link="log")],
+    ids=lambda one: type(one).__name__,
+)
+def test_counts_and_amounts_have_the_link_exp(last):
+    fitted = make_pipeline(StandardScaler(), last).fit(X, np.exp(0.3 * Y))
+    model = from_sklearn(fitted, X)
+    assert model.outputs[0].link == "exp"
+    close(model, fitted, X[:50])
+    target = TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp).fit(X[:, :1], np.exp(Y))
+    close(from_sklearn(target, X[:, :1]), target, X[:50, :1])
+
+
+@pytest.mark.parametrize(
+    ("fitted", "why"),
+    [
+        (make_pipeline(SplineTransformer(4), Ridge()), "step 'splinetransformer' .*curve of degree 3.*set degree=1"),
+        (
+            make_pipeline(PCA(2), SplineTransformer(4, degree=1), Ridge()),
+            "'splinetransformer' .*put it before that step",
+        ),
+        (
+            make_pipeline(SplineTransformer(4, degree=1, extrapolation="linear"), Ridge()),
+            "not the same for all columns; use 'continue'",
+        ),
+        (VotingRegressor([("a", PoissonRegressor()), ("b", Ridge())]), "has the link exp, which has to come last"),
+    ],
+)
+def test_pieces_that_are_not_folded_say_why(fitted, why):
+    with pytest.raises(DataError, match=why):
+        from_sklearn(fitted.fit(X / X.std(axis=0), np.abs(Y)), X)

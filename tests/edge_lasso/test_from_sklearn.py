@@ -227,10 +227,6 @@ def refusals(X, y):
     )
     yield Lasso().fit(X, y), "nothing tells the ranges of the inputs ('x0'); pass the training rows as X"
     yield PCA().fit(X), "step 'estimator' (PCA): a last step of this kind cannot be folded"
-    yield (
-        make_pipeline(MinMaxScaler(clip=True), Lasso()).fit(X, y),
-        "step 'minmaxscaler' (MinMaxScaler): clip=True cuts off what is outside",
-    )
     imputer = SimpleImputer(missing_values=-1)
     yield make_pipeline(imputer, Lasso()).fit(X, y), "missing_values=-1 is a number; mark missing readings as NaN"
     yield Lasso(), "step 'estimator' (Lasso) is not fitted; call fit first"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from edge_lasso.errors import DataError
-from edge_lasso.estimators.folding.columns import ONE, ZERO, Column, Part, combine, multiply, order, table
+from edge_lasso.estimators.folding.columns import NUMBERS, ONE, ZERO, Column, Part, combine, multiply, order, table
 from edge_lasso.estimators.folding.ranges import Range
 from edge_lasso.estimators.folding.readings import Readings
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
@@ -35,9 +35,9 @@ def one_default(outputs: list[Column], readings: Readings) -> tuple[list[Column]
     parts = {part for column in outputs for term in column.terms for part in term}
     fills: dict[int, Decimal] = {}
     for part in sorted(parts, key=order):
-        if part.kind == "value" and isinstance(part.fill, str):
+        if part.kind in NUMBERS and isinstance(part.fill, str):
             raise DataError(f"input '{readings.names[part.input]}' reaches the estimator as text; encode it")
-        if part.kind == "value" and part.fill is not None:
+        if part.kind in NUMBERS and part.fill is not None:
             fills.setdefault(part.input, part.fill)
     plain = {part: _plain(part, fills, readings) for part in parts}
     outputs = [_substitute(column, plain) for column in outputs]
@@ -57,20 +57,20 @@ def _plain(part: Part, fills: Mapping[int, Decimal], readings: Readings) -> Colu
     if known:
         if part.kind == "missing":
             return table(place, [(at, ZERO) for at in range(len(known))], ONE, False)
-        if part.kind == "value":
+        if part.kind in NUMBERS:
             try:
-                numbers = [(at, Decimal(float(value))) for at, value in enumerate(known)]
+                numbers = [(at, part.of(Decimal(float(value)))) for at, value in enumerate(known)]
             except (TypeError, ValueError):
                 raise DataError(f"input '{readings.names[place]}' is used as a number and as text; encode it") from None
-            return table(place, numbers, part.fill if part.fill is not None else ZERO, False)
+            return table(place, numbers, part.of(part.fill) if part.fill is not None else ZERO, False)
         return Column(terms={(part,): ONE})
-    if part.kind != "value":
+    if part.kind not in NUMBERS:
         return Column(terms={(part,): ONE})
     fill = fills.get(place)
-    value = Column(terms={(Part(place, fill=fill),): ONE})
+    value = Column(terms={(part._replace(fill=fill),): ONE})
     if part.fill is None or part.fill == fill or fill is None:
         return value
-    return combine([ONE, part.fill - fill], [value, Column(terms={(Part(place, "missing"),): ONE})])
+    return combine([ONE, part.of(part.fill) - part.of(fill)], [value, Column(terms={(Part(place, "missing"),): ONE})])
 
 
 def _substitute(column: Column, plain: Mapping[Part, Column]) -> Column:
@@ -134,7 +134,12 @@ def build(
             inputs.append(Input(readings.names[place], place, span.default, span.low, span.high))
 
     def factor(part: Part) -> Factor:
-        return Factor(position[part.input], part.at if part.kind == "is" else None)
+        place, knot = position[part.input], float(part.knot)
+        if part.kind == "hinge":
+            return Factor(place, hinge=knot)
+        return (
+            Factor(place, step=knot) if part.kind == "step" else Factor(place, part.at if part.kind == "is" else None)
+        )
 
     return Model(
         tuple(readings.names),

@@ -14,6 +14,7 @@ from edge_lasso.estimators.folding.readings import Readings, is_missing
 from edge_lasso.estimators.folding.registry import Head
 from edge_lasso.estimators.folding.rows import Rows, model_rows
 from edge_lasso.predicting.predict_table import class_codes, linear_rows, link_rows
+from edge_lasso.statistics.inputs import factor_column
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
@@ -141,11 +142,13 @@ def check(estimator: Any, model: Model, head: Head, readings: Readings, rows: Ro
     if head.classes is None:
         wanted = predicted.reshape(len(chosen), -1)
         spread = wanted.std(axis=0)
-        difference = np.abs(linear - wanted)
+        mine = link_rows(model, linear)
+        reach = reach * (mine if head.link == "exp" else 1.0)  # what the link makes of a rounding
+        difference = np.abs(mine - wanted)
         tolerance = CLOSE * spread + ROUNDED * reach
         flat = spread <= 8.0 * ROUNDED * np.abs(wanted).max(axis=0)  # rounding of a constant is no spread
         unit = np.where(flat, np.maximum(np.abs(wanted).max(axis=0), np.finfo(float).tiny), spread)
-        _compare(estimator, linear, wanted, difference, tolerance, "", origin)
+        _compare(estimator, mine, wanted, difference, tolerance, "", origin)
         _steady(ROUNDED * reach / unit)
         return Agreement(len(chosen), float((difference / unit).max(initial=0.0)), "predictions")
     _steady(ROUNDED * reach)
@@ -178,7 +181,7 @@ def _magnitudes(model: Model, block: Array) -> Array:
             product: Any = abs(term.coef)
             for factor in term.factors:
                 x = values[factor.input]
-                product = product * (x if factor.category is None else (x == factor.category))
+                product = product * (x + abs(factor.hinge) if factor.hinge is not None else factor_column(factor, x))
             size = size + product
         total[:, m] = size
     return total

@@ -24,20 +24,31 @@ class Part(NamedTuple):
     ----------
     input : int
         Position among the raw inputs.
-    kind : {"value", "is", "missing"}
-        The reading itself; 1 where it is the category at `at`, else 0; 1 where it is missing, else 0.
+    kind : {"value", "is", "missing", "hinge", "step"}
+        The reading itself; 1 where it is the category at `at`, else 0; 1 where it is missing, else 0; what it is above
+        the knot, else 0; 1 where it is above the knot, else 0.
     at : int
         Position among the input's categories.
     fill : Decimal, str or None
-        What a "value" is where the reading is missing; None as long as nothing imputes it.
+        What the reading is taken for where it is missing; None as long as nothing imputes it.
+    knot : Decimal
+        Where a hinge or a step begins.
     """
 
     input: int
     kind: str = "value"
     at: int = 0
     fill: Any = None
+    knot: Decimal = ZERO
+
+    def of(self, reading: Decimal) -> Decimal:
+        """What a "value", "hinge" or "step" is for a reading."""
+        if self.kind == "value":
+            return reading
+        return ZERO if reading <= self.knot else ONE if self.kind == "step" else reading - self.knot
 
 
+NUMBERS = ("value", "hinge", "step")
 Terms = Mapping[tuple[Part, ...], Decimal]
 
 
@@ -128,9 +139,9 @@ def _product(a: tuple[Part, ...], b: tuple[Part, ...]) -> tuple[tuple[Part, ...]
     factor = ONE
     parts: list[Part] = []
     for part in sorted((*a, *b), key=order):
-        if part.kind == "value" and part.input in gone and isinstance(part.fill, Decimal):
-            factor *= part.fill
-        elif part.kind == "value" or part not in parts:
+        if part.kind in NUMBERS and part.input in gone and isinstance(part.fill, Decimal):
+            factor *= part.of(part.fill)
+        elif part.kind in ("value", "hinge") or part not in parts:
             if part.kind == "is" and any(other.kind == "is" and other.input == part.input for other in parts):
                 return (), ZERO
             if part.kind == "is" and part.input in gone:
@@ -139,13 +150,13 @@ def _product(a: tuple[Part, ...], b: tuple[Part, ...]) -> tuple[tuple[Part, ...]
     return tuple(parts), factor
 
 
-def order(part: Part) -> tuple[int, str, int, str]:
+def order(part: Part) -> tuple[int, str, int, Decimal, str]:
     """Sorts parts whatever fills them."""
-    return part.input, part.kind, part.at, str(part.fill)
+    return part.input, part.kind, part.at, part.knot, str(part.fill)
 
 
 def filled(column: Column, value: Decimal) -> Column | None:
-    """The column with `value` where the reading is missing that it needs; None where it needs more than that."""
+    """The column with `value` where the reading is missing that it needs; None where it needs more, or bends."""
     if not column.holes:
         return column
     if len(column.holes) > 1 or column.inputs != column.holes:
@@ -155,6 +166,8 @@ def filled(column: Column, value: Decimal) -> Column | None:
     if alone is not None and alone[1]:
         part = alone[0]._replace(fill=(value - column.constant) / alone[1])
         return Column(column.constant, {(part,): alone[1]})
+    if any(part.kind in ("hinge", "step") for parts in column.terms for part in parts):
+        return None
     at_zero: Terms = {
         tuple(part._replace(fill=ZERO) if part.kind == "value" else part for part in parts): coef
         for parts, coef in column.terms.items()

@@ -19,6 +19,8 @@ def numbers(whole: Any, part: Head, fold: Fold) -> list[Column]:
     """The outputs of a regressor."""
     if part.classes is not None:
         raise fold.refuse(whole, "one of its estimators is a classifier")
+    if part.link != "identity":
+        raise fold.refuse(whole, f"one of its estimators has the link {part.link}, which has to come last")
     return part.outputs
 
 
@@ -59,7 +61,7 @@ def stacking(whole: Any, columns: list[Column], fold: Fold) -> Head:
         part = fold.head(name, each, columns)
         if part.classes is not None and method != "decision_function":
             raise fold.refuse(whole, f"it stacks {method} of '{name}'; fit it with stack_method='decision_function'")
-        features += part.outputs
+        features += part.outputs if part.classes is not None else numbers(whole, part, fold)
     if whole.passthrough:
         features += columns
     final = fold.head("final_estimator", whole.final_estimator_, features)
@@ -94,6 +96,8 @@ def transformed(whole: Any, columns: list[Column], fold: Fold) -> Head:
     if kind == "FunctionTransformer":
         if transformer.inverse_func in AS_IT_IS:
             return Head(outputs)
+        if transformer.inverse_func is np.exp:
+            return Head(outputs, link="exp")
         name = getattr(transformer.inverse_func, "__name__", "its inverse")
         raise fold.refuse(
             whole, f"inverse_func {name} is a curve, and a model's value is a sum of terms; let the model predict "

@@ -13,9 +13,6 @@ LARGEST = 200_000
 
 REFUSED.update(
     PolynomialCountSketch="its sketch has a term for each product of all readings; use PolynomialFeatures",
-    SplineTransformer="its curves have pieces, and a model has none; use PolynomialFeatures",
-    KBinsDiscretizer="its bins have edges, and a model has none; use the readings themselves",
-    Binarizer="it compares a reading with a threshold, and a model does not; compare before the table",
 )
 
 

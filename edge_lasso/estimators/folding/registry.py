@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 ROOM = "edge_lasso.estimators.folding"
 MODULES = (
-    "scaling", "imputing", "encoding", "products", "selecting", "projecting", "functions", "composing", "regressors",
-    "classifiers", "naive_bayes", "ensembles", "searches", "ours",
+    "scaling", "imputing", "encoding", "products", "bending", "selecting", "projecting", "functions", "composing",
+    "regressors", "classifiers", "naive_bayes", "ensembles", "searches", "ours",
 )  # fmt: skip
 
 OF_OTHERS = ("Pipeline", "FeatureUnion")
@@ -51,12 +51,15 @@ class Head:
         Whether logistic or softmax of the outputs is what `predict_proba` gives. False: the labels alone are.
     why : str
         Why not, where the estimator has other probabilities.
+    link : {"identity", "exp"}
+        Of a regressor: whether it predicts e to the power of its outputs.
     """
 
     outputs: list[Column]
     classes: Sequence[Any] | None = None
     probabilities: bool = True
     why: str = ""
+    link: str = "identity"
 
 
 Step = Callable[[Any, list[Column], "Fold"], list[Column]]

@@ -28,9 +28,9 @@ REFUSED.update(
         TREES,
     )
 )  # fmt: skip
-REFUSED["_GeneralizedLinearRegressor"] = (
-    "its link is a logarithm, and a model's value is a sum of terms; fit a regressor on log(y), or use link='identity'"
-)
+
+
+LINKS = {"IdentityLink": "identity", "LogLink": "exp"}
 
 
 def linear(columns: list[Column], coef: Any, intercept: Any) -> list[Column]:
@@ -55,10 +55,12 @@ def coefficients(estimator: Any, columns: list[Column], fold: Fold) -> Head:
 
 @head("sklearn.linear_model._glm.glm._GeneralizedLinearRegressor")
 def generalized(estimator: Any, columns: list[Column], fold: Fold) -> Head:
-    """With the link 'identity' alone."""
-    if "Identity" not in type(estimator._base_loss.link).__name__:
-        raise fold.refuse(estimator, REFUSED["_GeneralizedLinearRegressor"])
-    return coefficients(estimator, columns, fold)
+    """Counts and amounts: with the link 'log' the prediction is e to the power of a sum of terms."""
+    outputs = coefficients(estimator, columns, fold).outputs
+    kind = type(estimator._base_loss.link).__name__
+    if kind not in LINKS:
+        raise fold.refuse(estimator, f"its link is {kind}; known are identity and log")
+    return Head(outputs, link=LINKS[kind])
 
 
 @head("sklearn.svm._base.BaseLibSVM")

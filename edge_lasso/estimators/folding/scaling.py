@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_lasso.estimators.folding.bending import clip_all
 from edge_lasso.estimators.folding.columns import ONE, ZERO, Column, decimals, scaled
 from edge_lasso.estimators.folding.registry import REFUSED, Fold, step
 
@@ -46,27 +47,27 @@ def robust(scaler: Any, columns: list[Column], fold: Fold) -> list[Column]:
 @step("sklearn.preprocessing._data.MaxAbsScaler")
 def largest(scaler: Any, columns: list[Column], fold: Fold) -> list[Column]:
     """``x / max |x|``."""
-    if getattr(scaler, "clip", False):
-        raise fold.refuse(scaler, CLIPS)
     for column, most in zip(columns, scaler.max_abs_, strict=True):
         fold.readings.learn(column, low=-most, high=most)
-    return _scale(columns, None, scaler.scale_)
-
-
-CLIPS = "clip=True cuts off what is outside the range, which is no sum of terms; set clip=False"
+    result = _scale(columns, None, scaler.scale_)
+    if not getattr(scaler, "clip", False):
+        return result
+    return clip_all(scaler, result, [-ONE] * len(result), [ONE] * len(result), fold)
 
 
 @step("sklearn.preprocessing._data.MinMaxScaler")
 def between(scaler: Any, columns: list[Column], fold: Fold) -> list[Column]:
     """``x * scale + min``."""
-    if scaler.clip:
-        raise fold.refuse(scaler, CLIPS)
     for column, low, high in zip(columns, scaler.data_min_, scaler.data_max_, strict=True):
         fold.readings.learn(column, low=low, high=high)
-    return [
+    result = [
         scaled(column, factor, shift)
         for column, factor, shift in zip(columns, decimals(scaler.scale_), decimals(scaler.min_), strict=True)
     ]
+    if not scaler.clip:
+        return result
+    low, high = decimals(scaler.feature_range)
+    return clip_all(scaler, result, [low] * len(result), [high] * len(result), fold)
 
 
 def _scale(columns: list[Column], shift: Any, scale: Any) -> list[Column]:

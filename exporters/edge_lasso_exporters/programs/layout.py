@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_exporters.stateful import Stateful
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import EXP_ROOM, Factor, Model
 
 from .layout_q import COUNTER, FAULTS
 from .nodes import Member, Spec, Table
@@ -15,8 +15,9 @@ ENDLESS = 1 << 30
 NAN = float("nan")
 NO_CATEGORY = -1.0
 SCRATCH = "scratch"
-Terms = list[tuple[float, float, float, list[tuple[int, float]]]]
-"""Of an output: scale, offset, coefficient, and factors as place and category."""
+HINGE, STEP = 1, 2
+Terms = list[tuple[float, float, float, list[tuple[int, float, int, float]]]]
+"""Of an output: scale, offset, coefficient, and factors as place, category, bend and knot."""
 
 
 def layout(plan: Stateful, single: bool = False, last_bit: int = 31, own: bool = False) -> Spec:
@@ -61,16 +62,21 @@ def _outputs(model: Model, single: bool) -> list[tuple[float, Terms]]:
     results = []
     for output in model.outputs:
         several = any(
-            len(term.factors) != 1 or term.factors[0].category is not None
-            for other in model.outputs
-            for term in other.terms
+            len(term.factors) != 1 or not term.factors[0].plain for other in model.outputs for term in other.terms
         )
         terms: Terms = []
         for term in output.terms:
-            factors = [(f.input, NO_CATEGORY if f.category is None else float(f.category)) for f in term.factors]
+            factors = list(map(_factor, term.factors))
             terms.append((float(term.coef), 0.0, 1.0, factors) if several else (1.0, 0.0, float(term.coef), factors))
         results.append((float(output.intercept), terms))
     return results
+
+
+def _factor(factor: Factor) -> tuple[int, float, int, float]:
+    """Place, category, whether it is bent and how, and where."""
+    bend = HINGE if factor.hinge is not None else STEP if factor.step is not None else 0
+    category = NO_CATEGORY if factor.category is None else float(factor.category)
+    return factor.input, category, bend, float(factor.knot or 0.0)
 
 
 def _single(model: Model) -> list[tuple[float, Terms]]:
@@ -79,7 +85,7 @@ def _single(model: Model) -> list[tuple[float, Terms]]:
 
     form = dense_bounds.choose(dense(model), "float32")
     plan = form.plan
-    features = [(i, NO_CATEGORY) for i in plan.numeric] + [(i, float(category)) for i, category in plan.indicators]
+    features = [_factor(plan.factor(feature)) for feature in range(plan.width)]
     results = []
     for m, bias in enumerate(form.bias.tolist()):
         terms: Terms = []
@@ -101,7 +107,8 @@ def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) 
         "CATEGORICAL": any(feature.categories is not None for feature in model.inputs), "REMEMBERS": bool(plan.limits),
         "STUCKS": any(stuck for stuck, _ in plan.limits.values()), "MANY": len(plan.readings) > last_bit,
         "LAST_BIT": last_bit, "PREDICTED": len(model.outputs), "LINK": model.outputs[0].link,
-        "PRODUCTS": any(len(each) != 1 or each[0][1] != NO_CATEGORY for each in factors),
+        "PRODUCTS": any(len(each) != 1 or each[0][1] != NO_CATEGORY or each[0][2] for each in factors),
+        "BENT": model.bent, "HINGE": HINGE, "STEP": STEP, "EXP_ROOM": EXP_ROOM,
         "FRESH": False, "ESTIMATES": plan.estimate is not None, "NUMERIC": len(plan.numeric), "BLIND": bool(plan.reads),
         "DETECTOR": bool(section), "MEDIAN": section.get("median", 0), "CHART": section.get("chart"),
         "ALLOWANCE": float(section.get("allowance", 0)), "TOP": clip * clip, "CLIP": clip,
@@ -124,7 +131,7 @@ def _tables(plan: Stateful, outputs: list[tuple[float, Terms]], own: bool) -> di
     tables["READERS"] = table("place output", [(places[i], k) for i, k in plan.reads])
     terms = [term for _, own in outputs for term in own]
     factors = [factor for *_, own in terms for factor in own]
-    inner = table("place category", factors)
+    inner = table("place category bend knot", factors)
     # Of a plain model a term is its one factor.
     middle = table("scale offset coef place", [(*numbers_, own[0][0] if own else 0) for *numbers_, own in terms])
     middle.within["factors"] = ([len(own) for *_, own in terms], inner)

@@ -204,6 +204,9 @@ def add_terms(work, out):
                         x = work.row[factor.place]
                         if CATEGORICAL and factor.category >= 0.0:
                             x = 1.0 if x == factor.category else 0.0
+                        if BENT:
+                            if factor.bend:
+                                x = 0.0 if x <= factor.knot else 1.0 if factor.bend == STEP else x - factor.knot
                         value = value * x
                 else:
                     value = work.row[term.place]
@@ -241,6 +244,9 @@ def classify(out):
             out.values[0] = z / (1.0 + z)
     if LINK == "softmax":
         soften(out)
+    for k in range(PREDICTED):
+        if LINK == "exp":
+            out.values[k] = exponential(clip(out.linear[k], -EXP_ROOM, EXP_ROOM))
 
 
 def evidence(state, k, r, slow):
