@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "predicting": {"tables"},
     "training": {"tables", "statistics", "paths", "predicting"},
     "detecting": {"tables", "statistics", "paths", "predicting", "training"},
-    "compressing": {"statistics", "paths", "training"},
+    "compressing": {"statistics", "paths", "predicting", "training"},
     "verifying": {"tables"},
     "measuring": {"statistics", "paths", "training", "compressing"},
     "watching": {"tables", "verifying", "measuring"},

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.inputs import factor_column
+from edge_lasso.predicting.linear_columns import linear_sums
 from edge_lasso_runtime.model import Input, Model
 
 MARGIN = 0.1
@@ -211,7 +210,7 @@ def saturation(model: Model, rows: ArrayLike) -> Saturation:
         affected |= low | high
         free.append(x)
         clamped.append(np.clip(x, feature.low, feature.high))
-    changes = [np.abs(a - b) for a, b in zip(_linear(model, clamped, n), _linear(model, free, n), strict=True)]
+    changes = [np.abs(a - b) for a, b in zip(linear_sums(model, clamped, n), linear_sums(model, free, n), strict=True)]
     return Saturation(
         n,
         below,
@@ -228,16 +227,3 @@ def _columns(model: Model, rows: ArrayLike) -> list[NDArray[np.float64]]:
     if data.ndim != 2 or data.shape[1] != len(model.inputs):
         raise DataError(f"rows have shape {data.shape}; expected (n, {len(model.inputs)}): the model's inputs in order")
     return list(data.T)
-
-
-def _linear(model: Model, x: list[NDArray[np.float64]], n: int) -> list[NDArray[np.float64]]:
-    result = []
-    for output in model.outputs:
-        y = np.full(n, output.intercept)
-        for term in output.terms:
-            product: Any = term.coef
-            for factor in term.factors:
-                product = product * factor_column(factor, x[factor.input])
-            y = y + product
-        result.append(y)
-    return result

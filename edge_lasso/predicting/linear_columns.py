@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.statistics.inputs import factor_column
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import Factor, Model
 
 Array = npt.NDArray[Any]
 
@@ -47,6 +46,11 @@ def linear_columns(model: Model, columns: Sequence[Array], rows: int) -> tuple[A
         if model.policy == "clamp":
             x = np.where(x < feature.low, feature.low, np.where(x > feature.high, feature.high, x))  # type: ignore[arg-type,operator]
         values.append(x)
+    return linear_sums(model, values, rows), degraded
+
+
+def linear_sums(model: Model, values: Sequence[Array], rows: int) -> Array:
+    """The linear predictor, shape (outputs, rows), of clean columns."""
     linear = np.empty((len(model.outputs), rows))
     for m, output in enumerate(model.outputs):
         y = np.full(rows, output.intercept)
@@ -56,4 +60,13 @@ def linear_columns(model: Model, columns: Sequence[Array], rows: int) -> tuple[A
                 product = product * factor_column(factor, values[factor.input])
             y = y + product
         linear[m] = y
-    return linear, degraded
+    return linear
+
+
+def factor_column(factor: Factor, x: Array) -> Array:
+    """`edge_lasso_runtime.predict.factor_value` of a column of clean readings."""
+    if factor.category is not None:
+        return np.where(x == factor.category, 1.0, 0.0)
+    if factor.knot is None:
+        return x
+    return np.where(x > factor.knot, 1.0 if factor.hinge is None else x - factor.knot, 0.0)

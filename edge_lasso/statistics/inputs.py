@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso_runtime.model import Factor, Input, Model
@@ -72,12 +69,3 @@ def numeric_inputs(
         unit = (units or {}).get(name, "")
         inputs.append(numeric_input(name, i, mean[j], statistics.low[j], statistics.high[j], unit))
     return inputs
-
-
-def factor_column(factor: Factor, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`edge_lasso_runtime.predict.factor_value` of a column of clean readings."""
-    if factor.category is not None:
-        return np.where(x == factor.category, 1.0, 0.0)
-    if factor.knot is None:
-        return x
-    return np.where(x > factor.knot, 1.0 if factor.hinge is None else x - factor.knot, 0.0)

@@ -13,8 +13,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.estimators.folding.readings import Readings, is_missing
 from edge_lasso.estimators.folding.registry import Head
 from edge_lasso.estimators.folding.rows import Rows, model_rows
+from edge_lasso.predicting.linear_columns import factor_column
 from edge_lasso.predicting.predict_table import class_codes, linear_rows, link_rows
-from edge_lasso.statistics.inputs import factor_column
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
