@@ -40,10 +40,12 @@ TEST_TOOLS = {
     "promtool": Tool("apt-get install prometheus", "^promtool"),
     "qemu-system-arm": Tool("apt-get install qemu-system-arm", "^QEMU"),
     "ssh-keygen": Tool("apt-get install openssh-client", "usage: ssh-keygen", ("-?",), status=1),
+    "simavr": Tool("apt-get install simavr", "^Usage: simavr", ("--help",), status=1),
     "strace": Tool("apt-get install strace", "^strace"),
     "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
     "systemd-analyze": Tool("apt-get install systemd", "^systemd"),
 }
+ARDUINO = Path("/usr/share/arduino/hardware/arduino/avr")
 MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
 
@@ -120,6 +122,9 @@ def lacking(tool: str) -> tuple[str, str] | None:
     if tool == "microbit":
         firmware = None if MICROBIT.is_file() else ("no firmware", "apt-get install firmware-microbit-micropython")
         return lacking("qemu-system-arm") or firmware
+    if tool == "arduino-core-avr":
+        core = ARDUINO / "cores" / "arduino" / "Arduino.h"
+        return None if core.is_file() else ("no core of Arduino", "apt-get install arduino-core-avr")
     if tool.startswith("python3.") or tool == "micropython-unix":
         return None if find_python(tool) else (f"no {tool} that starts", SCRIPTS)
     if tool in PYTHONS:

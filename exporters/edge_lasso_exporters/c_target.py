@@ -18,6 +18,7 @@ from edge_lasso_runtime.stream import keeps_state
 
 from . import dense_bounds
 from .c_layout import names_of
+from .c_packages import packaged
 from .dense import dense
 from .fixed_c import fixed_files
 from .fixed_python import fixed_expected, fixed_promise
@@ -37,7 +38,7 @@ def default_variant(model: Model) -> str:
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
-    """Render ``NAME.c`` and ``NAME.h``, and the files that make them a CMake and an Arduino library.
+    """Render ``NAME.c`` and ``NAME.h``, and what makes their folder a package for those who build (`c_packages`).
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         files = fixed_files(model, options, names)
     else:
         files = Floating(model, options, names).files()
-    return with_step(model, options, names, files) if keeps_state(model) else files
+    files = with_step(model, options, names, files) if keeps_state(model) else files
+    return packaged(names, files)
 
 
 def expected(
