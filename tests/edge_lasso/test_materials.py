@@ -60,6 +60,6 @@ def test_what_the_bill_says():
 def test_the_card():
     text = card(model("a|<b>\n`c`"), CERTIFICATE).decode()
     assert "| a\\|&lt;b> 'c' | K | -1 to 1 | 0.5 |\n| kind |  | red, green | none of them |\n" in text
-    assert "  + 2 x a\\|&lt;b> 'c'\n  - 1 x kind\n" in text
+    assert "  + 2 x a\\|&lt;b> 'c'\n  - 1 x (kind = green)\n" in text
     assert "* y: mean squared error, cross-validated: 0.25\n" in text
     assert "* python:double: passed\n" in text
