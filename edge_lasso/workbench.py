@@ -134,14 +134,13 @@ def train(data: Any, target: str | Sequence[str], *, time: str | None = None, **
 
 
 def classify(data: Any, target: str, *, time: str | None = None, **choices: Any) -> ClassesResult:
-    """Train a sparse model that tells classes apart; `choices` as `train` has them, and ``class_weight``."""
+    """Train a sparse model that tells classes apart; `choices` as `train` has them, ``class_weight``, ``miss_cost``."""
     from edge_lasso.training.options import Training
     from edge_lasso.training.train_classes import train_classes
 
-    progress, weight = choices.pop("progress", None), choices.pop("class_weight", None)
+    own = {name: choices.pop(name) for name in ("progress", "class_weight", "miss_cost") if name in choices}
     table, when = _opened(data, time, choices)
-    training = Training.of(time=when, **_past(choices))
-    return train_classes(table, target, training, class_weight=weight, progress=progress)
+    return train_classes(table, target, Training.of(time=when, **_past(choices)), **own)
 
 
 def watch(

@@ -24,7 +24,12 @@ def classify(
     max_inputs: options.MaxInputs = None,
     holdout: options.Holdout = 0.0,
     class_weight: Annotated[
-        str | None, typer.Option(metavar="balanced", help="Every class counts the same, however rare it is.")
+        str | None,
+        typer.Option(metavar="balanced", help="Learn as if every class were equally common; probabilities stay true."),
+    ] = None,
+    miss_cost: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLASS=NUMBER", help="Missing this class costs so much, others 1: labels cost least."),
     ] = None,
     time_format: table.TimeFormat = None,
     zone: table.Zone = None,
@@ -56,12 +61,13 @@ def classify(
 
     Example: edge-lasso classify room.csv --target occupied --max-inputs 3
 
-    Or: edge-lasso classify faults.csv --target state --class-weight balanced
+    Or: edge-lasso classify faults.csv --target state --class-weight balanced --miss-cost fault=20
     """
     from edge_lasso.paths.options import TrainOptions
     from edge_lasso.paths.sensors import parse_sensors
     from edge_lasso.reporting.show import show_classes
     from edge_lasso.tables.series import parse_past
+    from edge_lasso.training.class_odds import miss_costs
     from edge_lasso.training.options import Training
     from edge_lasso.training.train_classes import train_classes
 
@@ -80,6 +86,8 @@ def classify(
         ),
     )  # fmt: skip
     with terminal.progress("reading") as advance:
-        result = train_classes(rows, target, training, class_weight=class_weight, progress=advance)
+        result = train_classes(
+            rows, target, training, class_weight=class_weight, miss_cost=miss_costs(miss_cost), progress=advance
+        )
     options.keep(result, out)
     show_classes(result, out, as_json)

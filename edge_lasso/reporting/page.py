@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_lasso.reporting import charts
+from edge_lasso.reporting.class_facts import believed, decision_lines, quality_of, reliabilities
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.formula import formula_section
 from edge_lasso.reporting.live import live_section
@@ -19,7 +20,7 @@ from edge_lasso.reporting.page_detector import STORY, detector_sections, detecto
 from edge_lasso.reporting.page_parts import about_model, certificates, costs, missing, table
 from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.report_files import certificates_beside, measurements_beside
-from edge_lasso.reporting.show import importance, interval_lines, quality_of, reliabilities, trust_rows
+from edge_lasso.reporting.show import importance, interval_lines, trust_rows
 from edge_lasso.statistics.beside import load_statistics
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.training.train_table import Held
@@ -291,6 +292,9 @@ def _classes(data: ReportData) -> str:
     text = table(
         "Of rows not trained on; calibration error: between how sure the model is and how often right.", head, rows
     )
+    for title, columns, lines in believed(data.model):
+        text += table(escape(title), columns, [[escape(cell) for cell in line] for line in lines])
+    text += "".join(f"<p>{escape(line)}</p>" for line in decision_lines(data.model))
     heading = "<h2>How far to believe it</h2>"
     if data.classes is None:
         return f"{heading}{text}<p class='soft'>Give a table with the labels: edge-lasso report MODEL --data TABLE.</p>"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_lasso.errors import DataError
 from edge_lasso.reporting import charts
 from edge_lasso.reporting.page_parts import table as html_table
+from edge_lasso.training.class_odds import ClassOdds
 from edge_lasso.training.fit_classes import row_reliability
 from edge_lasso_runtime import Model
 
@@ -36,7 +37,7 @@ class ClassQuality:
     """
 
     counts: Array
-    quality: dict[str, float]
+    quality: dict[str, Any]
     probability: Array | None = None
     positive: Array | None = None
 
@@ -64,10 +65,18 @@ def class_quality(model: Model, data: Any) -> ClassQuality:
     codes, z = codes[known], z[known]
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (codes, class_codes(z)), 1)
-    quality = row_reliability(z, codes, len(classes))
+    odds = odds_of(model)
+    quality = row_reliability(z, codes, classes, odds)
     if len(classes) != 2:
         return ClassQuality(counts, quality)
-    return ClassQuality(counts, quality, link_rows(model, z)[:, -1], codes == 1)
+    return ClassQuality(counts, quality, link_rows(model, z - odds.label)[:, -1], codes == 1)
+
+
+def odds_of(model: Model) -> ClassOdds:
+    """The costs that shifted a classifier's labels."""
+    classes = model.classes or ()
+    costs = (model.provenance.get("labels") or {}).get("miss_cost") or {}
+    return ClassOdds(np.ones(len(classes)), np.array([costs.get(name, 1.0) for name in classes]))
 
 
 def curves(classes: ClassQuality, name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_lasso.reporting import terminal
+from edge_lasso.reporting.class_facts import believed, decision_lines, quality_of, reliabilities
 from edge_lasso.reporting.facts import fixed_facts, number, section_facts
 from edge_lasso.training.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
@@ -107,24 +108,12 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
     if rows:
         columns = ("", "accuracy", "log-loss", "Brier score", "calibration error")
         terminal.table("probabilities on rows not trained on", columns, rows)
+    for title, head, lines in believed(model):
+        terminal.table(title, head, lines)
+    for line in decision_lines(model):
+        terminal.say(line)
     show_terms(model, {})
     terminal.say(f"wrote {model_file}")
-
-
-def reliabilities(model: Model) -> list[tuple[str, dict[str, float]]]:
-    """Quality of a classifier's probabilities, by the rows it was found on."""
-    about = model.provenance
-    result = (about.get("fits") or [{}])[0].get("calibration") or {}
-    named = [("held-out folds", result.get("before")), ("calibrated", result.get("after"))]
-    held = about.get("held_out")
-    if held and "log_loss" in held:
-        named.append((f"last {held['rows']:,.0f} rows", held))
-    return [(name, entry) for name, entry in named if entry]
-
-
-def quality_of(one: dict[str, float]) -> list[float]:
-    """Accuracy, log-loss, Brier score and calibration error."""
-    return [one[key] for key in ("accuracy", "log_loss", "brier", "expected_calibration_error")]
 
 
 def interval_lines(model: Model) -> list[str]:
@@ -270,6 +259,7 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     held = about.get("held_out")
     if held and "r2" in held:
         facts.append(("held-out R2, RMSE", f"{held['r2']:.4f}, {number(held['rmse'])} ({held['rows']:,.0f} rows)"))
+    facts += [("labels", line) for line in decision_lines(model)]
     facts += [("interval", line) for line in interval_lines(model)]
     facts += section_facts(model)
     facts += fixed_facts(model)

@@ -23,7 +23,8 @@ from edge_lasso.paths.scaling import Scaling, scaling
 from edge_lasso.paths.sized import SUBSET
 from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.workers import one_blas_thread
-from edge_lasso.training.calibration import AS_THEY_ARE, calibrate, reliability
+from edge_lasso.training.calibration import AS_THEY_ARE, calibrate, judged, reliability
+from edge_lasso.training.class_odds import ClassOdds
 from edge_lasso.training.class_paths import TOLERANCE, FoldPaths
 from edge_lasso.training.class_subsets import Competitors, with_subsets
 
@@ -58,7 +59,9 @@ class LogisticFit:
         Calibration: linear predictors are multiplied and (two classes) shifted by this. 1 and 0 where held-out log-loss
         gained nothing.
     calibration : dict
-        Held-out log-loss, Brier score and expected calibration error before, and after where it was calibrated.
+        See `calibration.calibrate`.
+    odds : ClassOdds
+        The weights of classes are undone in the intercepts; their costs are not, which shift labels.
     """
 
     coefs: Array
@@ -81,6 +84,7 @@ class LogisticFit:
     slope: float
     shift: float
     calibration: dict[str, Any]
+    odds: ClassOdds
 
     @property
     def method(self) -> str:
@@ -88,12 +92,12 @@ class LogisticFit:
         return {1.0: "logistic lasso", SUBSET: "logistic, best subset"}.get(self.gamma, "logistic lasso, refitted")
 
     def raw(self, scaled: Scaling) -> Array:
-        """Coefficients in raw units with the calibration folded in, intercepts last (several: they sum to zero)."""
+        """Coefficients in raw units with odds and calibration folded in, intercepts last (several: of sum zero)."""
         result = self.coefs.copy()
         result[:, :-1] /= scaled.scale
-        result[:, -1] -= result[:, :-1] @ scaled.mean
+        result[:, -1] += self.odds.undone - result[:, :-1] @ scaled.mean
         result *= self.slope
-        result[:, -1] += self.shift
+        result[:, -1] += self.shift + self.odds.label
         if len(result) > 1:
             result[:, -1] -= result[:, -1].mean()
         return result
@@ -110,10 +114,26 @@ def one_hot(codes: Array, classes: int) -> Array:
     return np.equal(codes[:, None], wanted).astype(np.float64)
 
 
-def row_reliability(z: Array, codes: Array, classes: int) -> dict[str, float]:
-    """`calibration.reliability` of linear predictors as they are, every row counting the same."""
+def row_reliability(z: Array, codes: Array, classes: Sequence[str], odds: ClassOdds | None = None) -> dict[str, Any]:
+    """`calibration.reliability` and `judged` of linear predictors as they are, every row counting the same.
+
+    Parameters
+    ----------
+    z : array, shape (rows, outputs)
+        Shifted by `odds.label`, which is taken back.
+    codes : array of int, shape (rows,)
+    classes : sequence of str
+    odds : ClassOdds, optional
+    """
+    odds = odds or unweighted(len(classes))
     weight = np.full(len(codes), 1.0 / len(codes))
-    return reliability([(z, one_hot(codes, classes), weight)], AS_THEY_ARE)
+    rows = [(z - odds.label, one_hot(codes, len(classes)), weight)]
+    return {**reliability(rows, AS_THEY_ARE), **judged(rows, AS_THEY_ARE, classes, odds)}
+
+
+def unweighted(classes: int) -> ClassOdds:
+    """Classes that count and cost the same."""
+    return ClassOdds(np.ones(classes), np.ones(classes))
 
 
 def check_options(options: TrainOptions) -> None:
@@ -133,6 +153,7 @@ def fit_logistic(
     plan: FoldPlan,
     options: TrainOptions,
     owners: Sequence[tuple[int, ...]] | None = None,
+    odds: ClassOdds | None = None,
 ) -> tuple[LogisticFit, Scaling]:
     """Train a classifier on rows in memory.
 
@@ -150,6 +171,8 @@ def fit_logistic(
         `workers`.
     owners : sequence of tuple of int, optional
         The inputs each column reads. Default: every column is an input.
+    odds : ClassOdds, optional
+        Its weights are in `weight` already, and undone in the result; its costs shift the labels.
 
     Raises
     ------
@@ -159,6 +182,7 @@ def fit_logistic(
     check_options(options)
     check_classes(codes, classes, weight, plan)
     options.check_splits(plan.splits)
+    odds = odds or unweighted(len(classes))
     weight = weight / weight.sum()
     scaled = scaling(X, weight, penalty_factors(options.penalty, X.shape[1]))
     rows = FoldRows(X, scaled.apply, one_hot(codes, len(classes)), weight, plan.rows(len(X)))
@@ -181,7 +205,7 @@ def fit_logistic(
         final = solver.refit(final)
         passes, gap = passes + solver.passes, solver.violation
     tests = [rows.some(test) for test in path.tests]
-    slope, shift, calibration = calibrate(held, tests)
+    slope, shift, calibration = calibrate(held, tests, classes, odds)
     null = [rows.losses(fold.coefs[None], test)[0] for fold, test in zip(path.folds, path.tests, strict=True)]
     return LogisticFit(
         coefs=final,
@@ -204,6 +228,7 @@ def fit_logistic(
         slope=slope,
         shift=shift,
         calibration=calibration,
+        odds=odds,
     ), scaled
 
 

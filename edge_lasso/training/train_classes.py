@@ -26,6 +26,7 @@ from edge_lasso.statistics.workers import one_blas_thread
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.class_models import class_folds, classifier_model, provenance
+from edge_lasso.training.class_odds import ClassOdds, cost_vector
 from edge_lasso.training.class_paths import TOLERANCE
 from edge_lasso.training.class_rows import ClusterRows, TableRows, Taken, row_codes
 from edge_lasso.training.fit_classes import LogisticFit, fit_logistic, row_reliability
@@ -78,6 +79,7 @@ def train_classes(
     training: Training | None = None,
     *,
     class_weight: str | None = None,
+    miss_cost: dict[str, float] | None = None,
     in_memory: int = IN_MEMORY,
     progress: Progress | None = None,
 ) -> ClassesResult:
@@ -91,6 +93,11 @@ def train_classes(
     training : Training, optional
         Without times, past and groups the folds are stratified; `TrustOptions` are for regression.
     class_weight : "balanced" or None
+        Inputs and coefficients are chosen as if every class were equally common; probabilities are of the classes as
+        they come.
+    miss_cost : dict of str to float, optional
+        What it costs to take a row of a class for another; 1 for the others. Labels are those of least expected cost:
+        the intercepts, and with them what the model says is probable, are shifted by the logarithms of the costs.
     in_memory : int
         Readings to keep in memory.
     progress : callable, optional
@@ -130,16 +137,21 @@ def train_classes(
         weights = np.ones(len(classes))
         if class_weight:
             weights = taken.counts.sum() / (len(classes) * np.maximum(taken.counts, 1))
+        odds = ClassOdds(weights, cost_vector(miss_cost or {}, classes))
         if training.folds.group is not None and len(chosen) < rows.kept:
             raise DataError("--group needs all rows in memory for classification; use fewer rows or columns")
         plan = ordered_folds(columns, rows, training, len(X)) or class_folds(training.folds.cv, X, labels)
-        fit, scaled = fit_logistic(X, labels, classes, weights[labels], plan, options, input_owners(len(terms), terms))
+        owners = input_owners(len(terms), terms)
+        fit, scaled = fit_logistic(X, labels, classes, weights[labels], plan, options, owners, odds)
         if len(chosen) < rows.kept:
             fit = _on_all_rows(source.every(design, scaled, weights, float(weights @ taken.counts)), fit, options)
     about = provenance(fit, options, target, rows.kept, plan)
     about["data"] = {**data_facts(table, rows), "rows_that_chose": len(chosen)}
     about["seed"] = training.seed
     about["options"] = {"task": "classification", "class_weight": class_weight, **training.to_json()}
+    if odds.priced:
+        costs = dict(zip(classes, odds.costs.tolist(), strict=True))
+        about["labels"] = {"miss_cost": costs, "shift": odds.label.tolist(), "threshold": odds.threshold}
     inputs = _inputs(design, scaled.mean, taken)
     model = classifier_model(fit, scaled, inputs, design.columns, terms, target, classes, about)
     sums = FoldStatistics(design.names, (), FoldPlan(())).update(X, np.zeros((len(X), 0)), 0)
@@ -149,10 +161,17 @@ def train_classes(
     if folds is not None:
         about["statistics_hash"] = folds.hash
     if isinstance(source, TableRows) and rows.kept < rows.used:
-        about["held_out"] = _held(table, model, source)
+        about["held_out"] = _held(table, model, source, odds)
     model = model.replace(provenance=about)
     notes = [*columns.notes(training), *rows.notes, *broken, *told]
     notes += [f"column '{name}' without a reading left out" for name in empty]
+    if class_weight and not odds.priced:
+        rare = int(weights.argmax())
+        even = f"--miss-cost {classes[rare]}={weights[rare] / weights.min():.0f}"
+        notes.append(
+            "labels are the most probable class of the data as they come; to be told sooner of a rare one, say what a "
+            f"miss costs: {even} calls all classes as if they were equally common"
+        )
     if fit.ended.endswith("deviance explained"):
         notes.append("the classes are all but separated by these inputs: probabilities are close to 0 and 1")
     return ClassesResult(model, folds, fit, notes)
@@ -192,16 +211,16 @@ def _statistics(
     with np.errstate(invalid="ignore"):
         x = np.where(np.abs(X) <= READING_LIMIT, X, scaled.mean)
     z = x @ raw[0, :-1] + raw[0, -1]
-    p = expit(z)
+    p = expit(z - float(fit.odds.label[0]))
     folds = FoldStatistics(design.names, (target,), plan)
     folds.about = {"approximation": "the loss to second order around the model"}
     folds.update(X, z[:, None], plan.part_of(np.arange(len(X))), np.maximum(weight * p * (1.0 - p), 1e-9))
     return folds
 
 
-def _held(table: Table, model: Model, source: TableRows) -> dict[str, float]:
+def _held(table: Table, model: Model, source: TableRows, odds: ClassOdds) -> dict[str, Any]:
     """Quality on the rows held out."""
     rows = source.rows
     _, z, _ = rows_from(table, model, rows.rank, rows.kept, (), rows.breaks)
     label = source.codes[rows.rank >= rows.kept]
-    return {"rows": float(len(label)), **row_reliability(z, label, source.classes)}
+    return {"rows": float(len(label)), **row_reliability(z, label, model.classes or (), odds)}

@@ -82,7 +82,7 @@ def test_classes_that_are_never_confused_are_not_made_surer():
     fitted = LassoClassifier().fit(X, X[:, 0] > 0.0)
     assert fitted.fit_.calibration["before"]["accuracy"] == pytest.approx(1.0)
     assert (fitted.fit_.slope, fitted.fit_.shift) == (1.0, 0.0)
-    assert list(fitted.fit_.calibration) == ["before"]
+    assert list(fitted.fit_.calibration) == ["before", "by_class"]
 
 
 @pytest.mark.parametrize("select", ["min", "1se", "aic", "bic", "ebic"])
