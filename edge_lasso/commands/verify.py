@@ -41,4 +41,4 @@ def verify(
         write_json(json_file, certificate.to_json())
     show_certificate(certificate, as_json=False)
     if certificate.status != "passed":
-        raise VerificationError(f"verification {certificate.status.replace('_', ' ')}; see the table above")
+        raise VerificationError(f"verification: {certificate.status.replace('_', ' ')}; see the table above")

@@ -17,6 +17,7 @@ from edge_lasso_devices.links import open_link
 from edge_lasso_devices.shells import MicroPythonShell, Shell
 from edge_lasso_runtime import loads, model_hash
 from edge_lasso_runtime.artifact import FILE
+from edge_lasso_runtime.subject import STAGES
 
 TIMEOUT = 300.0
 
@@ -181,6 +182,8 @@ def run_probe(shell: Shell, link: str, one: Subject, folder: str, seconds: float
     argv = [*shell.python, "-m", "edge_lasso_runtime", "probe", where, "--json", "--seconds", repr(float(seconds))]
     if len(shell.python) > 1:
         argv += ["--interpreter", shlex.join(shell.python)]
+    if one.entry.endswith(STAGES):
+        argv.append("--strings")
     done = shell.run(argv, timeout=TIMEOUT + 10.0 * seconds)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"the probe ended with {done.returncode}"]

@@ -12,7 +12,7 @@ from typing import Any
 
 FORMAT = "edge-lasso-certificate/1"
 SEAL = "content_sha256"
-PASSED, FAILED, NOT_EXECUTED = "passed", "failed", "not_executed"
+PASSED, FAILED, NOT_EXECUTED, FOREIGN = "passed", "failed", "not_executed", "foreign"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Execution:
     target, variant : str
     files : dict
         File name to SHA-256.
-    status : {"passed", "failed", "not_executed"}
+    status : {"passed", "failed", "not_executed", "foreign"}
+        ``foreign``: it answers as it should, and is not what the model renders to; that is no ``passed``.
     runtime : str
         Who executed it, such as ``onnxruntime 1.32.0``; who would have, when it was not executed.
     rows : int
@@ -83,18 +84,18 @@ class Certificate:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Title (``c:float``) to status: failed if it failed anywhere, else passed if it passed somewhere."""
+        """Title (``c:float``) to status: failed if it failed anywhere, else passed (foreign) if it did so somewhere."""
         entry: dict[str, str] = {}
         for artifact in self.artifacts:
-            rank = (NOT_EXECUTED, PASSED, FAILED)
+            rank = (NOT_EXECUTED, PASSED, FOREIGN, FAILED)
             entry[artifact.title] = max(entry.get(artifact.title, NOT_EXECUTED), artifact.status, key=rank.index)
         return entry
 
     @property
     def status(self) -> str:
-        """``failed`` if any artifact failed, else ``not_executed`` if any was not executed, else ``passed``."""
+        """``passed`` if all artifacts did, else the first there is of ``failed``, ``foreign``, ``not_executed``."""
         verdicts = self.verdicts.values()
-        return next((status for status in (FAILED, NOT_EXECUTED) if status in verdicts), PASSED)
+        return next((status for status in (FAILED, FOREIGN, NOT_EXECUTED) if status in verdicts), PASSED)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data, the last of which is the hash of the rest."""

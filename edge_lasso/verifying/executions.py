@@ -89,7 +89,7 @@ def _micropython(folder: Path) -> Session:
 
 def _database(folder: Path) -> Session:
     postgres = read(folder).variant == "postgres"
-    return load("sql", folder, psql=psql()) if postgres else load("sql", folder)
+    return load("sql", folder, psql=psql()) if postgres else open_apart("sql", folder)
 
 
 def _node() -> str:

@@ -9,6 +9,7 @@ from edge_lasso_exporters import GENERATOR, registry
 from edge_lasso_exporters.options import ExportError, Options
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.artifact import FILE
+from edge_lasso_runtime.printable import printable
 
 
 def foreign(model: Model, target: str, options: Options, files: Mapping[str, bytes]) -> str:
@@ -26,14 +27,14 @@ def foreign(model: Model, target: str, options: Options, files: Mapping[str, byt
         ("differs in", [name for name in own if own[name] != files.get(name)]),
     ):
         if names:
-            return f"it is not what this model renders to: it {what} {', '.join(names[:3])}{_maker(files)}"
+            return f"it is not what this model renders to: it {what} {printable(', '.join(names[:3]))}"
     return ""
 
 
-def _maker(files: Mapping[str, bytes]) -> str:
-    """Who made it, when that was another version."""
+def other_version(files: Mapping[str, bytes]) -> str:
+    """Who made an artifact, when that was another version of edge-lasso, which renders other bytes; else empty."""
     try:
         generator = str(json.loads(files[FILE])["generator"])
     except (KeyError, ValueError, TypeError, RecursionError):
         return ""
-    return "" if generator == GENERATOR else f" (made by {generator[:60]}, this is {GENERATOR}: export it again)"
+    return "" if generator == GENERATOR else f"made by {printable(generator[:60])}, and this is {GENERATOR}"

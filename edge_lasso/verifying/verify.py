@@ -7,15 +7,24 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from edge_lasso.verifying.certificate import FAILED, NOT_EXECUTED, PASSED, Certificate, Execution, from_json, today
+from edge_lasso.verifying.artifact_files import files_of, folders, hashes, write_files
+from edge_lasso.verifying.certificate import (
+    FAILED,
+    FOREIGN,
+    NOT_EXECUTED,
+    PASSED,
+    Certificate,
+    Execution,
+    from_json,
+    today,
+)
 from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
-from edge_lasso.verifying.foreign import foreign
+from edge_lasso.verifying.foreign import foreign, other_version
 from edge_lasso.verifying.trial_rows import full_rows, replaced
 from edge_lasso.verifying.trials import Rows, Trials
 from edge_lasso_exporters import registry
@@ -29,8 +38,6 @@ from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import first_line
 
 CERTIFICATE = "certificate.json"
-LARGEST = 256 * 2**20
-"""Bytes of an artifact's files."""
 # What holds instead of bit-equality where MicroPython reads decimals inexactly, or has 32-bit floats.
 ULP_OFF = {"kind": "bound", "bound": None, "text": "each constant within an ulp: a bound per row"}
 
@@ -117,13 +124,13 @@ def export_to(
     for target, variant in wanted:
         artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs=inputs, name=name)
         with tempfile.TemporaryDirectory() as away:
-            _write(Path(away), artifact)
+            write_files(Path(away), artifact)
             executions += _execute(model, target, Options(variant, inputs, name), Path(away), trials)
     certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
     allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
     passed = [title for title, status in certificate.verdicts.items() if status in allowed]
     for title in passed:
-        _write(Path(files.path(prefix + title.replace(":", "-"))), rendered[title])
+        write_files(Path(files.path(prefix + title.replace(":", "-"))), rendered[title])
     if passed:
         whole = _with_earlier(certificate, Path(files.folder, prefix), passed)
         files.write(prefix + CERTIFICATE, json_bytes(whole.to_json()))
@@ -154,7 +161,8 @@ def verify(
     seed : int
         Of the random rows.
     run_foreign : bool
-        Execute artifacts that are something else, too: code of whoever wrote them, with your rights.
+        Execute artifacts that are something else, too: code of whoever wrote them, with your rights. One that answers
+        as it should is ``foreign``, never ``passed``.
 
     Returns
     -------
@@ -171,7 +179,7 @@ def verify(
         for target in registry.usual():
             executions += _rendered(model, target, trials)
         return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
-    for folder in _folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):
+    for folder in folders([artifacts] if isinstance(artifacts, (str, Path)) else artifacts):
         executions += _existing(model, folder, trials, run_foreign)
     return Certificate(model_hash(model), today(), trials.counts, tuple(executions))
 
@@ -181,25 +189,33 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
     artifact = read_artifact(folder)
     whole = artifact.inputs != [feature.name for feature in model.inputs]
     options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
-    files = _files(folder)
+    files = files_of(folder)
     strange = "" if artifact.model_hash != model_hash(model) else foreign(model, artifact.target, options, files)
+    version = other_version(files) if strange else ""
     if strange and not run_foreign:
-        reason = f"{strange}; nothing was executed (--run-foreign executes it all the same, with your rights)"
-        return [Execution(artifact.target, artifact.variant, _hashes(files), FAILED, "", reason=reason)]
+        reason = f"{version}: export it again" if version else strange
+        reason += "; nothing was executed (--run-foreign executes it all the same, with your rights)"
+        status = NOT_EXECUTED if version else FAILED
+        return [Execution(artifact.target, artifact.variant, hashes(files), status, "", reason=reason)]
     with tempfile.TemporaryDirectory() as away:
-        _write(Path(away), files)
+        write_files(Path(away), files)
         result = _execute(model, artifact.target, options, Path(away), trials)
-    return (
-        [replace(entry, reason="; ".join(filter(None, (strange, entry.reason)))) for entry in result]
-        if strange
-        else result
-    )
+    if not strange:
+        return result
+    return [
+        replace(
+            entry,
+            status=FOREIGN if entry.status == PASSED else entry.status,
+            reason="; ".join(filter(None, (strange, version, entry.reason))),
+        )
+        for entry in result
+    ]
 
 
 def others(out: Path, model: Model) -> list[str]:
     """Names of the artifacts in a folder that were made from another model."""
     result = model_hash(model)
-    return [folder.name for folder in _folders([out]) if read_artifact(folder).model_hash != result]
+    return [folder.name for folder in folders([out]) if read_artifact(folder).model_hash != result]
 
 
 def _rendered(model: Model, target: str, trials: Trials) -> list[Execution]:
@@ -207,15 +223,15 @@ def _rendered(model: Model, target: str, trials: Trials) -> list[Execution]:
     try:
         ((_, variant),) = registry.parse(target, model)
         with tempfile.TemporaryDirectory() as away:
-            _write(Path(away), registry.render(model, target, variant))
+            write_files(Path(away), registry.render(model, target, variant))
             return _execute(model, target, Options(variant), Path(away), trials)
     except ExportError as error:
         return [Execution(target, "-", {}, NOT_EXECUTED, "", reason=str(error))]
 
 
 def _execute(model: Model, target: str, options: Options, folder: Path, trials: Trials) -> list[Execution]:
-    files = _files(folder)
-    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": _hashes(files)}
+    files = files_of(folder)
+    facts: dict[str, Any] = {"target": target, "variant": options.variant, "files": hashes(files)}
     artifact = read_artifact(folder)
     if artifact.model_hash != model_hash(model) or not _names_its_model(files, artifact):
         reason = f"made from another model ({artifact.model_hash[:12]}...), not from {model_hash(model)[:12]}..."
@@ -281,17 +297,6 @@ def _run(
     )
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    if sum(path.stat().st_size for path in paths) > LARGEST:
-        raise SessionError(f"{folder} holds more than {LARGEST >> 20} MB; an artifact does not")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
-    return {name: sha256(data).hexdigest() for name, data in files.items()}
-
-
 def _names_its_model(files: Mapping[str, bytes], artifact: Artifact) -> bool:
     # artifact.json travels beside the files; the files themselves must tell the same model.
     return any(artifact.model_hash.encode() in data for name, data in files.items() if name != FILE)
@@ -305,24 +310,6 @@ def _worst(outcome: Outcome, rows: Rows) -> list[float | None] | None:
     if outcome.worst is None:
         return None
     return [None if x != x else max(min(x, 1.7e308), -1.7e308) for x in rows[outcome.worst]]
-
-
-def _folders(paths: Sequence[Path | str]) -> list[Path]:
-    result: list[Path] = []
-    for path in map(Path, paths):
-        inside = sorted(path.parent for path in path.glob(f"*/{FILE}") if not path.parent.name.startswith("."))
-        folder = path.parent if path.is_file() else path
-        if (folder / FILE).exists() or not inside:
-            inside = [folder]
-        result += inside
-    return result
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
 
 
 def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) -> Certificate:

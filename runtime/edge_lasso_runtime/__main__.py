@@ -164,7 +164,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     probe = commands.add_parser(
         "probe",
         help="measure cold start, latency and memory on this machine",
-        description="Measure a model file or an artifact on this machine, beside a bare interpreter.",
+        description="Measure a model file or an artifact on this machine, beside a bare interpreter. "
+        "That executes the artifact.",
         epilog="example:\n  python -m edge_lasso_runtime probe model.json\n"
         "  python -m edge_lasso_runtime probe artifacts/c-float --json",
         formatter_class=layout,
@@ -173,12 +174,15 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     probe.add_argument("--json", action="store_true", help="print JSON")
     probe.add_argument("--seconds", type=_positive, default=4.0, metavar="S", help="about how long to take (default 4)")
     probe.add_argument("--interpreter", metavar="COMMAND", help="how to start Python, such as 'qemu-aarch64 python3'")
+    probe.add_argument("--strings", action="store_true", help="MODEL|ARTIFACT is a .stages.json: execute the Python "
+                       "that is in its strings, with your rights")  # fmt: skip
     probe.set_defaults(run=_probe)
 
     selftest = commands.add_parser(
         "selftest",
         help="check a model or artifact with its test vectors",
-        description="Load a model file, or run an artifact's test vectors in its own runtime.",
+        description="Load a model file, or run an artifact's test vectors in its own runtime. "
+        "That executes the artifact.",
         epilog="example:\n  python -m edge_lasso_runtime selftest artifacts/python-double",
         formatter_class=layout,
     )
@@ -290,7 +294,8 @@ def _probe(options: Any) -> int:
 
     from .probe import probe
 
-    result = probe(options.subject, options.seconds, split(options.interpreter) if options.interpreter else None)
+    interpreter = split(options.interpreter) if options.interpreter else None
+    result = probe(options.subject, options.seconds, interpreter, options.strings)
     if options.json:
         import json
 

@@ -248,13 +248,17 @@ def main() -> None:
         say("error", f"{type(error).__name__}: {first_line(error)}")
 
 
-def limit(seconds: int, memory: int = MEMORY) -> None:
-    """Limit this process: processor time (s), address space (bytes), the size of files, no memory dumps."""
+def limit(seconds: int, memory: int = MEMORY, reserves: bool = False) -> None:
+    """Limit this process: processor time (s), memory (bytes), the size of files, no memory dumps.
+
+    Memory is address space; of what `reserves` far more of that than it uses (WebAssembly, emulators), what it can
+    write to.
+    """
     import resource
 
     for what, most in (
         (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_DATA if reserves else resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, WRITTEN),
         (resource.RLIMIT_CORE, 0),
     ):

@@ -209,16 +209,16 @@ def worker_lines(argv: list[str], who: str, data: bytes | None) -> list[str]:
 
 
 def worker_output(argv: list[str], who: str, data: bytes | None) -> str:
-    """What an interpreter printed, or the error that says how it ended."""
+    """What an interpreter printed within its limits (see `apart.limit`), or the error that says how it ended."""
     import os
     import subprocess
     import sys
     from functools import partial
 
-    from .apart import limit
+    from . import apart
 
-    # other interpreters may need more room than they use: WebAssembly, emulators
-    before = partial(limit, int(TIMEOUT)) if argv[0] == sys.executable and os.name == "posix" else None
+    reserves = argv[0] != sys.executable
+    before = partial(apart.limit, int(TIMEOUT), apart.MEMORY, reserves) if os.name == "posix" else None
     try:
         done = subprocess.run(
             argv, input=data or b"", capture_output=True, timeout=TIMEOUT, check=False, preexec_fn=before

@@ -37,11 +37,13 @@ CHILD = """
 import sys
 sys.path.insert(0, {home!r})
 from edge_lasso_runtime.probe import child
-child({path!r}, {library!r}, {seconds!r}, {cpu!r})
+child({path!r}, {library!r}, {seconds!r}, {cpu!r}, {strings!r})
 """
 
 
-def probe(path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = None) -> dict[str, Any]:
+def probe(
+    path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = None, strings: bool = False
+) -> dict[str, Any]:
     """Measure a model file or an artifact.
 
     Parameters
@@ -52,6 +54,8 @@ def probe(path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = N
         Roughly how long to take; runtimes that start slowly take longer.
     interpreter : list of str, optional
         How to start Python; this one by default. (Under an emulator the emulator's command stands in front.)
+    strings : bool
+        See `subject`.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def probe(path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = N
     cpu = _quiet_cpu()
     with tempfile.TemporaryDirectory() as away:
         folder, library = _prepared(os.path.abspath(path), away)
-        entry = subject(folder, library)
+        entry = subject(folder, library, strings)
         occupied = busy()
         before = state(cpu or 0)
         before["busy"] = occupied
@@ -111,7 +115,7 @@ def probe(path: str, seconds: float = 4.0, interpreter: Sequence[str] | None = N
     }
 
 
-def child(path: str, library: str | None, seconds: float, cpu: int | None) -> None:
+def child(path: str, library: str | None, seconds: float, cpu: int | None, strings: bool) -> None:
     """What a measuring process does: latency, then allocations; it prints one line of JSON."""
     import json
     import os
@@ -120,7 +124,7 @@ def child(path: str, library: str | None, seconds: float, cpu: int | None) -> No
 
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
-    function, arguments = subject(path, library).open()
+    function, arguments = subject(path, library, strings).open()
     result = latency(function, arguments, seconds)
     result.update(allocated(function, arguments))
     print(json.dumps(result))
@@ -231,7 +235,7 @@ def _child(
     import os
 
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    text = CHILD.format(home=home, path=path, library=library, seconds=seconds, cpu=cpu)
+    text = CHILD.format(home=home, path=path, library=library, seconds=seconds, cpu=cpu, strings=one.kind == "stages")
     entry: dict[str, Any] = json.loads(_run([*python, *one.flags, "-c", text]))
     return entry
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .sessions import Rows
 
 MISSING = "stale"
+TIMEOUT = 120.0
 
 
 def open_session(kind: str, artifact: Artifact, promtool: str = "promtool") -> Session:
@@ -96,9 +97,16 @@ class PromqlSession(Session):
             path = os.path.join(away, "test.yml")
             with open(path, "w", encoding="utf-8") as file:
                 json.dump(test, file)
-            done = subprocess.run(
-                [self.promtool, "test", "rules", path], capture_output=True, text=True, encoding="utf-8"
-            )
+            try:
+                done = subprocess.run(
+                    [self.promtool, "test", "rules", path],
+                    capture_output=True,
+                    text=True,
+                    encoding="utf-8",
+                    timeout=TIMEOUT,
+                )
+            except subprocess.TimeoutExpired:
+                raise SessionError(f"timed out: {self.runtime} did not answer within {TIMEOUT:g} s") from None
         result = [
             line.strip()[5:] for line in (done.stdout + done.stderr).splitlines() if line.strip().startswith("got: ")
         ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ORDER = "edge-lasso row"
 HASH = "-- model_hash: "
 NOTHING = "\\N"
+TIMEOUT = 120.0
 
 
 def open_session(kind: str, artifact: Artifact, psql: Sequence[str] | None = None) -> Session:
@@ -115,7 +116,12 @@ class Postgres(Database):
     def _run(self, script: str) -> str:
         import subprocess
 
-        done = subprocess.run(self.command, input=script, capture_output=True, text=True, encoding="utf-8")
+        try:
+            done = subprocess.run(
+                self.command, input=script, capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT
+            )
+        except subprocess.TimeoutExpired:
+            raise SessionError(f"timed out: PostgreSQL did not answer within {TIMEOUT:g} s") from None
         if done.returncode:
             raise SessionError(
                 f"PostgreSQL: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no answer'}"

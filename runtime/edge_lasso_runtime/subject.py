@@ -47,7 +47,7 @@ class Subject:
         self.open = open
 
 
-def subject(path: str, library: str | None = None) -> Subject:
+def subject(path: str, library: str | None = None, strings: bool = False) -> Subject:
     """Find out what `path` is: a model file, an artifact's folder, or a file in one.
 
     Parameters
@@ -57,6 +57,8 @@ def subject(path: str, library: str | None = None) -> Subject:
         ``variant``, ``file`` (whose size counts), ``imports``, ``loading``, ``function`` and ``argument``.
     library : str, optional
         A C artifact's shared library.
+    strings : bool
+        Whether the strings of a ``.stages.json`` may be executed: whoever made the file chooses what runs.
 
     Raises
     ------
@@ -69,6 +71,8 @@ def subject(path: str, library: str | None = None) -> Subject:
 
     path = os.path.abspath(path)
     if path.endswith(STAGES) and os.path.isfile(path):
+        if not strings:
+            raise SessionError(f"{path} holds strings to execute; with --strings they are, with your rights")
         return _stages(path)
     if not os.path.exists(path):
         raise SessionError(f"{path} does not exist; give a model file or an artifact's folder")

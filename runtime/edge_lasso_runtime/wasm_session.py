@@ -76,7 +76,9 @@ class WasmSession(Session):
         import json
         import os
         import pathlib
-        import subprocess
+        import shutil
+
+        from .interpreter_session import worker_output
 
         plain = [
             [None if x != x else x if abs(x) < 1e308 else repr(x).replace("inf", "Infinity") for x in row]
@@ -84,20 +86,11 @@ class WasmSession(Session):
         ]
         path = pathlib.Path(os.path.abspath(self.artifact.path())).as_uri()
         command = [*self.node, "--input-type=module", "-e", DRIVER]
+        if shutil.which(command[0]) is None:
+            raise MissingRuntimeError("there is no Node.js here; install it with: apt-get install nodejs")
+        said = worker_output(command, "Node.js", json.dumps({"path": path, "rows": plain}).encode())
         try:
-            done = subprocess.run(
-                command,
-                input=json.dumps({"path": path, "rows": plain}),
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise MissingRuntimeError(
-                f"Node.js cannot be started ({error}); install it with: apt-get install nodejs"
-            ) from None
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if "Error" in line] or ["no answer"]
-            raise SessionError(f"Node.js cannot run {self.artifact.entry}: {lines[0][:200]}")
-        answer: dict[str, Any] = json.loads(done.stdout)
+            answer: dict[str, Any] = json.loads(said)
+        except ValueError:
+            raise SessionError(f"Node.js answered {said[:80]!r}") from None
         return answer

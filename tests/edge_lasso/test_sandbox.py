@@ -8,6 +8,7 @@ import pytest
 from edge_lasso.verifying.verify import export, verify
 from edge_lasso_devices.build import build
 from edge_lasso_runtime import Factor, Input, Model, Output, SessionError, Term
+from edge_lasso_runtime.__main__ import main as board
 from edge_lasso_runtime.apart import ApartSession
 from edge_lasso_runtime.sessions import load as open_here
 
@@ -88,3 +89,106 @@ def test_a_name_that_is_no_name_is_refused(model, tmp_path, name):
     path.write_text(json.dumps({**json.loads(path.read_text()), "name": name}))
     with pytest.raises(SessionError, match="name"):
         verify(model, tmp_path)
+
+
+def test_foreign_is_no_passed(model, tmp_path):
+    """Something added that changes no answer: refused, or executed when asked for, and then called what it is."""
+    export(model, "python", tmp_path)
+    source = tmp_path / "python-double" / "model.py"
+    source.write_text(source.read_text() + "\n# and more\n")
+    refused = verify(model, tmp_path)
+    assert refused.status == "failed"
+    assert "it differs in model.py; nothing was executed" in refused.artifacts[0].reason
+    executed = verify(model, tmp_path, run_foreign=True)
+    assert {entry.status for entry in executed.artifacts} <= {"foreign", "not_executed"}
+    assert (executed.status, executed.verdicts) == ("foreign", {"python:double": "foreign"})
+
+
+def test_another_version_is_named(model, tmp_path):
+    export(model, "python", tmp_path)
+    for path in (tmp_path / "python-double").iterdir():
+        path.write_text(path.read_text().replace("edge-lasso 0.1.0", "edge-lasso 9.9.9\u202e"))
+    certificate = verify(model, tmp_path)
+    assert certificate.status == "not_executed"
+    [entry] = certificate.artifacts
+    assert entry.reason.startswith(
+        "made by edge-lasso 9.9.9\\u202e, and this is edge-lasso 0.1.0: export it again; nothing"
+    )
+
+
+# what grows beyond the memory that is allowed, ends its interpreter, writes too much: at the start of a file
+PYTHON = {
+    "grows": "x = [b'x' * 2**26 for _ in range(64)]\n",
+    "ends": "import os\nos._exit(3)\n",
+    "writes": "open('PLACE', 'w').write('x' * 2**22)\n",
+}
+JAVASCRIPT = {
+    "grows": "const x = []; for (let i = 0; i < 64; i++) x.push(new Uint8Array(2 ** 26).fill(1));\n",
+    "ends": "process.abort();\n",
+    "writes": "import { writeFileSync } from 'node:fs'; writeFileSync('PLACE', 'x'.repeat(2 ** 22));\n",
+}
+
+
+@pytest.mark.usefixtures("one_runtime_each")
+@pytest.mark.parametrize("harm", ["grows", "ends", "writes"])
+@pytest.mark.parametrize(
+    ("target", "entry", "harms"),
+    [
+        ("python", "model.py", PYTHON),
+        pytest.param("js", "model.mjs", JAVASCRIPT, marks=pytest.mark.needs("node")),
+        pytest.param("wasm", "model.mjs", JAVASCRIPT, marks=pytest.mark.needs("node")),
+    ],
+)
+def test_every_interpreter_has_limits(model, tmp_path, monkeypatch, target, entry, harms, harm):
+    monkeypatch.setattr("edge_lasso_runtime.apart.MEMORY", 700 * 2**20)
+    [folder] = _exported(model, target, tmp_path)
+    source = folder / entry
+    source.write_text(harms[harm].replace("PLACE", str(tmp_path / "written")) + source.read_text())
+    certificate = verify(model, folder, run_foreign=True)
+    assert certificate.status == "failed", certificate.artifacts
+    if harm == "writes":
+        assert (tmp_path / "written").stat().st_size <= 2**20
+
+
+def _exported(model, target, folder):
+    assert export(model, target, folder).status == "passed"
+    return [path for path in folder.iterdir() if path.is_dir()]
+
+
+@pytest.mark.needs("node", "micropython")
+def test_micropython_has_limits(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("edge_lasso_runtime.interpreter_session.TIMEOUT", 3.0)
+    [folder] = _exported(model, "python", tmp_path)
+    source = folder / "model.py"
+    source.write_text(
+        "import sys\nif sys.implementation.name == 'micropython':\n    while True:\n        pass\n" + source.read_text()
+    )
+    certificate = verify(model, folder, run_foreign=True)
+    status = {entry.runtime.split()[0]: (entry.status, entry.reason) for entry in certificate.artifacts}
+    assert status["CPython"][0] == "foreign"
+    assert status["MicroPython"][0] == "failed"
+    assert "timed out: MicroPython did not answer within 3 s" in status["MicroPython"][1]
+
+
+def test_a_database_has_limits(model, tmp_path):
+    """What asks a database for more than it may have ends that process alone."""
+    [folder] = _exported(model, "sql:sqlite", tmp_path)
+    view = folder / "model.sql"
+    endless = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n)"
+    view.write_text(view.read_text().replace('FROM "readings";', f'FROM "readings" WHERE {endless} > 0;'))
+    with ApartSession("sql", folder, {}, seconds=3.0) as session, pytest.raises(SessionError, match="timed out"):
+        session.linear([[1.0, 2.0]])
+
+
+def test_strings_are_not_executed_unasked(tmp_path, capsys):
+    marker = tmp_path / "executed"
+    parts = {"imports": f"open({str(marker)!r}, 'w')", "loading": "pass", "function": "abs", "argument": "1"}
+    path = tmp_path / "x.stages.json"
+    path.write_text(json.dumps({"target": "t", "variant": "v", "file": "x.stages.json", **parts}))
+    assert board(["probe", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"edge_lasso_runtime: error: {path} holds strings to execute; with --strings they are, with your rights\n"
+    )
+    assert not marker.exists()
+    assert board(["probe", str(path), "--strings", "--seconds", "0.2", "--json"]) == 0
+    assert marker.exists()
