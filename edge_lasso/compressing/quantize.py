@@ -15,6 +15,7 @@ from edge_lasso.compressing.ranges import MARGIN, with_ranges
 from edge_lasso.compressing.raw_counts import with_raw
 from edge_lasso.compressing.storage import FLOATS, round_coefficients
 from edge_lasso.errors import DataError
+from edge_lasso_runtime.cascade import KEY as CASCADE
 from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.fixed_point import KEY, validate
@@ -83,6 +84,8 @@ def quantize(
             f"the coefficients are rounded to {rounded['to']} already; quantize the model that this one was made from, "
             "against which the bound is proven"
         )
+    if CASCADE in model.sections and DETECTOR in model.sections:
+        raise DataError("a detector with cascade/1 is not quantized, its score would be another; quantize it without")
     if to in FLOATS and (raw or result_bits != 32):
         what = "a raw scale" if raw else "an int16 result"
         raise DataError(f"{what} goes with fixed point (int16, int8), not with {to}")
@@ -114,13 +117,22 @@ def quantize(
 
 
 def _widened(model: Model, bounds: Sequence[float]) -> Model:
-    """Prediction intervals that hold for the quantized predictions, too: wider by the bound."""
+    """Prediction intervals and thresholds that hold for the quantized predictions, too: wider by the bound."""
+    model = _farther(model, bounds[0])
     section = model.sections.get("interval/1")
     if section is None:
         return model
     low = [value - bound for value, bound in zip(section["low"], bounds, strict=True)]
     high = [value + bound for value, bound in zip(section["high"], bounds, strict=True)]
     return model.replace(sections={**model.sections, "interval/1": {**section, "low": low, "high": high}})
+
+
+def _farther(model: Model, bound: float) -> Model:
+    section = model.sections.get(CASCADE)
+    if section is None:
+        return model
+    ends = {"low": section["low"] - bound, "high": section["high"] + bound}
+    return model.replace(sections={**model.sections, CASCADE: {**section, **ends}})
 
 
 def _fixed_point(model: Model, bits: int, result_bits: int) -> tuple[Model, list[float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edge_lasso_runtime.model import Factor
 from . import GENERATOR
 from .names import c_comment, c_string, identifiers
 from .options import Options
+from .verdicts import verdict_of
 
 # Fused multiply-adds change the last bit. GCC does not fuse under -std=c99; elsewhere it needs -ffp-contract=off.
 CONTRACT = """
@@ -182,7 +184,23 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
         for key in ("low", "high"):
             values = ", ".join(c_double(value) for value in section[key])
             lines.append(f"#define {names.upper}_INTERVAL_{key.upper()} {{{values}}}")
+    body += _verdict(model, options, names)
     return "\n".join([*lines, body, "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""])
+
+
+def _verdict(model: Model, options: Options, names: Names) -> str:
+    """The function ``NAME_verdict`` of a first stage."""
+    verdict = verdict_of(model, options)
+    if verdict is None:
+        return ""
+    kind = {"fixed": "int32_t"}.get(options.variant, options.variant)
+    literal: Any = {"double": c_double, "float": c_float, "fixed": "INT32_C({})".format}[options.variant]
+    return (
+        f"\n/* What a first stage says of a row whose status is 0, from {verdict.of}: -1 no, 1 yes, 0 go on. */\n"
+        f"static inline int {names.prefix}_verdict({kind} z)\n{{\n"
+        f"    return (z < {literal(verdict.low)}) ? {verdict.below} : "
+        f"((z > {literal(verdict.high)}) ? {verdict.above} : 0);\n}}\n"
+    )
 
 
 def extra_files(model: Model, names: Names, kind: str, result: str, row: list[str]) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ from .programs.specialize import specialize
 from .stateful import Stateful
 from .step_js import step_text
 from .vectors import reference, self_test_sizes, test_rows
+from .verdicts import js_text
 
 VARIANTS = ("double", "fixed")
 HANDLES_MISSING = True
@@ -62,7 +63,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     replay = (
         "replay() && replayQ()" if "function replayQ" in steps else "replay()" if "function replay" in steps else "true"
     )
-    return {f"{options.name}.mjs": (text.replace("@REPLAY@", replay) + steps).encode()}
+    text = text.replace("@REPLAY@", replay) + steps + js_text(model, options)
+    return {f"{options.name}.mjs": text.encode()}
 
 
 def expected(

@@ -22,6 +22,7 @@ from .fixed_python import fixed_expected, fixed_lines, fixed_promise
 from .options import Options
 from .step_python import step_text
 from .vectors import reference, self_test_sizes, test_rows
+from .verdicts import python_text
 
 VARIANTS = ("double", "fixed", "pyz")
 HANDLES_MISSING = True
@@ -164,6 +165,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     text += fixed_lines(model, options) if fixed else _double(model, options)
     if keeps_state(model):
         text = step_text(model, options, text)
+    text += python_text(model, options)
     file, version = f"{options.name}.py", GENERATOR.split()[-1]
     package = json.dumps({"version": version, "urls": [[file, file]]}, indent=1) + "\n"
     return {file: text.encode(), "package.json": package.encode()}

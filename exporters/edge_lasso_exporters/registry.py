@@ -23,6 +23,7 @@ from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
 from .vectors import test_rows
+from .verdicts import check_target
 
 TARGETS = {
     "python": "python_target",
@@ -119,6 +120,7 @@ def render(
             "word or system header); choose another with --name"
         )
     module = target(target_name)
+    check_target(model, target_name)
     options = Options(variant, inputs, name)
     files: dict[str, bytes] = module.render(model, options)
     rows = [row for row, _ in test_rows(model, inputs)]

@@ -89,6 +89,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict.add_argument("--out", metavar="FILE", help="write there instead: the whole of it, or nothing")
     _add_metrics(predict)
     _add_learn(predict)
+    _add_cascade(predict)
     predict.set_defaults(run=_predict)
 
     score = commands.add_parser(
@@ -112,6 +113,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     _add_missing(score)
     _add_metrics(score)
     _add_learn(score)
+    _add_cascade(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -230,6 +232,11 @@ def _add_learn(parser: argparse.ArgumentParser) -> None:
                         "output's name: what edge-lasso train --from merges")  # fmt: skip
 
 
+def _add_cascade(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cascade", metavar="HEAVY", help="the model for rows that a first stage (edge-lasso cascade) "
+                        "says 'go on' of")  # fmt: skip
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -257,7 +264,7 @@ def _score(options: Any) -> int:
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
-        options.learn,
+        options.learn, options.cascade,
     )  # fmt: skip
 
 

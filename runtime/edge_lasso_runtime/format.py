@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = "edge-lasso-model/1"
 LARGEST_FILE = 16 * 2**20
 SECTIONS = {
+    "cascade/1": "cascade",
     "detector/1": "detector",
     "drift/1": "drift",
     "estimate/1": "estimate",
@@ -43,7 +44,7 @@ SECTIONS = {
     "health/1": "health",
     "interval/1": "interval",
 }
-LAST = ("fixed_detector/1",)
+LAST = ("cascade/1", "fixed_detector/1")
 """Sections that are made from others: checked when these have been."""
 STRAIGHT = ("detector/1", "estimate/1", "fixed_detector/1", "fixed_point/1")
 """Sections that reckon with slopes, and so do not go with hinges and steps."""

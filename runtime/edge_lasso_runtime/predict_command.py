@@ -40,28 +40,35 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     from csv import writer
     from time import perf_counter
 
+    from .cascade import verdict
     from .explain import explain
     from .interval import interval
     from .keeper import report
     from .learn import learner
     from .predict import clean, predict
     from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
+    from .second_stage import SecondStage
     from .truth import truth_names, truths
 
     metrics = None
     learned = learner(model, options.learn)
+    second = None if options.cascade is None else SecondStage(model, options.cascade)
     if options.metrics is not None:
         from .metrics import Metrics
 
         metrics = Metrics(model, options.metrics, options.model)
     streaming = options.data == "-"
     wanted = truth_names(model) if learned is not None or metrics is not None else ()
+    more = dict.fromkeys(wanted, True)
+    if second is not None:
+        more.update({name: name not in second.texts for name in second.names})
     with open_text(options.data, options.encoding) as source:
         table = writer(PlainEnds(out))
-        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming, wanted)):
+        for i, row in enumerate(read_rows(source, model, options.missing, report, streaming, more)):
             if i == 0:
                 header = result_header(model, options.interval)
-                table.writerow([*header, *(explained_header(model) if options.explain else [])])
+                then = [] if second is None else [f"then {name}" for name in result_header(second.model)]
+                table.writerow([*header, *then, *(explained_header(model) if options.explain else [])])
             began = perf_counter()
             result = predict(model, row)
             if metrics is not None:
@@ -73,6 +80,11 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
                 learned.take(clean(model, row)[0], result.faults, known)
                 learned.save_if_due()
             line = result_row(result, interval(model, result) if options.interval else ())
+            if "cascade/1" in model.sections:
+                line.insert(0, verdict(model, result))
+            if second is not None:
+                after = second.of(result, row)
+                line += [""] * len(then) if after is None else result_row(after)
             table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
             if streaming:
                 out.flush()

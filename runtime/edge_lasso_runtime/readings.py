@@ -14,7 +14,7 @@ from .rows import Cells, RowError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Any
 
     from .model import Model
@@ -41,13 +41,15 @@ class Readings:
         Takes one line of text about what is wrong.
     missing : sequence of str
         What stands for a missing reading in CSV, beside the usual marks.
-    truth : sequence of str
-        Fields that bring the outputs' truth; they may be absent.
+    more : sequence of str
+        Further fields to hand on, which may be absent.
+    texts : collection of str
+        Those of them that are no numbers.
 
     Attributes
     ----------
-    truths : list
-        What the line read last has in these fields.
+    more : list
+        What the line read last has in the further fields.
     lines : int
         Read so far.
     unreadable : int
@@ -60,7 +62,8 @@ class Readings:
         time: str | None,
         report: Callable[[str], None],
         missing: Sequence[str] = (),
-        truth: Sequence[str] = (),
+        more: Sequence[str] = (),
+        texts: Collection[str] = (),
     ) -> None:
         from .stream import readings
 
@@ -68,10 +71,11 @@ class Readings:
         self._names = [feature.name for feature in inputs]
         self._fields = [*self._names, time] if time is not None else self._names
         self._time = time is not None
-        self._fields = [*self._fields, *truth]
-        self._optional = set(truth).difference(self._names)
-        self._truths = len(truth)
-        self.truths: list[Any] = [None] * len(truth)
+        self._fields = [*self._fields, *more]
+        self._optional = set(more).difference(self._names)
+        self._texts = texts
+        self._more = len(more)
+        self.more: list[Any] = [None] * len(more)
         self._codes = [
             (k, {name: i for i, name in enumerate(feature.categories)})
             for k, feature in enumerate(inputs)
@@ -189,9 +193,8 @@ class Readings:
         values, time = self._found([cells[i] for i in self._places])
         if not self._plain or text.strip(PLAIN):  # else they are what `step` reads as it is
             values = self._meanings(text, values)
-        if self._truths:
-            pairs = zip(self._fields[-self._truths :], self.truths)
-            self.truths = [cell and self._cells.number(name, cell, self.lines) for name, cell in pairs]
+        if self._more:
+            self.more = list(map(self._further, self._fields[-self._more :], self.more))
         return values, _number(time) if self._time else None
 
     def _meanings(self, text: str, values: Sequence[Any]) -> list[Any]:
@@ -209,6 +212,9 @@ class Readings:
         """A cell of a column of numbers; codes of categories and fields that are not there stay what they are."""
         return self._cells.number(self._names[k], cell, self.lines) if isinstance(cell, str) else cell
 
+    def _further(self, name: str, cell: str | None) -> Any:
+        return cell if cell is None or name in self._texts else self._cells.number(name, cell, self.lines)
+
     def _json(self, text: str) -> Found | None:
         row = self._object(text)
         return None if row is None else self._json_row(row)
@@ -225,15 +231,15 @@ class Readings:
 
     def _json_row(self, row: dict[str, Any]) -> Found:
         values = list(map(row.get, self._fields))
-        if len(row) != self._usual or None in values[: len(values) - self._truths]:
+        if len(row) != self._usual or None in values[: len(values) - self._more]:
             self._compare(list(row))
             self._usual = len(row)
         return self._found(values)
 
     def _found(self, values: list[Any]) -> Found:
-        if self._truths:
-            self.truths = values[-self._truths :]
-            del values[-self._truths :]
+        if self._more:
+            self.more = values[-self._more :]
+            del values[-self._more :]
         time = values.pop() if self._time else None
         for k, codes in self._codes:
             value = values[k]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from .cascade import verdict
 from .explain import explain_inputs
 from .step import interval
 
@@ -42,6 +43,7 @@ class Results:
         self.explains = 0 if self._detects else explain or 0
         self._values = values or not self._detects
         self._interval = "interval/1" in model.sections
+        self._cascade = "cascade/1" in model.sections
         self._outputs = [f"{json.dumps(output.name)}:" for output in model.outputs]
         self._watched = (
             [sensor["reading"] for sensor in model.sections["detector/1"]["watched"]] if self._detects else []
@@ -59,6 +61,8 @@ class Results:
             Copied unless it is None.
         """
         head = "{" if time is None else f'{{"time":{_scalar(time)},'
+        if self._cascade:
+            head += f'"verdict":"{verdict(self._model, result)}",'
         if self._detects:
             head += f'"score":{_number(result.score)},'
             if not (result.alarm or result.faults or self._values):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import IO, Any
 
     from .dialect import Dialect
@@ -54,7 +54,7 @@ def read_rows(
     missing: Sequence[str] = (),
     report: Callable[[str], None] | None = None,
     streaming: bool = False,
-    truth: Sequence[str] = (),
+    more: Mapping[str, bool] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read rows as mappings from input name to reading; what is empty or not a number counts as missing.
 
@@ -69,8 +69,8 @@ def read_rows(
         Takes one line of text about what could not be read.
     streaming : bool
         Look at one row before the first is given, not at many.
-    truth : sequence of str
-        Columns of numbers that a row has as well, where they are there.
+    more : mapping, optional
+        Columns that a row has as well, where they are there, and whether they hold numbers.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def read_rows(
     first = first.lstrip("\ufeff")
     if first.lstrip().startswith("{"):
         return _json_rows(first, source)
-    return _csv_rows(first, source, model, missing, report or _silent, 1 if streaming else SAMPLE, truth)
+    return _csv_rows(first, source, model, missing, report or _silent, 1 if streaming else SAMPLE, more or {})
 
 
 def _silent(text: str) -> None:
@@ -98,7 +98,7 @@ def _csv_rows(
     missing: Sequence[str],
     report: Callable[[str], None],
     sample: int,
-    truth: Sequence[str],
+    more: Mapping[str, bool],
 ) -> Iterator[dict[str, Any]]:
     import csv
     from itertools import chain
@@ -122,7 +122,8 @@ def _csv_rows(
         except csv.Error as error:
             raise RowError(f"the first lines are not CSV: {error}") from None
     wanted = _columns(dialect, model)
-    wanted.update({name: (dialect.names.index(name), True) for name in truth if dialect.names.count(name) == 1})
+    further = {name: (dialect.names.index(name), more[name]) for name in more if dialect.names.count(name) == 1}
+    wanted = {**further, **wanted}
     reader = csv.reader(chain(start[dialect.lines :], source), delimiter=dialect.delimiter)
     cells = Cells(dialect.decimal, missing, report)
     while True:
@@ -241,7 +242,8 @@ def result_header(model: Model, interval: bool = False) -> list[str]:
     names = [output.name for output in model.outputs]
     if interval:
         names += [f"{name} {end}" for name in names for end in ("low", "high")]
-    return [*(["label"] if model.classes is not None else []), *names, "status", "faults"]
+    first = ["verdict"] if "cascade/1" in model.sections else []
+    return [*first, *(["label"] if model.classes is not None else []), *names, "status", "faults"]
 
 
 def result_row(prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()) -> list[str]:

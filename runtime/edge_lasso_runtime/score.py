@@ -19,6 +19,7 @@ from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
+from .second_stage import SecondStage
 from .step import start, step
 from .times import missed, seconds, step_seconds
 from .truth import truth_names, truths
@@ -43,6 +44,7 @@ class Scorer:
     ----------
     keeper : Keeper
     model : Model
+    second : SecondStage or None
     time : str or None
         The field of times; gaps are noticed where `apart`, the seconds between readings, is known.
     """
@@ -56,6 +58,7 @@ class Scorer:
         apart: float | None,
         missing: Sequence[str] = (),
         pulse: Pulse | None = None,
+        second: SecondStage | None = None,
     ) -> None:
         self._model = model
         self._pulse = pulse or Pulse(model)
@@ -67,7 +70,10 @@ class Scorer:
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
         self._follows = keeper.learner is not None or self._pulse.metrics is not None
-        self.readings = Readings(model, time, report, missing, truth_names(model) if self._follows else ())
+        truth = truth_names(model) if self._follows else ()
+        self._truths, self._second = len(truth), second
+        more = truth if second is None else (*truth, *second.names)
+        self.readings = Readings(model, time, report, missing, more, () if second is None else second.texts)
         self.gaps = 0
 
     def take(self, lines: list[bytes]) -> str:
@@ -91,7 +97,7 @@ class Scorer:
                     self._keeper.learner.gap()
             rows.append(content[0])
             times.append(content[1])
-            known.append(self.readings.truths)
+            known.append(self.readings.more)
         return "".join(out + self._score(rows, times, known))
 
     def may_begin_anew(self, source: str, rest: bytes) -> bool:
@@ -104,9 +110,15 @@ class Scorer:
     def _score(self, rows: list[Any], times: list[Any], known: list[Any]) -> list[str]:
         state, line = self._keeper.state, self._results.line
         results = self._pulse.timed(lambda: self._steps(rows, known), state)
-        if self._follows and known and known[0]:
+        if self._truths and known:
             self._pulse.errors(results, truths(self._model, [each[0] for each in known]))
-        return [line(result, state, time) + "\n" for result, time in zip(results, times)]
+        written = [line(result, state, time) for result, time in zip(results, times)]
+        second = self._second
+        if second is not None:
+            rows = [each[self._truths :] for each in known]
+            parts = [second.part(result, row) for result, row in zip(results, rows)]
+            written = [f"{text[:-1]}{part}}}" for text, part in zip(written, parts)]
+        return [f"{text}\n" for text in written]
 
     def _steps(self, rows: list[Any], known: list[Any]) -> list[Step]:
         state, learner = self._keeper.state, self._keeper.learner
@@ -115,7 +127,7 @@ class Scorer:
         results = []
         for row, each in zip(rows, known):
             result, _ = step(self._model, state, row)
-            learner.follow(state, result, each)
+            learner.follow(state, result, each[: self._truths])
             results.append(result)
         return results
 
@@ -177,6 +189,7 @@ def score(
     figures: str | None = None,
     file: str = "",
     learn: str | None = None,
+    cascade: str | None = None,
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -196,6 +209,8 @@ def score(
         See `Readings`.
     figures, file
         See `Pulse`.
+    cascade : str or None
+        File of the model that takes the rows that go on; see `SecondStage`.
 
     Raises
     ------
@@ -211,9 +226,10 @@ def score(
         raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
+    second = None if cascade is None else SecondStage(model, cascade)
     keeper = Keeper(model, path, every, fresh, learner(model, learn))
     pulse = Pulse(model, figures, file)
-    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse)
+    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)
