@@ -1,10 +1,10 @@
 """Two thresholds for a first stage, from held-out rows: what it decides itself, and what goes on to a heavier model.
 
-``low`` is an order statistic of the scores of the rows that are looked for: of n of them k lie below it. The part of
-all such rows below it has the distribution Beta(k + 1, n - k), whatever that of the scores is (Wilks 1941), so that
-with P(Binomial(n, miss) <= k) <= 1 - confidence it is at most `miss` with that confidence: the bound of Clopper and
-Pearson (1934), which holds for a threshold chosen on the same rows because it is one of them. ``high`` likewise, of the
-other rows. Both hold where rows come as those did; rows in time that resemble their neighbours are fewer than they seem.
+``low`` is an order statistic of the scores of the rows that are looked for: k of n lie below it. The part of all such
+rows below it has the distribution Beta(k + 1, n - k), however the scores are distributed (Wilks 1941): where
+P(Binomial(n, miss) <= k) <= 1 - confidence it is at most `miss` with that confidence. That is the bound of Clopper and
+Pearson (1934), and holds for a threshold chosen on the same rows, because it is one of them. ``high`` likewise, of the
+other rows. Both hold where rows come as those did; rows in time resemble their neighbours and are fewer than they seem.
 """
 
 from __future__ import annotations

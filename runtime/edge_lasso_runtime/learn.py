@@ -191,9 +191,10 @@ def describe(model: Model) -> dict[str, Any]:
         The model cannot be learned for.
     """
     if not truth_names(model):
-        raise RowError("--learn is for models of numbers: a classifier or a detector is trained from rows")
-    if model.degree > 1:
-        raise RowError("--learn is for models without products of inputs; train with --degree 1")
+        raise RowError("--learn is for models of numbers with a plain link: classifiers and detectors need the rows")
+    factors = [factor for output in model.outputs for term in output.terms for factor in term.factors]
+    if model.degree > 1 or any(factor.knot is not None for factor in factors):
+        raise RowError("--learn is for models without products, hinges or steps of inputs; train with --degree 1")
     if not model.inputs:
         raise RowError("--learn: the model reads no input, so there is nothing to learn")
     return {

@@ -214,8 +214,10 @@ def test_a_board_refuses_what_it_cannot_learn_into(fleet, tmp_path):
     said = run("score", tmp_path / "other.json", "--learn", tmp_path / "no" / "b.json", status=2)
     assert "No such file" in said
     square = seed_model().outputs[0].replace(terms=(Term(1.0, (Factor(0), Factor(0))),))
+    hinged = seed_model().outputs[0].replace(terms=(Term(1.0, (Factor(0, hinge=2.0),)),))
     for model, why in [
-        (seed_model().replace(outputs=(square,)), "without products of inputs"),
+        (seed_model().replace(outputs=(square,)), "without products, hinges"),
+        (seed_model().replace(outputs=(hinged,)), "without products, hinges"),
         (Model((), (), (Output("y", 1.0, ()),)), "reads no input"),
     ]:
         with pytest.raises(RowError, match=why):
