@@ -83,7 +83,8 @@ def train(
         int, typer.Option(metavar="PAIRS", rich_help_panel="Trust", help="How often half the rows choose an input.")
     ] = 0,
     bootstrap: Annotated[
-        int, typer.Option(metavar="DRAWS", rich_help_panel="Trust", help="Intervals of the coefficients.")
+        int,
+        typer.Option(metavar="DRAWS", rich_help_panel="Trust", help="Intervals of least squares on the inputs chosen."),
     ] = 0,
     update: Annotated[
         Path | None,

@@ -122,13 +122,24 @@ def interval_lines(model: Model) -> list[str]:
     if section is None:
         return []
     spread = f"{min(section['blocks']):.3f} to {max(section['blocks']):.3f}"
-    return [
-        f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction; "
-        f"found {result:.3f} on {section['rows']['check']:,} other rows (blocks of them: {spread})"
+    rows, worth = section["rows"], section.get("effective_rows")
+    lines = [
+        f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction; from "
+        f"the first rows alone it held {result:.3f} of the last {rows['check']:,} (blocks of them: {spread})"
         for output, low, high, result in zip(
             model.outputs, section["low"], section["high"], section["coverage"], strict=True
         )
     ]
+    if worth is not None and worth < rows["calibration"]:
+        lines.append(
+            f"{rows['calibration']:,} neighbouring rows are worth about {worth:,.0f} independent ones"
+            + (
+                f": no more than {section['supported']:.2f} of new truths can be promised"
+                if section["supported"] < section["level"]
+                else ", and the interval is wider for it"
+            )
+        )
+    return lines
 
 
 def show_comparison(comparison: Comparison, as_json: bool) -> None:

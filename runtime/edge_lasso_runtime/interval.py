@@ -1,7 +1,8 @@
 """Section ``interval/1``: split-conformal prediction intervals (Papadopoulos et al. 2002; Lei et al. 2018).
 
 The quantiles of the residuals of rows that training did not see: the interval is the prediction plus ``low`` to plus
-``high``, and holds at least ``level`` of new truths if those come as the calibration rows did.
+``high``, and holds at least ``level`` of new truths if those come as the calibration rows did; at most ``supported``,
+as ``effective_rows`` independent rows are what those are worth.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     ModelFormatError
         Naming the field.
     """
-    take_keys(section, where, ("level", "low", "high", "rows"), ("coverage", "blocks"))
+    take_keys(section, where, ("level", "low", "high", "rows"), ("coverage", "blocks", "effective_rows", "supported"))
     if model.outputs[0].link != "identity":
         raise ModelFormatError(
             f"{where} does not go with link {model.outputs[0].link!r}; probabilities have no interval"
@@ -71,6 +72,12 @@ def validate(section: Any, model: Model, where: str) -> None:
     for key in rows:
         if isinstance(rows[key], bool) or not isinstance(rows[key], int) or rows[key] < 0:
             raise ModelFormatError(f"{where}.rows.{key} is {shown(rows[key])}; it must be a number of rows")
+    if not number(section.get("effective_rows", 1.0), f"{where}.effective_rows") > 0.0:
+        raise ModelFormatError(
+            f"{where}.effective_rows is {shown(section['effective_rows'])}; it must be larger than 0"
+        )
+    if not 0.0 <= number(section.get("supported", 0.0), f"{where}.supported") <= 1.0:
+        raise ModelFormatError(f"{where}.supported is {shown(section['supported'])}; it must be between 0 and 1")
     for key in ("coverage", "blocks"):
         for i, entry in enumerate(take_list(section.get(key, []), f"{where}.{key}")):
             if not 0.0 <= number(entry, f"{where}.{key}[{i}]") <= 1.0:

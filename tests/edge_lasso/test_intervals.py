@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from scipy.signal import lfilter
 
 from edge_lasso import quantize
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
-from edge_lasso.training.intervals import conformal, rows_needed
+from edge_lasso.training.intervals import conformal, correlation_time, effective_rows, rows_needed
 from edge_lasso_runtime import load, predict, save
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.format import from_dict, to_dict
@@ -35,8 +36,37 @@ def test_the_coverage_found_is_of_other_rows():
     residual = np.concatenate([np.linspace(-1.0, 1.0, 100), np.full(100, 5.0)])[:, None]
     section = conformal(residual, 0.8)
     assert section["coverage"] == [0.0]
+    assert section["high"] == [5.0]  # what is handed out knows the last rows, too
     assert section["blocks"] == [0.0] * 5
-    assert section["rows"] == {"calibration": 100, "check": 100}
+    assert section["rows"] == {"calibration": 200, "check": 100}
+
+
+def test_dependent_rows_are_counted_as_what_they_are_worth():
+    rng = np.random.default_rng(3)
+    held, plain, supported = [], [], []
+    for _ in range(100):
+        noise = lfilter([1.0], [1.0, -0.97], rng.normal(size=1600))[1000:]
+        section = conformal(noise[:400, None], 0.9)
+        low, high = np.quantile(noise[:400], [0.05, 0.95])
+        held.append(np.mean((noise[400:] >= section["low"][0]) & (noise[400:] <= section["high"][0])))
+        plain.append(np.mean((noise[400:] >= low) & (noise[400:] <= high)))
+        supported.append(section["supported"])
+    assert np.mean(plain) < 0.87
+    assert 0.9 < np.mean(held) < 0.98
+    assert np.mean(supported) < 0.9  # and it says that it cannot promise as much
+
+
+def test_rows_that_are_worth_less():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=2000)
+    assert correlation_time(noise) == 1.0
+    assert effective_rows(noise, 0.05) == 2000.0
+    alike = lfilter([1.0], [1.0, -0.8], rng.normal(size=200_000))
+    assert correlation_time(alike) == pytest.approx(1.8 / 0.2, rel=0.1)
+    assert correlation_time(np.ones(50)) == 1.0
+    same = conformal(np.repeat(rng.normal(size=40), 50)[:, None], 0.9)
+    assert 20 < same["effective_rows"] < 60
+    assert same["supported"] == 0.9
 
 
 def test_the_fewest_rows():
@@ -66,7 +96,7 @@ def test_from_training_to_the_board(trained, capsys):
     assert main(["show", "m.json"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "0.9 of truths within" in said
-    assert "found 0." in said
+    assert "from the first rows alone it held 0." in said
     assert main(["predict", "m.json", "t.csv", "--interval", "--out", "p.csv"]) == 0
     here = pandas.read_csv("p.csv")
     assert list(here.columns) == ["y", "z", "y low", "y high", "z low", "z high", "status"]
@@ -136,6 +166,8 @@ def test_a_model_without_one(trained, capsys):
         ({"low": [9.0, 0.0]}, "more than high"),
         ({"rows": {"calibration": -1, "check": 3}}, "rows.calibration is -1"),
         ({"coverage": [2.0, 0.5]}, r"coverage\[0\] is 2.0"),
+        ({"effective_rows": 0.0}, "effective_rows is 0.0"),
+        ({"supported": 1.5}, "supported is 1.5"),
         ({"spread": 1}, "spread is unknown"),
     ],
 )
