@@ -185,8 +185,8 @@ def bootstrap(
     """Intervals of least squares on the chosen columns: blocks drawn with replacement (Kuensch 1989).
 
     The choice of columns is taken as given (`stability` says how firm it is), and what a penalty takes from the
-    coefficients is not in it. The standard deviation of the draws is multiplied by a quantile of Student's distribution,
-    as there are few blocks, and widened where neighbouring blocks are alike.
+    coefficients is not in it. The standard deviation of the draws is multiplied by a quantile of Student's
+    distribution, as there are few blocks, and widened where neighbouring blocks are alike.
 
     Parameters
     ----------
