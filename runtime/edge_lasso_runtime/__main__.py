@@ -7,6 +7,7 @@ import sys
 
 from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
 from .printable import printable
+from .row_options import add_adapt, add_cascade, add_learn
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -88,8 +89,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     _add_missing(predict)
     predict.add_argument("--out", metavar="FILE", help="write there instead: the whole of it, or nothing")
     _add_metrics(predict)
-    _add_learn(predict)
-    _add_cascade(predict)
+    add_learn(predict)
+    add_cascade(predict)
     predict.set_defaults(run=_predict)
 
     score = commands.add_parser(
@@ -112,8 +113,9 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
     _add_missing(score)
     _add_metrics(score)
-    _add_learn(score)
-    _add_cascade(score)
+    add_learn(score)
+    add_cascade(score)
+    add_adapt(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -141,7 +143,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
                       help="tell Home Assistant of the results (default prefix: homeassistant)")  # fmt: skip
     _add_state(mqtt, "1s")
     _add_metrics(mqtt)
-    _add_learn(mqtt)
+    add_learn(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
     mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
     mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
@@ -227,16 +229,6 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
                         "textfile collector")  # fmt: skip
 
 
-def _add_learn(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--learn", metavar="FILE", help="statistics of complete rows whose truth comes along, by the "
-                        "output's name: what edge-lasso train --from merges")  # fmt: skip
-
-
-def _add_cascade(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cascade", metavar="HEAVY", help="the model for rows that a first stage (edge-lasso cascade) "
-                        "says 'go on' of")  # fmt: skip
-
-
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -264,7 +256,7 @@ def _score(options: Any) -> int:
     return score(
         load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
-        options.learn, options.cascade,
+        options.learn, options.cascade, options.adapt, options.within,
     )  # fmt: skip
 
 

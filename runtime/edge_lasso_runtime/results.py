@@ -86,6 +86,11 @@ class Results:
             parts.append(f'"faults":{json.dumps(result.faults, separators=(",", ":"))}')
         return ",".join(parts) + "}"
 
+    def corrected(self, corrections: list[float]) -> str:
+        """By how much values were corrected, as the end of a line."""
+        pairs = zip(self._outputs, corrections)
+        return f',"corrected_by":{{{",".join([name + _number(value) for name, value in pairs])}}}'
+
     def sensors(self, result: Step) -> dict[str, float]:
         """The sensors behind a score with their exact share of it, largest first."""
         from .detector import shares

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
+from .adapt import Adapter
 from .batch import steps
 from .keeper import Keeper, Stop, begin_anew, report, state_digest
 from .learn import learner
@@ -45,6 +46,7 @@ class Scorer:
     keeper : Keeper
     model : Model
     second : SecondStage or None
+    adapter : Adapter or None
     time : str or None
         The field of times; gaps are noticed where `apart`, the seconds between readings, is known.
     """
@@ -59,6 +61,7 @@ class Scorer:
         missing: Sequence[str] = (),
         pulse: Pulse | None = None,
         second: SecondStage | None = None,
+        adapter: Adapter | None = None,
     ) -> None:
         self._model = model
         self._pulse = pulse or Pulse(model)
@@ -69,7 +72,8 @@ class Scorer:
         self._last: float | None = last if isinstance(last, float) else None
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
-        self._follows = keeper.learner is not None or self._pulse.metrics is not None
+        self._adapter = adapter
+        self._follows = keeper.learner is not None or self._pulse.metrics is not None or adapter is not None
         truth = truth_names(model) if self._follows else ()
         self._truths, self._second = len(truth), second
         more = truth if second is None else (*truth, *second.names)
@@ -109,10 +113,15 @@ class Scorer:
 
     def _score(self, rows: list[Any], times: list[Any], known: list[Any]) -> list[str]:
         state, line = self._keeper.state, self._results.line
-        results = self._pulse.timed(lambda: self._steps(rows, known), state)
+        corrections: list[list[float]] = []
+        results = self._pulse.timed(lambda: self._steps(rows, known, corrections), state)
         if self._truths and known:
             self._pulse.errors(results, truths(self._model, [each[0] for each in known]))
         written = [line(result, state, time) for result, time in zip(results, times)]
+        if self._adapter is not None:
+            self._keeper.more["adapt"] = self._adapter.to_dict()
+            parts = [self._results.corrected(each) for each in corrections]
+            written = [f"{text[:-1]}{part}}}" for text, part in zip(written, parts)]
         second = self._second
         if second is not None:
             rows = [each[self._truths :] for each in known]
@@ -120,14 +129,18 @@ class Scorer:
             written = [f"{text[:-1]}{part}}}" for text, part in zip(written, parts)]
         return [f"{text}\n" for text in written]
 
-    def _steps(self, rows: list[Any], known: list[Any]) -> list[Step]:
-        state, learner = self._keeper.state, self._keeper.learner
-        if learner is None:
+    def _steps(self, rows: list[Any], known: list[Any], corrections: list[list[float]]) -> list[Step]:
+        state, learner, adapter = self._keeper.state, self._keeper.learner, self._adapter
+        if learner is None and adapter is None:
             return steps(self._model, state, rows)
         results = []
         for row, each in zip(rows, known):
             result, _ = step(self._model, state, row)
-            learner.follow(state, result, each[: self._truths])
+            if learner is not None:
+                learner.follow(state, result, each[: self._truths])
+            if adapter is not None:
+                corrections.append(adapter.correct(result, state.inputs))
+                adapter.learn(result, state.inputs, truths(self._model, each[: self._truths]))
             results.append(result)
         return results
 
@@ -190,6 +203,8 @@ def score(
     file: str = "",
     learn: str | None = None,
     cascade: str | None = None,
+    adapt: str | None = None,
+    within: float = 0.0,
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -211,6 +226,8 @@ def score(
         See `Pulse`.
     cascade : str or None
         File of the model that takes the rows that go on; see `SecondStage`.
+    adapt, within
+        See `Adapter`; None: nothing is corrected.
 
     Raises
     ------
@@ -228,8 +245,9 @@ def score(
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
     second = None if cascade is None else SecondStage(model, cascade)
     keeper = Keeper(model, path, every, fresh, learner(model, learn))
+    adapter = None if adapt is None else Adapter(model, adapt, within, keeper.more.get("adapt"))
     pulse = Pulse(model, figures, file)
-    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second)
+    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second, adapter)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)

@@ -1,0 +1,127 @@
+"""`score --adapt`: a correction that follows a sensor that has moved, and never leaves its bounds."""
+
+import json
+import math
+import random
+import subprocess
+import sys
+
+import pytest
+
+from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
+from edge_lasso_runtime.adapt import Adapter
+from edge_lasso_runtime.rows import RowError
+from edge_lasso_runtime.step import start, step
+
+
+def model():
+    inputs = (Input("a", 0, 0.0, -5.0, 5.0), Input("b", 1, 100.0, 90.0, 110.0))
+    terms = (Term(2.0, (Factor(0),)), Term(-0.5, (Factor(1),)))
+    return Model(("a", "b"), inputs, (Output("y", 50.0, terms),))
+
+
+def rows(count, truth, seed=3):
+    rng = random.Random(seed)
+    for _ in range(count):
+        a, b = rng.uniform(-5, 5), rng.uniform(90, 110)
+        yield {"a": a, "b": b}, truth(a, b) + rng.gauss(0, 0.05)
+
+
+def errors(kind, within, truth, count=600):
+    """Errors of the signed model and of the corrected one, of the last 100 rows; and the largest correction."""
+    adapter, state = Adapter(model(), kind, within), start(model())
+    signed, corrected, largest = [], [], 0.0
+    for row, y in rows(count, truth):
+        result, state = step(model(), state, row)
+        before = result.values[0]
+        largest = max(largest, abs(adapter.correct(result, state.inputs)[0]))
+        signed.append(abs(y - before))
+        corrected.append(abs(y - result.values[0]))
+        adapter.learn(result, state.inputs, [y])
+    return max(signed[-100:]), max(corrected[-100:]), largest
+
+
+def shifted(a, b):
+    return 1.1 * (50.0 + 2.0 * a - 0.5 * b) + 1.5
+
+
+def tilted(a, b):
+    return 50.0 + 2.3 * a - 0.55 * b + 4.0
+
+
+def test_offset_and_gain_follow_a_plant_that_moved():
+    before, after, _ = errors("offset", 8.0, shifted)
+    assert before > 2.0
+    assert after < 0.3
+
+
+def test_all_coefficients_follow_what_offset_and_gain_cannot():
+    before, after, _ = errors("all", 12.0, tilted)
+    assert before > 0.8
+    assert after < 0.3
+    assert errors("offset", 12.0, tilted)[1] > 2.0 * after
+
+
+@pytest.mark.parametrize("kind", ["offset", "all"])
+@pytest.mark.parametrize("lie", [1e30, -1e30, math.inf, 0.0, "wild", "constant"])
+def test_no_truth_leads_out_of_the_bound(kind, lie):
+    """Truths without sense, readings beyond their ranges, inputs that never move: the correction stays within 0.75."""
+    adapter, state, rng = Adapter(model(), kind, 0.75), start(model()), random.Random(4)
+    for _ in range(1000):
+        row = (
+            {"a": rng.uniform(-50, 50), "b": rng.choice([90.0, 1e6, -1e6])} if lie != "constant" else {"a": 1, "b": 95}
+        )
+        result, state = step(model(), state, row)
+        signed = result.values[0]
+        [correction] = adapter.correct(result, state.inputs)
+        assert abs(correction) <= 0.75
+        assert result.values[0] == signed + correction
+        truth = rng.choice([-1e9, 1e9, 0.0]) if lie in ("wild", "constant") else lie
+        adapter.learn(result, state.inputs, [truth if math.isfinite(truth) else None])
+    for one in adapter.to_dict()["filters"]:
+        assert sum(map(abs, one["theta"])) <= 1.0 + 1e-12
+        assert all(math.isfinite(value) for row in one["variance"] for value in row)
+
+
+def test_degraded_rows_and_rows_without_truth_change_nothing():
+    adapter, state = Adapter(model(), "all", 1.0), start(model())
+    fresh = adapter.to_dict()
+    for row, truths in (({"a": None, "b": 95.0}, [1.0]), ({"a": 1.0, "b": 95.0}, [None])):
+        result, state = step(model(), state, row)
+        adapter.learn(result, state.inputs, truths)
+    assert adapter.to_dict() == fresh
+
+
+def score(folder, *options, lines, status=0):
+    command = [sys.executable, "-m", "edge_lasso_runtime", "score", str(folder / "model.json"), *options]
+    done = subprocess.run(command, input="".join(lines), capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return list(map(json.loads, done.stdout.splitlines())) if status == 0 else done.stderr
+
+
+def test_it_is_off_by_default_and_goes_on_where_the_state_is(tmp_path):
+    save(model(), tmp_path / "model.json")
+    lines = [json.dumps({**row, "y": y}) + "\n" for row, y in rows(300, shifted)]
+    plain = score(tmp_path, lines=lines)
+    assert "corrected_by" not in plain[0]
+    options = ("--adapt", "offset", "--within", "8")
+    whole = score(tmp_path, *options, lines=lines)
+    assert whole[0]["values"] == plain[0]["values"]
+    assert abs(whole[-1]["corrected_by"]["y"]) > 1.0
+    state = ("--state", str(tmp_path / "state.json"))
+    parts = score(tmp_path, *options, *state, lines=lines[:100]) + score(tmp_path, *options, *state, lines=lines[100:])
+    assert parts == whole
+    other = score(tmp_path, "--adapt", "offset", "--within", "3", *state, lines=lines[:1])
+    assert other[0]["corrected_by"]["y"] == 0.0, "another bound: what was learned under the first is not taken over"
+    said = score(tmp_path, "--adapt", "offset", lines=lines, status=2)
+    assert said == (
+        "edge_lasso_runtime: error: --adapt needs --within R, more than 0: the largest correction, in the output's unit\n"
+    )
+
+
+def test_what_cannot_be_corrected_is_refused():
+    logistic = model().replace(classes=("no", "yes"), outputs=(model().outputs[0].replace(link="logistic"),))
+    with pytest.raises(RowError, match="models of numbers with a plain link"):
+        Adapter(logistic, "all", 1.0)
+    with pytest.raises(RowError, match="'some' is unknown; allowed are offset, all"):
+        Adapter(model(), "some", 1.0)
