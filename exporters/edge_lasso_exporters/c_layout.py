@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,43 @@ CONTRACT = """
 #pragma STDC FP_CONTRACT OFF
 #endif
 """
+# Such flags take tests for NaN away and reorder sums: every answer would be plausible, and some would be wrong.
+# __ASSOCIATIVE_MATH__ is gcc's -funsafe-math-optimizations, _M_FP_FAST is /fp:fast.
+IEEE = """
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(_M_FP_FAST) || \\
+    (defined(__FINITE_MATH_ONLY__) && (__FINITE_MATH_ONLY__ > 0))
+#error "a missing reading is NaN: compile this file without -ffast-math, -Ofast and -ffinite-math-only{instead}"
+#endif
+"""
+WITHOUT_FLOAT = ", or define {P}_NO_FLOAT for the integers alone"
+MISSING = """
+/* NaN by its bits: no division by zero, no library. */
+static {T} {p}_missing(void)
+{{
+    const union {{
+        uint32_t bits[2];
+        {T} value;
+    }} nothing = {{{{UINT32_C(0xFFFFFFFF), UINT32_C(0xFFFFFFFF)}}}};
+    return nothing.value;
+}}
+"""
+# gcc makes calls of memmove from loops that move an array's elements, also under -ffreestanding.
+NO_LIBC = """
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize ("no-tree-loop-distribute-patterns") /* no calls of memmove: no libc */
+#endif
+"""
 ROM = """
 #ifdef __AVR__
 #include <avr/pgmspace.h>
 #define {P}_ROM PROGMEM
 #define {P}_LOAD(to, from) ((void)memcpy_P((to), (from), sizeof(*(to))))
+#define {P}_ROW(type, row, from) \\
+    type row##_copy; const type *const row = &row##_copy; {P}_LOAD(&row##_copy, (from))
 #else
 #define {P}_ROM
 #define {P}_LOAD(to, from) (*(to) = *(from))
+#define {P}_ROW(type, row, from) const type *const row = (from)
 #endif
 """
 
@@ -142,6 +171,11 @@ def c_factor(factor: Factor, x: str, number: Callable[[float], str]) -> str:
     if factor.hinge is not None:
         return f"(({x} > {number(factor.hinge)}) ? ({x} - {number(factor.hinge)}) : {zero})"
     return x if factor.step is None else f"(({x} > {number(factor.step)}) ? {one} : {zero})"
+
+
+def status_word(places: Sequence[int]) -> str:
+    """The status of a row whose inputs at these places are at fault: a bit each, those from 31 on share one."""
+    return f"UINT32_C({sum({1 << min(place, 31) for place in places})})"
 
 
 def header(model: Model, options: Options, names: Names, includes: str, body: str) -> str:

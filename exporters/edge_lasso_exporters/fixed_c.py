@@ -6,102 +6,25 @@ from typing import Any
 
 from edge_lasso_runtime import Model
 
-from .c_layout import CONTRACT, ROM, Names, c_double, extra_files, has_struct, header
+from .c_layout import (
+    CONTRACT,
+    IEEE,
+    MISSING,
+    ROM,
+    WITHOUT_FLOAT,
+    Names,
+    c_double,
+    extra_files,
+    has_struct,
+    header,
+    status_word,
+)
 from .fixed_c_sums import LIFT, looped, plain, sum_lines, sum_tables
+from .fixed_c_text import BATCH, ENCODE, ENCODED, ENCODES, PROBABILITY, SELFTEST, SHIFT, without_float
 from .fixed_counts import counts_c, counts_header
 from .fixed_python import fixed_vectors, section_of
 from .options import Options
-
-BATCH = """
-void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r)
-{{
-    size_t i;
-    for (i = 0; i < rows; i++) {{
-        {call}
-    }}
-}}
-"""
-SHIFT = """
-static int32_t {p}_shift(int32_t value, unsigned int bits)
-{{
-    /* An arithmetic shift with rounding that does not depend on the compiler: |value| < 2^30. */
-    const uint32_t lifted = (uint32_t)value + UINT32_C(0x40000000) + (UINT32_C(1) << (bits - 1U));
-    return (int32_t)(lifted >> bits) - (int32_t)(UINT32_C(0x40000000) >> bits);
-}}
-"""
-ENCODE = """
-typedef struct {{
-    {P}_REAL low;
-    {P}_REAL high;
-    {P}_REAL centre;
-    {P}_REAL scale;
-    int16_t first;
-    int16_t last;
-    int16_t missing;
-    uint16_t place;
-}} {p}_grid;
-
-static const {p}_grid {p}_steps[] {P}_ROM = {{
-{rows}
-}};
-
-uint32_t {p}_encode(const {P}_REAL x[{P}_INPUTS], int16_t q[{P}_INPUTS])
-{{
-    uint32_t status = 0;
-    uint16_t i;
-    for (i = 0; i < {count}U; i++) {{
-        {p}_grid step;
-        {P}_REAL value;
-        int32_t whole;
-        int known;
-        {P}_LOAD(&step, &{p}_steps[i]);
-        value = x[step.place];
-        known = (value >= ({P}_REAL)-{L}) && (value <= ({P}_REAL){L});
-        q[step.place] = step.missing;
-        if (known && (step.scale == ({P}_REAL)0)) {{ /* a category */
-            known = (value >= ({P}_REAL)0) && (value <= step.high) && (value == ({P}_REAL)(int32_t)value);
-            q[step.place] = known ? (int16_t)value : step.missing;
-        }} else if (known) {{
-            known = (value >= step.low) && (value <= step.high);
-            value = (value < step.low) ? step.low : ((value > step.high) ? step.high : value);
-            value = ((value - step.centre) * step.scale) + ({P}_REAL)0.5;
-            value = (value < ({P}_REAL)step.first) ? ({P}_REAL)step.first : value;
-            value = (value > ({P}_REAL)step.last) ? ({P}_REAL)step.last : value;
-            whole = (int32_t)value;
-            q[step.place] = (int16_t)((({P}_REAL)whole > value) ? (whole - 1) : whole);
-        }} else {{
-            /* missing: the default, as set above */
-        }}
-        if (!known) {{
-            status |= UINT32_C(1) << ((i < 31U) ? i : 31U);
-        }}
-    }}
-    return status;
-}}
-"""
-PROBABILITY = """
-static const uint16_t {p}_knots[] {P}_ROM = {{{knots}}};
-
-uint32_t {p}_probability(int32_t r)
-{{
-    const uint32_t size = (r < 0) ? (uint32_t)-r : (uint32_t)r;
-    uint16_t low;
-    uint16_t high;
-    uint32_t p;
-    {P}_LOAD(&low, &{p}_knots[{last}]);
-    p = low;
-    if (size < UINT32_C({limit})) {{
-        const uint32_t v = {v};
-        const uint32_t i = v >> 9;
-        if (i < {last}U) {{
-            {P}_LOAD(&low, &{p}_knots[i]);
-            {P}_LOAD(&high, &{p}_knots[i + 1U]);
-            p = low + ((((uint32_t)(high - low) * (v & 511U)) + 256U) >> 9);
-        }}
-    }}
-    return (r < 0) ? (UINT32_C(65536) - p) : p;
-}}
-"""
+from .vectors import self_test_faults, test_rows
 
 
 def fixed_files(model: Model, options: Options, names: Names) -> dict[str, bytes]:
@@ -135,16 +58,18 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
         "/* The readings as integers:",
         *steps,
         f"   Proven: decode(predict(encode(x))) is within {bound} of the model, over the declared ranges. */",
-        f"#ifndef {upper}_REAL",
+        f"#if !defined({upper}_NO_FLOAT) && !defined({upper}_REAL)",
         f"#define {upper}_REAL double /* of encode and decode; float where the board has no double */",
         "#endif",
+        f"/* Define {upper}_NO_FLOAT for the integers alone: no {p}_encode, no {p}_decode, no floating point. */",
         "",
         f"/* q as {p}_encode gives it: within those ranges nothing overflows, whatever the order. */",
         f"{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into});",
-        "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
-        f"uint32_t {p}_encode(const {upper}_REAL x[{upper}_INPUTS], int16_t q[{upper}_INPUTS]);",
         *counts_header(model, names),
         f"void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r);",
+        f"#ifndef {upper}_NO_FLOAT",
+        "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
+        f"uint32_t {p}_encode(const {upper}_REAL x[{upper}_INPUTS], int16_t q[{upper}_INPUTS]);",
         f"{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''});",
     ]
     if has_struct(model, options):
@@ -153,6 +78,7 @@ def _header(model: Model, options: Options, names: Names, section: dict[str, Any
             f"typedef struct {{\n{fields}\n}} {p}_input;",
             f"{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into});",
         ]
+    lines.append("#endif")
     if "link" in section:
         lines.append(f"uint32_t {p}_probability(int32_t r); /* of class 1, times 65536 */")
     if model.classes is not None:
@@ -168,7 +94,9 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     result, into = ("void", f", int32_t r[{upper}_OUTPUTS]") if several else ("int32_t", "")
     shifts = any(output["shift"] or any(term.get("shift") for term in output["terms"]) for output in outputs)
     lifts = not looped(outputs) and any(plain(term) for output in outputs for term in output["terms"])
-    text = f'#include "{p}.h"\n' + CONTRACT + ROM.format(P=upper) + (LIFT.format(P=upper) if lifts else "")
+    ieee = IEEE.format(instead=WITHOUT_FLOAT.format(P=upper))
+    text = f'#include "{p}.h"\n' + without_float(upper, ieee) + CONTRACT + ROM.format(P=upper)
+    text += LIFT.format(P=upper) if lifts else ""
     text += (SHIFT.format(p=p) if shifts else "") + sum_tables(names, outputs)
     text += f"\n{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into})\n{{\n"
     text += "\n".join(sum_lines(names, outputs)) + "\n}\n"
@@ -176,18 +104,10 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     if several:
         call = f"{p}_predict(q + (i * {upper}_INPUTS), r + (i * {upper}_OUTPUTS));"
     text += BATCH.format(p=p, call=call)
-    text += _encode(model, names, section) if model.inputs else _no_encode(names)
-    text += counts_c(model, names) + _struct(model, options, names)
-    text += f"\n{upper}_REAL {p}_decode(int32_t r{', int output' if several else ''})\n{{\n"
-    if several:
-        pairs = ", ".join(
-            f"{{({upper}_REAL){c_double(o['unit'])}, ({upper}_REAL){c_double(o['offset'])}}}" for o in outputs
-        )
-        text += f"    static const {upper}_REAL steps[{upper}_OUTPUTS][2] = {{{pairs}}};\n"
-        text += f"    return (({upper}_REAL)r * steps[output][0]) + steps[output][1];\n}}\n"
-    else:
-        unit, offset = c_double(outputs[0]["unit"]), c_double(outputs[0]["offset"])
-        text += f"    return (({upper}_REAL)r * ({upper}_REAL){unit}) + ({upper}_REAL){offset};\n}}\n"
+    text += counts_c(model, names)
+    floats = _encode(model, names, section) if model.inputs else _no_encode(names)
+    floats += _struct(model, options, names) + _decode(names, outputs)
+    text += without_float(upper, floats)
     if "link" in section:
         link = section["link"]
         v = f"(size >> {link['first']}) * UINT32_C({link['multiplier']})"
@@ -202,6 +122,24 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
             v=v,
         )
     return text + _label(model, names) + _selftest(model, options, names)
+
+
+def _decode(names: Names, outputs: list[dict[str, Any]]) -> str:
+    p, upper = names.prefix, names.upper
+    if len(outputs) > 1:
+        pairs = ", ".join(
+            f"{{({upper}_REAL){c_double(o['unit'])}, ({upper}_REAL){c_double(o['offset'])}}}" for o in outputs
+        )
+        return (
+            f"\n{upper}_REAL {p}_decode(int32_t r, int output)\n{{\n"
+            f"    static const {upper}_REAL steps[{upper}_OUTPUTS][2] = {{{pairs}}};\n"
+            f"    return (({upper}_REAL)r * steps[output][0]) + steps[output][1];\n}}\n"
+        )
+    unit, offset = c_double(outputs[0]["unit"]), c_double(outputs[0]["offset"])
+    return (
+        f"\n{upper}_REAL {p}_decode(int32_t r)\n{{\n"
+        f"    return (({upper}_REAL)r * ({upper}_REAL){unit}) + ({upper}_REAL){offset};\n}}\n"
+    )
 
 
 def _encode(model: Model, names: Names, section: dict[str, Any]) -> str:
@@ -256,17 +194,24 @@ def _label(model: Model, names: Names) -> str:
 
 
 def _selftest(model: Model, options: Options, names: Names) -> str:
-    p, upper = names.prefix, names.upper
+    several = len(model.outputs) > 1
     vectors = fixed_vectors(model, options.inputs)
-    rows = ",\n        ".join("{" + ", ".join(map(str, q or [0])) + "}" for q, _ in vectors)
-    wanted = ",\n        ".join("{" + ", ".join(f"INT32_C({value})" for value in r) + "}" for _, r in vectors)
-    call = f"{p}_predict(rows[i], r);" if len(model.outputs) > 1 else f"r[0] = {p}_predict(rows[i]);"
-    return (
-        f"\n#ifdef {upper}_SELFTEST\nint {p}_selftest(void)\n{{\n"
-        f"    static const int16_t rows[{len(vectors)}][{upper}_INPUTS] = {{\n        {rows}}};\n"
-        f"    static const int32_t wanted[{len(vectors)}][{upper}_OUTPUTS] = {{\n        {wanted}}};\n"
-        f"    int32_t r[{upper}_OUTPUTS];\n    int i;\n    int m;\n"
-        f"    for (i = 0; i < {len(vectors)}; i++) {{\n        {call}\n"
-        f"        for (m = 0; m < {upper}_OUTPUTS; m++) {{\n            if (r[m] != wanted[i][m]) {{\n"
-        "                return 0;\n            }\n        }\n    }\n    return 1;\n}\n#endif\n"
-    )
+    readings = [row for row, _ in test_rows(model, options.inputs)]
+    join = ",\n        ".join
+    missing = c_double(2.0 * model.limit)
+    words = {
+        "p": names.prefix, "P": names.upper, "count": len(vectors), "twice": 2 * len(vectors),
+        "inputs": len(model.inputs),
+        "rows": join("{" + ", ".join(map(str, q or [0])) + "}" for q, _ in vectors),
+        "wanted": join("{" + ", ".join(f"INT32_C({value})" for value in r) + "}" for _, r in vectors),
+        "call": f"{names.prefix}_predict(rows[i], r);" if several else f"r[0] = {names.prefix}_predict(rows[i]);",
+        "readings": join(
+            "{" + ", ".join(f"({names.upper}_REAL){missing if x is None else c_double(x)}" for x in row or [0.0]) + "}"
+            for row in readings
+        ),
+        "statuses": ", ".join(map(status_word, self_test_faults(model))), "L": c_double(model.limit),
+        "missing": MISSING.format(T=f"{names.upper}_REAL", p=names.prefix).strip(),
+    }  # fmt: skip
+    encodes = without_float(names.upper, ENCODES.format(**words)) if model.inputs else ""
+    encoded = without_float(names.upper, ENCODED.format(**words)).lstrip() if model.inputs else ""
+    return SELFTEST.format(**words, encodes=encodes.rstrip(), encoded=encoded)

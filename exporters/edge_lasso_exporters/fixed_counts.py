@@ -64,20 +64,18 @@ uint32_t {p}_encode_counts(const int32_t counts[{P}_INPUTS], int16_t q[{P}_INPUT
     uint32_t status = 0;
     uint16_t i;
     for (i = 0; i < {count}U; i++) {{
-        {p}_range range;
-        int32_t count;
+        {P}_ROW({p}_range, range, &{p}_ranges[i]);
+        int32_t count = counts[range->place];
         int known;
-        {P}_LOAD(&range, &{p}_ranges[i]);
-        count = counts[range.place];
-        known = (count >= range.lowest) && (count <= range.highest);
+        known = (count >= range->lowest) && (count <= range->highest);
         if (!known) {{
             status |= UINT32_C(1) << ((i < 31U) ? i : 31U);
         }}
-        if (!known && ((count == {P}_NO_COUNT) || (range.missing < range.first))) {{ /* missing, or no such category */
-            q[range.place] = range.missing;
+        if (!known && ((count == {P}_NO_COUNT) || (range->missing < range->first))) {{ /* missing, no such category */
+            q[range->place] = range->missing;
         }} else {{
-            count = (count < range.lowest) ? range.lowest : ((count > range.highest) ? range.highest : count);
-            q[range.place] = (int16_t)((count - range.lowest) + (int32_t)range.first);
+            count = (count < range->lowest) ? range->lowest : ((count > range->highest) ? range->highest : count);
+            q[range->place] = (int16_t)((count - range->lowest) + (int32_t)range->first);
         }}
     }}
     return status;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import cached_property
 from typing import Any
 
@@ -9,11 +10,36 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.model import EXP_ROOM, Input
 
 from . import dense_bounds
-from .c_layout import CONTRACT, ROM, Names, c_double, c_factor, c_float, extra_files, has_struct, header
+from .c_layout import (
+    CONTRACT,
+    IEEE,
+    MISSING,
+    ROM,
+    Names,
+    c_double,
+    c_factor,
+    c_float,
+    extra_files,
+    has_struct,
+    status_word,
+)
 from .dense import dense
-from .floating_c_text import BATCH, CLAMP, EXP, EXP_SEVERAL, LOGISTIC, READ, SOFTMAX
+from .floating_c_header import declarations
+from .floating_c_text import (
+    BATCH,
+    BITS,
+    BITS_OF_DOUBLE,
+    CLAMP,
+    EXP,
+    EXP_SEVERAL,
+    LOGISTIC,
+    READ,
+    SELFTEST,
+    SOFTMAX,
+    STATUS_LOOP,
+)
 from .options import Options
-from .vectors import reference, self_test_sizes, test_rows
+from .vectors import reference, self_test_faults, self_test_sizes, test_rows
 
 # avr-libc's expf returns double: hence the cast in links.
 # Beyond this many plain terms, a loop over a table is smaller and a line per term hardly faster.
@@ -53,52 +79,22 @@ class Floating:
             row[place] = self.number(feature.default or 0.0)
         return {
             f"{self.names.prefix}.c": self._source().encode(),
-            f"{self.names.prefix}.h": self._header().encode(),
+            f"{self.names.prefix}.h": declarations(self.model, self.options, self.names, self.kind).encode(),
             **extra_files(self.model, self.names, self.kind, self.kind, row),
         }
-
-    def _header(self) -> str:
-        p, upper, kind = self.names.prefix, self.names.upper, self.kind
-        result = "void" if self.several else kind
-        into = f", {kind} y[{upper}_OUTPUTS]" if self.several else ""
-        lines = [""]
-        if has_struct(self.model, self.options):
-            fields = "\n".join(f"    {kind} {field};" for field in self.names.fields)
-            lines += [f"typedef struct {{\n{fields}\n}} {p}_input;", ""]
-        lines += [
-            "/* Readings that are missing (NaN, or beyond the limit) are replaced by their defaults. */",
-            f"{result} {p}_linear(const {kind} x[{upper}_INPUTS]{into});",
-            f"{result} {p}_predict(const {kind} x[{upper}_INPUTS]{into});",
-            "/* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */",
-            f"uint32_t {p}_status(const {kind} x[{upper}_INPUTS]);",
-        ]
-        if self.model.classes is not None:
-            lines.append(f"int {p}_label(const {kind} x[{upper}_INPUTS]);")
-        if has_struct(self.model, self.options):
-            lines.append(f"{result} {p}_predict_input(const {p}_input *input, uint32_t *status{into});")
-        lines += [
-            f"void {p}_linear_batch(const {kind} *x, size_t rows, {kind} *y);",
-            f"void {p}_predict_batch(const {kind} *x, size_t rows, {kind} *y);",
-            f"#ifdef {upper}_SELFTEST",
-            f"int {p}_selftest(void); /* 1: this board computes what the model must */",
-            "#endif",
-            "",
-        ]
-        return header(
-            self.model, self.options, self.names, "#include <stddef.h>\n#include <stdint.h>", "\n".join(lines)
-        )
 
     def _source(self) -> str:
         p, upper, kind = self.names.prefix, self.names.upper, self.kind
         link = self.model.outputs[0].link
-        text = f'#include "{p}.h"\n' + ("#include <math.h>\n" if link != "identity" else "")
+        text = f'#include "{p}.h"\n' + ("" if self.single else "#include <float.h>\n")
+        text += "#include <math.h>\n" if link != "identity" else ""
         lines = self._lines()
-        text += CONTRACT
+        text += IEEE.format(instead="") + CONTRACT
         text += ROM.format(P=upper) if self.long_status or not lines else ""
         clamp = self.model.policy == "clamp"
         if any(f"{p}_read(" in line for line in lines or self._loop()):
             limits = f", {kind} low, {kind} high" if clamp else ""
-            text += READ.format(**self.words, limits=limits, clamp=CLAMP if clamp else "")
+            text += READ.format(**self.words, limits=limits, clamp=CLAMP if clamp else "", bits=self._bits())
         exponential = EXP_SEVERAL if self.several else EXP
         links = {"identity": "", "logistic": LOGISTIC, "softmax": SOFTMAX, "exp": exponential}
         text += links[link].format(**self.words)
@@ -124,6 +120,14 @@ class Floating:
                 call = f"{p}_{what}(x + (i * {step}), y + (i * {upper}_OUTPUTS));"
             text += BATCH.format(**self.words, what=what, call=call)
         return text + self._selftest()
+
+    def _bits(self) -> str:
+        """The type of a number's bits, and those of the limit without the sign."""
+        narrow, wide = (
+            BITS.format(**self.words, size=size, limit=hex(int.from_bytes(struct.pack(form, self.model.limit)) << 1))
+            for size, form in ((32, ">f"), (64, ">d"))
+        )
+        return narrow if self.single else BITS_OF_DOUBLE.format(narrow=narrow, wide=wide)
 
     def _read(self, i: int, one: Input) -> str:
         reading = f"x[{self.names.places[i]}]"
@@ -239,10 +243,9 @@ class Floating:
 
     def _loop(self) -> list[str]:
         p, upper = self.names.prefix, self.names.upper
-        subtract = "(value - term.offset)" if self.single else "value"
+        subtract = "(value - term->offset)" if self.single else "value"
         lines = [
             f"    const {p}_term *at = {p}_terms;",
-            f"    {p}_term term;",
             f"    {self.kind} value;",
             "    uint16_t i;",
         ]
@@ -256,28 +259,18 @@ class Floating:
                 continue
             lines += [
                 f"    for (i = 0; i < {count}; i++) {{",
-                f"        {upper}_LOAD(&term, at);",
+                f"        {upper}_ROW({p}_term, term, at);",
+                f"        value = {p}_read(x[term->place], term->missing);",
+                f"        {y} += term->weight * {subtract};",
                 "        at++;",
-                f"        value = {p}_read(x[term.place], term.missing);",
-                f"        {y} += term.weight * {subtract};",
                 "    }",
             ]
         return [*lines, *([] if self.several else ["    return y;"])]
 
     def _status_loop(self) -> str:
-        p, upper, kind, number = self.names.prefix, self.names.upper, self.kind, self.number
-        pairs = zip(self.names.places, self.model.inputs, strict=True)
-        rows = [f"    {{{place}, {number(entry.low or 0.0)}, {number(entry.high or 0.0)}}}," for place, entry in pairs]
-        table = "\n".join(rows)
-        return (
-            f"\ntypedef struct {{\n    uint16_t place;\n    {kind} low;\n    {kind} high;\n}} {p}_range;\n\n"
-            f"static const {p}_range {p}_ranges[] {upper}_ROM = {{\n{table}\n}};\n\n"
-            f"uint32_t {p}_status(const {kind} x[{upper}_INPUTS])\n{{\n    uint32_t status = 0;\n    uint16_t i;\n"
-            f"    for (i = 0; i < {len(rows)}U; i++) {{\n        {p}_range range;\n"
-            f"        {upper}_LOAD(&range, &{p}_ranges[i]);\n"
-            "        if (!((x[range.place] >= range.low) && (x[range.place] <= range.high))) {\n"
-            "            status |= UINT32_C(1) << ((i < 31U) ? i : 31U);\n        }\n    }\n    return status;\n}\n"
-        )
+        ends = ((self.number(entry.low or 0.0), self.number(entry.high or 0.0)) for entry in self.model.inputs)
+        rows = [f"    {{{place}, {low}, {high}}}," for place, (low, high) in zip(self.names.places, ends, strict=True)]
+        return STATUS_LOOP.format(**self.words, rows="\n".join(rows), count=len(rows))
 
     def _status(self) -> str:
         if self.long_status:
@@ -321,28 +314,21 @@ class Floating:
         )
 
     def _selftest(self) -> str:
-        p, upper, kind = self.names.prefix, self.names.upper, self.kind
+        p = self.names.prefix
         rows = [row for row, _ in test_rows(self.model, self.options.inputs)]
         values = reference(self.model, rows, self.options.inputs)
         missing = self.number(2.0 * self.model.limit)
         wide = ["{" + ", ".join(missing if x is None else self.number(x) for x in row or [0.0]) + "}" for row in rows]
-        sizes = self_test_sizes(self.model)
         if self.single:
             step = self.number(2.0**-23)
         else:
             step = f"((sizeof(double) >= 8U) ? {c_double(2.0**-52)} : {c_double(2.0**-23)})"
-        array = ["{" + ", ".join(map(self.number, row)) + "}" for row in values]
-        call = f"{p}_linear(rows[i], z);" if self.several else f"z[0] = {p}_linear(rows[i]);"
-        join = ",\n        "
-        return (
-            f"\n#ifdef {upper}_SELFTEST\nint {p}_selftest(void)\n{{\n"
-            f"    static const {kind} rows[{len(rows)}][{upper}_INPUTS] = {{\n        {join.join(wide)}}};\n"
-            f"    static const {kind} wanted[{len(rows)}][{upper}_OUTPUTS] = {{\n        {join.join(array)}}};\n"
-            f"    static const {kind} sizes[{upper}_OUTPUTS] = {{{', '.join(map(self.number, sizes))}}};\n"
-            f"    {kind} z[{upper}_OUTPUTS];\n    {kind} error;\n    int i;\n    int m;\n"
-            f"    for (i = 0; i < {len(rows)}; i++) {{\n        {call}\n"
-            f"        for (m = 0; m < {upper}_OUTPUTS; m++) {{\n            error = z[m] - wanted[i][m];\n"
-            f"            error = (error < {self.number(0.0)}) ? -error : error;\n"
-            f"            if (!(error <= ({step} * sizes[m]))) {{\n                return 0;\n            }}\n"
-            "        }\n    }\n    return 1;\n}\n#endif\n"
-        )
+        join = ",\n        ".join
+        return SELFTEST.format(
+            **self.words, count=len(rows), twice=2 * len(rows), rows=join(wide), step=step,
+            call=f"{p}_linear(x, z);" if self.several else f"z[0] = {p}_linear(x);",
+            wanted=join("{" + ", ".join(map(self.number, row)) + "}" for row in values),
+            statuses=", ".join(map(status_word, self_test_faults(self.model))),
+            sizes=", ".join(map(self.number, self_test_sizes(self.model))),
+            missing=MISSING.format(**self.words).strip(),
+        )  # fmt: skip

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from edge_lasso_runtime.model import Model
 
-from .c_layout import ROM, Names
+from .c_layout import MISSING, NO_LIBC, ROM, Names
 from .detector_q import DetectorQ, has_step_q, replayed
+from .fixed_c_text import without_float
 from .names import c_comment, identifiers
 from .options import Options
 from .programs.layout import layout
@@ -21,7 +22,7 @@ from .programs.running import source
 from .programs.specialize import specialize
 from .stateful import SHORT, Stateful, sequence
 from .stateful_reference import replay, replay_sizes
-from .step_c_text import FLOOR, FLOORED, HEADER_Q, MISSING, READINGS_Q, READS, REPLAY, REPLAY_Q, SCORE, SIZE
+from .step_c_text import FLOOR, FLOORED, HEADER_Q, READINGS_Q, READS, REPLAY, REPLAY_Q, SCORE, SIZE
 
 
 class StepC:
@@ -79,12 +80,14 @@ class StepC:
         lines += ["", "/* What is wrong with a reading. */"]
         lines += [f"#define {upper}_{fault} {code}U" for fault, code in FAULTS.items()]
         lines += ["", "/* What `step` remembers: the caller's to keep, one for each sequence of rows. */"]
+        lines += [f"#ifndef {upper}_NO_FLOAT"] if self.fixed else []
         lines += [printer.struct("state"), f"{printer.struct('out')}", f"{printer.start_signature()};"]
         lines += [
             "/* Take in one row; a reading that is missing is NaN, or beyond the limit.",
             "   Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */",
             f"{printer.signature(printer.functions['step'])};",
             f"size_t {self.names.prefix}_state_size(void);",
+            *(["#endif"] if self.fixed else []),
         ]  # fmt: skip
         return "\n".join(lines) + "\n" + self.header_q()
 
@@ -112,15 +115,19 @@ class StepC:
     def source(self, before: str) -> str:
         """The functions; `before` is the source they stand behind."""
         words = {"p": self.names.prefix, "P": self.names.upper, "T": self.kind, "zero": self.number(0.0)}
-        body = self.printer.source() + SIZE.format(**words, suffix="")
+        floats = self.printer.source() + SIZE.format(**words, suffix="")
+        integers = ""
         if self.integers is not None:
-            body += self.integers.source() + READINGS_Q.format(
+            integers = self.integers.source() + SIZE.format(**words, suffix="_q")
+            floats += READINGS_Q.format(
                 **words, L=self.number(self.model.limit), half=self.number(0.5), **self.inputs_q()
-            ) + SIZE.format(**words, suffix="_q")  # fmt: skip
-        head = "" if f"#define {self.names.upper}_ROM" in before else ROM.format(**words)
-        pieces = ((f"{words['P']}_READ_", READS), (f"{words['P']}_FLOOR(", FLOOR), (f"{words['p']}_missing(", MISSING),
-                  (f"{words['p']}_floored(", FLOORED))  # fmt: skip
-        return head + "".join(text.format(**words) for name, text in pieces if name in body) + body
+            )  # fmt: skip
+        pieces = ((f"{words['p']}_missing(", MISSING), (f"{words['p']}_floored(", FLOORED))
+        floats = "".join(text.format(**words) for name, text in pieces if name in floats) + floats
+        head = NO_LIBC + ("" if f"#define {self.names.upper}_ROM" in before else ROM.format(**words))
+        pieces = ((f"{words['P']}_READ_", READS), (f"{words['P']}_FLOOR(", FLOOR))
+        head += "".join(text.format(**words) for name, text in pieces if name in floats + integers)
+        return head + (without_float(words["P"], floats) if self.fixed else floats) + integers
 
     def inputs_q(self) -> dict[str, str]:
         """Which row of ``NAME_steps`` belongs to reading k, and a table of them where it is needed."""
@@ -153,9 +160,11 @@ class StepC:
             p=self.names.prefix, P=self.names.upper, T=self.kind, zero=self.number(0.0), rows=table, count=len(rows),
             step=self.number(2.0**-23) if self.kind == "float" else step,
             wanted=", ".join(map(self.number, last.linear)),
-            sizes=", ".join(map(self.number, replay_sizes(plan))), score=more,
+            sizes=", ".join(map(self.number, replay_sizes(plan))), score=more, L=self.number(self.model.limit),
             z="values" if self.model.outputs[0].link == "identity" else "linear",
         )  # fmt: skip
+        if self.fixed:
+            text = without_float(self.names.upper, text).lstrip()
         if self.integers is not None:
             integers, wanted, total = replayed(DetectorQ(self.model))
             inside = ",\n        ".join("{" + ", ".join(map(str, row)) + "}" for row in integers)
@@ -174,13 +183,24 @@ def with_step(model: Model, options: Options, names: Names, files: dict[str, byt
     header = header.replace("no heap, no state.", "no heap; rows one after another: the caller owns the state.", 1)
     before, mark, after = header.rpartition(f"#ifdef {upper}_SELFTEST\n")
     header = f"{before}{step_c.header()}{mark}{after}"
-    before, mark, after = source.rpartition(f"\n#ifdef {upper}_SELFTEST\nint ")
-    replays = step_c.selftest()
+    before, mark, after = source.rpartition(f"\n#ifdef {upper}_SELFTEST\n")
+    body, replays = step_c.source(before), step_c.selftest()
+    missing = MISSING.format(T=step_c.kind, p=p).strip() + "\n"
+    if f"{p}_missing(" in body or replays:
+        after = after.replace(missing, "", 1)
+    if replays and f"{p}_missing(" not in body:
+        replays = (without_float(upper, missing) if step_c.fixed else missing).lstrip() + "\n" + replays
     if replays:
-        both = f"({p}_replay() && {p}_replay_q()) ? 1 : 0" if step_c.integers is not None else f"{p}_replay()"
-        after = after.replace("    return 1;\n}\n#endif", f"    return {both};\n}}\n#endif")
-        mark = f"\n#ifdef {upper}_SELFTEST\n{replays}\nint "
-    source = f"{before}{step_c.source(before)}{mark}{after}"
+        both = f"{p}_replay(0) && {p}_replay(1)"
+        if step_c.fixed:
+            call = f"    if (!({both})) {{\n        return 0;\n    }}"
+            calls = without_float(upper, call).lstrip()
+            both = f"{p}_replay_q()" if step_c.integers is not None else "1"
+        else:
+            calls = ""
+        ahead, end, _ = after.rpartition("    return 1;\n")
+        after = ahead + calls + end.replace("1", both) + "}\n#endif\n"
+    source = f"{before}{body}{mark}{replays}{after}"
     return {**files, f"{p}.h": header.encode(), f"{p}.c": source.encode()}
 
 

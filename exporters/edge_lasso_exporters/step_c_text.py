@@ -18,12 +18,6 @@ FLOOR = """
 #define {P}_FLOOR(value, bits) \\
     ((-1 >> 1 == -1) ? ((value) >> (bits)) : (((value) < 0) ? (-1 - ((-1 - (value)) >> (bits))) : ((value) >> (bits))))
 """
-MISSING = """
-static {T} {p}_missing({T} nothing)
-{{
-    return nothing / nothing; /* NaN; called with 0, so that no compiler sees a constant division */
-}}
-"""
 FLOORED = """
 static int32_t {p}_floored({T} value)
 {{
@@ -52,21 +46,22 @@ HEADER_Q = """
 {start};
 /* Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */
 {step};
+#ifndef {P}_NO_FLOAT
 /* Readings as these integers; not needed where sensors deliver them. */
 void {p}_readings_q(const {P}_REAL x[{P}_READINGS], int16_t q[{P}_READINGS]);
+#endif
 size_t {p}_state_q_size(void);
 """
 READINGS_Q = """
 void {p}_readings_q(const {T} x[{P}_READINGS], int16_t q[{P}_READINGS])
 {{
 {inputs}    for (int k = 0; k < {P}_READINGS; k++) {{
-        {p}_grid step;
+        {P}_ROW({p}_grid, step, &{p}_steps[{input}]);
         {T} value = x[k];
         int32_t whole;
-        {P}_LOAD(&step, &{p}_steps[{input}]);
         q[k] = {P}_NONE;
         if ((value >= -{L}) && (value <= {L})) {{
-            value = ((value - step.centre) * step.scale) + {half};
+            value = ((value - step->centre) * step->scale) + {half};
             value = (value < ({T})-32767) ? ({T})-32767 : value;
             value = (value > ({T})32767) ? ({T})32767 : value;
             whole = (int32_t)value;
@@ -75,7 +70,8 @@ void {p}_readings_q(const {T} x[{P}_READINGS], int16_t q[{P}_READINGS])
     }}
 }}
 """
-REPLAY = """static int {p}_replay(void)
+REPLAY = """/* Once with what is missing beyond the limit, once with NaN. */
+static int {p}_replay(int as_nan)
 {{
     static const {T} rows[{count}][{P}_READINGS] = {{
         {rows}}};
@@ -84,11 +80,17 @@ REPLAY = """static int {p}_replay(void)
     const {T} step = {step};
     {p}_state state;
     {p}_result result;
+    {T} x[{P}_READINGS];
     {T} error;
     int i;
+    int k;
     {p}_start(&state);
     for (i = 0; i < {count}; i++) {{
-        (void){p}_step(&state, rows[i], &result);
+        for (k = 0; k < {P}_READINGS; k++) {{
+            x[k] = rows[i][k];
+            x[k] = ((as_nan == 1) && (x[k] > {L})) ? {p}_missing() : x[k];
+        }}
+        (void){p}_step(&state, x, &result);
     }}
     for (i = 0; i < {P}_OUTPUTS; i++) {{
         error = result.{z}[i] - wanted[i];

@@ -32,6 +32,14 @@ def test_rows(model: Model, inputs: str) -> list[tuple[Row, list[float]]]:
     return [(row if inputs == "selected" else wide(model, row), value) for row, value in self_test(model)]
 
 
+def self_test_faults(model: Model) -> list[list[int]]:
+    """Per self-test vector, which inputs are at fault."""
+    return [
+        [i for i, feature in enumerate(model.inputs) if feature.name in faults]
+        for faults in (clean(model, row)[1] for row, _ in self_test(model))
+    ]
+
+
 def self_test_sizes(model: Model) -> list[float]:
     """Per output, what a self-test allows in units of the board's floating-point epsilon.
 

@@ -123,7 +123,7 @@ def test_every_artifact_is_compared(tmp_path, case, inputs):
 def test_verify_notices_a_wrong_subtraction(tmp_path, monkeypatch):
     from edge_lasso_exporters import fixed_counts
 
-    monkeypatch.setattr(fixed_counts, "C", fixed_counts.C.replace("- range.lowest)", "- range.lowest + 1)"))
+    monkeypatch.setattr(fixed_counts, "C", fixed_counts.C.replace("- range->lowest)", "- range->lowest + 1)"))
     monkeypatch.setattr(fixed_counts, "PYTHON", fixed_counts.PYTHON.replace("count - lowest +", "count - lowest + 1 +"))
     certificate = export(sensors(), "python,c", tmp_path / "out")
     executed = [entry for entry in certificate.artifacts if entry.status != "not_executed"]

@@ -194,7 +194,7 @@ class Expressions:
     def column(self, row: str, column: str, table: str) -> str:
         """A number of a table's row; of rows within rows it is read where the loop is at."""
         if "." not in table:
-            return f"{row}.{column}"
+            return f"{row}->{column}"
         kind = self.column_type(self.spec.table(table).columns[column])
         at = f"{self.table_name(table)}_{column}[{row}_at]"
         if kind == self.real:
@@ -249,7 +249,7 @@ class Expressions:
             case "bit":
                 return f"UINT32_C(1) << {self.part(args[0])}"
             case "missing":
-                return f"{self.p}_missing({self.literal(0.0)})"
+                return f"{self.p}_missing()"
             case "floored":
                 return f"{self.p}_floored({self.expr(args[0])})"
             case "decoded":

@@ -26,7 +26,7 @@ static {V} {p}_middle{s}({E} *sorted, {I} *times, {I} *kept, {I} *next, {V} valu
         twice = {wide}sorted[n / 2U] + sorted[(n - 1U) / 2U];
     }}
     if (n == {length}U) {{
-        while (times[i] != now) {{
+        while (((i + 1U) < {length}U) && (times[i] != now)) {{
             i++;
         }}
         n--;

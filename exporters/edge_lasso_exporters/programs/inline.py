@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from .fold import combine
-from .nodes import Call, Column, Function, Loop, Name, Num, Op, Pull, Return, Rows, Set, While, walk
+from .nodes import Call, Column, Function, Loop, Name, Num, Op, Pull, Return, Rows, Set, walk
 
 Functions = dict[str, Function]
 
@@ -100,7 +100,7 @@ def _written(caller: Function, callee: Function, call: Call, within: bool, body:
             lines[0].above = (*node.above, *([callee.says] if callee.says else []), *lines[0].above)
             body[at : at + 1] = lines
             return True
-        loop = within or isinstance(node, (Rows, Loop, While))
+        loop = within or isinstance(node, (Rows, Loop))
         for part in ("body", "other"):
             inner = getattr(node, part, None)
             if inner and _written(caller, callee, call, loop, inner):

@@ -133,15 +133,6 @@ class Rows:
 
 
 @dataclass
-class While:
-    """``while``."""
-
-    test: Any
-    body: list[Any]
-    above: tuple[str, ...] = ()
-
-
-@dataclass
 class Pull:
     """``row = at(TABLE, index)``."""
 

@@ -28,7 +28,6 @@ from .nodes import (
     Return,
     Rows,
     Set,
-    While,
     walk,
 )
 from .scopes import locals_of, set_once
@@ -120,7 +119,7 @@ class PrinterC(Tables):
     def begin(self, member: Member) -> str:
         """What a member begins with."""
         if member.start != member.start:
-            return f"{self.p}_missing({self.literal(0.0)})"
+            return f"{self.p}_missing()"
         unsigned = not member.real and self.kind(member).startswith("u")
         return self.literal(member.start) + ("U" if unsigned else "")
 
@@ -192,8 +191,6 @@ class PrinterC(Tables):
                 else:
                     more = self.braces(other, known)
                 return [*lines[:-1], f"}} else {more[0]}", *more[1:]]
-            case While(test, body):
-                return self.headed(f"while ({self.expr(test)})", self.braces(body, known))
             case Loop(index, stop, body, down, start):
                 head = f"for (int {index} = {self.expr(start)}; {index} < {self.expr(stop)}; {index}++)"
                 if down:
@@ -203,7 +200,7 @@ class PrinterC(Tables):
                 return self.rows(node, known)
             case Pull(row, table, index):
                 own = self.table_name(table)
-                return [f"{own} {row};", f"{self.P}_LOAD(&{row}, &{own}_rows[{self.expr(index)}]);"]
+                return [f"{self.P}_ROW({own}, {row}, &{own}_rows[{self.expr(index)}]);"]
             case Jump(word):
                 return [f"{word};"]
             case Return(value):
@@ -239,7 +236,7 @@ class PrinterC(Tables):
             isinstance(part, Rows) and part.outer == node.row and self.counts_differ(node.table, part)
             for part in walk(node.body)
         )
-        ahead = [f"{own} {node.row};", f"{self.P}_LOAD(&{node.row}, &{own}_rows[{index}]);"] if loads else []
+        ahead = [f"{self.P}_ROW({own}, {node.row}, &{own}_rows[{index}]);"] if loads else []
         head = f"for (int {index} = 0; {index} < {len(self.spec.table(node.table))}; {index}++)"
         return self.headed(head, self.braces(node.body, known, ahead))
 

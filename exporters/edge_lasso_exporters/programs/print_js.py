@@ -25,7 +25,6 @@ from .nodes import (
     Return,
     Rows,
     Set,
-    While,
     reads,
     walk,
 )
@@ -171,8 +170,6 @@ class PrinterJS(Expressions):
                 chained = len(other) == 1 and isinstance(other[0], Branch) and not other[0].above
                 more = self.statement(other[0], known) if chained else self.braces(other, known)
                 return [*lines[:-1], f"}} else {more[0]}", *more[1:]]
-            case While(test, body):
-                return self.headed(f"while ({self.expr(test)})", self.braces(body, known))
             case Loop(index, stop, body, down, start):
                 at = camel(index)
                 head = f"for (let {at} = {self.expr(start)}; {at} < {self.expr(stop)}; {at}++)"

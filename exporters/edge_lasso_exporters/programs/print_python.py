@@ -27,7 +27,6 @@ from .nodes import (
     Return,
     Rows,
     Set,
-    While,
     reads,
     walk,
 )
@@ -174,8 +173,6 @@ class PrinterPython(Expressions):
                     more = self.statement(other[0])
                     return [*lines, f"el{more[0]}", *more[1:]]
                 return lines + (["else:", *self.block(other, 1)] if other else [])
-            case While(test, body):
-                return [f"while {self.expr(test)}:", *self.block(body, 1)]
             case Loop(index, stop, body, down, start):
                 ends = f"{self.expr(start)}, " if start != Num(0) else ""
                 way = f"{self.expr(stop, 8)} - 1, -1, -1" if down else f"{ends}{self.expr(stop)}"

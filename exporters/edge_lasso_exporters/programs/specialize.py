@@ -41,7 +41,6 @@ from .nodes import (
     Set,
     Spec,
     Table,
-    While,
     reads,
     walk,
 )
@@ -199,8 +198,6 @@ class _Reader:
                 if isinstance(known, Num):
                     return self.block(body if known.value else other)
                 return [Branch(known, self.block(body), self.block(other))]
-            case ast.While(test, body):
-                return [While(self.expr(test), self.block(body))]
             case ast.For(ast.Name(index), ast.Call(ast.Name("range" | "down" as way), [stop]), body):
                 return [Loop(index, self.expr(stop), self.block(body), way == "down")]
             case ast.For(ast.Name(index), ast.Call(ast.Name("span"), [first, stop]), body):

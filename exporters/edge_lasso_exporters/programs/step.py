@@ -106,12 +106,16 @@ def solve(state, n):
 
 
 def root(value):
-    """The square root of a number from 1 on: Heron's rule from above, until it no longer falls."""
+    """The square root of a number from 1 on: Heron's rule from above, until it no longer falls.
+
+    Far above the root a step halves it, so 512 for the exponent and some more are enough for any number.
+    """
     result = (value + 1.0) * 0.5
-    lower = (result + value / result) * 0.5
-    while lower < result:
-        result = lower
+    for n in range(530):
         lower = (result + value / result) * 0.5
+        if not lower < result:
+            break
+        result = lower
     return result
 
 

@@ -1,5 +1,12 @@
 #include "model.h"
 
+#ifndef MODEL_NO_FLOAT
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(_M_FP_FAST) || \
+    (defined(__FINITE_MATH_ONLY__) && (__FINITE_MATH_ONLY__ > 0))
+#error "a missing reading is NaN: compile this file without -ffast-math, -Ofast and -ffinite-math-only, or define MODEL_NO_FLOAT for the integers alone"
+#endif
+#endif
+
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -8,9 +15,12 @@
 #include <avr/pgmspace.h>
 #define MODEL_ROM PROGMEM
 #define MODEL_LOAD(to, from) ((void)memcpy_P((to), (from), sizeof(*(to))))
+#define MODEL_ROW(type, row, from) \
+    type row##_copy; const type *const row = &row##_copy; MODEL_LOAD(&row##_copy, (from))
 #else
 #define MODEL_ROM
 #define MODEL_LOAD(to, from) (*(to) = *(from))
+#define MODEL_ROW(type, row, from) const type *const row = (from)
 #endif
 
 #ifdef __AVR__
@@ -42,6 +52,7 @@ void model_predict_batch(const int16_t *q, size_t rows, int32_t *r)
     }
 }
 
+#ifndef MODEL_NO_FLOAT
 typedef struct {
     MODEL_REAL low;
     MODEL_REAL high;
@@ -63,25 +74,23 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
     uint32_t status = 0;
     uint16_t i;
     for (i = 0; i < 2U; i++) {
-        model_grid step;
-        MODEL_REAL value;
+        MODEL_ROW(model_grid, step, &model_steps[i]);
+        MODEL_REAL value = x[step->place];
         int32_t whole;
         int known;
-        MODEL_LOAD(&step, &model_steps[i]);
-        value = x[step.place];
         known = (value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30);
-        q[step.place] = step.missing;
-        if (known && (step.scale == (MODEL_REAL)0)) { /* a category */
-            known = (value >= (MODEL_REAL)0) && (value <= step.high) && (value == (MODEL_REAL)(int32_t)value);
-            q[step.place] = known ? (int16_t)value : step.missing;
+        q[step->place] = step->missing;
+        if (known && (step->scale == (MODEL_REAL)0)) { /* a category */
+            known = (value >= (MODEL_REAL)0) && (value <= step->high) && (value == (MODEL_REAL)(int32_t)value);
+            q[step->place] = known ? (int16_t)value : step->missing;
         } else if (known) {
-            known = (value >= step.low) && (value <= step.high);
-            value = (value < step.low) ? step.low : ((value > step.high) ? step.high : value);
-            value = ((value - step.centre) * step.scale) + (MODEL_REAL)0.5;
-            value = (value < (MODEL_REAL)step.first) ? (MODEL_REAL)step.first : value;
-            value = (value > (MODEL_REAL)step.last) ? (MODEL_REAL)step.last : value;
+            known = (value >= step->low) && (value <= step->high);
+            value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
+            value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
+            value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
+            value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
             whole = (int32_t)value;
-            q[step.place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
+            q[step->place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
         } else {
             /* missing: the default, as set above */
         }
@@ -106,8 +115,56 @@ MODEL_REAL model_decode(int32_t r)
 {
     return ((MODEL_REAL)r * (MODEL_REAL)7.450580596923828e-09) + (MODEL_REAL)0.0;
 }
+#endif
 
 #ifdef MODEL_SELFTEST
+#ifndef MODEL_NO_FLOAT
+/* NaN by its bits: no division by zero, no library. */
+static MODEL_REAL model_missing(void)
+{
+    const union {
+        uint32_t bits[2];
+        MODEL_REAL value;
+    } nothing = {{UINT32_C(0xFFFFFFFF), UINT32_C(0xFFFFFFFF)}};
+    return nothing.value;
+}
+/* Readings become the integers that they must, each row twice: what is missing is beyond the limit, then NaN. Where a
+   MODEL_REAL has 32 bits, its rounding may move what is not missing. */
+static int model_encodes(const int16_t rows[6][MODEL_INPUTS])
+{
+    static const MODEL_REAL readings[6][MODEL_INPUTS] = {
+        {(MODEL_REAL)1.0, (MODEL_REAL)-1.0},
+        {(MODEL_REAL)0.0, (MODEL_REAL)-4.4},
+        {(MODEL_REAL)2.2, (MODEL_REAL)0.0},
+        {(MODEL_REAL)0.7333333333333334, (MODEL_REAL)-1.4666666666666668},
+        {(MODEL_REAL)0.0, (MODEL_REAL)-1.6500000000000004},
+        {(MODEL_REAL)2.535301200456459e+30, (MODEL_REAL)-1.1}};
+    static const uint32_t statuses[6] = {UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(1)};
+    MODEL_REAL x[MODEL_INPUTS];
+    int16_t q[MODEL_INPUTS];
+    int i;
+    int k;
+    int m;
+    for (i = 0; i < 12; i++) {
+        for (m = 0; m < MODEL_INPUTS; m++) {
+            x[m] = readings[i / 2][m];
+            x[m] = (((i % 2) == 1) && (x[m] > (MODEL_REAL)1.2676506002282294e+30)) ? model_missing() : x[m];
+        }
+        if (model_encode(x, q) != statuses[i / 2]) {
+            return 0;
+        }
+        for (k = 0; k < 2; k++) {
+            MODEL_ROW(model_grid, step, &model_steps[k]);
+            m = step->place;
+            if ((q[m] != rows[i / 2][m]) && ((sizeof(MODEL_REAL) >= 8U) || (readings[i / 2][m] > (MODEL_REAL)1.2676506002282294e+30))) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+#endif
+
 int model_selftest(void)
 {
     static const int16_t rows[6][MODEL_INPUTS] = {
@@ -135,6 +192,11 @@ int model_selftest(void)
             }
         }
     }
+#ifndef MODEL_NO_FLOAT
+    if (model_encodes(rows) == 0) {
+        return 0;
+    }
+#endif
     return 1;
 }
 #endif

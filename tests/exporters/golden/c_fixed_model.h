@@ -22,21 +22,24 @@ extern "C" {
    a: q = floor((x - 1.099609375) * 16384.0 + 0.5), -18016 to 18029
    b: q = floor((x - -2.19921875) * 8192.0 + 0.5), -18029 to 18016
    Proven: decode(predict(encode(x))) is within 6.866455078388987e-05 of the model, over the declared ranges. */
-#ifndef MODEL_REAL
+#if !defined(MODEL_NO_FLOAT) && !defined(MODEL_REAL)
 #define MODEL_REAL double /* of encode and decode; float where the board has no double */
 #endif
+/* Define MODEL_NO_FLOAT for the integers alone: no model_encode, no model_decode, no floating point. */
 
 /* q as model_encode gives it: within those ranges nothing overflows, whatever the order. */
 int32_t model_predict(const int16_t q[MODEL_INPUTS]);
+void model_predict_batch(const int16_t *q, size_t rows, int32_t *r);
+#ifndef MODEL_NO_FLOAT
 /* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS]);
-void model_predict_batch(const int16_t *q, size_t rows, int32_t *r);
 MODEL_REAL model_decode(int32_t r);
 typedef struct {
     MODEL_REAL a;
     MODEL_REAL b;
 } model_input;
 int32_t model_predict_input(const model_input *input, uint32_t *status);
+#endif
 #ifdef MODEL_SELFTEST
 int model_selftest(void); /* 1: bit for bit as it must be */
 #endif

@@ -1,12 +1,32 @@
 #include "model.h"
+#include <float.h>
+
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(_M_FP_FAST) || \
+    (defined(__FINITE_MATH_ONLY__) && (__FINITE_MATH_ONLY__ > 0))
+#error "a missing reading is NaN: compile this file without -ffast-math, -Ofast and -ffinite-math-only"
+#endif
 
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
 
+#if DBL_MANT_DIG == 24 /* a double of 32 bits */
+typedef uint32_t model_bits;
+#define MODEL_LIMIT_BITS UINT32_C(0xe3000000)
+#else
+typedef uint64_t model_bits;
+#define MODEL_LIMIT_BITS UINT64_C(0x8c60000000000000)
+#endif
 static double model_read(double value, double missing)
 {
-    if (!((value >= -1.2676506002282294e+30) && (value <= 1.2676506002282294e+30))) {
+    /* The bits without the sign: numbers by their size, then infinity, then NaN. Where floating point is software, one
+       comparison of integers is far smaller and faster than two of numbers. */
+    union {
+        double number;
+        model_bits bits;
+    } reading;
+    reading.number = value;
+    if ((reading.bits << 1) > MODEL_LIMIT_BITS) {
         return missing;
     }
     return value;
@@ -70,13 +90,20 @@ void model_predict_batch(const double *x, size_t rows, double *y)
     }
 }
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize ("no-tree-loop-distribute-patterns") /* no calls of memmove: no libc */
+#endif
+
 #ifdef __AVR__
 #include <avr/pgmspace.h>
 #define MODEL_ROM PROGMEM
 #define MODEL_LOAD(to, from) ((void)memcpy_P((to), (from), sizeof(*(to))))
+#define MODEL_ROW(type, row, from) \
+    type row##_copy; const type *const row = &row##_copy; MODEL_LOAD(&row##_copy, (from))
 #else
 #define MODEL_ROM
 #define MODEL_LOAD(to, from) (*(to) = *(from))
+#define MODEL_ROW(type, row, from) const type *const row = (from)
 #endif
 
 #ifdef __AVR__
@@ -89,9 +116,14 @@ void model_predict_batch(const double *x, size_t rows, double *y)
 #define MODEL_READ_LONG(from) (*(from))
 #endif
 
-static double model_missing(double nothing)
+/* NaN by its bits: no division by zero, no library. */
+static double model_missing(void)
 {
-    return nothing / nothing; /* NaN; called with 0, so that no compiler sees a constant division */
+    const union {
+        uint32_t bits[2];
+        double value;
+    } nothing = {{UINT32_C(0xFFFFFFFF), UINT32_C(0xFFFFFFFF)}};
+    return nothing.value;
 }
 
 #define MODEL_LIMIT 1.2676506002282294e+30
@@ -171,32 +203,31 @@ static uint32_t model_look(model_state *state, const double x[MODEL_READINGS], d
 {
     uint32_t status = 0;
     for (int k = 0; k < 2; k++) {
-        model_sensors sensor;
-        MODEL_LOAD(&sensor, &model_sensors_rows[k]);
+        MODEL_ROW(model_sensors, sensor, &model_sensors_rows[k]);
         const double value = x[k];
         uint8_t fault = MODEL_OK;
-        if (!((sensor.low <= value) && (value <= sensor.high))) {
+        if (!((sensor->low <= value) && (value <= sensor->high))) {
             fault = (uint8_t)((((-MODEL_LIMIT) <= value) && (value <= MODEL_LIMIT)) ? MODEL_RANGE : MODEL_MISSING);
         }
         if (fault == MODEL_MISSING) {
-            row[k] = model_missing(0.0);
+            row[k] = model_missing();
         } else {
             row[k] = value;
             const double before = state->last[k];
             if (value != before) {
                 const double change = value - before;
-                if ((!(((-sensor.jump) <= change) && (change <= sensor.jump))) && (fault == MODEL_OK) && (before == before)) {
+                if ((!(((-sensor->jump) <= change) && (change <= sensor->jump))) && (fault == MODEL_OK) && (before == before)) {
                     fault = MODEL_JUMP;
                 }
                 state->last[k] = value;
                 state->run[k] = 1;
-            } else if (sensor.stuck > 0) {
-                if (state->run[k] <= sensor.stuck) {
+            } else if (sensor->stuck > 0) {
+                if (state->run[k] <= sensor->stuck) {
                     state->run[k]++;
                 }
-                if (state->run[k] > sensor.stuck) {
+                if (state->run[k] > sensor->stuck) {
                     fault = MODEL_STUCK;
-                    row[k] = model_missing(0.0);
+                    row[k] = model_missing();
                 }
             }
         }
@@ -242,17 +273,15 @@ static void model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
     }
     if (gone) {
         for (int k = 0; k < 3; k++) {
-            model_readers reader;
-            MODEL_LOAD(&reader, &model_readers_rows[k]);
+            MODEL_ROW(model_readers, reader, &model_readers_rows[k]);
             if (row[k] != row[k]) {
-                blind[reader.output] = 1;
+                blind[reader->output] = 1;
             }
         }
         for (int k = 0; k < 3; k++) {
-            model_defaults number;
-            MODEL_LOAD(&number, &model_defaults_rows[k]);
+            MODEL_ROW(model_defaults, number, &model_defaults_rows[k]);
             if (row[k] != row[k]) {
-                row[k] = number.otherwise;
+                row[k] = number->otherwise;
             }
         }
     }
@@ -263,10 +292,9 @@ static void model_add_terms(double row[3], model_result *result)
 {
     int term_at = 0;
     for (int k = 0; k < 2; k++) {
-        model_sums output;
-        MODEL_LOAD(&output, &model_sums_rows[k]);
-        double y = output.intercept;
-        for (int n = output.terms; n > 0; n--, term_at++) {
+        MODEL_ROW(model_sums, output, &model_sums_rows[k]);
+        double y = output->intercept;
+        for (int n = output->terms; n > 0; n--, term_at++) {
             const double value = row[(uint8_t)MODEL_READ_BYTE(&model_sums_terms_place[term_at])];
             y += model_read_real(&model_sums_terms_coef[term_at]) * value;
         }
@@ -279,16 +307,15 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], uin
 {
     double total = 0.0;
     for (int k = 0; k < 2; k++) {
-        model_watched watch;
-        MODEL_LOAD(&watch, &model_watched_rows[k]);
+        MODEL_ROW(model_watched, watch, &model_watched_rows[k]);
         result->parts[k] = 0.0;
-        if (result->faults[watch.reading] == MODEL_MISSING) {
+        if (result->faults[watch->reading] == MODEL_MISSING) {
             continue;
         }
         if (blind[k] != 0) {
             continue;
         }
-        double r = (x[watch.reading] - result->values[k]) * 2.0;
+        double r = (x[watch->reading] - result->values[k]) * 2.0;
         r = (r < (-MODEL_CLIP)) ? (-MODEL_CLIP) : ((r > MODEL_CLIP) ? MODEL_CLIP : r);
         /* What a residual says, by the chart. */
         double z = state->up[k] + ((r - state->up[k]) * MODEL_ALPHA);
@@ -357,11 +384,11 @@ void model_start(model_state *state)
 {
     int k;
     for (k = 0; k < MODEL_READINGS; k++) {
-        state->last[k] = model_missing(0.0);
+        state->last[k] = model_missing();
         state->run[k] = 0U;
     }
     for (k = 0; k < 2; k++) {
-        state->rings[k] = model_missing(0.0);
+        state->rings[k] = model_missing();
     }
     for (k = 0; k < MODEL_OUTPUTS; k++) {
         state->up[k] = 0.0;
@@ -383,7 +410,8 @@ size_t model_state_size(void)
 }
 
 #ifdef MODEL_SELFTEST
-static int model_replay(void)
+/* Once with what is missing beyond the limit, once with NaN. */
+static int model_replay(int as_nan)
 {
     static const double rows[6][MODEL_READINGS] = {
         {0.2, -2.4},
@@ -397,11 +425,17 @@ static int model_replay(void)
     const double step = (sizeof(double) >= 8U) ? 2.220446049250313e-16 : 1.1920928955078125e-07;
     model_state state;
     model_result result;
+    double x[MODEL_READINGS];
     double error;
     int i;
+    int k;
     model_start(&state);
     for (i = 0; i < 6; i++) {
-        (void)model_step(&state, rows[i], &result);
+        for (k = 0; k < MODEL_READINGS; k++) {
+            x[k] = rows[i][k];
+            x[k] = ((as_nan == 1) && (x[k] > 1.2676506002282294e+30)) ? model_missing() : x[k];
+        }
+        (void)model_step(&state, x, &result);
     }
     for (i = 0; i < MODEL_OUTPUTS; i++) {
         error = result.values[i] - wanted[i];
@@ -417,7 +451,7 @@ static int model_replay(void)
     }
     return 1;
 }
-
+/* Each row twice: what is missing is beyond the limit, then NaN. */
 int model_selftest(void)
 {
     static const double rows[6][MODEL_INPUTS] = {
@@ -434,21 +468,30 @@ int model_selftest(void)
         {-1.1875, 1.25},
         {-1.4375, 1.125},
         {-1.125, 1.0}};
+    static const uint32_t statuses[6] = {UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(0), UINT32_C(5)};
     static const double sizes[MODEL_OUTPUTS] = {22.5, 14.0};
+    double x[MODEL_INPUTS];
     double z[MODEL_OUTPUTS];
     double error;
     int i;
     int m;
-    for (i = 0; i < 6; i++) {
-        model_linear(rows[i], z);
+    for (i = 0; i < 12; i++) {
+        for (m = 0; m < MODEL_INPUTS; m++) {
+            x[m] = rows[i / 2][m];
+            x[m] = (((i % 2) == 1) && (x[m] > 1.2676506002282294e+30)) ? model_missing() : x[m];
+        }
+        model_linear(x, z);
         for (m = 0; m < MODEL_OUTPUTS; m++) {
-            error = z[m] - wanted[i][m];
+            error = z[m] - wanted[i / 2][m];
             error = (error < 0.0) ? -error : error;
             if (!(error <= (((sizeof(double) >= 8U) ? 2.220446049250313e-16 : 1.1920928955078125e-07) * sizes[m]))) {
                 return 0;
             }
         }
+        if (model_status(x) != statuses[i / 2]) {
+            return 0;
+        }
     }
-    return model_replay();
+    return model_replay(0) && model_replay(1);
 }
 #endif

@@ -25,15 +25,17 @@ extern "C" {
    b: q = floor((x - -2.19921875) * 8192.0 + 0.5), -18029 to 18016
    a_lag2: q = floor((x - 1.099609375) * 16384.0 + 0.5), -18016 to 18029
    Proven: decode(predict(encode(x))) is within 1.1444091797786822e-05, 1.525878906309404e-05 of the model, over the declared ranges. */
-#ifndef MODEL_REAL
+#if !defined(MODEL_NO_FLOAT) && !defined(MODEL_REAL)
 #define MODEL_REAL double /* of encode and decode; float where the board has no double */
 #endif
+/* Define MODEL_NO_FLOAT for the integers alone: no model_encode, no model_decode, no floating point. */
 
 /* q as model_encode gives it: within those ranges nothing overflows, whatever the order. */
 void model_predict(const int16_t q[MODEL_INPUTS], int32_t r[MODEL_OUTPUTS]);
+void model_predict_batch(const int16_t *q, size_t rows, int32_t *r);
+#ifndef MODEL_NO_FLOAT
 /* Bit i: input i is missing or out of its range (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS]);
-void model_predict_batch(const int16_t *q, size_t rows, int32_t *r);
 MODEL_REAL model_decode(int32_t r, int output);
 typedef struct {
     MODEL_REAL a;
@@ -41,6 +43,7 @@ typedef struct {
     MODEL_REAL a_lag2;
 } model_input;
 void model_predict_input(const model_input *input, uint32_t *status, int32_t r[MODEL_OUTPUTS]);
+#endif
 /* Rows taken in one after another. Places in a row of readings: */
 #define MODEL_READINGS 2
 #define MODEL_READ_A 0 /* a */
@@ -56,6 +59,7 @@ void model_predict_input(const model_input *input, uint32_t *status, int32_t r[M
 #define MODEL_RANGE 4U
 
 /* What `step` remembers: the caller's to keep, one for each sequence of rows. */
+#ifndef MODEL_NO_FLOAT
 typedef struct {
     MODEL_REAL last[MODEL_READINGS];
     MODEL_REAL up[MODEL_OUTPUTS];
@@ -85,6 +89,7 @@ void model_start(model_state *state);
    Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], model_result *result);
 size_t model_state_size(void);
+#endif
 
 /* The detector in integers alone, from the sensors' integers to the alarm: no floating point, no division, 32 bits
    suffice by construction. A row holds one integer per reading, NONE where it is missing:
@@ -121,8 +126,10 @@ typedef struct {
 void model_start_q(model_state_q *state);
 /* Bit k: reading k is at fault (bit 31: any from 31 on). 0: all is well. */
 uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result);
+#ifndef MODEL_NO_FLOAT
 /* Readings as these integers; not needed where sensors deliver them. */
 void model_readings_q(const MODEL_REAL x[MODEL_READINGS], int16_t q[MODEL_READINGS]);
+#endif
 size_t model_state_q_size(void);
 #ifdef MODEL_SELFTEST
 int model_selftest(void); /* 1: bit for bit as it must be */
