@@ -59,6 +59,9 @@ def train(
     positive: Annotated[
         bool, typer.Option("--positive", rich_help_panel="Model", help="No negative coefficients.")
     ] = False,
+    robust: Annotated[
+        bool, typer.Option("--robust", rich_help_panel="Model", help="Wild values of the target count less (Huber).")
+    ] = False,
     sign: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=+|-", rich_help_panel="Model", help="The target may only rise or fall with NAME."),
@@ -166,7 +169,7 @@ def train(
     training = Training.of(
         time=when, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
         degree=degree, holdout=holdout, cv=cv, gap=gap, group=group, repeat=repeat, segment=segment, interval=interval,
-        stability=stability, bootstrap=bootstrap, seed=seed, cluster=cluster,
+        stability=stability, bootstrap=bootstrap, seed=seed, cluster=cluster, robust=robust,
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         sections=wanted, sensors=about, method=fitting,
     )  # fmt: skip

@@ -177,7 +177,13 @@ class Collected:
 
 
 def collect_table(
-    table: Table, design: Design, rows: Survey, plan: FoldPlan, degree: int = 1, progress: Progress | None = None
+    table: Table,
+    design: Design,
+    rows: Survey,
+    plan: FoldPlan,
+    degree: int = 1,
+    progress: Progress | None = None,
+    weight: Array | None = None,
 ) -> Collected:
     """Fold statistics of a table.
 
@@ -192,6 +198,8 @@ def collect_table(
     degree : {1, 2}
     progress : callable, optional
         ``progress(done rows, all rows, text)``.
+    weight : array, shape (rows kept,), optional
+        What each row counts, by rank.
 
     Raises
     ------
@@ -200,13 +208,13 @@ def collect_table(
     """
     check_size(design, plan, degree)
     design, empty = filled(table, design, rows, progress) if degree == 2 else (design, [])
-    folds = collect_rows(table, design, rows, plan, progress)
+    folds = collect_rows(table, design, rows, plan, progress, weight)
     if degree == 1:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
         empty = [name for name in design.numeric if not seen.get(name, True)]
         if empty:
             design = without(table, design, empty)
-            folds = collect_rows(table, design, rows, plan, progress)
+            folds = collect_rows(table, design, rows, plan, progress, weight)
     numbers = numeric_inputs(folds.total, design.numeric)
     return Collected(folds, design, design.terms, table_inputs(design, numbers), empty)
 
@@ -255,18 +263,24 @@ def without(table: Table, design: Design, empty: list[str]) -> Design:
 
 
 def collect_rows(
-    table: Table, design: Design, rows: Survey, plan: FoldPlan, progress: Progress | None
+    table: Table,
+    design: Design,
+    rows: Survey,
+    plan: FoldPlan,
+    progress: Progress | None,
+    weight: Array | None = None,
 ) -> FoldStatistics:
-    """Statistics of the rows, fold by fold."""
+    """Statistics of the rows, fold by fold; `weight`: what each counts, by rank."""
     folds = FoldStatistics(design.names, design.targets, plan)
 
     def work(_: None) -> None:
         for X, y, rank in kept_blocks(design.blocks(table, rows.breaks), rows, progress):
             used = rank >= 0  # what is not trained on leaves no trace, not even in the shift
-            if used.all():
-                folds.update(X, y, plan.part_of(rank))
-            elif used.any():
-                folds.update(X[used], y[used], plan.part_of(rank[used]))
+            if not used.any():
+                continue
+            if not used.all():
+                X, y, rank = X[used], y[used], rank[used]
+            folds.update(X, y, plan.part_of(rank), None if weight is None else weight[rank])
 
     run(work, [None])  # one BLAS thread: the same bytes on any number of cores
     return folds

@@ -112,6 +112,8 @@ class Training:
         Address of a Dask scheduler, or "local": its workers read the files and reduce them to the same statistics.
     seed : int
         Of what is drawn: repeated folds, halves, blocks.
+    robust : bool
+        Huber's loss instead of squares (see `robust`), in a few more passes: of one target, in one process.
 
     Raises
     ------
@@ -128,10 +130,13 @@ class Training:
     sections: Sequence[str] | None = None
     cluster: str | None = None
     seed: int = 0
+    robust: bool = False
 
     def __post_init__(self) -> None:
         if self.trust.interval is not None:
             check_level(self.trust.interval, self.rows.holdout)
+        if self.robust and self.cluster is not None:
+            raise DataError("--robust looks at the rows again and again; it does not go with --cluster")
         self._check_draws()
         self._check_folds()
         check_past(self.past, self.rows.degree, self.folds.group, self.cluster)
@@ -170,6 +175,7 @@ class Training:
             "past": [[past.kind, past.length, list(past.columns)] for past in self.past],
             "sections": None if self.sections is None else list(self.sections),
             "alphas": plain(self.method.alphas), "eps": self.method.eps, "refit": self.method.refit,
+            **({"robust": True} if self.robust else {}),
         }  # fmt: skip
 
     def _check_folds(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ from edge_lasso.training.outline import (
 )
 from edge_lasso.training.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.training.results import Shown, quality_text
+from edge_lasso.training.robust import ROUNDS, SETTLED, decisive_rows, huber, residuals, wild_values, words
 from edge_lasso.training.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
@@ -166,20 +167,28 @@ def train_table(
         draws = (training.trust.stability, training.trust.bootstrap, training.seed)
         about["trust"] = trust(fitted.blocks, fits, folds.columns, method, *draws)
     about["options"] = training.to_json()
+    if fitted.robust is not None:
+        about["robust"] = fitted.robust
     if not isinstance(collected, CollectedWide):
         folds.about = update_facts(design, training.rows.degree, training.rows.time, method, about)
     model = to_model(fits, collected.inputs, design.columns, collected.terms, about)
     sections = training.sections
     folds.about["sections"] = None if sections is None else list(sections)
+    if fitted.robust is not None:
+        folds.about["robust"] = fitted.robust
     errors = errors_of(fits, model, folds)
     model, told = with_sections(table, model, folds, errors, rows, sections, training.ordered)
     held = None
     if isinstance(rows, Survey) and rows.kept < rows.used:
         held = hold_out(table, model, targets, rows)
         model = _judged(model, about, held, table, rows, training.trust)
+        if fitted.robust is None and (wild := wild_values(held.truth[:, 0] - held.prediction[:, 0])) is not None:
+            told = [*told, wild]
+    if fitted.robust is not None:
+        told = [*told, words(fitted.robust)]
     notes = [
         *columns.notes(training), *rows.notes, *broken, *told, *_column_notes(collected.empty, fits),
-        *copies(folds, design), *all_but_equal(folds), *cut_short(fits),
+        *copies(folds, design), *all_but_equal(folds), *cut_short(fits), *decisive_rows(folds),
     ]  # fmt: skip
     if training.rows.time is not None and isinstance(rows, Survey) and not training.past:
         notes += from_the_future(table, design, rows)  # with lags, sensors upstream are the point
@@ -204,6 +213,7 @@ class _Fitted:
     method: TrainOptions
     fits: list[Fit]
     blocks: Blocks | None = None
+    robust: dict[str, Any] | None = None
 
 
 def _fitted(collected: Collected, training: Training, blocks: Blocks | None = None) -> _Fitted:
@@ -218,11 +228,33 @@ def _tall(columns: Columns, rows: Survey, design: Design, training: Training, pr
     fine, owner = plan, list[int]()
     if training.trust.stability or training.trust.bootstrap:
         fine, owner = refined(plan, rows.kept)
-    collected = collect_table(columns.table, design, rows, fine, training.rows.degree, progress)
-    if not owner:
-        return _fitted(collected, training)
-    joined = replace(collected, folds=collected.folds.joined(plan, owner))
-    return _fitted(joined, training, blocks_of(collected.folds))
+
+    def fit(weight: Array | None = None) -> _Fitted:
+        collected = collect_table(columns.table, design, rows, fine, training.rows.degree, progress, weight)
+        if not owner:
+            return _fitted(collected, training)
+        joined = replace(collected, folds=collected.folds.joined(plan, owner))
+        return _fitted(joined, training, blocks_of(collected.folds))
+
+    fitted = fit()
+    return _robust(columns, rows, fitted, fit, progress) if training.robust else fitted
+
+
+def _robust(
+    columns: Columns, rows: Survey, first: _Fitted, fit: Callable[[Array], _Fitted], progress: Progress | None
+) -> _Fitted:
+    """The fit that rows weighed by their residuals have, with a word on them."""
+    if len(columns.targets) > 1:
+        raise DataError("--robust weighs each row by one target's residual; train the targets one by one")
+
+    fitted, scale, rounds = first, np.inf, 0
+    while rounds < ROUNDS:
+        weighed = huber(residuals(columns.table, fitted.collected, rows, fitted.fits[0], progress))
+        fitted, rounds = fit(weighed.weight), rounds + 1
+        if abs(weighed.scale - scale) <= SETTLED * weighed.scale:
+            break
+        scale = weighed.scale
+    return replace(fitted, robust=weighed.to_json(rounds))
 
 
 def _wide(columns: Columns, rows: Survey, design: Design, training: Training, progress: Progress | None) -> _Fitted:
@@ -233,8 +265,8 @@ def _wide(columns: Columns, rows: Survey, design: Design, training: Training, pr
             f"{width:,} columns with those from earlier rows are more than the {rows.kept:,} "
             "rows; give fewer lags, means and the like, or name their columns: --lags 3:COL,COL"
         )
-    if training.trust.stability or training.trust.bootstrap or training.folds.repeat != 1:
-        raise DataError("--stability, --bootstrap and --repeat need more rows than columns; drop columns")
+    if training.trust.stability or training.trust.bootstrap or training.folds.repeat != 1 or training.robust:
+        raise DataError("--stability, --bootstrap, --repeat and --robust need more rows than columns; drop columns")
     if sensors.costs or sensors.signs or not METHODS[method.method].on_rows:
         raise DataError(
             f"{width:,} columns are more than the {rows.kept:,} rows; "

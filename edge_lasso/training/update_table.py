@@ -83,6 +83,10 @@ def update_table(
             "these statistics cannot be updated: they were not made by 'edge-lasso train', or of a table with more "
             "columns than rows; train again on all rows"
         )
+    if "robust" in about:
+        raise DataError(
+            "statistics of --robust hold rows weighed by what was known of all of them; train again on all rows"
+        )
     if not 0.0 < forget <= 1.0:
         raise DataError(f"forget is {forget}; it must be larger than 0 and at most 1 (1 forgets nothing)")
     table = open_table(data)
