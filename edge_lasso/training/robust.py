@@ -115,8 +115,8 @@ def decisive_rows(folds: FoldStatistics) -> list[str]:
         return []
     j = decided[share[decided].argmax()]
     return [
-        f"one row has {share[j]:.0%} of the variance of '{folds.columns[j]}', and all but decides what it is worth; look "
-        f"at the reading that is {far[j]:.4g} from the mean"
+        f"one row has {share[j]:.0%} of the variance of '{folds.columns[j]}', and all but decides what it is worth; "
+        f"look at the reading that is {far[j]:.4g} from the mean"
         + (f" ({len(decided) - 1} more columns are like that)" if len(decided) > 1 else "")
     ]
 
