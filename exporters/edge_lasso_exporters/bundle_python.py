@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import zipfile
+from functools import cache
 from importlib.resources import files
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.checks import sha256
-from edge_lasso_runtime.format import file_text
+from edge_lasso_runtime.format import SECTIONS, file_text
 
-from .detector_q import has_step_q
 from .vectors import self_test
 
-SESSION = "_session.py"
-"""How files end that only artifacts of other targets need, and that run artifacts."""
-LEFT_OUT = ("apart.py",)
-INTEGER_DETECTOR = ("fixed_detector.py", "fixed_detector_section.py")
-"""For models that have its section alone."""
+PACKAGE = "edge_lasso_runtime"
+BEGINNING = ("__init__", "__main__")
+SESSION = "_session"
+"""How modules end that run artifacts of other targets."""
+ELSEWHERE = ("apart", "fleet_commands", "manifest")
+"""Modules of commands for artifacts, and for boards of a fleet."""
 SHEBANG = b"#!/usr/bin/env python3\n"
 MAIN = '''"""A model and all it needs to run: python3 {name}.pyz --help."""
 
@@ -53,7 +55,7 @@ UNIX, MODE = 3, 0o100644 << 16
 
 
 def bundle(model: Model, name: str) -> bytes:
-    """A zip archive that Python runs: ``__main__.py``, the runtime, ``model.json`` and test vectors.
+    """A zip archive that Python runs: ``__main__.py``, what it needs of the runtime, ``model.json`` and test vectors.
 
     The archive's comment is the model's hash, readable without unpacking, and the hash of all bytes before that, which
     ``__main__.py`` checks before it imports anything else.
@@ -63,10 +65,7 @@ def bundle(model: Model, name: str) -> bytes:
         "model.json": file_text(model),
         "selftest.json": json.dumps(self_test(model), separators=(",", ":"), allow_nan=False),
     }
-    left_out = LEFT_OUT if has_step_q(model) else (*LEFT_OUT, *INTEGER_DETECTOR)
-    for entry in sorted(files("edge_lasso_runtime").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py") and not entry.name.endswith(SESSION) and entry.name not in left_out:
-            entries[f"edge_lasso_runtime/{entry.name}"] = entry.read_text(encoding="utf-8")
+    entries |= {f"{PACKAGE}/{module}.py": _modules()[module][0] for module in needed(model)}
     stream = io.BytesIO()
     stream.write(SHEBANG)
     with zipfile.ZipFile(stream, "w") as archive:
@@ -77,3 +76,56 @@ def bundle(model: Model, name: str) -> bytes:
             archive.writestr(about, text.encode(), zipfile.ZIP_DEFLATED, 9)
     data = stream.getvalue()[:-64]
     return data + sha256(data).encode()
+
+
+def needed(model: Model) -> list[str]:
+    """The modules of the runtime that a bundle's commands can reach: those that others import, and its sections'."""
+    modules, reached = _modules(), set[str]()
+    ahead = [*BEGINNING, *(SECTIONS[key] for key in model.sections if key in SECTIONS)]
+    while ahead:
+        module = ahead.pop()
+        if module in modules and module not in reached and module not in ELSEWHERE and not module.endswith(SESSION):
+            reached.add(module)
+            ahead += modules[module][1]
+    return sorted(reached)
+
+
+@cache
+def _modules() -> dict[str, tuple[str, list[str]]]:
+    """Of every module of the runtime its text as a bundle has it, and which modules it imports when it runs."""
+    result = {}
+    for entry in files(PACKAGE).iterdir():
+        if entry.name.endswith(".py"):
+            text = entry.read_text(encoding="utf-8")
+            tree = ast.parse(text)
+            result[entry.name[:-3]] = (_trimmed(text, tree), _imports(tree))
+    return result
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    names: list[str] = []
+    for node in ast.iter_child_nodes(tree):
+        if _is_for_checkers(node):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names += [node.module] if node.module else [alias.name for alias in node.names]
+        names += _imports(node)
+    return names
+
+
+def _trimmed(text: str, tree: ast.Module) -> str:
+    """The text without docstrings, and without what is imported for type checkers."""
+    lines = text.splitlines(keepends=True)
+    leave_out: list[ast.stmt] = [node for node in tree.body if _is_for_checkers(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            texts = [part for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)]
+            leave_out += texts if len(texts) < len(node.body) else []
+    for node in leave_out:
+        end = node.end_lineno or node.lineno
+        lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
+    return "".join(lines)
+
+
+def _is_for_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"

@@ -288,6 +288,8 @@ def _trained(model: Model) -> float:
 
 def _bundle(source: str) -> tuple[int, float]:
     """Serial and expiry of the bundle that a model's file came with; zeros where it came otherwise."""
+    if source.endswith(".pyz"):
+        return 0, 0.0
     from .errors import UpdateError
     from .manifest import MANIFEST, loads
 

@@ -14,7 +14,7 @@ from edge_lasso.compressing.quantize import quantize
 from edge_lasso.verifying.compare_rows import compare
 from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
-from edge_lasso_exporters.bundle_python import LEFT_OUT
+from edge_lasso_exporters.bundle_python import needed
 from edge_lasso_runtime import (
     Factor,
     Input,
@@ -92,10 +92,15 @@ def test_what_is_inside(bundle, shapes):
         names = set(archive.namelist())
         assert all(one.date_time == (1980, 1, 1, 0, 0, 0) for one in archive.infolist())
     assert {"__main__.py", "model.json", "selftest.json", "edge_lasso_runtime/predict.py"} <= names
-    assert not {f"edge_lasso_runtime/{name}" for name in LEFT_OUT} & names
+    assert (
+        not {f"edge_lasso_runtime/{name}.py" for name in ("update", "serve", "trust", "fixed_detector", "apart")}
+        & names
+    )
     assert not [name for name in names if name.endswith("_session.py")]
+    quantized = needed(shapes["categories"].replace(sections={"fixed_point/1": {}}))
+    assert set(quantized) - set(needed(shapes["categories"])) == {"fixed_history", "fixed_point"}
     assert load(bundle) == load(str(bundle)) == shapes["categories"]
-    assert bundle.stat().st_size < 180_000
+    assert bundle.stat().st_size < 100 * 1024
 
 
 def test_predict(bundle, shapes, tmp_path):
