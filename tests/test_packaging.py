@@ -1,17 +1,21 @@
 """The wheels: what they put in site-packages, and what they require."""
 
+import json
+import os
 import subprocess
 import sys
 import tarfile
 import zipfile
 from email.parser import Parser
+from hashlib import sha256
 
 import pytest
+from packaging.utils import canonicalize_name
+
+from edge_lasso_runtime import save
 
 
-@pytest.fixture(scope="module")
-def dist(root, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
+def build(root, folder):
     for project in (root / "runtime", root):
         subprocess.run(
             [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(project)],
@@ -19,6 +23,11 @@ def dist(root, tmp_path_factory):
             capture_output=True,
         )
     return folder
+
+
+@pytest.fixture(scope="module")
+def dist(root, tmp_path_factory):
+    return build(root, tmp_path_factory.mktemp("dist"))
 
 
 def wheel(dist, name):
@@ -73,11 +82,74 @@ def test_source_archives_hold_the_sources(dist):
 
 
 @pytest.mark.slow
-def test_built_twice_is_the_same(dist, root, tmp_path):
-    for project in (root / "runtime", root):
-        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(project)]
-        subprocess.run(command, check=True, capture_output=True)
-    built = {path.name: path.read_bytes() for path in dist.iterdir()}
-    again = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert len(built) == 4
-    assert {name: built[name] == again.get(name) for name in built} == dict.fromkeys(built, True)
+def test_built_twice_is_the_same(dist, root, tmp_path, monkeypatch):
+    """At another time, in another zone, under another umask and hash seed."""
+    for name, value in (("TZ", "Asia/Tokyo"), ("PYTHONHASHSEED", "7"), ("LC_ALL", "C")):
+        monkeypatch.setenv(name, value)
+    before = os.umask(0o077)
+    try:
+        build(root, tmp_path)
+    finally:
+        os.umask(before)
+    files = sorted(path.name for path in dist.iterdir())
+    assert len(files) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert [name for name in files if (dist / name).read_bytes() != (tmp_path / name).read_bytes()] == []
+
+
+RENDER = """
+import sys
+from hashlib import sha256
+from edge_lasso_exporters import registry
+from edge_lasso_runtime import load
+for model in map(load, sys.argv[1:]):
+    for target in registry.usual():
+        for _, variant in registry.parse(target, model):
+            for name, data in sorted(registry.render(model, target, variant).items()):
+                print(target, variant, name, sha256(data).hexdigest())
+"""
+
+
+def test_generated_files_are_the_same_in_every_process(stateful_model, tmp_path):
+    paths = []
+    for seed in (3, 8):
+        save(stateful_model(seed), tmp_path / f"{seed}.json")
+        paths.append(str(tmp_path / f"{seed}.json"))
+    said = []
+    for i, zone in enumerate(("UTC", "Asia/Tokyo")):
+        folder = tmp_path / zone.replace("/", "-")
+        folder.mkdir()
+        environment = {**os.environ, "PYTHONHASHSEED": str(i), "TZ": zone, "LC_ALL": "C"}
+        done = subprocess.run(
+            [sys.executable, "-c", RENDER, *paths],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(done.stdout.splitlines())
+    assert said[0] == said[1]
+    assert len(said[0]) > 10
+
+
+@pytest.mark.needs("module:cyclonedx")
+def test_the_bill_of_a_release(dist, root):
+    """CycloneDX's validator takes it; it names every file by hash, and everything that is required at its version."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    done = subprocess.run(
+        [sys.executable, str(root / "docs" / "sbom.py"), str(dist)], capture_output=True, text=True, check=True
+    )
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(done.stdout) is None
+    data = json.loads(done.stdout)
+    parts = {part["bom-ref"]: part for part in data["components"]}
+    for path in dist.iterdir():
+        assert parts[path.name]["hashes"][0]["content"] == sha256(path.read_bytes()).hexdigest()
+    required = next(entry["dependsOn"] for entry in data["dependencies"] if entry["ref"] == "edge-lasso")
+    assert {"numpy", "scipy", "edge-lasso-runtime", "onnx"} <= set(required)
+    pinned = dict(line.split("==") for line in (root / "constraints.txt").read_text().splitlines() if "==" in line)
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    others = [part for ref, part in parts.items() if part["type"] == "library" and not ref.startswith("edge-lasso")]
+    assert [part["name"] for part in others if pinned.get(part["name"]) != part["version"]] == []

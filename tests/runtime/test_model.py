@@ -44,5 +44,5 @@ def test_replace_updates_what_is_derived():
 def test_degree_and_repr():
     assert model().degree == 2
     assert model().replace(outputs=(Output("y", 0.0, ()),)).degree == 0
-    assert repr(Factor(3, 1)) == "Factor(category=1, input=3)"
+    assert repr(Factor(3, 1)) == "Factor(category=1, hinge=None, input=3, step=None)"
     assert "Term(coef=2.0" in repr(model())
