@@ -1,9 +1,11 @@
 """The MQTT bridge against a real mosquitto on loopback, killed and restarted, with real sensors and readers beside it."""
 
 import json
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -266,3 +268,29 @@ def test_without_paho_it_says_what_to_install(model, tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'edge-lasso-runtime[mqtt]'" in done.stderr
+
+
+def test_two_bridges_with_one_client_id_stop_throwing_each_other_out(broker, model, tmp_path):
+    """The broker lets the newer in and drops the older, for ever; so one says what is wrong, once, and backs off."""
+    other = tmp_path / "other"
+    other.mkdir()
+    save(model, other / "model.json")
+    said = queue.Queue()
+    with bridging(broker, tmp_path) as first, bridging(broker, other) as second:
+        for process in (first, second):
+            threading.Thread(
+                target=lambda process=process: [said.put((process.pid, line)) for line in process.stderr], daemon=True
+            ).start()
+        lines = []
+        while not any("another client" in line for _, line in lines):
+            lines.append(said.get(timeout=WAIT))
+        for process in (first, second):
+            process.send_signal(signal.SIGTERM)
+        assert [process.wait(WAIT) for process in (first, second)] == [0, 0]
+    backed_off = lines[-1][0]
+    own = [line for pid, line in lines if pid == backed_off]
+    assert own[-1].rstrip("\n") == (
+        "edge_lasso_runtime: warning: the connection is lost as soon as it is there: does another client use the same "
+        "--client-id? trying again every minute"
+    )
+    assert all("the connection is lost" in line for line in own[:-1])

@@ -73,21 +73,33 @@ def noticed(tree, path, text, tests):
     try:
         child = os.fork()
         if not child:
-            os.setpgid(0, 0)
-            resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
-            os.chdir(tree)
-            with open(os.devnull, "w") as nowhere:
-                os.dup2(nowhere.fileno(), 1)
-                os.dup2(nowhere.fileno(), 2)
-            import pytest
-
-            os._exit(int(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow", *tests])))
+            attempt(tree, tests)
         _, status = os.waitpid(child, 0)
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what its tests started
         return status != 0
     finally:
         place.write_text(whole)
+
+
+def attempt(tree, tests):
+    """Run tests in this fork, and end it."""
+    try:
+        os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+        os.chdir(tree)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        import pytest
+
+        os._exit(int(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow", *tests])))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(99)
 
 
 def main():
@@ -107,7 +119,6 @@ def main():
         os.environ["PYTHONPATH"] = os.pathsep.join(roots)
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         sys.dont_write_bytecode = True
-        import hypothesis  # noqa: F401
         import numpy  # noqa: F401
         import pyarrow  # noqa: F401
         import pytest  # noqa: F401
