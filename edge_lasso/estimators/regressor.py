@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.statistics.plans import plan_folds
 from edge_lasso.statistics.workers import threads
 from edge_lasso.training.fit_regression import fit_statistics
+from edge_lasso.training.leakage import all_but_equal
 from edge_lasso.training.models import provenance, to_model
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 
@@ -149,6 +151,11 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
             Not negative, not all zero.
         groups : array-like of shape (n_samples,), default=None
             For a `cv` that splits by groups.
+
+        Warns
+        -----
+        UserWarning
+            Columns differ by so little that what is in the difference is not used.
         """
         names = target_names(y)
         X, y = validate_data(
@@ -178,6 +185,8 @@ class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignor
             at = supplied[0].columns
         used = X if supplied is None else X[:, at]
         folds = collect(used, y, plan, [columns[j] for j in at], targets, weight, options.workers)
+        for lost in all_but_equal(folds):
+            warnings.warn(lost, UserWarning, stacklevel=2)
         options = options if supplied is None else options.on_columns(at)
         self._finish(fit_statistics(folds, options, given=supplied), folds, options, at, y.ndim == 1)
         means = folds.total.means()[: len(at)]

@@ -132,12 +132,14 @@ def parse_sensors(
             prices[name.strip()] = float(amount)
         except ValueError:
             raise DataError(f"--cost {text!r} is not NAME=NUMBER; for example: --cost NOx=10") from None
-    ways = {}
+    ways: dict[str, int] = {}
     for text in signs or ():
         name, _, way = text.rpartition("=")
         if not name.strip() or way.strip() not in ("+", "-"):
             raise DataError(f"--sign {text!r} is not NAME=+ or NAME=-; for example: --sign altitude=-")
-        ways[name.strip()] = 1 if way.strip() == "+" else -1
+        wanted = 1 if way.strip() == "+" else -1
+        if ways.setdefault(name.strip(), wanted) != wanted:
+            raise DataError(f"--sign: '{name.strip()}' is to be + and -; give one of them, or leave its sign free")
     return Sensors(members, prices, ways)
 
 
