@@ -28,21 +28,25 @@ PYTHONS = {
 # what only tests use, beside the product's own `TOOLS`
 TEST_TOOLS = {
     "amtool": Tool("apt-get install prometheus-alertmanager", "^amtool"),
+    "cpio": Tool("apt-get install cpio"),
     "chromium": Tool("apt-get install chromium", "^Chromium"),
     "cmake": Tool("apt-get install cmake", "^cmake version"),
     "g++": Tool("apt-get install g++"),
     "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",), status=3),
     "mount": Tool("apt-get install mount", "^mount from"),
+    "mksquashfs": Tool("apt-get install squashfs-tools", "^mksquashfs version", ("-version",)),
     "nm": Tool("apt-get install binutils"),
     "openssl": Tool("apt-get install openssl", "SSL", ("version",)),
     "prometheus": Tool("apt-get install prometheus", "^prometheus"),
     "prometheus-node-exporter": Tool("apt-get install prometheus-node-exporter", "^node_exporter"),
     "promtool": Tool("apt-get install prometheus", "^promtool"),
     "qemu-system-arm": Tool("apt-get install qemu-system-arm", "^QEMU"),
+    "rauc": Tool("apt-get install rauc", "^rauc"),
     "ssh-keygen": Tool("apt-get install openssh-client", "usage: ssh-keygen", ("-?",), status=1),
     "simavr": Tool("apt-get install simavr", "^Usage: simavr", ("--help",), status=1),
     "strace": Tool("apt-get install strace", "^strace"),
     "sshd": Tool("apt-get install openssh-server", "OpenSSH", ("-V",)),
+    "swupdate": Tool("apt-get install swupdate", "SWUpdate"),
     "systemd-analyze": Tool("apt-get install systemd", "^systemd"),
 }
 ARDUINO = Path("/usr/share/arduino/hardware/arduino/avr")
