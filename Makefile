@@ -4,9 +4,11 @@
 #   make test-all  the slow ones too
 #   make docs      the documentation, in site/
 #   make check     the fast inner loop: style, types, and the tests of less than a second
+#   make integrations  what is written for Home Assistant, inside Home Assistant (needs PYTHON313=python3.13)
 #   make fuzz      files that somebody else made, for SECONDS a kind
 PYTHON ?= python3
 SECONDS ?= 120
+PYTHON313 ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 # pip's own news (a newer pip, a warning about root) are not about edge-lasso.
@@ -16,7 +18,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test test-all check lint fuzz bench docs clean
+.PHONY: demo test test-all check lint fuzz bench docs integrations clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/edge-lasso demo
@@ -46,6 +48,12 @@ docs: $(VENV)/.docs
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/build.py
 	@echo "open site/index.html"
+
+# Home Assistant itself, for the integration that `--to homeassistant` writes: some 300 packages, ten minutes.
+integrations: $(VENV)/.all
+	$(PYTHON313) -m venv $(VENV)/home-assistant
+	$(VENV)/home-assistant/bin/python -m pip install -qq -r integrations/home_assistant/requirements.txt
+	$(BIN)/python integrations/home_assistant/run.py $(VENV)/home-assistant/bin/python
 
 clean:
 	rm -rf $(VENV) build dist site edge-lasso-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

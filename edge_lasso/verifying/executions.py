@@ -48,6 +48,8 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
     """The runtimes that an artifact has to be executed in, here or not."""
     if target == "python" and any(name.endswith(".pyz") for name in files):
         return [Runtime("CPython", lambda: load("python", folder))]
+    if target == "homeassistant":  # the model's file; the files around it need Home Assistant
+        return [Runtime("CPython", lambda: load("homeassistant", folder))]
     if target == "python":
         return [
             Runtime("CPython", lambda: load("python", folder)),

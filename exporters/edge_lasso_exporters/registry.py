@@ -35,8 +35,9 @@ TARGETS = {
     "wasm": "wasm_target",
     "formula": "formula_target",
     "promql": "promql_target",
+    "homeassistant": "homeassistant_target",
 }
-BY_NAME = ("js", "sql", "wasm", "formula", "promql")
+BY_NAME = ("js", "sql", "wasm", "formula", "promql", "homeassistant")
 """Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 

@@ -28,6 +28,7 @@ KINDS = {
     "wasm": "wasm_session",
     "formula": "formula_session",
     "promql": "promql_session",
+    "homeassistant": "python_session",
 }
 
 
@@ -131,7 +132,8 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula", "promql"}
+    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula", "promql",
+        "homeassistant"}
     path : str or os.PathLike
         The artifact's folder.
     **options

@@ -27,10 +27,10 @@ def test_parse(simple):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, the nearest is 'python'"),
+    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, the nearest is 'python'"),
     ("c:half", "target 'c' has no variant 'half'; it has double, float, fixed"),
-    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql"),
-    (",", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql"),
+    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant"),
+    (",", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant"),
 ])  # fmt: skip
 def test_parse_refuses(simple, text, message):
     with pytest.raises(ExportError) as caught:
