@@ -106,10 +106,8 @@ def solve(state, n):
 
 
 def root(value):
-    """The square root of a number from 1 on: Heron's rule from above, until it no longer falls.
-
-    Far above the root a step halves it, so 512 for the exponent and some more are enough for any number.
-    """
+    """The square root of a number from 1 on: Heron's rule from above, until it no longer falls."""
+    # far above the root a step halves it: 512 for the exponent and some more are enough for any number
     result = (value + 1.0) * 0.5
     for n in range(530):
         lower = (result + value / result) * 0.5
@@ -208,9 +206,8 @@ def add_terms(work, out):
                         x = work.row[factor.place]
                         if CATEGORICAL and factor.category >= 0.0:
                             x = 1.0 if x == factor.category else 0.0
-                        if BENT:
-                            if factor.bend:
-                                x = 0.0 if x <= factor.knot else 1.0 if factor.bend == STEP else x - factor.knot
+                        if BENT and factor.bend > 0:
+                            x = 0.0 if x <= factor.knot else 1.0 if factor.bend == STEP else x - factor.knot
                         value = value * x
                 else:
                     value = work.row[term.place]
