@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
-from .printable import printable
+from .printable import say
 from .row_options import add_adapt, add_cascade, add_learn
 from .rows import RowError
 
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
 
 
 def _refuse(text: str) -> int:
-    print(f"edge_lasso_runtime: error: {printable(' '.join(text.split()))}", file=sys.stderr)
+    say(f"edge_lasso_runtime: error: {' '.join(text.split())}", sys.stderr)
     return BAD_INPUT
 
 
@@ -139,6 +139,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
                       "changes; with --period or --when")  # fmt: skip
     mqtt.add_argument("--when", metavar="SENSOR", help="a row whenever this sensor (or topic) reports")
     mqtt.add_argument("--sources", metavar="FILE", help='TOML lines: input = "topic" or input = "topic#field"')
+    mqtt.add_argument("--time", metavar="FIELD", help="of JSON messages: when they were read; disorder is reported")
     mqtt.add_argument("--discovery", nargs="?", const="homeassistant", metavar="PREFIX",
                       help="tell Home Assistant of the results (default prefix: homeassistant)")  # fmt: skip
     _add_state(mqtt, "1s")
@@ -269,7 +270,7 @@ def _mqtt(options: Any) -> int:
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
         tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age,
-        options.when, options.sources, options.discovery, options.learn,
+        options.when, options.sources, options.discovery, options.learn, options.time,
     )  # fmt: skip
 
 
@@ -301,17 +302,17 @@ def _probe(options: Any) -> int:
         print(json.dumps(result, indent=1, allow_nan=False))
         return DONE
     subject, machine, before = result["subject"], result["machine"], result["before"]
-    print(f"{subject['target']}:{subject['variant']}  {subject['file']}  on {machine['board'] or machine['cpu']}")
-    print(f"{machine['python']}, {machine['bits']} bit, {machine['cores']} cores; "
+    say(f"{subject['target']}:{subject['variant']}  {subject['file']}  on {machine['board'] or machine['cpu']}")
+    say(f"{machine['python']}, {machine['bits']} bit, {machine['cores']} cores; "
           f"governor {before['governor'] or 'unknown'}, {before['frequency_mhz'] or '?'} MHz")  # fmt: skip
     for name, figure in result["figures"].items():
         if figure["value"] is None:
-            print(f"  {name:26} -   ({figure['reason']})")
+            say(f"  {name:26} -   ({figure['reason']})")
         else:
             more = [f"{key} {figure[key]}" for key in ("low", "high", "samples", "batch", "bare") if key in figure]
-            print(f"  {name:26} {figure['value']:>14,} {figure['unit']:6} {figure['kind']}  {', '.join(more)}")
+            say(f"  {name:26} {figure['value']:>14,} {figure['unit']:6} {figure['kind']}  {', '.join(more)}")
     for text in result["warnings"]:
-        print(f"warning: {text}", file=sys.stderr)
+        say(f"warning: {text}", sys.stderr)
     return DONE
 
 
@@ -325,7 +326,7 @@ def _selftest(options: Any) -> int:
     if options.subject.endswith(".json") and not options.subject.endswith(FILE):
         from .format import load, model_hash
 
-        print(f"ok: {printable(str(options.subject))} is a valid model, hash {model_hash(load(options.subject))}")
+        say(f"ok: {options.subject} is a valid model, hash {model_hash(load(options.subject))}")
         return DONE
     from .selftest import selftest
 
@@ -334,9 +335,9 @@ def _selftest(options: Any) -> int:
 
 def _tell(failures: list[str], text: str) -> int:
     for line in failures:
-        print(f"failed: {printable(line)}")
+        say(f"failed: {line}")
     if not failures:
-        print(f"ok: {printable(text)}")
+        say(f"ok: {text}")
     return FAILED if failures else DONE
 
 

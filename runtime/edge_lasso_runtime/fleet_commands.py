@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .errors import UpdateError
+from .printable import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,14 +128,14 @@ def _update(options: Any) -> int:
     )
     now = time()
     if options.rollback:
-        print(rollback(home, now, trial, options.wait).text)
+        say(rollback(home, now, trial, options.wait).text)
         return DONE
     outcome = update(
         home, options.source, now, trial, max(options.keep, 2), options.patience, options.unsigned, options.wait
     )
     for note in outcome.notes:
-        print(f"edge_lasso_runtime: warning: left out {note}", file=stderr)
-    print(outcome.text)
+        say(f"edge_lasso_runtime: warning: left out {note}", file=stderr)
+    say(outcome.text)
     return DONE
 
 
@@ -158,7 +159,7 @@ def _enroll(home: str, options: Any) -> int:
     except ModelFormatError as error:
         raise UpdateError(str(error)) from None
     enroll(home, Trust(fleet, board, 1, options.threshold, signers))
-    print(f"{home}: board {board} of {fleet} believes {', '.join(sorted({line.split()[0] for line in signers}))}")
+    say(f"{home}: board {board} of {fleet} believes {', '.join(sorted({line.split()[0] for line in signers}))}")
     return DONE
 
 
@@ -174,15 +175,15 @@ def _status(options: Any) -> int:
         print(json.dumps(standing, indent=1))
     else:
         name = f"{standing['board']} of {standing['fleet']}" if standing["fleet"] else "believes nobody"
-        print(f"{name}: version {standing['version'] or 'none'}")
+        say(f"{name}: version {standing['version'] or 'none'}")
         if standing["version"]:
             end = "EXPIRED at" if standing["expired"] else "expires"
-            print(f"  serial {standing['serial']}, model {standing['model_hash'][:12]}, {end} {standing['expires']}")
-        print(f"  before it: {standing['previous'] or 'none'}; signers: {', '.join(standing['signers']) or 'none'}")
+            say(f"  serial {standing['serial']}, model {standing['model_hash'][:12]}, {end} {standing['expires']}")
+        say(f"  before it: {standing['previous'] or 'none'}; signers: {', '.join(standing['signers']) or 'none'}")
         for version, why in standing["bad"].items():
-            print(f"  not used again: {version}: {why}")
+            say(f"  not used again: {version}: {why}")
         for line in standing["history"][-5:]:
-            print(f"  {line}")
+            say(f"  {line}")
     return FAILED if standing["expired"] and not options.any_age else DONE
 
 

@@ -278,6 +278,7 @@ def bridge(
     sources: str | None = None,
     discovery: str | None = None,
     learn: str | None = None,
+    time: str | None = None,
 ) -> int:
     """Run the bridge until SIGTERM or an interrupt; returns the exit code.
 
@@ -303,7 +304,7 @@ def bridge(
         EDGE_LASSO_MQTT_PASSWORD.
     tls : dict or None
         ``ca_certs``, ``certfile``, ``keyfile``: paths or None (the system's authorities, no client certificate).
-    max_age, when
+    max_age, when, time
         See `Rows`; `max_age` goes with `period` or `when`.
     sources : str or None
         File that says which topic is which input; see `read_sources`.
@@ -323,7 +324,7 @@ def bridge(
     topics = {} if sources is None else read_sources(sources, model)
     keeper = Keeper(model, path, every, fresh, learner(model, learn))
     truth = () if keeper.learner is None else [output.name for output in model.outputs]
-    rows = Rows(model, filters, period is not None, max_age, when, topics, truth=truth)
+    rows = Rows(model, filters, period is not None, max_age, when, topics, truth=truth, time=time)
     pulse = Pulse(model, figures, file)
     told = [] if discovery is None else configs(model, prefix, discovery)
     shown = values or discovery is not None  # Home Assistant's entities show them

@@ -16,6 +16,7 @@ from .keeper import report
 from .readings import REPORTS
 from .rows import RowError
 from .stream import readings
+from .times import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +44,16 @@ class Rows:
         Topic, or ``TOPIC#FIELD``, to the input that it is.
     truth : sequence of str
         Outputs whose truth is waited for as for a sensor; it is of one row, and does not hold.
+    time : str or None
+        The field of JSON messages that says when they were read: what is not after the message before it in its topic
+        is reported, and taken as the next reading all the same (clocks are set back, too).
 
     Attributes
     ----------
     partial : dict
         Readings of the row that is not complete yet.
+    disordered : int
+        Messages whose time did not go on.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Rows:
         sources: Mapping[str, str] | None = None,
         clock: Callable[[], float] = monotonic,
         truth: Sequence[str] = (),
+        time: str | None = None,
     ) -> None:
         inputs = [model.inputs[i] for i in readings(model)]
         self._names = {each.name for each in inputs}
@@ -76,7 +83,10 @@ class Rows:
         self._timed = timed
         self._parse = parser(None, float)
         self._reported: set[str] = set()
+        self._time = time
+        self._latest: dict[str, float] = {}
         self.partial: dict[str, Any] = {}
+        self.disordered = 0
 
     def take(self, topic: str, payload: bytes) -> list[dict[str, Any]]:
         """The rows that a message completes: none, one, or two (it repeats a sensor, and is a whole row)."""
@@ -131,6 +141,8 @@ class Rows:
         if topic in self._sources:
             return {self._sources[topic]: self._meaning(self._sources[topic], data)}
         if isinstance(data, dict):
+            if self._time in data:
+                self._notice(topic, data[self._time])
             table = {name: self._meaning(name, value) for name, value in data.items() if name in self._names}
             for field, value in data.items():
                 name = self._sources.get(f"{topic}#{field}")
@@ -145,6 +157,20 @@ class Rows:
                 return {name: self._meaning(name, data)}
         self._report(topic, "is no sensor that the model reads")
         return {}
+
+    def _notice(self, topic: str, value: Any) -> None:
+        """Report a time that does not go on; how many there were, whenever that has doubled."""
+        now = seconds(value)
+        if now is not None and now > self._latest.get(topic, now - 1.0):
+            self._latest[topic] = now
+            return
+        self.disordered += 1
+        if self.disordered & (self.disordered - 1) == 0:
+            what = "is no time" if now is None else "is not after the one before"
+            report(f"topic {topic!r}: the time {str(value)[:60]!r} {what}; it is taken as the next reading "
+                   f"({self.disordered} so far)")  # fmt: skip
+        if now is not None:
+            self._latest[topic] = now
 
     def _meaning(self, name: str, value: Any) -> Any:
         """A reading as the table rule has it: words such as on and unavailable, decimal commas."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 def printable(text: str) -> str:
     r"""Text in which characters that do not print (escape sequences, directions) are ``\x1b`` and such.
@@ -11,3 +15,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str, file: Any = None) -> None:
+    """Print a line that holds text of others."""
+    print(printable(text), file=file)

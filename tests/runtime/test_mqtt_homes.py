@@ -41,6 +41,28 @@ def test_the_last_reading_holds_until_it_is_too_old():
     assert rows.close() == {"sensor.outside": None, "door": 0.0}
 
 
+def test_messages_out_of_order_are_noticed_by_their_own_time(capsys):
+    rows = Rows(model(), ["home/#"], True, time="at")
+    for at in (
+        "2026-11-28T00:00:00Z",
+        "2026-11-28T00:01:00Z",
+        "2026-11-28T00:00:30Z",
+        "2026-11-28T00:00:40Z",
+        "\x1b[2J",
+    ):
+        rows.take("home/x", json.dumps({"sensor.outside": 4.5, "at": at}).encode())
+    rows.take("home/other", b'{"door": "on", "at": 1}')  # a topic of its own, and a clock of its own
+    rows.take("home/door", b"on")
+    assert rows.disordered == 2
+    assert rows.close() == {"sensor.outside": 4.5, "door": 1.0}
+    assert capsys.readouterr().err.splitlines() == [
+        "edge_lasso_runtime: warning: topic 'home/x': the time '2026-11-28T00:00:30Z' is not after the one before; "
+        "it is taken as the next reading (1 so far)",
+        "edge_lasso_runtime: warning: topic 'home/x': the time '\\x1b[2J' is no time; "
+        "it is taken as the next reading (2 so far)",
+    ]
+
+
 def test_a_row_when_a_sensor_reports():
     rows = Rows(model(), ["home/#"], False, 60.0, "door", {}, Clock())
     assert rows.take("home/sensor/outside/state", b"4,5") == []

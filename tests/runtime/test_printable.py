@@ -1,5 +1,7 @@
 """Nothing from a file or a network steers a terminal, and no flood fills the memory."""
 
+import ast
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pyarrow.parquet
 import pytest
 from streams import detecting
 
+import edge_lasso_runtime
 from edge_lasso.commands.main import main
 from edge_lasso_runtime import dumps
 from edge_lasso_runtime.__main__ import main as board
@@ -88,3 +91,16 @@ def test_a_flood_is_dropped_counted_and_told(bridge, capsys):
     err = capsys.readouterr().err
     assert err.count("dropped so far") == 3  # at 1, 2 and 4
     assert "publish with QoS 1" in err
+
+
+def test_no_module_of_the_runtime_prints_text_of_others_raw():
+    """`print` is given what is safe already: `printable(...)`, JSON in ASCII, digits; all else is for `say`."""
+    safe = ("printable(", "json.dumps(", "state_digest(")
+    raw = []
+    for path in sorted(Path(edge_lasso_runtime.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print":
+                text = ast.unparse(node)
+                if not any(call in text for call in safe):
+                    raw.append(f"{path.name}: {text}")
+    assert raw == []
