@@ -54,6 +54,11 @@ def compiler_version(compiler: Sequence[str]) -> str:
     return _version(*compiler)
 
 
+def sources_in(files: Mapping[str, bytes]) -> list[str]:
+    """The C sources of a library: all but its examples, which have a `main` of their own."""
+    return [name for name in files if name.endswith(".c") and not name.startswith("examples/")]
+
+
 def build(
     files: Mapping[str, bytes], toolchain: str = "host", compiler: Sequence[str] | None = None
 ) -> dict[str, bytes]:
@@ -83,7 +88,7 @@ def build(
     compiler = list(compiler or find_compiler() or [])
     if not compiler:
         raise BoardError(no_compiler())
-    sources = [name for name in files if name.endswith(".c")]
+    sources = sources_in(files)
     if not sources:
         raise BoardError(f"no .c file to compile; given are {', '.join(files) or 'no files'}")
     library = f"{PurePosixPath(sources[0]).stem}.so"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .build import compiler_version
+from .build import compiler_version, sources_in
 from .errors import BoardError
 from .folders import relative
 from .processes import execute
@@ -121,8 +121,7 @@ def _linked(command: Sequence[str], files: Mapping[str, bytes], target: str) -> 
             path = Path(away, relative(name))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        sources = [name for name in files if name.endswith(".c")]
-        done = execute([*command, "-o", "image.elf", *sources], timeout=TIMEOUT, cwd=away)
+        done = execute([*command, "-o", "image.elf", *sources_in(files)], timeout=TIMEOUT, cwd=away)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise BoardError(f"{target}: {next((line for line in lines if 'error' in line), lines[0])}")

@@ -69,6 +69,9 @@ def with_sections(
         if sections is not None:
             notes.append(f"no health in the model: {why}")
         looked.remove("health")
+    if looked and not model.inputs:
+        notes += [f"no {' and '.join(looked)} in the model: it reads nothing"] if sections is not None else []
+        looked = []
     if looked and isinstance(rows, Survey):
         seen = look(table, model, rows, truth=regression)
         result = {"health": health_section(seen), "drift": drift_section(seen, errors[0])}

@@ -18,7 +18,9 @@ def foreign(model: Model, target: str, options: Options, files: Mapping[str, byt
     Rendering is deterministic: the same model and options give the same bytes in the same version of edge-lasso.
     """
     try:
-        own = registry.render(model, target, options.variant, inputs=options.inputs, name=options.name)
+        own = registry.render(
+            model, target, options.variant, inputs=options.inputs, name=options.name, version=options.version
+        )
     except ExportError as error:
         return f"it is nothing that this model renders to ({error})"
     for what, names in (

@@ -50,6 +50,7 @@ def export(
     inputs: str = "selected",
     name: str = "model",
     data: Any = None,
+    version: str = "",
     allow_unverified: bool = False,
     seed: int = 0,
 ) -> Certificate:
@@ -72,6 +73,8 @@ def export(
         Prefix of files and C symbols.
     data : table, array or path, optional
         Real rows to try as well; see `verify`.
+    version : str
+        The model's own, such as ``"1.4.0"``; by default the day it was trained.
     allow_unverified : bool
         Write what this machine cannot execute, too.
     seed : int
@@ -94,9 +97,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with together(out) as files:
-            return export_to(
-                files, "", model, to, inputs=inputs, name=name, data=data, allow_unverified=allow_unverified, seed=seed
-            )
+            return export_to(files, "", model, to, inputs, name, data, version, allow_unverified, seed)
     finally:
         if not existed:
             _remove_if_empty(out)
@@ -107,10 +108,10 @@ def export_to(
     prefix: str,
     model: Model,
     to: str | Sequence[str],
-    *,
     inputs: str = "selected",
     name: str = "model",
     data: Any = None,
+    version: str = "",
     allow_unverified: bool = False,
     seed: int = 0,
 ) -> Certificate:
@@ -122,7 +123,7 @@ def export_to(
     executions: list[Execution] = []
     rendered = {}
     for target, variant in wanted:
-        artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs=inputs, name=name)
+        artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs, name, version)
         with tempfile.TemporaryDirectory() as away:
             write_files(Path(away), artifact)
             executions += _execute(model, target, Options(variant, inputs, name), Path(away), trials)
@@ -188,7 +189,7 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
     """A copy of an artifact's files is compared with what the model renders to, and that copy is executed."""
     artifact = read_artifact(folder)
     whole = artifact.inputs != [feature.name for feature in model.inputs]
-    options = Options(artifact.variant, "all" if whole else "selected", artifact.name)
+    options = Options(artifact.variant, "all" if whole else "selected", artifact.name, artifact.version)
     files = files_of(folder)
     strange = "" if artifact.model_hash != model_hash(model) else foreign(model, artifact.target, options, files)
     version = other_version(files) if strange else ""

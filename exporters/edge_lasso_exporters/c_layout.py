@@ -11,8 +11,8 @@ import numpy as np
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import Factor
 
-from . import GENERATOR
-from .names import c_comment, c_string, identifiers
+from . import GENERATOR, LICENCE, SPDX
+from .names import ascii_text, c_comment, c_string, identifiers
 from .options import Options
 from .verdicts import verdict_of
 
@@ -83,10 +83,12 @@ paragraph=Generated; the header names the inputs.
 category=Data Processing
 url=https://github.com/edge-lasso/edge-lasso
 architectures=*
+license={licence}
 includes={name}.h
 """
 
-SKETCH = """// Times one prediction and prints it; the readings are the model's defaults.
+SKETCH = """// {spdx}
+// Times one prediction and prints it; the readings are the model's defaults.
 #include <{name}.h>
 
 static {kind} row[{width}] = {{{values}}};
@@ -182,9 +184,11 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
     """The header: guard, names and units of the row, then `body`."""
     units = [f" [{c_comment(feature.unit)}]" if feature.unit else "" for feature in model.inputs]
     lines = [
-        f"/* Made by {GENERATOR}. A sparse linear model: no heap, no state.",
+        f"/* {SPDX}",
+        f"   Made by {GENERATOR}. A sparse linear model: no heap, no state.",
+        *(["   Names are in ASCII here; README.md has them as they are."] if not _plain(model) else []),
         *(
-            f"   Output {m}: {c_comment(output.name)} {c_comment(output.unit)}"
+            f"   Output {m}: {c_comment(output.name)}{f' [{c_comment(output.unit)}]' if output.unit else ''}"
             for m, output in enumerate(model.outputs)
         ),
         *(f"   Class {m}: {c_comment(name)}" for m, name in enumerate(model.classes or ())),
@@ -196,7 +200,7 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
         'extern "C" {',
         "#endif",
         "",
-        f"#define {names.upper}_VERSION {c_string(GENERATOR)}",
+        f"#define {names.upper}_VERSION {c_string(options.version)}",
         f"#define {names.upper}_HASH {c_string(model_hash(model))}",
         f"#define {names.upper}_INPUTS {names.width}",
         f"#define {names.upper}_OUTPUTS {len(model.outputs)}",
@@ -237,7 +241,16 @@ def _verdict(model: Model, options: Options, names: Names) -> str:
     )
 
 
-def extra_files(model: Model, names: Names, kind: str, result: str, row: list[str]) -> dict[str, bytes]:
+def _plain(model: Model) -> bool:
+    """Whether all names are ASCII."""
+    words = [feature.name for feature in model.inputs] + [output.name for output in model.outputs]
+    words += [*(model.classes or ()), *(word for feature in model.inputs for word in feature.categories or ())]
+    return all(ascii_text(word) == word for word in words)
+
+
+def extra_files(
+    model: Model, options: Options, names: Names, kind: str, result: str, row: list[str]
+) -> dict[str, bytes]:
     """CMake and Arduino library files, with a sketch that times the model."""
     several = len(model.outputs) > 1
     if several:
@@ -245,12 +258,18 @@ def extra_files(model: Model, names: Names, kind: str, result: str, row: list[st
     else:
         call = f"    sink = {names.prefix}_predict(row);"
     shown = "(double)sink / 1.0" if result != "int32_t" else "sink"
-    version = GENERATOR.split()[-1]
     sketch = SKETCH.format(
-        name=names.prefix, kind=kind, result=result, width=names.width, values=", ".join(row), call=call, shown=shown
+        spdx=SPDX,
+        name=names.prefix,
+        kind=kind,
+        result=result,
+        width=names.width,
+        values=", ".join(row),
+        call=call,
+        shown=shown,
     )
     return {
         "CMakeLists.txt": CMAKE.format(name=names.prefix).encode(),
-        "library.properties": PROPERTIES.format(name=names.prefix, version=version).encode(),
+        "library.properties": PROPERTIES.format(name=names.prefix, version=options.version, licence=LICENCE).encode(),
         "examples/timing/timing.ino": sketch.encode(),
     }

@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import json
 
-from . import GENERATOR
+from . import LICENCE, SPDX
 from .c_layout import Names
+from .options import Options
 
-ESP_IDF = """if(ESP_PLATFORM)
+ESP_IDF = """# {spdx}
+if(ESP_PLATFORM)
   idf_component_register(SRCS "{name}.c" INCLUDE_DIRS ".")
   target_compile_options(${{COMPONENT_LIB}} PRIVATE -ffp-contract=off)
   return()
 endif()
 
 """
-COMPONENT = """version: "{version}"
+COMPONENT = """# {spdx}
+version: "{version}"
+license: "{licence}"
 description: {text}
 """
-MODULE = """name: {name}
+MODULE = """# {spdx}
+name: {name}
 build:
   cmake: zephyr
   kconfig: zephyr/Kconfig
 """
-KCONFIG = """config {upper}_MODEL
+KCONFIG = """# {spdx}
+config {upper}_MODEL
 \tbool "The linear model {name}"
 \tdefault y
 \thelp
 \t  {text}
 """
-ZEPHYR = """if(CONFIG_{upper}_MODEL)
+ZEPHYR = """# {spdx}
+if(CONFIG_{upper}_MODEL)
   zephyr_library_named({name})
   zephyr_library_sources(../{name}.c)
   zephyr_library_compile_options(-ffp-contract=off)
@@ -42,9 +49,12 @@ endif()
 TEXT = "A sparse linear model that runs without heap or libc."
 
 
-def packaged(names: Names, files: dict[str, bytes]) -> dict[str, bytes]:
+def packaged(names: Names, options: Options, files: dict[str, bytes]) -> dict[str, bytes]:
     """The files of the C target, and those that the other builds ask for."""
-    words = {"name": names.prefix, "upper": names.upper, "version": GENERATOR.split()[-1], "text": TEXT}
+    words = {
+        "name": names.prefix, "upper": names.upper, "version": options.version, "text": TEXT,
+        "spdx": SPDX, "licence": LICENCE,
+    }  # fmt: skip
     return {
         **files,
         "CMakeLists.txt": ESP_IDF.format(**words).encode() + files["CMakeLists.txt"],
@@ -60,7 +70,8 @@ def packaged(names: Names, files: dict[str, bytes]) -> dict[str, bytes]:
 def _platformio(words: dict[str, str]) -> bytes:
     name = words["name"]
     about = {
-        "name": name, "version": words["version"], "description": words["text"], "keywords": "model, sensor",
+        "name": name, "version": words["version"], "license": LICENCE, "description": words["text"],
+        "keywords": "model, sensor",
         "frameworks": "*", "platforms": "*", "headers": f"{name}.h",
         "build": {"srcDir": ".", "includeDir": ".", "srcFilter": [f"+<{name}.c>"], "flags": ["-ffp-contract=off"]},
         "examples": [{"name": "timing", "base": "examples/timing", "files": ["timing.ino"]}],

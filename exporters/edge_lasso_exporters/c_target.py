@@ -25,11 +25,13 @@ from .fixed_python import fixed_expected, fixed_promise
 from .floating_c import Floating
 from .options import Options
 from .step_c import with_step
+from .usage import c_usage
 from .vectors import reference
 
 VARIANTS = ("double", "float", "fixed")
 HANDLES_MISSING = True
 STEPS = VARIANTS
+usage = c_usage.usage
 
 
 def default_variant(model: Model) -> str:
@@ -61,7 +63,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     else:
         files = Floating(model, options, names).files()
     files = with_step(model, options, names, files) if keeps_state(model) else files
-    return packaged(names, files)
+    return packaged(names, options, files)
 
 
 def expected(

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge_lasso_runtime import Model
 
+from . import SPDX
 from .c_layout import (
     CONTRACT,
     IEEE,
@@ -36,7 +37,7 @@ def fixed_files(model: Model, options: Options, names: Names) -> dict[str, bytes
     return {
         f"{names.prefix}.c": _source(model, options, names, section).encode(),
         f"{names.prefix}.h": _header(model, options, names, section).encode(),
-        **extra_files(model, names, "int16_t", "int32_t", row),
+        **extra_files(model, options, names, "int16_t", "int32_t", row),
     }
 
 
@@ -95,7 +96,7 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     shifts = any(output["shift"] or any(term.get("shift") for term in output["terms"]) for output in outputs)
     lifts = not looped(outputs) and any(plain(term) for output in outputs for term in output["terms"])
     ieee = IEEE.format(instead=WITHOUT_FLOAT.format(P=upper))
-    text = f'#include "{p}.h"\n' + without_float(upper, ieee) + CONTRACT + ROM.format(P=upper)
+    text = f'/* {SPDX} */\n#include "{p}.h"\n' + without_float(upper, ieee) + CONTRACT + ROM.format(P=upper)
     text += LIFT.format(P=upper) if lifts else ""
     text += (SHIFT.format(p=p) if shifts else "") + sum_tables(names, outputs)
     text += f"\n{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into})\n{{\n"

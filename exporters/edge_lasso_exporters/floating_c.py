@@ -9,7 +9,7 @@ from typing import Any
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.model import EXP_ROOM, Input
 
-from . import dense_bounds
+from . import SPDX, dense_bounds
 from .c_layout import (
     CONTRACT,
     IEEE,
@@ -80,13 +80,13 @@ class Floating:
         return {
             f"{self.names.prefix}.c": self._source().encode(),
             f"{self.names.prefix}.h": declarations(self.model, self.options, self.names, self.kind).encode(),
-            **extra_files(self.model, self.names, self.kind, self.kind, row),
+            **extra_files(self.model, self.options, self.names, self.kind, self.kind, row),
         }
 
     def _source(self) -> str:
         p, upper, kind = self.names.prefix, self.names.upper, self.kind
         link = self.model.outputs[0].link
-        text = f'#include "{p}.h"\n' + ("" if self.single else "#include <float.h>\n")
+        text = f'/* {SPDX} */\n#include "{p}.h"\n' + ("" if self.single else "#include <float.h>\n")
         text += "#include <math.h>\n" if link != "identity" else ""
         lines = self._lines()
         text += IEEE.format(instead="") + CONTRACT

@@ -16,12 +16,14 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 from edge_lasso_runtime.predict import clean
 
-from . import GENERATOR
+from . import GENERATOR, LICENCE
 from .options import ExportError, Options
+from .usage import text_usage
 from .vectors import reference
 
 VARIANTS = ("csv",)
 HANDLES_MISSING = True
+usage = text_usage.formula_usage
 LONGEST_FORMULA, LONGEST_TEXT = 8192, 255
 DIGITS = 1e-15
 """What one of 15 digits is worth, beside a number's magnitude."""
@@ -64,6 +66,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     described = {
         "model_hash": model_hash(model),
         "generator": GENERATOR,
+        "version": options.version,
+        "license": LICENCE,
         "columns": [column(place) for place in range(len(names))],
         "categories": sheet.categories(names),
         **sheet.places(),

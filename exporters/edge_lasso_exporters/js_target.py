@@ -14,7 +14,7 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR
+from . import GENERATOR, SPDX
 from .fixed_python import fixed_expected, fixed_promise, fixed_vectors, section_of
 from .js_text import COMMON, FIXED, HEAD, PREDICT, PROBABILITY, SELFTEST, SELFTEST_FIXED
 from .options import Options
@@ -24,12 +24,14 @@ from .programs.running import source
 from .programs.specialize import specialize
 from .stateful import Stateful
 from .step_js import step_text
+from .usage import js_usage
 from .vectors import reference, self_test_sizes, test_rows
 from .verdicts import js_text
 
 VARIANTS = ("double", "fixed")
 HANDLES_MISSING = True
 STEPS = VARIANTS
+usage = js_usage.usage
 
 
 def default_variant(model: Model) -> str:
@@ -89,7 +91,7 @@ def _head(model: Model, options: Options) -> str:
     units = {feature.column: feature.unit for feature in model.inputs}
     columns = range(len(model.columns)) if whole else [feature.column for feature in model.inputs]
     constants: dict[str, Any] = {
-        "MODEL_HASH": model_hash(model), "VERSION": GENERATOR,
+        "MODEL_HASH": model_hash(model), "VERSION": options.version,
         "FEATURES": list(model.columns) if whole else [feature.name for feature in model.inputs],
         "UNITS": [units.get(column, "") for column in columns],
         "OUTPUTS": [output.name for output in model.outputs], "OUTPUT_UNITS": [output.unit for output in model.outputs],
@@ -109,7 +111,7 @@ def _head(model: Model, options: Options) -> str:
         f"const LIMIT = {model.limit!r};",
     ]
     category = "category(name, row[name])" if categories else "row[name]"
-    return HEAD.format(generator=GENERATOR) + "\n".join(lines) + "\n" + COMMON.format(
+    return HEAD.format(spdx=SPDX, generator=GENERATOR) + "\n".join(lines) + "\n" + COMMON.format(
         width=len(constants["FEATURES"]), category="" if not categories else CATEGORY, reading=category
     )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-HEAD = """// A model made by {generator}: predict(x), predictRow(object), selftest().
+HEAD = """// {spdx}
+// A model made by {generator}: predict(x), predictRow(object), selftest().
 
 """
 COMMON = """

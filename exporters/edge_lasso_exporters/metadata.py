@@ -9,7 +9,7 @@ from edge_lasso_runtime.format import model_hash
 from edge_lasso_runtime.model import Input, Model
 from edge_lasso_runtime.stream import STATEFUL, keeps_state, readings
 
-from . import GENERATOR
+from . import GENERATOR, LICENCE
 from .options import Options
 from .vectors import self_test
 
@@ -33,6 +33,8 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
     table = {
         "generator": GENERATOR,
         "model_hash": model_hash(model),
+        "version": options.version,
+        "license": LICENCE,
         "variant": options.variant,
         "columns": str(len(model.columns) if wide else len(model.inputs)),
         "inputs": _json([_input(feature, feature.column if wide else i) for i, feature in enumerate(model.inputs)]),

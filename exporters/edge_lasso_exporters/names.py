@@ -31,6 +31,18 @@ FILE_RESERVED = frozenset(
     """.split()  # noqa: SIM905
 )
 
+# What dropping accents leaves unread: letters that are written with two, Greek, Cyrillic, and signs of units.
+LETTERS = dict(
+    pair.split(":")
+    for pair in """
+    ä:ae ö:oe ü:ue ß:ss æ:ae ø:oe œ:oe å:aa đ:d ð:d ł:l þ:th ı:i ŋ:ng µ:u Ω:Ohm
+    α:a β:b γ:g δ:d ε:e ζ:z η:i θ:th ι:i κ:k λ:l μ:m ν:n ξ:x ο:o π:p ρ:r σ:s ς:s τ:t υ:y φ:f χ:ch ψ:ps ω:o
+    а:a б:b в:v г:g д:d е:e ё:yo ж:zh з:z и:i й:y к:k л:l м:m н:n о:o п:p р:r с:s т:t у:u ф:f х:kh ц:ts ч:ch ш:sh
+    щ:shch ъ: ы:y ь: э:e ю:yu я:ya і:i ї:yi є:ye ґ:g
+    """.split()  # noqa: SIM905
+)
+SIGNS = {"°": "deg", "–": "-", "—": "-", "−": "-", "→": "->", "·": ".", "×": "x", "‰": "permille", "€": "EUR", "’": "'"}
+
 
 def is_artifact_name(name: str) -> bool:
     """Whether a name can be the prefix of files and symbols in every target language."""
@@ -41,8 +53,8 @@ def is_artifact_name(name: str) -> bool:
 def identifiers(names: Iterable[str]) -> list[str]:
     """Distinct C and Python identifiers for names, in order.
 
-    Accents are dropped, what no identifier holds becomes ``_``; a reserved word gets a ``_`` behind it; names that
-    fall together get ``_2``, ``_3``.
+    They are transliterated (`ascii_text`), what no identifier holds becomes ``_``; a reserved word gets a ``_`` behind
+    it; names that fall together get ``_2``, ``_3``.
     """
     texts: list[str] = []
     taken: set[str] = set()
@@ -59,8 +71,9 @@ def identifiers(names: Iterable[str]) -> list[str]:
 
 def identifier(name: str) -> str:
     """One name as an identifier of C, C++ and Python (lower case)."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    clean = "".join(c if c.isalnum() else "_" for c in plain).strip("_").lower() or "input"
+    plain = "".join(_latin(c) for c in unicodedata.normalize("NFC", name))
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in plain).split()
+    clean = "_".join(words).lower() or "input"
     if clean[0].isdigit():
         clean = f"n{clean}"
     clean = clean[:60]
@@ -70,9 +83,28 @@ def identifier(name: str) -> str:
     return f"{clean}_" if reserved else clean
 
 
+def ascii_text(text: str) -> str:
+    """Text for readers of ASCII: transliterated (``Küche``: ``Kueche``, ``°C``: ``degC``), the rest as ``<U+65E5>``."""
+    return "".join(
+        SIGNS.get(c) or _latin(c) or ("" if unicodedata.combining(c) else f"<U+{ord(c):04X}>")
+        for c in unicodedata.normalize("NFC", text)
+    )
+
+
+def _latin(character: str) -> str:
+    """A character in ASCII letters and signs; empty where it has none."""
+    if character.isascii():
+        return character if character.isprintable() else " "
+    small = LETTERS.get(character, LETTERS.get(character.lower()))
+    if small is not None:
+        return small.capitalize() if character.isupper() else small
+    plain = (c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c))
+    return "".join(c if c.isascii() else LETTERS.get(c, LETTERS.get(c.lower(), "")) for c in plain)
+
+
 def c_comment(text: str) -> str:
     """Text that is safe inside ``/* */``: one line of ASCII, and nothing that ends or nests a comment."""
-    plain = ascii(text)[1:-1]
+    plain = ascii_text(text)
     return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "|")
 
 

@@ -20,9 +20,11 @@ from . import dense_bounds
 from .dense import Dense, Rows, Term, dense
 from .metadata import facts
 from .options import ExportError, Options
+from .usage import tensor_usage
 
 VARIANTS = ("float32", "float64")
 HANDLES_MISSING = True
+usage = tensor_usage.onnx_usage
 OPSET = 13
 IR_VERSION = 7
 INPUT, LABEL, PROBABILITIES, LINEAR, VALUE = "x", "label", "probabilities", "linear", "value"

@@ -21,8 +21,11 @@ class Options:
         Take only the model's inputs, or the whole training row (`Model.columns`).
     name : str
         An identifier: the prefix of files and C symbols.
+    version : str
+        The model's own, which the artifact carries.
     """
 
     variant: str
     inputs: str = "selected"
     name: str = "model"
+    version: str = "1.0.0"

@@ -13,12 +13,14 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
-from . import GENERATOR
+from . import GENERATOR, SPDX
 from .options import ExportError, Options
+from .usage import text_usage
 from .vectors import reference
 
 VARIANTS = ("rules",)
 HANDLES_MISSING = True
+usage = text_usage.promql_usage
 METRIC = "reading"
 
 
@@ -54,7 +56,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         rules.append(_rule(f"{name}:label", {"class": word}, _label(model, linear, m)))
     rules.append(_rule(f"{name}:degraded", {}, _degraded(model)))
     lines = [
-        f"# A model made by {GENERATOR}: model_hash {model_hash(model)}",
+        f"# {SPDX}",
+        f"# A model made by {GENERATOR}: version {options.version}, model_hash {model_hash(model)}",
         "groups:",
         f"- name: {json.dumps(name)}",
         "  rules:",

@@ -15,18 +15,20 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR
+from . import GENERATOR, SPDX
 from .bundle_python import bundle
 from .double_python import CATEGORY, CATEGORY_READING, double_lines
 from .fixed_python import fixed_expected, fixed_lines, fixed_promise
 from .options import Options
 from .step_python import step_text
+from .usage import python_usage
 from .vectors import reference, self_test_sizes, test_rows
 from .verdicts import python_text
 
 VARIANTS = ("double", "fixed", "pyz")
 HANDLES_MISSING = True
 STEPS = ("double", "fixed")
+usage = python_usage.usage
 
 CLEAN = '''
 
@@ -166,8 +168,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     if keeps_state(model):
         text = step_text(model, options, text)
     text += python_text(model, options)
-    file, version = f"{options.name}.py", GENERATOR.split()[-1]
-    package = json.dumps({"version": version, "urls": [[file, file]]}, indent=1) + "\n"
+    file = f"{options.name}.py"
+    package = json.dumps({"version": options.version, "urls": [[file, file]]}, indent=1) + "\n"
     return {file: text.encode(), "package.json": package.encode()}
 
 
@@ -214,11 +216,12 @@ def _head(model: Model, options: Options, fixed: bool) -> list[str]:
     shown = names if options.inputs == "all" else [feature.name for feature in model.inputs]
     columns = range(len(model.columns)) if options.inputs == "all" else [feature.column for feature in model.inputs]
     lines = [
+        f"# {SPDX}",
         f'"""A model made by {GENERATOR}: predict(x), predict_row(mapping), selftest()."""',
         "",
         *(["from math import exp", ""] if model.outputs[0].link != "identity" else []),
         f"MODEL_HASH = {model_hash(model)!r}",
-        f"VERSION = {GENERATOR!r}",
+        f"VERSION = {options.version!r}",
         f"FEATURES = {_tuple(map(ascii, shown))}",
         f"UNITS = {_tuple(ascii(units.get(column, '')) for column in columns)}",
         f"OUTPUTS = {_tuple(ascii(output.name) for output in model.outputs)}",

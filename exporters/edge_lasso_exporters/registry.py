@@ -5,11 +5,13 @@ A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the 
 `STEPS` names the variants that have `start` and `step` of a model that keeps state.
 Rows that its promise leaves out are named by `exempt(model, options, row)`, if there are any.
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
+`usage(model, options)` gives the text of the README that says how the files are used, and example files.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
@@ -17,11 +19,12 @@ from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
 
-from . import GENERATOR
+from . import GENERATOR, LICENCE
 from .detector_q import has_step_q
 from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
+from .usage.readme import readme
 from .vectors import test_rows
 from .verdicts import check_target
 
@@ -39,6 +42,8 @@ TARGETS = {
 }
 BY_NAME = ("js", "sql", "wasm", "formula", "promql", "homeassistant")
 """Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""
+DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}")
 EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 
 
@@ -92,10 +97,21 @@ def parse(text: str, model: Model) -> list[tuple[str, str]]:
     return wanted
 
 
+def version_of(model: Model) -> str:
+    """The version of a model that was given none: the day it was trained, 1.0.0 where that is not known."""
+    date = DATE.match(str(model.provenance.get("date", "")))
+    return ".".join(str(int(part)) for part in date.groups()) if date else "1.0.0"
+
+
 def render(
-    model: Model, target_name: str, variant: str, inputs: str = "selected", name: str = "model"
+    model: Model,
+    target_name: str,
+    variant: str,
+    inputs: str = "selected",
+    name: str = "model",
+    version: str = "",
 ) -> dict[str, bytes]:
-    """Render an artifact's files and the `artifact.json` that describes them to tools.
+    """Render an artifact's files, the README of their folder, and the `artifact.json` that describes them to tools.
 
     Parameters
     ----------
@@ -104,6 +120,8 @@ def render(
     inputs : {"selected", "all"}
     name : str
         An ASCII identifier.
+    version : str
+        The model's own; by default the day it was trained.
 
     Returns
     -------
@@ -122,7 +140,9 @@ def render(
         )
     module = target(target_name)
     check_target(model, target_name)
-    options = Options(variant, inputs, name)
+    options = Options(variant, inputs, name, version or version_of(model))
+    if not VERSION.fullmatch(options.version):
+        raise ExportError(f"version {version!r} must look like 1.4.0: digits, letters and .+-, at most 40")
     files: dict[str, bytes] = module.render(model, options)
     rows = [row for row, _ in test_rows(model, inputs)]
     handles = module.HANDLES_MISSING
@@ -141,6 +161,8 @@ def render(
         "inputs": [feature.name for feature in model.inputs] if inputs == "selected" else list(model.columns),
         "outputs": [output.name for output in model.outputs],
         "model_hash": model_hash(model),
+        "version": options.version,
+        "license": LICENCE,
         "generator": GENERATOR,
         "handles_missing": handles_missing,
         "self_test": [
@@ -153,4 +175,6 @@ def render(
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding
+    text, examples = module.usage(model, options)
+    files = {**files, **examples, "README.md": readme(model, options, target_name, text)}
     return {**files, "artifact.json": (json.dumps(described, indent=1, allow_nan=False) + "\n").encode()}

@@ -15,12 +15,14 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
-from . import GENERATOR
+from . import GENERATOR, SPDX
 from .options import ExportError, Options
+from .usage import text_usage
 from .vectors import reference
 
 VARIANTS = ("sqlite", "duckdb", "postgres")
 HANDLES_MISSING = True
+usage = text_usage.sql_usage
 TABLE = "readings"
 LEAST_ROOM = 60
 LONGEST_NAME = 63
@@ -45,8 +47,9 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     dialect = Dialect(options.variant)
     columns = _columns(model, options)
     text = (
+        f"-- {SPDX}\n"
         f"-- A model made by {GENERATOR}: a view over the table {quoted(TABLE)}.\n"
-        f"-- model_hash: {model_hash(model)}\n"
+        f"-- version {options.version}, model_hash: {model_hash(model)}\n"
         "-- A reading that is NULL, no number or beyond the limit counts as missing, and its default is used.\n"
         f"CREATE VIEW {quoted(options.name)} AS\n{_select(model, columns, dialect)};\n"
     )

@@ -21,6 +21,7 @@ from .dense import Dense, Rows, Term, dense
 from .metadata import facts
 from .options import ExportError, Options
 from .tflite_writer import LINK_QUANTIZATION, Writer
+from .usage import tensor_usage
 
 FLOATS = ("float32", "float16")
 VARIANTS = (*FLOATS, *tflite_quantize.VARIANTS)
@@ -39,6 +40,11 @@ def handles_missing(options: Options) -> bool:
 
 
 HANDLES_MISSING = handles_missing
+
+
+def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """Say how the file is used."""
+    return tensor_usage.tflite_usage(model, options, handles_missing(options))
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:

@@ -14,20 +14,24 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Output
 
-from . import GENERATOR, wasm_writer
+from . import GENERATOR, SPDX, wasm_writer
 from .options import ExportError, Options
+from .usage import js_usage
 from .vectors import reference, self_test_sizes, test_rows
 from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, GT, LE, MAX, MIN, MUL, SELECT, SUB, constant, get, put
 
 VARIANTS = ("double",)
 HANDLES_MISSING = True
+usage = js_usage.wasm_usage
 MOST_INPUTS = 1000
 """Parameters of a function that every browser takes."""
 
 SCRIPT = """\
+// {spdx}
 // A model made by {generator}: linear(x), predict(x), label(x), predictRow(object), selftest().
 // x: readings in the order of FEATURES; null, undefined or NaN is missing; a word is its place in its categories.
 export const MODEL_HASH = {hash};
+export const VERSION = {version};
 export const FEATURES = {features};
 export const OUTPUTS = {outputs};
 export const CLASSES = {classes};
@@ -139,7 +143,9 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     ]
     sizes = self_test_sizes(model)
     script = SCRIPT.format(
+        spdx=SPDX,
         generator=GENERATOR,
+        version=_json(options.version),
         hash=_json(model_hash(model)),
         features=_json(names),
         outputs=_json([output.name for output in model.outputs]),

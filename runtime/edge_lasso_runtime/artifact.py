@@ -47,6 +47,8 @@ class Artifact(Record):
     step : dict or None
         Of an artifact that takes in rows one after another: ``readings`` (names), and whether a result has ``linear``,
         ``estimate``, ``detector``, and whether there is a `step_q` (``integers``); see `step_session`.
+    version : str
+        The model's own.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Artifact(Record):
         "step",
         "target",
         "variant",
+        "version",
     )
 
     def __init__(
@@ -78,6 +81,7 @@ class Artifact(Record):
         self_test: list[tuple[list[float], list[float], list[float]]],
         encoding: dict[str, dict[str, list[float]]] | None = None,
         step: dict[str, Any] | None = None,
+        version: str = "",
     ) -> None:
         self.folder = folder
         self.target = target
@@ -91,6 +95,7 @@ class Artifact(Record):
         self.self_test = self_test
         self.encoding = encoding
         self.step = step
+        self.version = version
 
     def path(self, file: str = "") -> str:
         """The path of a file of this artifact (of the entry file by default)."""
@@ -174,6 +179,7 @@ def _artifact(folder: str, data: dict[str, Any]) -> Artifact:
         self_test,
         _encoding(data["encoding"], len(inputs), len(outputs)) if "encoding" in data else None,
         _step(take_object(data["step"], "step")) if "step" in data else None,
+        take_text(data["version"], "version") if "version" in data else "",
     )
 
 

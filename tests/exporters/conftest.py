@@ -266,7 +266,8 @@ def write(tmp_path):
         folder = tmp_path / f"{target}-{variant}-{count}"
         folder.mkdir()
         for name, data in registry.render(model, target, variant, inputs).items():
-            (folder / name).write_bytes(data)
+            if "/" not in name:
+                (folder / name).write_bytes(data)
         return folder
 
     return write_artifact

@@ -28,7 +28,7 @@ STRICT = ["-std=c99", *WARNINGS]
 
 def sources(model, variant, inputs="selected", name="model"):
     files = registry.render(model, "c", variant, inputs, name)
-    return {key: data for key, data in files.items() if key.endswith((".c", ".h"))}
+    return {key: data for key, data in files.items() if key.endswith((".c", ".h")) and "/" not in key}
 
 
 class Library:
@@ -371,7 +371,7 @@ def test_arduino_sketch(tmp_path, shapes, variant):
         assert "includes=pm25.h" in files["library.properties"].decode()
         (tmp_path / "core.h").write_text(ARDUINO)
         command = ["g++", "-std=gnu++11", "-Wall", "-Wextra", "-Werror", "-I.", "-include", "core.h", "-x", "c++",
-                   "-fsyntax-only", "examples/timing/timing.ino"]  # fmt: skip
+                   "-fsyntax-only", "examples/timing/timing.ino", "examples/use/use.ino"]  # fmt: skip
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.stderr == ""
 

@@ -11,7 +11,7 @@ from edge_lasso.compressing.quantize import quantize
 from edge_lasso.verifying.trial_rows import trial_rows
 from edge_lasso.verifying.verify import export
 from edge_lasso_devices.build import find_compiler
-from edge_lasso_exporters import GENERATOR, registry
+from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import Options
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash
 from edge_lasso_runtime.predict import clean, linear
@@ -95,14 +95,14 @@ def test_names_in_tensor_formats(nasty, write, name):
 def test_the_c_code_tells_its_version(tmp_path, simple, variant):
     model = quantize(simple, to="int16") if variant == "fixed" else simple
     for name, data in registry.render(model, "c", variant).items():
-        if name.endswith((".c", ".h")):
+        if name.endswith((".c", ".h")) and "/" not in name:
             (tmp_path / name).write_bytes(data)
     (tmp_path / "main.c").write_text(
         '#include <stdio.h>\n#include "model.h"\nint main(void) { return puts(MODEL_VERSION "\\n" MODEL_HASH) < 0; }\n'
     )
     subprocess.run([*find_compiler(), "-std=c99", "main.c", "model.c", "-o", "run"], cwd=tmp_path, check=True)
     told = subprocess.run([tmp_path / "run"], capture_output=True, text=True, check=True).stdout.split("\n")
-    assert told[:2] == [GENERATOR, model_hash(model)]
+    assert told[:2] == ["1.0.0", model_hash(model)]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -6,16 +6,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_lasso_exporters.names import C_RESERVED, c_comment, c_string, identifier, identifiers, is_artifact_name
+from edge_lasso_exporters.names import (
+    C_RESERVED,
+    ascii_text,
+    c_comment,
+    c_string,
+    identifier,
+    identifiers,
+    is_artifact_name,
+)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [
-    ("Dongsi.PM2.5", "dongsi_pm2_5"), ("int", "int_"), ("größe", "groe"), ("7up", "n7up"), ("", "input_"),
+    ("Dongsi.PM2.5", "dongsi_pm2_5"), ("int", "int_"), ("größe", "groesse"), ("Küche (°C)", "kueche_c"), ("7up", "n7up"), ("", "input_"),
     ("日本", "input_"), ("lambda", "lambda_"), ("default", "default_"), ("x" * 500, "x" * 60), ("A", "a"),
     ("Linux", "linux_"), ("__x__", "x"), ("PI", "pi_"), ("co_await", "co_await_"), ("a\x00b", "a_b"), ("²", "n2"),
 ])  # fmt: skip
 def test_identifier(name, wanted):
     assert identifier(name) == wanted
+
+
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("Küche", "Kueche"), ("ÄÖÜ", "AeOeUe"), ("°C", "degC"), ("µg/m³", "ug/m3"), ("kΩ", "kOhm"), ("Straße – links", "Strasse - links"),
+    ("Температура", "Temperatura"), ("Θερμοκρασία", "Thermokrasia"), ("u\u0308", "ue"), ("日", "<U+65E5>"), ("a\u202eb", "a<U+202E>b"),
+    ("a\nb", "a b"), ("Tiếng Việt", "Tieng Viet"),
+])  # fmt: skip
+def test_text_for_readers_of_ascii(text, wanted):
+    assert ascii_text(text) == wanted
 
 
 def test_names_that_fall_together_are_told_apart():

@@ -143,7 +143,7 @@ def test_identifiers():
         "dongsi_pm2_5",
         "dongsi_pm2_5_2",
         "int_",
-        "groe",
+        "groesse",
         "n7up",
         "input_",
         "input__2",

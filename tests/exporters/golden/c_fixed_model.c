@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 #include "model.h"
 
 #ifndef MODEL_NO_FLOAT

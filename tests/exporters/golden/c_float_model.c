@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 #include "model.h"
 
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(_M_FP_FAST) || \

@@ -1,5 +1,6 @@
-/* Made by edge-lasso 0.1.0. A sparse linear model: no heap, no state.
-   Output 0: y V
+/* SPDX-License-Identifier: 0BSD
+   Made by edge-lasso 0.1.0. A sparse linear model: no heap, no state.
+   Output 0: y [V]
  */
 #ifndef MODEL_H_
 #define MODEL_H_
@@ -9,7 +10,7 @@
 extern "C" {
 #endif
 
-#define MODEL_VERSION "edge-lasso 0.1.0"
+#define MODEL_VERSION "1.0.0"
 #define MODEL_HASH "8610d1a680e7dc6b62ebc182c23d02d110b38ce62002ea52be0623e214698029"
 #define MODEL_INPUTS 2
 #define MODEL_OUTPUTS 1

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '8610d1a680e7dc6b62ebc182c23d02d110b38ce62002ea52be0623e214698029'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b')
 UNITS = ('K', '')
 OUTPUTS = ('y',)

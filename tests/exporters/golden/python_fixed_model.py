@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '342297de2b1ff8703e7d3d86021aba5d98c3fc6fcebc7781d6fdd73f674eb324'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b')
 UNITS = ('K', '')
 OUTPUTS = ('y',)

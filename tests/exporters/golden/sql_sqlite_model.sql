@@ -1,5 +1,6 @@
+-- SPDX-License-Identifier: 0BSD
 -- A model made by edge-lasso 0.1.0: a view over the table "readings".
--- model_hash: c077b6892cfefd752758bb84bc085082de3911d2d5a57bed0f10999a7357405c
+-- version 1.0.0, model_hash: c077b6892cfefd752758bb84bc085082de3911d2d5a57bed0f10999a7357405c
 -- A reading that is NULL, no number or beyond the limit counts as missing, and its default is used.
 CREATE VIEW "model" AS
 SELECT "readings".*,

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: 0BSD
 // A model made by edge-lasso 0.1.0: predict(x), predictRow(object), selftest().
 
 export const MODEL_HASH = "1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8";
-export const VERSION = "edge-lasso 0.1.0";
+export const VERSION = "1.0.0";
 export const FEATURES = ["a", "b", "a.lag2"];
 export const UNITS = ["K", "", ""];
 export const OUTPUTS = ["b", "a"];

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '1b5263f40bc06b71034b994ebec8384b174855b0fc8a9c76a99c5a7a0d34c4d2'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
 OUTPUTS = ('b', 'a')

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
 OUTPUTS = ('b', 'a')

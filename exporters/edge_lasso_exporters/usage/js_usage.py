@@ -1,0 +1,59 @@
+"""How a JavaScript or WebAssembly artifact is used."""
+
+from __future__ import annotations
+
+import json
+
+from edge_lasso_exporters.detector_q import has_step_q
+from edge_lasso_exporters.options import Options
+from edge_lasso_exporters.stateful import Stateful
+from edge_lasso_runtime import Model
+from edge_lasso_runtime.stream import keeps_state
+
+from .sample import by_name
+
+BLOCK = """```js
+import * as model from "./{name}.mjs";
+
+if (!model.selftest()) throw new Error("the self-test fails");
+{lines}
+```
+"""
+LAST = """
+An ES2020 module for node 14 or later and browsers (`<script type="module">`); it imports nothing.{more}"""
+WASM = " `{name}.wasm` alone is for other hosts: it imports nothing and has a function per output, `linear0(...)`."
+
+
+def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``js``; its code runs in the artifact's folder as a module."""
+    more = ""
+    if not keeps_state(model):
+        return _predicts(model, options) + LAST.format(more=""), {}
+    row = _object(by_name(model, Stateful(model, options).readings))
+    lines = [
+        "const state = model.start(); // what step remembers: the caller's to keep",
+        f"const row = {row};",
+        "for (let i = 0; i < 3; i++) { // for each new row",
+        "  const result = model.step(state, row);",
+        "  console.log(result);",
+        "}",
+    ]
+    if options.variant == "fixed" and has_step_q(model):
+        more = " In integers alone: `model.stepQ(state, model.readingsQ(row))`, with a state of `model.startQ()`."
+    return BLOCK.format(name=options.name, lines="\n".join(lines)) + LAST.format(more=more), {}
+
+
+def wasm_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``wasm``."""
+    return _predicts(model, options) + LAST.format(more=WASM.format(name=options.name)), {}
+
+
+def _object(row: dict[str, float | str]) -> str:
+    """A literal that a reader of any language can read; what is not printed stays escaped."""
+    text = json.dumps(row, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def _predicts(model: Model, options: Options) -> str:
+    row = _object(by_name(model, list(range(len(model.inputs)))))
+    return BLOCK.format(name=options.name, lines=f"console.log(model.predictRow({row}));")

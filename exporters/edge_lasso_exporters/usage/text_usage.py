@@ -1,0 +1,49 @@
+"""How rules, views and sheets are used."""
+
+from __future__ import annotations
+
+from edge_lasso_exporters.options import Options
+from edge_lasso_runtime import Model
+
+SQL = """```sql
+-- once, in the database that has the table "readings" with the columns below
+{load}
+
+-- then, as of any table
+SELECT * FROM "{name}";
+```
+
+A reading that is NULL, no number or beyond the limit counts as missing.
+`{name}.columns.json` names what the view adds."""
+LOAD = {
+    "sqlite": ".read {name}.sql",
+    "duckdb": ".read {name}.sql",
+    "postgres": "\\i {name}.sql",
+}
+FORMULA = """Open `{name}.csv` in Excel, LibreOffice or another spreadsheet. Put readings into the columns of the second
+line and copy the formulas down as far as there are rows. A cell that is empty or text counts as missing."""
+PROMQL = """```yaml
+# prometheus.yml
+rule_files:
+- {name}.rules.yml
+```
+
+Readings are the metric `reading{{input="NAME"}}` (a word: `reading{{input="NAME", value="WORD"}} 1`); the rules record
+`{name}:value`, and `{name}:degraded` where a reading is missing or out of range.
+`promtool check rules {name}.rules.yml` looks them over."""
+
+
+def sql_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``sql``."""
+    load = LOAD[options.variant].format(name=options.name)
+    return SQL.format(name=options.name, load=load), {}
+
+
+def formula_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``formula``."""
+    return FORMULA.format(name=options.name), {}
+
+
+def promql_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``promql``."""
+    return PROMQL.format(name=options.name), {}
