@@ -31,7 +31,7 @@ def check(
 
     Or: edge-lasso check history.csv --long entity_id,state,last_changed --every 5min
     """
-    from edge_lasso.tables.examine import examine
+    from edge_lasso.tables.examine import counted, examine
 
     rows, when = table.open_data(
         data, time, time_format=time_format, zone=zone, missing=missing, encoding=encoding, long=long, every=every,
@@ -56,7 +56,7 @@ def check(
         return
     looked = "" if result.whole else "the first "
     terminal.table(
-        f"{result.title}: {looked}{result.rows:,} rows, {len(result.columns)} columns",
+        f"{result.title}: {looked}{counted(result.rows, 'row')}, {counted(len(result.columns), 'column')}",
         ("column", "holds", "unit", "missing", "values"),
         [(c.name, c.kind, c.unit, f"{c.missing:.1%}" if c.missing else "", c.holds) for c in result.columns],
         text_columns=3,

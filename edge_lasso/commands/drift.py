@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import Json, ModelFile
 from edge_lasso.reporting import terminal
 
 
+@table.reads_tables
 def drift(
     model: ModelFile,
     source: Annotated[
@@ -20,6 +22,8 @@ def drift(
         ),
     ],
     as_json: Json = False,
+    *,
+    read: table.Reader,
 ) -> None:
     """Say which inputs moved since training, and whether to retrain; exit status 1 when something moved.
 
@@ -30,7 +34,7 @@ def drift(
     from edge_lasso_runtime.drift import MOVED
 
     with terminal.progress("counting") as advance:
-        result = compare(load(model), source, advance)
+        result = compare(load(model), read(source)[0] if read.asked else source, advance)
     if as_json:
         terminal.say_json({**asdict(result), "moved": result.moved, "retrain": result.worse, "advice": result.advice})
         raise typer.Exit(int(result.moved))

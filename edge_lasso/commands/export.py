@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import Json, ModelFile, parse_names
 from edge_lasso.errors import VerificationError
 from edge_lasso.reporting import terminal
@@ -14,6 +15,7 @@ from edge_lasso.reporting import terminal
 PIPELINES = (".skops", ".pkl", ".pickle", ".joblib")
 
 
+@table.reads_tables
 def export(
     model: ModelFile,
     to: Annotated[list[str], typer.Option(help="Targets, such as python,c:float,onnx,tflite:int8.")],
@@ -21,12 +23,17 @@ def export(
         str, typer.Option(help="selected: only what the model reads; all: whole training rows.")
     ] = "selected",
     name: Annotated[str, typer.Option(help="Name of files and C symbols.")] = "model",
+    model_version: Annotated[
+        str, typer.Option(metavar="VERSION", help="The model's own, such as 1.4.0 (default: the day it was trained).")
+    ] = "",
     data: Annotated[Path | None, typer.Option(help="Real rows to verify with, too.")] = None,
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Write what cannot be run here.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("artifacts"),
     as_json: Json = False,
+    *,
+    read: table.Reader,
 ) -> None:
     """Write artifacts, each run in its own runtime and compared with the model first.
 
@@ -51,7 +58,8 @@ def export(
         out,
         inputs=inputs,
         name=name,
-        data=data,
+        data=None if data is None else read(data)[0],
+        version=model_version,
         allow_unverified=allow_unverified,
     )
     show_certificate(certificate, as_json)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import Json, ModelFile, check_folder
 
 
+@table.reads_tables
 def quantize(
     model: ModelFile,
     to: Annotated[str | None, typer.Option(help="float16, int16 or int8; by default what --max-error allows.")] = None,
@@ -35,6 +37,8 @@ def quantize(
     data: Annotated[Path | None, typer.Option(help="Rows to count what clamping to the ranges costs.")] = None,
     out: Annotated[Path | None, typer.Option(help="Model file; by default the given one.")] = None,
     as_json: Json = False,
+    *,
+    read: table.Reader,
 ) -> None:
     """Turn a model into integers, with a proven worst-case error.
 
@@ -56,7 +60,7 @@ def quantize(
     target = out or model
     check_folder(target)
     before = load(model)
-    rows = None if data is None else model_rows(data, before)
+    rows = None if data is None else model_rows(read(data)[0], before)
     if quantiles is not None and rows is not None:
         declared = {**quantile_ranges(before, rows, *parse_quantiles(quantiles)), **declared}
     after = run(before, to, declared, max_error, margin, result_bits, counts)

@@ -7,16 +7,20 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import ModelFile, check_folder
 from edge_lasso.reporting import terminal
 
 
+@table.reads_tables
 def report(
     model: ModelFile,
     data: Annotated[
         Path | None, typer.Option(help="Table to show predictions on; for a detector: readings to score.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML file; MODEL.html by default.")] = None,
+    *,
+    read: table.Reader,
 ) -> None:
     """Write one self-contained HTML page about a model.
 
@@ -28,5 +32,5 @@ def report(
 
     target = out or model.with_suffix(".html")
     check_folder(target, model, data)
-    write(collect(model, data), target)
+    write(collect(model, None if data is None else read(data)[0]), target)
     terminal.say(f"wrote {target}")

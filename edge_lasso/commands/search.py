@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import DataFile, Json, parse_budgets, parse_names
 from edge_lasso.errors import DataError, VerificationError
 from edge_lasso.reporting import terminal
 
 
+@table.reads_tables
 def search(
     data: DataFile,
     target: Annotated[str, typer.Option(help="Column to predict.")],
@@ -20,7 +22,6 @@ def search(
     budget: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE, such as flash_bytes=500; exit 1 when nothing keeps it.")
     ] = None,
-    time: Annotated[str | None, typer.Option(help="Column of times: rows in its order, forward-chained folds.")] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
     categorical: Annotated[list[str] | None, typer.Option(help="Columns that hold categories.")] = None,
@@ -33,6 +34,8 @@ def search(
         "search"
     ),
     as_json: Json = False,
+    *,
+    read: table.Reader,
 ) -> None:
     """Find the most accurate model that keeps a board's budgets, and the front of accuracy against cost.
 
@@ -62,11 +65,12 @@ def search(
     if not out.parent.is_dir() or out.is_file():
         raise DataError(f"{out} cannot be a folder for results; choose another place with --out")
     workers = os.cpu_count() or 1
+    rows, when = read(data)
     with terminal.progress("reading") as advance:
         training = Training.of(
-            time=time, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical), cv=cv
+            time=when, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical), cv=cv
         )
-        result = train_table(data, target, training, progress=advance)
+        result = train_table(rows, target, training, progress=advance)
     with terminal.progress("counting") as advance:
         front = run(
             result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name), sections != "none"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +58,51 @@ def open_data(data: str | Path, time: str | None = None, **options: Any) -> tupl
 
     reading = parse_reading(time, **options)
     return open_table(data, reading), reading.column
+
+
+OPTIONS = {
+    "time": Time, "time_format": TimeFormat, "zone": Zone, "missing": Missing, "encoding": Encoding, "long": Long,
+    "every": Every, "hold": Hold,
+}  # fmt: skip
+
+
+class Reader:
+    """Opens tables as the options of a command say.
+
+    Parameters
+    ----------
+    options : dict
+        Those of `OPTIONS`, as they were typed.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+
+    @property
+    def asked(self) -> bool:
+        """Whether any option was typed."""
+        return any(self.options.values())
+
+    def __call__(self, data: Any) -> tuple[Any, str | None]:
+        """A table, and what its column of times is called."""
+        return open_data(data, **self.options)
+
+
+def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how a table is read; its parameter `read` is a `Reader` of them."""
+    own = inspect.signature(command, eval_str=True)
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        read = Reader({name: values.pop(name) for name in OPTIONS})
+        command(**values, read=read)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    added = [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in OPTIONS.items()]
+    parameters = [parameter for name, parameter in own.parameters.items() if name != "read"]
+    with_options.__signature__ = own.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in [*parameters, *added]}
+    return with_options
 
 
 def told(table: Any) -> list[str]:

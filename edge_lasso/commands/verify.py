@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from edge_lasso.commands import table_options as table
 from edge_lasso.commands.shared import ModelFile
 from edge_lasso.errors import VerificationError
 
 
+@table.reads_tables
 def verify(
     model: ModelFile,
     artifacts: Annotated[
@@ -24,6 +26,8 @@ def verify(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the certificate here.")
     ] = None,
+    *,
+    read: table.Reader,
 ) -> None:
     """Run artifacts in their own runtimes and compare them with the model.
 
@@ -36,7 +40,7 @@ def verify(
     from edge_lasso_runtime import load
     from edge_lasso_runtime.atomic import write_json
 
-    certificate = run(load(model), artifacts or None, data, run_foreign=run_foreign)
+    certificate = run(load(model), artifacts or None, None if data is None else read(data)[0], run_foreign=run_foreign)
     if json_file is not None:
         write_json(json_file, certificate.to_json())
     show_certificate(certificate, as_json=False)

@@ -17,7 +17,6 @@ from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.statistics import Statistics
 from edge_lasso.training.missing import held_out_errors, squared_error
 from edge_lasso.training.missing import without_inputs as keep_estimate
-from edge_lasso.training.normal_rows import without_inputs
 from edge_lasso_runtime.model import Model, Output, Term
 
 Array = npt.NDArray[Any]
@@ -192,6 +191,8 @@ def _assembled(
     index: int,
     measured_on: str,
 ) -> Model:
+    from edge_lasso.training.normal_rows import without_inputs  # imports all that reads tables
+
     mean = moments.mean
     used = set()
     for output, coef in zip(model.outputs, step.coefs, strict=True):

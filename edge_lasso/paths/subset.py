@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.optimize import nnls
 
 from edge_lasso.paths.problem import Array, Problem
 from edge_lasso.paths.units import SETTLED, Support, Units
@@ -192,6 +191,8 @@ class SubsetSearch:
 
 def allowed(support: Support, signs: Array) -> Array:
     """Columns that least squares with signs (Lawson and Hanson 1974) uses, of those of a support."""
+    from scipy.optimize import nnls  # a quarter of a second, for signs alone
+
     problem, columns = support.units.problem, support.columns
     gram = problem.gram[columns[:, None], columns]
     factor = np.linalg.cholesky(gram).T

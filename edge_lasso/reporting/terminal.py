@@ -41,14 +41,19 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], tex
     from rich.table import Table
     from rich.text import Text
 
-    view = Table(
-        title=Text(printable(title)), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
-    )
+    console = _console(stderr=False)
+    lines = SIMPLE_HEAD if console.is_terminal else None  # what is piped is read by programs, too
+    view = Table(title=Text(printable(title)), box=lines, title_justify="left", title_style="bold", pad_edge=False)
     for i, column in enumerate(columns):
         view.add_column(Text(printable(column)), justify="left" if i < text_columns else "right", overflow="fold")
     for row in rows:
         view.add_row(*(Text(printable(cell)) for cell in row))
-    _console(stderr=False).print(view)
+    if lines is not None:
+        console.print(view)
+        return
+    with console.capture() as text:
+        console.print(view)
+    say("\n".join(line.rstrip() for line in text.get().splitlines()) + "\n")
 
 
 @contextmanager

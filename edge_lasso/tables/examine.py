@@ -10,8 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from edge_lasso.errors import DataError
 from edge_lasso.tables.cells import is_text, text_numbers
+from edge_lasso.tables.opening import arranged
+from edge_lasso.tables.reading import Reading
 from edge_lasso.tables.table import Table
+from edge_lasso.tables.time_columns import time_columns
 from edge_lasso.tables.times import NOT_A_TIME, parse_times, time_text
 from edge_lasso.tables.unreadable import MOST
 
@@ -22,7 +26,6 @@ FEW = 50
 """A column of text with more values than this is no column of categories."""
 SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999, -1e30, 1e30, 32767, -32768, 65535)
 SENTINEL_SHARE = 0.001
-TIME_NAMES = ("time", "date", "timestamp", "datetime", "ts", "_time", "zeit", "datum", "last_changed", "last_updated")
 LONG = (("entity_id", "state", "last_changed"), ("_field", "_value", "_time"), ("id", "value", "time"))
 """Names of the columns of tables with one reading a row, as exports have them."""
 ALIKE = 0.99999
@@ -105,40 +108,49 @@ def examine(table: Table, source: str, target: str | None = None, time: str | No
     """
     target = None if target is None else table.check(target, "--target")
     time = None if time is None else table.check(time, "--time")
-    batches, count = [], 0
-    for batch in table.read(list(table.columns), set(table.columns)):
-        batches.append(batch)
-        count += batch.num_rows
-        if count >= ROWS:
-            break
-    whole = pa.Table.from_batches(batches)
-    time = time or next((name for name in table.columns if _is_time(name, whole.column(name).combine_chunks())), None)
+    typed, trouble = time, ""
+    names: tuple[str, ...] = ()
+    if time is None:
+        first = next(iter(table.read(list(table.columns), set(table.columns))), None)
+        names = () if first is None else time_columns(dict(zip(table.columns, first.columns, strict=True)))
+        time, typed = (names[0], ",".join(names)) if names else (None, None)
+        try:
+            table = arranged(table, Reading(names, missing=table.missing))
+        except DataError as error:  # dates of which nobody can say what comes first
+            trouble, time = str(error), None
+    whole, count = _first_rows(table)
     columns = [
-        _column(name, whole.column(name).combine_chunks(), table.units.get(name, ""), table.decimal, name == time)
+        _column(
+            name, whole.column(name).combine_chunks(), table.units.get(name, ""), table.decimal, name in (time, *names)
+        )
         for name in table.columns
     ]
-    result = Examined(table.title, count, count < ROWS, columns, list(table.about))
+    result = Examined(table.title, count, count < ROWS, columns, [*table.about, *([trouble] if trouble else [])])
     result.findings += _oddities(columns, table)
     if time is not None:
         result.findings += _sampling(time, parse_times(whole.column(time).combine_chunks()))
     if target is not None:
         result.findings += _leaks(columns, target)
     result.commands += _commands(
-        columns, f"{shlex.quote(source)}{how}", target, "" if " --time" in how or " --long" in how else time
+        columns, f"{shlex.quote(source)}{how}", target, "" if " --time" in how or " --long" in how else typed
     )
     return result
 
 
-def _is_time(name: str, column: Any) -> bool:
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return True
-    likely = name.lower() in TIME_NAMES
-    if not likely and not is_text(column.type):
-        return False
-    some = column.drop_null().slice(0, 200)
-    if not len(some) or (not likely and not any(sign in str(some[0]) for sign in ":/")):
-        return False
-    return bool(np.mean(parse_times(some) != NOT_A_TIME) > 1 - MOST)
+def _first_rows(table: Table) -> tuple[Any, int]:
+    """The first rows, all columns as text, and how many they are."""
+    batches, count = [], 0
+    for batch in table.read(list(table.columns), set(table.columns)):
+        batches.append(batch)
+        count += batch.num_rows
+        if count >= ROWS:
+            break
+    return pa.Table.from_batches(batches), count
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something: ``1 row``, ``1,200 rows``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _column(name: str, column: Any, unit: str, decimal: str, is_time: bool) -> Column:
@@ -156,7 +168,7 @@ def _column(name: str, column: Any, unit: str, decimal: str, is_time: bool) -> C
             different = words.unique().drop_null().to_pylist()
             kind = "categories" if len(different) <= FEW else "text"
             shown = ", ".join(str(word)[:20] for word in different[:4])
-            return Column(name, kind, unit, missing, f"{len(different)} values: {shown}")
+            return Column(name, kind, unit, missing, f"{counted(len(different), 'value')}: {shown}")
         values = np.asarray(numbers)
     elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return Column(name, "times", unit, missing, "")
@@ -256,7 +268,7 @@ def _leaks(columns: list[Column], target: str) -> list[str]:
 def _sampling(time: str, moments: Array) -> list[str]:
     known = moments[moments != NOT_A_TIME]
     if len(known) < 3:
-        return [f"'{time}': hardly any value is a time"]
+        return [f"'{time}': hardly any value is a time"] if len(known) < len(moments) else []
     steps = np.diff(np.sort(known)) / 1e6
     moved = steps[steps > 0]
     if not len(moved):
@@ -270,11 +282,13 @@ def _sampling(time: str, moments: Array) -> list[str]:
     if gaps > 0.05 * len(moved):
         findings.append(f"readings come at times of their own; --every {_option(typical)} puts them on a grid")
     if repeated := int((steps == 0).sum()):
-        findings.append(f"{repeated} rows repeat a time: several devices in one table, or copies")
+        rows = f"{counted(repeated, 'row')} repeat{'s' * (repeated == 1)} a time"
+        findings.append(f"{rows}: several devices in one table, or copies")
     if (np.diff(known) < 0).any():
         findings.append("rows are not in the order of time; they are put in order")
     if len(known) < len(moments):
-        findings.append(f"{len(moments) - len(known)} rows have no time in '{time}'")
+        lost = len(moments) - len(known)
+        findings.append(f"{counted(lost, 'row')} without a time in '{time}'")
     return findings
 
 

@@ -47,6 +47,11 @@ def open_table(source: Any, reading: Reading = DEFAULT) -> Table:
     else:
         table = _in_memory(_arrow_table(source), "the table")
     table.missing = reading.missing
+    return arranged(table, reading)
+
+
+def arranged(table: Table, reading: Reading) -> Table:
+    """A table with a row per time, in the order of time, as `reading` says."""
     if reading.long:
         table = pivoted(table, reading)
     elif reading.time and reading != Reading(reading.time[:1], missing=reading.missing, encoding=reading.encoding):

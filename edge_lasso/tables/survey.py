@@ -20,6 +20,9 @@ from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
 MOST_CATEGORIES = 1000
+MANY_CATEGORIES = 50
+FEW_CODES = 10
+"""Columns of up to so many different numbers may be codes; beyond, they are asked about."""
 MOST_CLASSES = 100
 
 
@@ -40,6 +43,8 @@ class Survey:
         The values of the categorical columns, sorted.
     breaks : array of int, or None
         Numbers of the rows before which history ends; see `streams.series`.
+    doubts : tuple of str
+        What looks wrong about categories.
     """
 
     rank: Array
@@ -49,11 +54,12 @@ class Survey:
     times: Times | None
     categories: dict[str, tuple[str, ...]]
     breaks: Array | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the result should know."""
-        notes = list(self.times.notes) if self.times else []
+        notes = [*self.doubts, *(self.times.notes if self.times else [])]
         if self.without_target:
             notes.append(f"{self.without_target} rows without a target left out")
         return notes
@@ -185,7 +191,25 @@ def survey(
     rank = np.full(len(has_target), -1, dtype=np.int32 if len(has_target) < 2**31 else np.int64)
     rank[index] = np.arange(len(index), dtype=rank.dtype)
     remaining = count_kept(table, len(index), holdout, " with a target" if targets or label else "")
-    return Survey(rank, len(index), remaining, int((~has_target).sum()), parsed, categories)
+    doubts = tuple(doubt for name, words in categories.items() if name != label for doubt in _doubts(name, words))
+    return Survey(rank, len(index), remaining, int((~has_target).sum()), parsed, categories, doubts=doubts)
+
+
+def _doubts(name: str, words: tuple[str, ...]) -> list[str]:
+    """Whether a column is one of categories, after all."""
+    if len(words) > FEW_CODES and all(map(_is_number, words)):
+        return [f"'{name}' holds {len(words)} different numbers; without --categorical it counts as a number"]
+    if len(words) > MANY_CATEGORIES:
+        return [f"'{name}' has {len(words)} categories, each of which needs rows of its own; --drop leaves it out"]
+    return []
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def count_kept(table: Table, used: int, holdout: float = 0.0, what: str = " with a target") -> int:

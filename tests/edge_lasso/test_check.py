@@ -82,3 +82,55 @@ def test_a_long_table_is_known(tmp_path, monkeypatch, capsys):
 def test_a_column_that_is_not_there(plant, capsys):
     assert main(["check", "plant.csv", "--target", "z"]) == 2
     assert "--target: column 'z' is not in plant.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("day", "clock"), [("%d.%m.%Y", "%H:%M"), ("%Y-%m-%d", "%H:%M:%S"), ("%m/%d/%Y", "%I:%M %p")])
+def test_a_date_and_a_time_of_day_are_put_together(tmp_path, monkeypatch, capsys, day, clock):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    moments = pd.date_range("2024-01-10", periods=300, freq="1h")
+    x = rng.normal(size=300)
+    table = pd.DataFrame(
+        {"Day": moments.strftime(day), "Clock": moments.strftime(clock), "x": x, "y": 2 * x + rng.normal(size=300)}
+    )
+    table.to_csv("room.csv", index=False)
+    assert main(["check", "room.csv", "--target", "y"]) == 0
+    out = capsys.readouterr().out
+    assert "- 'Day': a row every 1 h, from 2024-01-10T00:00:00 to 2024-01-22T11:00:00" in out
+    command = out.splitlines()[-1].strip()
+    assert command == "edge-lasso train room.csv --target y --time Day,Clock --holdout 0.2"
+    assert main(shlex.split(command)[1:]) == 0
+
+
+def test_dates_of_which_nobody_can_say_what_comes_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "us.csv").write_text("Date,Time,a\n01/02/2025,1:00 PM,1\n02/02/2025,2:00 PM,2\n03/02/2025,3:00 PM,4\n")
+    assert main(["check", "us.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "may begin with the day or with the month; say which: --time-format %d/%m/%Y or %m/%d/%Y" in out
+    assert "--drop" not in out
+
+
+def test_one_is_not_many(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.csv").write_text("mode,a\nheat,1\n")
+    assert main(["check", "one.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "one.csv: 1 row, 2 columns" in out
+    assert "1 value: heat" in out
+
+
+def test_categories_that_hardly_are_some_are_asked_about(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    n = 400
+    table = pd.DataFrame({
+        "serial": [f"A{i % 80}" for i in range(n)], "level": rng.integers(0, 30, n), "mode": rng.integers(0, 3, n),
+        "x": rng.normal(size=n), "y": rng.normal(size=n),
+    })  # fmt: skip
+    table.to_csv("t.csv", index=False)
+    assert main(["train", "t.csv", "--target", "y", "--categorical", "serial,level,mode"]) == 0
+    told = "".join(capsys.readouterr())
+    assert "'serial' has 80 categories, each of which needs rows of its own; --drop leaves it out" in told
+    assert "'level' holds 30 different numbers; without --categorical it counts as a number" in told
+    assert "'mode' holds" not in told
