@@ -9,19 +9,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+from errors import page
+
+ERRORS = "reference/errors.md"
 SHIM = "https://unpkg.com/iframe-worker/shim"
 """What lets a page search itself when it is opened as a file; the theme would fetch it."""
 
 
 def build(folder: Path) -> None:
     """Build `folder`/site from `folder`/docs."""
+    (folder / "docs" / ERRORS).write_text(page(), encoding="utf-8")
     zensical = Path(sys.executable).with_name("zensical")
     subprocess.run([zensical, "build", "--clean", "--strict"], cwd=folder, check=True)
     site = folder / "site"
-    for page in site.rglob("*.html"):
-        up = "../" * (len(page.relative_to(site).parts) - 1)
-        text = page.read_text(encoding="utf-8")
-        page.write_text(text.replace(SHIM, f"{up}assets/iframe-worker.js"), encoding="utf-8")
+    for path in site.rglob("*.html"):
+        up = "../" * (len(path.relative_to(site).parts) - 1)
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(SHIM, f"{up}assets/iframe-worker.js"), encoding="utf-8")
 
 
 if __name__ == "__main__":

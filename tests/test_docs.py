@@ -1,5 +1,6 @@
 """The documentation: links that lead somewhere, a reference that is up to date, a site that builds and works offline."""
 
+import importlib
 import importlib.util
 import re
 import shutil
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from edge_lasso.commands.main import main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -67,3 +70,25 @@ def test_the_site_builds_and_needs_no_network(tmp_path):
     assert fetched == []
     assert list((tmp_path / "site").rglob("search*"))
     assert (tmp_path / "site" / "assets" / "iframe-worker.js").exists()
+
+
+def test_every_error_message_is_listed_with_a_cure(capsys, tmp_path, monkeypatch):
+    """Kinds that users meet have a cure, every text in the source is in the page, and what commands say is found there."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    errors = importlib.import_module("errors")
+    page, texts = errors.page(), [text for _, _, text in errors.messages()]
+    assert len(texts) > 700
+    kinds = set(re.findall(r"^class (\w+Error)\(", "".join(path.read_text() for folder in errors.SOURCES.values()
+                                                          for path in folder.rglob("*.py")), re.MULTILINE))  # fmt: skip
+    assert kinds <= set(errors.KINDS)
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert all(line.count(" | ") == 1 and not line.endswith("|  |") for line in rows)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    (tmp_path / "model.json").write_text('{"format": "other"}')
+    patterns = [re.compile(".*".join(map(re.escape, text.split("…")))) for text in texts]
+    for command in (["train", "a.csv", "--target", "z"], ["show", "model.json"], ["check", "b.csv"],
+                    ["check", "a.csv", "--every", "1min"], ["export", "model.json", "--to", "cobol"]):  # fmt: skip
+        assert main(command) == 2
+        said = capsys.readouterr().err.strip()
+        assert any(pattern.search(said) for pattern in patterns), said

@@ -23,6 +23,7 @@ CHAINS = (
     ("docs/tutorials/demo.md",),
     ("docs/tutorials/csv-to-pi.md", "docs/tutorials/plant-detector.md", "docs/how-to/boards.md"),
     ("docs/tutorials/home-assistant.md",),
+    ("docs/tutorials/firmware.md", "docs/tutorials/fleet.md"),
 )
 """Pages with commands; those of a chain go on in the folder of the one before."""
 SNIPPETS = (
@@ -115,7 +116,9 @@ def run(command, folder, environment):
     return done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
-@pytest.mark.needs("cc", "micropython", "sshd", "module:onnxruntime", "module:ai_edge_litert", "module:m2cgen")
+@pytest.mark.needs(
+    "cc", "micropython", "sshd", "avr-gcc", "simavr", "module:onnxruntime", "module:ai_edge_litert", "module:m2cgen"
+)
 @pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain[0])
 def test_commands(chain):
     count = 0
