@@ -184,8 +184,9 @@ def _over_ssh(address: str) -> Iterator[Callable[[int], bytes]]:
             if code == 44:
                 raise FileNotFoundError(2, "not found", address)
             if code:
-                said = child.stderr.read(500).decode("utf-8", "replace").strip() if child.stderr else ""
-                raise UpdateError(f"{address} cannot be read: {said or f'ssh ended with {code}'}")
+                lines = child.stderr.read(1 << 16).decode("utf-8", "replace").split("\n") if child.stderr else []
+                said = [line.strip() for line in lines if line.strip()]  # the last says why, after pages of warning
+                raise UpdateError(f"{address} cannot be read: {said[-1] if said else f'ssh ended with {code}'}")
         return piece
 
     try:

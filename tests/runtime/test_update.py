@@ -1,6 +1,7 @@
 """A board's updates: where bundles come from, how a version is tried, and every way back."""
 
 import functools
+import importlib.util
 import json
 import os
 import socket
@@ -247,6 +248,44 @@ def test_over_http(fleet, server, capfd):
         fleet.update(f"{server}/absent.elb")
     with pytest.raises(UpdateError, match="ftp is not known"):
         fleet.update("ftp://host/x.elb")
+
+
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    """A loopback sshd that serves the fleet's folder."""
+    path = Path(__file__).parents[1] / "devices" / "sshd.py"
+    spec = importlib.util.spec_from_file_location("loopback", path)
+    loopback = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loopback)
+    (tmp_path / "sshd").mkdir()
+    server = loopback.Sshd(tmp_path / "sshd")
+    monkeypatch.setenv("EDGE_LASSO_SSH_OPTIONS", server.options)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.needs("ssh", "sshd")
+def test_over_ssh(fleet, away):
+    """A bundle and changed signers beside it; what is not there, no file, another host's key, a name that is no name."""
+    fleet.bundle("a file's name.elb", serial=6)
+    address = f"{away.link}{fleet.source}/"
+    assert fleet.update(f"{address}a file's name.elb").changed
+    assert fleet.serves().startswith("6-")
+    for name, why in (("absent.elb", "it is not there"), ("", "it is not there")):
+        with pytest.raises(UpdateError, match=why):
+            fleet.update(f"{address}{name}")
+    for source in ("ssh://-oProxyCommand=x/y.elb", "ssh://user:word@host/y.elb", "ssh://host"):
+        with pytest.raises(UpdateError, match="is not of the form ssh://user@host"):
+            fleet.update(source)
+    fleet.bundle("7.elb", serial=7, coef=3.0)
+    away.login(f'head -c 3000 "{fleet.source}/7.elb"')
+    with pytest.raises(UpdateError):
+        fleet.update(f"{address}7.elb")
+    away.trust((away.folder / "user.pub").read_text())
+    with pytest.raises(UpdateError, match=r"cannot be read: Host key verification failed\.$"):
+        fleet.update(f"{address}7.elb")
+    assert fleet.serves().startswith("6-")
 
 
 def test_a_server_that_sends_a_byte_a_second_is_given_up(fleet):
