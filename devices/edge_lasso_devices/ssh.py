@@ -216,8 +216,8 @@ def _parse(spec: str) -> tuple[list[str], str]:
     try:
         parts = urlsplit(spec)
         host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
+    except ValueError:  # brackets, or a port, that are none
+        parts, host, port = urlsplit(""), None, None
     fault = parts.scheme != "ssh" or not host or host.startswith("-") or (parts.username or "").startswith("-")
     if fault or parts.password or parts.query or parts.fragment or not host:
         raise BoardError(f"link '{spec}' is not of the form ssh://user@host[:port][/folder]")

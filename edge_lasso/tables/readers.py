@@ -82,7 +82,7 @@ def read_head(path: Path, kind: str, encoding: str | None = None, missing: Seque
                 names = tuple(_arrow_reader(source).schema.names)
         index = next((name for name in names if name.startswith("__index_level_")), "")
         return Head(path, kind, names, index)
-    except (pa.ArrowException, csv.Error, EOFError, OSError, zlib.error) as error:
+    except (pa.ArrowException, csv.Error, EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
         raise _damaged(path, kind, error) from None
 
 

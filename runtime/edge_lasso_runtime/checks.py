@@ -121,6 +121,18 @@ def number(data: Any, where: str) -> float:
     return value
 
 
+def check_finite(data: Any, where: str) -> None:
+    """Refuse numbers beyond floats (``1e999``) anywhere in what is carried along unread."""
+    waiting = [data]
+    for entry in waiting:
+        if isinstance(entry, dict):
+            waiting += entry.values()
+        elif isinstance(entry, list):
+            waiting += entry
+        elif isinstance(entry, float):
+            number(entry, f"a number in {where}")
+
+
 def take_index(data: Any, where: str, size: int, of: str) -> int:
     """A position among `size` entries, or the error that names the field."""
     if isinstance(data, bool) or not isinstance(data, int):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .checks import (
     check_distinct,
+    check_finite,
     number,
     parse,
     pretty_json,
@@ -149,6 +150,7 @@ def from_dict(data: Any) -> Model:
         classes=classes,
         provenance=take_object(data.get("provenance", {}), "provenance"),
     )
+    check_finite(model.provenance, "provenance")
     check_room(model)
     sections = take_object(data.get("sections", {}), "sections")
     whole = model.replace(sections=sections)
@@ -158,7 +160,9 @@ def from_dict(data: Any) -> Model:
         if key in SECTIONS:
             validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
             validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
-        elif not key.startswith("x-"):
+        elif key.startswith("x-"):
+            check_finite(section, f"sections[{shown(key)}]")
+        else:
             known = ", ".join(sorted(SECTIONS))
             raise ModelFormatError(f"section {shown(key)} is unknown; this version reads {known} and ignores 'x-...'")
     return whole

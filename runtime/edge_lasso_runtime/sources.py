@@ -153,8 +153,8 @@ def _over_ssh(address: str) -> Iterator[Callable[[int], bytes]]:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
-    except ValueError:
-        host, port = "", None
+    except ValueError:  # brackets, or a port, that are none
+        parts, host, port = urlsplit(""), "", None
     user = parts.username or ""
     if not host or host.startswith("-") or user.startswith("-") or parts.password or parts.path in ("", "/"):
         raise UpdateError(f"--from {address[:80]!r} is not of the form ssh://user@host[:port]/path/bundle{ENDING}")
