@@ -6,6 +6,8 @@
 #   make check     the fast inner loop: style, types, and the tests of less than a second
 #   make integrations  what is written for Home Assistant, inside Home Assistant (needs PYTHON313=python3.13)
 #   make fuzz      files that somebody else made, for SECONDS a kind
+#   make mutants   changes to what decides results, for SECONDS; its tests must notice them
+#   make audit     known weaknesses of the pinned versions (asks PyPI)
 PYTHON ?= python3
 SECONDS ?= 120
 PYTHON313 ?= python3.13
@@ -18,7 +20,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test test-all check lint fuzz bench docs integrations clean
+.PHONY: demo test test-all check lint fuzz mutants audit bench docs integrations clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/edge-lasso demo
@@ -39,6 +41,14 @@ lint: $(VENV)/.all
 
 fuzz: $(VENV)/.all
 	EDGE_LASSO_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -n auto tests/test_hostile.py
+
+mutants: $(VENV)/.all
+	@$(PIP) cosmic-ray
+	$(BIN)/python tests/tools/mutants.py --seconds $(SECONDS)
+
+audit: $(VENV)/.python
+	@$(PIP) pip-audit
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 bench: $(VENV)/.all
 	$(BIN)/python benchmarks/training.py
