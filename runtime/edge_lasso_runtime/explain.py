@@ -85,7 +85,8 @@ def term_text(model: Model, term: Term) -> str:
         if factor.category is not None:
             words.append(f"({feature.name} = {(feature.categories or ())[factor.category]})")
         elif factor.hinge is not None:
-            words.append(f"max(0, {feature.name} - {factor.hinge:.6g})")
+            sign = "+" if factor.hinge < 0.0 else "-"
+            words.append(f"max(0, {feature.name} {sign} {abs(factor.hinge):.6g})")
         else:
             words.append(feature.name if factor.step is None else f"({feature.name} > {factor.step:.6g})")
     return " x ".join(words)

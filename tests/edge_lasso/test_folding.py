@@ -35,7 +35,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )  # fmt: skip
 
-from edge_lasso import from_sklearn
+from edge_lasso import LassoRegressor, from_sklearn
 from edge_lasso.errors import DataError
 from edge_lasso.estimators.folding import registry
 from edge_lasso.estimators.folding.columns import scaled
@@ -298,6 +298,7 @@ HINGED = {
     "size": make_pipeline(FunctionTransformer(np.abs), Ridge()),
     "products": make_pipeline(SplineTransformer(3, degree=1), PolynomialFeatures(2, interaction_only=True), Ridge()),
     "imputed": make_pipeline(SimpleImputer(), SplineTransformer(4, degree=1), Ridge()),
+    "ours": make_pipeline(SplineTransformer(5, degree=1), LassoRegressor()),
 }
 
 

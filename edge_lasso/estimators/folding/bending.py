@@ -107,7 +107,7 @@ def spline(transformer: Any, columns: list[Column], fold: Fold) -> list[Column]:
         for j in range(len(knots) - (not transformer.include_bias)):
             values = [ONE if k == j else ZERO for k in range(len(knots))]
             result.append(_told(fold, transformer, pieces, column, knots, values, kind != "constant"))
-    return result
+    return [_whole(column) for column in result]
 
 
 @step("sklearn.preprocessing._discretization.KBinsDiscretizer")
@@ -122,14 +122,14 @@ def bins(transformer: Any, columns: list[Column], fold: Fold) -> list[Column]:
             continue
         ends = [Column(ONE), *inner, Column(ZERO)]
         result += [combine([ONE, -ONE], pair) for pair in pairwise(ends)]
-    return result
+    return [_whole(column) for column in result]
 
 
 @step("sklearn.preprocessing._data.Binarizer")
 def binary(transformer: Any, columns: list[Column], fold: Fold) -> list[Column]:
     """1 above a threshold."""
     threshold = Decimal(float(transformer.threshold))
-    return [_told(fold, transformer, above, column, threshold) for column in columns]
+    return [_whole(_told(fold, transformer, above, column, threshold)) for column in columns]
 
 
 def clip_all(
@@ -143,6 +143,11 @@ def absolute(transformer: Any, columns: list[Column], fold: Fold) -> list[Column
     """The columns' magnitudes: twice what is above zero, less the column."""
     rises = [_told(fold, transformer, hinge, column, ZERO) for column in columns]
     return [combine([Decimal(2), -ONE], pair) for pair in zip(rises, columns, strict=True)]
+
+
+def _whole(column: Column) -> Column:
+    """The column of a step that stops at a missing reading: nothing after it has to impute."""
+    return Column(column.constant, column.terms)
 
 
 def _told(fold: Fold, transformer: Any, function: Any, *arguments: Any) -> Column:
