@@ -13,14 +13,16 @@ from typing import Any
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.stream import keeps_state, readings
 
-from . import GENERATOR, python_target
+from . import GENERATOR, SPDX, python_target
 from .homeassistant_entities import BINARY, ENTITY, SENSOR
 from .homeassistant_text import CONST, DIAGNOSTICS, FLOW, INIT, RUNNER
 from .options import ExportError, Options
+from .usage import text_usage
 
 VARIANTS = ("double",)
 HANDLES_MISSING = True
 STEPS = VARIANTS
+usage = text_usage.homeassistant_usage
 PERIOD = 300
 """Seconds between rows of a model that remembers, unless the user says otherwise."""
 DOMAIN = re.compile(r"[a-z][a-z0-9_]*")
@@ -57,11 +59,11 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         "config_flow.py": FLOW, "diagnostics.py": DIAGNOSTICS, **({"binary_sensor.py": BINARY} if detects else {}),
     }  # fmt: skip
     strings = _json(_strings(names))
-    code = python_target.render(model, Options("double", options.inputs, name))[f"{name}.py"]
+    code = python_target.render(model, options)[f"{name}.py"]
     content = {
         "model.py": code,
-        **{file: _filled(text, words).encode() for file, text in files.items()},
-        "manifest.json": _json(_manifest(name, title)),
+        **{file: f"# {SPDX}\n{_filled(text, words)}".encode() for file, text in files.items()},
+        "manifest.json": _json(_manifest(name, title, options.version)),
         "strings.json": strings,
         "translations/en.json": strings,
     }
@@ -72,11 +74,11 @@ def _filled(text: str, words: dict[str, str]) -> str:
     return re.sub("@([A-Z_]+)@", lambda match: words[match[1]], text)
 
 
-def _manifest(name: str, title: str) -> dict[str, Any]:
+def _manifest(name: str, title: str, version: str) -> dict[str, Any]:
     return {
         "domain": name, "name": title, "codeowners": [], "config_flow": True, "dependencies": [],
         "documentation": "https://github.com/edge-lasso/edge-lasso", "integration_type": "service",
-        "iot_class": "calculated", "requirements": [], "version": GENERATOR.split()[-1],
+        "iot_class": "calculated", "requirements": [], "version": version,
     }  # fmt: skip
 
 

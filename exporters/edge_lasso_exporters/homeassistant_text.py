@@ -259,7 +259,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: ConfigE
     runner = entry.runtime_data
     return {
         "model_hash": model.MODEL_HASH,
-        "generator": model.VERSION,
+        "version": model.VERSION,
         "self_test": await hass.async_add_executor_job(model.selftest),
         "sources": {name: runner.settings.get(source(k)) for k, name in enumerate(READINGS)},
         "row": runner.row,

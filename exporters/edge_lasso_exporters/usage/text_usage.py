@@ -1,4 +1,4 @@
-"""How rules, views and sheets are used."""
+"""How rules, views, sheets and integrations are used."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ Readings are the metric `reading{{input="NAME"}}` (a word: `reading{{input="NAME
 `{name}:value`, and `{name}:degraded` where a reading is missing or out of range.
 `promtool check rules {name}.rules.yml` looks them over."""
 
+HOMEASSISTANT = """```sh
+cp -r custom_components/{name} ~/homeassistant/custom_components/  # the folder that has configuration.yaml
+```
+
+Restart Home Assistant and add *{name}* under *Settings > Devices & services*: it asks which entity each reading comes
+from. It needs no package. `unknown`, `unavailable`, and what has not been reported for too long, count as missing."""
+
 
 def sql_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     """The README's text of ``sql``."""
@@ -47,3 +54,8 @@ def formula_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]
 def promql_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     """The README's text of ``promql``."""
     return PROMQL.format(name=options.name), {}
+
+
+def homeassistant_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``homeassistant``."""
+    return HOMEASSISTANT.format(name=options.name), {}
