@@ -25,7 +25,17 @@ DAY = 86400.0
 WRITTEN, READING, SLOW, OLD, EXPIRES = 60.0, 900.0, 0.025, 180 * DAY, 14 * DAY
 """The borders of the alert rules (`deploy/prometheus/rules.yml`): seconds."""
 SHARE = 0.06
+AHEAD = 60.0
+"""Seconds that two clocks may differ."""
+ERRORS, WORSE = 30, 2.0
+"""From so many truths on, an error is worse that is so many times what training expected."""
 FINE, LOOK, ACT = "ok", "look", "act"
+TROUBLE = (
+    (ACT, ("is not saved", "are not written"), "df -h; runbook EdgeLassoDiskFull"),
+    (LOOK, ("the connection is lost", "the broker cannot be reached"), "runbook EdgeLassoReadingsStopped"),
+    (ACT, ("is damaged", "is held by process"), "runbook EdgeLassoProcessGone"),
+)
+"""What processes say of themselves in a journal, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +126,9 @@ def _file(model: Model, path: Path, now: float) -> list[Finding]:
         return list(_updates(data))
     if kind.startswith("edge-lasso-model/"):
         return list(_changes(model, load(path)))
-    results = _results(text)
-    if results:
-        return list(_log(results))
+    results, trouble = _results(text), list(_trouble(text))
+    if results or trouble:
+        return [*_log(results), *trouble]
     raise DataError(f"{path} is neither figures, a snapshot, results of score, state.json nor a model")
 
 
@@ -127,7 +137,12 @@ def _figures(model: Model, text: str, now: float) -> Iterator[Finding]:
     values = {name: value for name, labels, value in samples if not labels}
     [info] = [labels for name, labels, _ in samples if name == "edge_lasso_model_info"]
     age = now - values["edge_lasso_written_time_seconds"]
-    if age > WRITTEN:
+    if age < -AHEAD:
+        yield _act(
+            f"the figures are from {-age:.0f} s ahead of this clock: the board's clock or this one is wrong",
+            "timedatectl on both; updates are refused while a board's clock is wrong",
+        )
+    elif age > WRITTEN:
         yield _act(
             f"the process wrote its figures {age:.0f} s ago: it is gone or hangs", "runbook EdgeLassoProcessGone"
         )
@@ -145,9 +160,14 @@ def _figures(model: Model, text: str, now: float) -> Iterator[Finding]:
         yield _act(f"{degraded / rows:.1%} of {rows:.0f} rows are degraded", "runbook EdgeLassoDegradedFast")
     else:
         yield _fine(f"{rows:.0f} rows, {degraded:.0f} of them degraded")
+    last = max((value for name, _, value in samples if name == "edge_lasso_reading_time_seconds"), default=now)
+    silent = age <= WRITTEN and now - last > READING
+    if silent:
+        yield _act(f"no row has come for {(now - last) / 60:.0f} minutes", "runbook EdgeLassoReadingsStopped")
+    yield from _errors(model, values)
     for name, labels, value in samples:
         what = labels.get("input", "")
-        if name == "edge_lasso_reading_time_seconds" and now - value > READING:
+        if name == "edge_lasso_reading_time_seconds" and now - value > READING and not silent:
             yield Finding(
                 ACT, f"sensor {what} was last there {(now - value) / 60:.0f} minutes ago", "runbook EdgeLassoSensorGone"
             )
@@ -171,6 +191,20 @@ def _figures(model: Model, text: str, now: float) -> Iterator[Finding]:
     p95 = figures.quantile(buckets, 0.95)
     if p95 is not None and p95 > SLOW:
         yield _look(f"a row takes up to {p95 * 1e3:g} ms (p95)", "runbook EdgeLassoSlow")
+
+
+def _errors(model: Model, values: dict[str, float]) -> Iterator[Finding]:
+    """The mean absolute error where truths came along, beside what training expected."""
+    rows = values.get("edge_lasso_error_rows_total", 0.0)
+    expected = ((model.provenance.get("fits") or [{}])[0].get("cv_mse") or 0.0) ** 0.5
+    if rows < ERRORS:
+        return
+    error = values["edge_lasso_error_absolute_total"] / rows
+    text = f"mean absolute error {error:.4g} on {rows:.0f} rows with their truth"
+    if expected and error > WORSE * expected:
+        yield _act(f"{text}, where training expected an RMSE of {expected:.4g}", "update --rollback, or train again")
+    else:
+        yield _fine(text)
 
 
 def _snapshot(model: Model, path: Path) -> Iterator[Finding]:
@@ -213,7 +247,17 @@ def _coefficients(model: Model) -> dict[str, float]:
     return {f"{output.name}: {term_text(model, term)}": term.coef for output in model.outputs for term in output.terms}
 
 
+def _trouble(text: str) -> Iterator[Finding]:
+    """What the process itself has said: each kind once, with the last line of it."""
+    for level, kinds, advice in TROUBLE:
+        said = [line for line in text.splitlines() if any(kind in line for kind in kinds)]
+        if said:
+            yield Finding(level, (said[-1].partition("warning: ")[2] or said[-1])[:160], advice)
+
+
 def _log(results: list[dict[str, Any]]) -> Iterator[Finding]:
+    if not results:
+        return
     states = Counter(str(result.get("status")) for result in results)
     yield Finding(
         FINE, f"{len(results)} results: {', '.join(f'{count} {name}' for name, count in states.most_common())}"

@@ -313,21 +313,22 @@ def test_under_asgi_and_as_a_function(file, monkeypatch):
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, wanted)
 
 
-@pytest.mark.needs("module:uvicorn")
-def test_under_uvicorn(file):
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(["uvicorn", "--log-level", "warning"], marks=pytest.mark.needs("module:uvicorn"), id="uvicorn"),
+        pytest.param(
+            ["granian", "--interface", "asgi", "--no-ws", "--log-level", "warning"],
+            marks=pytest.mark.needs("module:granian"),
+            id="granian",
+        ),
+    ],
+)
+def test_under_servers_of_others(file, server):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "edge_lasso_runtime.asgi:app",
-        "--port",
-        str(port),
-        "--log-level",
-        "warning",
-    ]
+    command = [sys.executable, "-m", *server, "--port", str(port), "edge_lasso_runtime.asgi:app"]
     process = subprocess.Popen(command, env={**os.environ, "EDGE_LASSO_MODEL": str(file)})
     try:
         deadline = time.monotonic() + 30
