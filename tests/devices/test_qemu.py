@@ -7,7 +7,7 @@ import pytest
 
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.links import open_link
-from edge_lasso_devices.qemu import MARK
+from edge_lasso_devices.qemu import HASHES, MARK, WHEELS
 
 SCRIPT = b"""
 import sys
@@ -99,3 +99,9 @@ def test_no_apt_is_named(monkeypatch, tmp_path):
     with pytest.raises(BoardError, match="link 'qemu:arm64': no apt-get here"):
         open_link("qemu:arm64")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_is_fetched_is_pinned_by_hash():
+    wanted = {wheel for wheels in WHEELS.values() for wheel in wheels}
+    assert wanted == HASHES.keys()
+    assert all(len(digest) == 64 and not digest.strip("0123456789abcdef") for digest in HASHES.values())
