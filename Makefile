@@ -3,7 +3,7 @@
 #   make test      set up, then the tests that this machine can run, without the slow ones
 #   make test-all  the slow ones too
 #   make docs      the documentation, in site/
-#   make check     the fast inner loop: style, types, and the tests of less than a second
+#   make check     the fast inner loop: style, types, and the tests that take no tool and no second
 #   make integrations  what is written for Home Assistant, inside Home Assistant (needs PYTHON313=python3.13)
 #   make fuzz      files that somebody else made, for SECONDS a kind
 #   make mutants   changes to what decides results, for SECONDS; its tests must notice them
@@ -32,7 +32,7 @@ test-all: $(VENV)/.all
 	@$(PYTEST)
 
 check: lint
-	@$(PYTEST) -q -m "not slow and not tool"
+	@$(PYTEST) -q -m "not slow and not tool and not long"
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -47,9 +48,11 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         else:
-            waiting += ast.iter_child_nodes(node)
+            inside = ast.iter_child_nodes(node)
+            waiting += (part for part in inside if isinstance(part, (ast.stmt, ast.ExceptHandler, ast.match_case)))
 
 
+@cache
 def arrows() -> Counter[tuple[str, str]]:
     """How many files of one room import from another."""
     known = modules("edge_lasso")

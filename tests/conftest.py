@@ -32,6 +32,7 @@ TEST_TOOLS = {
     "chromium": Tool("apt-get install chromium", "^Chromium"),
     "cmake": Tool("apt-get install cmake", "^cmake version"),
     "g++": Tool("apt-get install g++"),
+    "git": Tool("apt-get install git", "^git version"),
     "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",), status=3),
     "mount": Tool("apt-get install mount", "^mount from"),
     "mksquashfs": Tool("apt-get install squashfs-tools", "^mksquashfs version", ("-version",)),
@@ -57,6 +58,9 @@ WASM_PATIENCE = 60.0  # CPython as WebAssembly takes seconds to start
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*tools): programs, or module:NAME for a Python module")
     config.addinivalue_line("markers", "slow: left out of `make test`; `make test-all` runs it")
+    config.addinivalue_line(
+        "markers", "long: takes a second or more, or starts processes, so `make check` leaves it out"
+    )
     config.addinivalue_line("markers", "tool: needs a program, so `make check` leaves it out")
 
 

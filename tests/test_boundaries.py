@@ -40,6 +40,7 @@ NEEDED = {
     "model.py",
     "predict.py",
     "fixed_point.py",
+    "sections.py",
 }
 STANDARD = set(sys.stdlib_module_names)
 
@@ -62,8 +63,9 @@ def imports(path, top_level_only=False):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
-        elif not (top_level_only and isinstance(node, (ast.FunctionDef, ast.Lambda))):
-            waiting += ast.iter_child_nodes(node)
+        elif not (top_level_only and isinstance(node, ast.FunctionDef)):
+            inside = ast.iter_child_nodes(node)
+            waiting += (part for part in inside if isinstance(part, (ast.stmt, ast.ExceptHandler)))
 
 
 def test_there_is_something_to_check():

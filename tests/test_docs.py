@@ -31,6 +31,7 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+@pytest.mark.long
 def test_the_commands_are_up_to_date():
     done = subprocess.run(
         [sys.executable, "-c", "import runpy; print(runpy.run_path('docs/generate.py')['commands'](), end='')"],

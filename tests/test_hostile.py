@@ -56,6 +56,8 @@ from edge_lasso_runtime.keeper import saved_state
 from edge_lasso_runtime.step import start, step
 from edge_lasso_runtime.stream import readings
 
+pytestmark = pytest.mark.long
+
 SECONDS = float(os.environ.get("EDGE_LASSO_FUZZ_SECONDS", "0"))
 CASES = 150
 REFUSALS = (ModelFormatError, DataError, SnapshotError, SessionError)

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 
 from edge_lasso_runtime import save
 
+pytestmark = pytest.mark.long
+
 
 def build(root, folder):
     for project in (root / "runtime", root):

@@ -18,7 +18,7 @@ PIPELINES = (".skops", ".pkl", ".pickle", ".joblib")
 @table.reads_tables
 def export(
     model: ModelFile,
-    to: Annotated[list[str], typer.Option(help="Targets, such as python,c:float,onnx,tflite:int8.")],
+    to: Annotated[list[str], typer.Option(help="Of {targets}; variants as c:float, tflite:int8.")],
     inputs: Annotated[
         str, typer.Option(help="selected: only what the model reads; all: whole training rows.")
     ] = "selected",
@@ -43,6 +43,7 @@ def export(
     """
     from edge_lasso.reporting.show_measured import show_certificate
     from edge_lasso.verifying.verify import export as run
+    from edge_lasso_exporters import registry
     from edge_lasso_exporters.metadata import stream_facts
     from edge_lasso_runtime import load
 
@@ -63,11 +64,11 @@ def export(
         allow_unverified=allow_unverified,
     )
     show_certificate(certificate, as_json)
-    tensors = {artifact.title.partition(":")[0] for artifact in certificate.artifacts} & {"onnx", "tflite"}
+    bare = {artifact.target for artifact in certificate.artifacts if not registry.steps(artifact.target)}
     left = stream_facts(loaded, False).get("caller", [])
-    if tensors and left:
+    if bare and left:
         terminal.note(
-            f"{' and '.join(sorted(tensors))} predict, and nothing else; their caller's part is {', '.join(left)} "
+            f"{' and '.join(sorted(bare))} predict, and nothing else; their caller's part is {', '.join(left)} "
             '("caller" in artifact.json)'
         )
     status = certificate.status

@@ -21,6 +21,8 @@ class Command(TyperCommand):
             record = parameter.get_help_record(ctx)
             if record is None:
                 continue
+            if "{targets}" in record[1]:
+                record = record[0], record[1].replace("{targets}", _targets())
             if parameter.param_type_name == "argument":
                 arguments.append(record)
             else:
@@ -29,3 +31,9 @@ class Command(TyperCommand):
             if records:
                 with formatter.section(name or "Options"):
                     formatter.write_dl(records)
+
+
+def _targets() -> str:
+    from edge_lasso_exporters.targets import modules  # it looks through what is installed
+
+    return ", ".join(modules())

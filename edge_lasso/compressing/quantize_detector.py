@@ -18,10 +18,10 @@ from edge_lasso.compressing.derived_bound import grids_of
 from edge_lasso.compressing.error_bound import reference_rounding, round_up, slips, term_errors, total_error
 from edge_lasso.compressing.grid import HALF, U64, ZERO, Grid
 from edge_lasso_runtime.detector import KEY as DETECTOR
-from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of
-from edge_lasso_runtime.fixed_detector_section import FRACTIONS, highest, reach_q, refused, validate
-from edge_lasso_runtime.fixed_history import FRACTION
-from edge_lasso_runtime.fixed_point import INT16, ROOM
+from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of, highest
+from edge_lasso_runtime.fixed_detector_section import FRACTIONS, refused, validate
+from edge_lasso_runtime.fixed_history import FRACTION, NONE
+from edge_lasso_runtime.fixed_point import INT16, ROOM, largest_integer
 from edge_lasso_runtime.fixed_point import KEY as FIXED
 from edge_lasso_runtime.health import KEY as HEALTH
 from edge_lasso_runtime.model import Model
@@ -175,7 +175,7 @@ def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str,
         factor = _round(2**bits * 2**shift / counts)
         table = {"bias": result["bias"], "shift": shift, "factor": factor, "own": mine}
         table["terms"] = [[coef, i] for i, coef in terms.items()]
-        if max(map(abs, [mine, *terms.values()])) < INT16 and reach_q(table, fixed) < ROOM:
+        if max(map(abs, [mine, *terms.values()])) < INT16 and _reach(table, fixed) < ROOM:
             break
     if factor > 1 << bits:
         raise _Unfit(f"a residual of {watch['reading']!r} that is much smaller than a step of its integer")
@@ -187,6 +187,14 @@ def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str,
     worst = _bound(model, k, own, exact, grids, result) + Fraction(unit) * 2**shift / 2
     bound = worst * (1 + relative) + relative * clip + Fraction(1, 2 ** (fraction + 1))
     return {**table, "bound": round_up(max(bound, Fraction(1, 2**fraction)))}
+
+
+def _reach(table: dict[str, Any], fixed: list[dict[str, Any]]) -> int:
+    """The largest magnitude of any partial sum of a residual, its rounding included; its own reading may be missing."""
+    total: int = abs(table["bias"]) + (1 << table["shift"] >> 1) - abs(table["own"]) * NONE
+    for coef, i in table["terms"]:
+        total += abs(coef) * largest_integer(fixed[i])
+    return total
 
 
 def _units(exact: dict[Key, Fraction], own: int, grids: list[Grid | None]) -> Iterator[float]:

@@ -6,10 +6,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+CERTIFICATE = "certificate.json"
 FORMAT = "edge-lasso-certificate/1"
 SEAL = "content_sha256"
 PASSED, FAILED, NOT_EXECUTED, FOREIGN = "passed", "failed", "not_executed", "foreign"
@@ -42,6 +44,9 @@ class Execution:
         Why it failed or was not executed.
     worst_row : list or None
         The row with the largest ratio (the first that missed), None where a reading is missing.
+    proofs : list of dict
+        What holds for every row: ``name``, ``method`` ("intervals": shown for this model; "lemma": stated beside the
+        program and tested) and ``statement``.
     """
 
     target: str
@@ -55,6 +60,7 @@ class Execution:
     promised: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     worst_row: list[float | None] | None = None
+    proofs: list[Mapping[str, str]] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -96,6 +102,22 @@ class Certificate:
         """``passed`` if all artifacts did, else the first there is of ``failed``, ``foreign``, ``not_executed``."""
         verdicts = self.verdicts.values()
         return next((status for status in (FAILED, FOREIGN, NOT_EXECUTED) if status in verdicts), PASSED)
+
+    def with_earlier(self, out: Path) -> Certificate:
+        """Entries of an earlier certificate of the same model, in a folder, whose artifacts stay where they are."""
+        try:
+            earlier = from_json(json.loads((out / CERTIFICATE).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return self
+        if earlier.model_hash != self.model_hash:
+            return self
+        titles = {artifact.title for artifact in self.artifacts}
+        remaining = tuple(
+            artifact
+            for artifact in earlier.artifacts
+            if artifact.title not in titles and (out / artifact.title.replace(":", "-")).is_dir()
+        )
+        return replace(self, artifacts=remaining + self.artifacts)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data, the last of which is the hash of the rest."""

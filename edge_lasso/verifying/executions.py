@@ -19,7 +19,7 @@ from edge_lasso_devices.tools import TOOLS, here
 from edge_lasso_runtime.apart import open_apart
 from edge_lasso_runtime.artifact import read
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
-from edge_lasso_runtime.sessions import Session, load
+from edge_lasso_runtime.sessions import Session, load, runtime_of
 
 MICROPYTHON_VALUES = 100_000
 PROMTOOL_VALUES = 1_500
@@ -68,8 +68,7 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         return [Runtime("Node.js", lambda: load("js", folder, command=_node()))]
     if target == "promql":
         return [Runtime("promtool", lambda: load("promql", folder), PROMTOOL_VALUES)]
-    names = {"onnx": "onnxruntime", "tflite": "LiteRT", "formula": "formulas"}
-    return [Runtime(names.get(target, target), lambda: open_apart(target, folder))]
+    return [Runtime(runtime_of(target), lambda: open_apart(target, folder))]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,13 @@ from typing import Any
 
 from edge_lasso.verifying.artifact_files import files_of, folders, hashes, write_files
 from edge_lasso.verifying.certificate import (
+    CERTIFICATE,
     FAILED,
     FOREIGN,
     NOT_EXECUTED,
     PASSED,
     Certificate,
     Execution,
-    from_json,
     today,
 )
 from edge_lasso.verifying.compare_rows import Outcome, compare
@@ -37,7 +36,6 @@ from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import first_line
 
-CERTIFICATE = "certificate.json"
 # What holds instead of bit-equality where MicroPython reads decimals inexactly, or has 32-bit floats.
 ULP_OFF = {"kind": "bound", "bound": None, "text": "each constant within an ulp: a bound per row"}
 
@@ -133,7 +131,7 @@ def export_to(
     for title in passed:
         write_files(Path(files.path(prefix + title.replace(":", "-"))), rendered[title])
     if passed:
-        whole = _with_earlier(certificate, Path(files.folder, prefix), passed)
+        whole = certificate.with_earlier(Path(files.folder, prefix))
         files.write(prefix + CERTIFICATE, json_bytes(whole.to_json()))
     return certificate
 
@@ -200,7 +198,10 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
         return [Execution(artifact.target, artifact.variant, hashes(files), status, "", reason=reason)]
     with tempfile.TemporaryDirectory() as away:
         write_files(Path(away), files)
-        result = _execute(model, artifact.target, options, Path(away), trials)
+        try:
+            result = _execute(model, artifact.target, options, Path(away), trials)
+        except ExportError as error:
+            return [Execution(artifact.target, artifact.variant, hashes(files), FAILED, "", reason=str(error))]
     if not strange:
         return result
     return [
@@ -239,6 +240,7 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
         return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
     module = registry.target(target)
     facts["promised"] = module.promise(model, options)
+    facts["proofs"] = registry.proofs(model, target, options)
     if artifact.step is not None:
         facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
@@ -311,23 +313,6 @@ def _worst(outcome: Outcome, rows: Rows) -> list[float | None] | None:
     if outcome.worst is None:
         return None
     return [None if x != x else max(min(x, 1.7e308), -1.7e308) for x in rows[outcome.worst]]
-
-
-def _with_earlier(certificate: Certificate, out: Path, replaced: Sequence[str]) -> Certificate:
-    """Entries of an earlier certificate of the same model whose artifacts stay where they are."""
-    try:
-        earlier = from_json(json.loads((out / CERTIFICATE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return certificate
-    if earlier.model_hash != certificate.model_hash:
-        return certificate
-    titles = {artifact.title for artifact in certificate.artifacts}
-    remaining = tuple(
-        artifact
-        for artifact in earlier.artifacts
-        if artifact.title not in titles and (out / artifact.title.replace(":", "-")).is_dir()
-    )
-    return Certificate(certificate.model_hash, certificate.date, certificate.rows, remaining + certificate.artifacts)
 
 
 def _remove_if_empty(out: Path) -> None:

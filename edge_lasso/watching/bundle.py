@@ -13,8 +13,7 @@ from pathlib import Path
 
 from edge_lasso.errors import DataError
 from edge_lasso.measuring.measurement import runtime_files
-from edge_lasso.verifying.certificate import PASSED, from_json
-from edge_lasso.verifying.verify import CERTIFICATE
+from edge_lasso.verifying.certificate import CERTIFICATE, PASSED, from_json
 from edge_lasso.watching.materials import bill, card
 from edge_lasso_runtime import Model, archive, artifact, manifest, model_hash, trust
 from edge_lasso_runtime.errors import UpdateError

@@ -11,7 +11,8 @@ from importlib.resources import files
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.checks import sha256
-from edge_lasso_runtime.format import SECTIONS, file_text
+from edge_lasso_runtime.format import file_text
+from edge_lasso_runtime.sections import SECTIONS
 
 from .vectors import self_test
 

@@ -16,27 +16,24 @@ import numpy as np
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.stream import keeps_state
 
-from . import dense_bounds
+from . import bit_equal, dense_bounds
 from .c_layout import names_of
 from .c_packages import packaged
 from .dense import dense
 from .fixed_c import fixed_files
-from .fixed_python import fixed_expected, fixed_promise
+from .fixed_python import fixed_promise
 from .floating_c import Floating
 from .options import Options
-from .step_c import with_step
+from .proofs import artifact_proofs
+from .step_c import StepC, with_step
 from .usage import c_usage
-from .vectors import reference
 
 VARIANTS = ("double", "float", "fixed")
+USUAL = True
 HANDLES_MISSING = True
+default_variant = bit_equal.default_variant
 STEPS = VARIANTS
 usage = c_usage.usage
-
-
-def default_variant(model: Model) -> str:
-    """``fixed`` for a quantized model."""
-    return "fixed" if "fixed_point/1" in model.sections else "double"
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
@@ -70,12 +67,9 @@ def expected(
     model: Model, options: Options, rows: Sequence[Sequence[float | None]]
 ) -> tuple[list[list[float]], list[list[float]]]:
     """The reference: bit for bit (double), within the proven bound per row (float) or per output (fixed)."""
-    if options.variant == "fixed":
-        return fixed_expected(model, rows, options.inputs)
     if options.variant == "float":
         return dense_bounds.expected(dense_bounds.choose(dense(model), "float32"), rows, options.inputs)
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
+    return bit_equal.expected(model, options, rows)
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:
@@ -87,3 +81,10 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
         return {"kind": "bound", "bound": bound, "text": "within the proven float32 bound of each row"}
     text = "the linear predictor, bit for bit, where double is binary64 and multiply-adds are not fused"
     return {"kind": "bit-equal", "bound": 0.0, "text": text}
+
+
+def proofs(model: Model, options: Options) -> list[dict[str, str]]:
+    """What is proven of its integers, arrays and shifts (`proofs.py`)."""
+    return artifact_proofs(
+        model, options, StepC(model, options, names_of(model, options)).printers if keeps_state(model) else {}
+    )

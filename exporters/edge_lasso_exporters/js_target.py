@@ -14,29 +14,27 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR, SPDX
-from .fixed_python import fixed_expected, fixed_promise, fixed_vectors, section_of
+from . import GENERATOR, SPDX, bit_equal
+from .fixed_python import fixed_promise, fixed_vectors, section_of
 from .js_text import COMMON, FIXED, HEAD, PREDICT, PROBABILITY, SELFTEST, SELFTEST_FIXED
 from .options import Options
 from .programs.layout import layout
 from .programs.print_js import MIDDLE, PrinterJS
 from .programs.running import source
 from .programs.specialize import specialize
+from .proofs import artifact_proofs
 from .stateful import Stateful
-from .step_js import step_text
+from .step_js import step_printers, step_text
 from .usage import js_usage
-from .vectors import reference, self_test_sizes, test_rows
+from .vectors import self_test_sizes, test_rows
 from .verdicts import js_text
 
 VARIANTS = ("double", "fixed")
 HANDLES_MISSING = True
+default_variant = bit_equal.default_variant
+expected = bit_equal.expected
 STEPS = VARIANTS
 usage = js_usage.usage
-
-
-def default_variant(model: Model) -> str:
-    """``fixed`` for a quantized model."""
-    return "fixed" if "fixed_point/1" in model.sections else "double"
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
@@ -69,21 +67,16 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     return {f"{options.name}.mjs": text.encode()}
 
 
-def expected(
-    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The reference: bit for bit in binary64, within the proven bound in fixed point."""
-    if options.variant == "fixed":
-        return fixed_expected(model, rows, options.inputs)
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
-
-
 def promise(model: Model, options: Options) -> dict[str, Any]:
     """What the certificate promises."""
     if options.variant == "fixed":
         return fixed_promise(model)
     return {"kind": "bit-equal", "bound": 0.0, "text": "the linear predictor, bit for bit (binary64)"}
+
+
+def proofs(model: Model, options: Options) -> list[dict[str, str]]:
+    """What is proven of its integers, arrays and shifts (`proofs.py`)."""
+    return artifact_proofs(model, options, step_printers(model, options) if keeps_state(model) else {})
 
 
 def _head(model: Model, options: Options) -> str:

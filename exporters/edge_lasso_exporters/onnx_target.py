@@ -23,6 +23,7 @@ from .options import ExportError, Options
 from .usage import tensor_usage
 
 VARIANTS = ("float32", "float64")
+USUAL = True
 HANDLES_MISSING = True
 usage = tensor_usage.onnx_usage
 OPSET = 13

@@ -7,19 +7,18 @@ plant per Prometheus rule group: with several, add a matcher to each selector.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
-from . import GENERATOR, SPDX
+from . import GENERATOR, SPDX, bit_equal
 from .options import ExportError, Options
 from .usage import text_usage
-from .vectors import reference
 
 VARIANTS = ("rules",)
 HANDLES_MISSING = True
+expected = bit_equal.expected
 usage = text_usage.promql_usage
 METRIC = "reading"
 
@@ -74,14 +73,6 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         f"{name}.rules.yml": ("\n".join(lines) + "\n").encode(),
         f"{name}.inputs.json": (json.dumps(described, indent=1) + "\n").encode(),
     }
-
-
-def expected(
-    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The reference, bit for bit."""
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

@@ -15,18 +15,22 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR, SPDX
+from . import GENERATOR, SPDX, bit_equal
 from .bundle_python import bundle
 from .double_python import CATEGORY, CATEGORY_READING, double_lines
-from .fixed_python import fixed_expected, fixed_lines, fixed_promise
+from .fixed_python import fixed_lines, fixed_promise
 from .options import Options
-from .step_python import step_text
+from .proofs import artifact_proofs
+from .step_python import StepPython, step_text
 from .usage import python_usage
-from .vectors import reference, self_test_sizes, test_rows
+from .vectors import self_test_sizes, test_rows
 from .verdicts import python_text
 
 VARIANTS = ("double", "fixed", "pyz")
+USUAL = True
 HANDLES_MISSING = True
+default_variant = bit_equal.default_variant
+expected = bit_equal.expected
 STEPS = ("double", "fixed")
 usage = python_usage.usage
 
@@ -136,11 +140,6 @@ def selftest():
 '''
 
 
-def default_variant(model: Model) -> str:
-    """``fixed`` for a quantized model."""
-    return "fixed" if "fixed_point/1" in model.sections else "double"
-
-
 def render(model: Model, options: Options) -> dict[str, bytes]:
     """Render ``NAME.py``, and ``package.json`` for MicroPython's package manager; or ``NAME.pyz``.
 
@@ -173,16 +172,6 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     return {file: text.encode(), "package.json": package.encode()}
 
 
-def expected(
-    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The reference: bit for bit in binary64, within the proven bound in fixed point."""
-    if options.variant == "fixed":
-        return fixed_expected(model, rows, options.inputs)
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
-
-
 def promise(model: Model, options: Options) -> dict[str, Any]:
     """What the certificate promises."""
     if options.variant == "fixed":
@@ -191,6 +180,13 @@ def promise(model: Model, options: Options) -> dict[str, Any]:
     if options.variant == "double" and model.policy == "extrapolate":
         text += "; several readings beyond the limit in one row are sure to be seen by `predict_row` and `step` alone"
     return {"kind": "bit-equal", "bound": 0.0, "text": text}
+
+
+def proofs(model: Model, options: Options) -> list[dict[str, str]]:
+    """What is proven of its integers, arrays and shifts (`proofs.py`)."""
+    return artifact_proofs(
+        model, options, StepPython(model, options).printers if keeps_state(model) and options.variant != "pyz" else {}
+    )
 
 
 def exempt(model: Model, options: Options, row: Sequence[float]) -> bool:

@@ -1,9 +1,12 @@
-"""The target formats by name. A new one is a module with the five names below and a line in `TARGETS`.
+"""What targets are asked for. A new one is a module with the names below and a line in `targets` (or an entry point).
 
 A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the options), `default_variant(model)`,
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
+`USUAL` is whether it is meant where no target is named; without it, it is verified and measured where it is asked for,
+because not every machine has its runtime.
 `STEPS` names the variants that have `start` and `step` of a model that keeps state.
 Rows that its promise leaves out are named by `exempt(model, options, row)`, if there are any.
+What is proven of its code `proofs(model, options)` says, and raises ExportError where a proof fails (`proofs.py`).
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
 `usage(model, options)` gives the text of the README that says how the files are used, and example files.
 """
@@ -24,27 +27,14 @@ from .detector_q import has_step_q
 from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
+from .targets import modules, to_install
 from .usage.readme import readme
 from .vectors import test_rows
 from .verdicts import check_target
 
-TARGETS = {
-    "python": "python_target",
-    "c": "c_target",
-    "js": "js_target",
-    "onnx": "onnx_target",
-    "tflite": "tflite_target",
-    "sql": "sql_target",
-    "wasm": "wasm_target",
-    "formula": "formula_target",
-    "promql": "promql_target",
-    "homeassistant": "homeassistant_target",
-}
-BY_NAME = ("js", "sql", "wasm", "formula", "promql", "homeassistant")
-"""Targets that are verified and measured where they are asked for by name: not every machine has their runtime."""
+NEEDED = ("VARIANTS", "HANDLES_MISSING", "default_variant", "render", "expected", "promise")
 DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}")
-EXTRAS = {"onnx": "onnx", "tflite": "tflite"}
 
 
 def target(name: str) -> Any:
@@ -55,24 +45,41 @@ def target(name: str) -> Any:
     ExportError
         The target is unknown, or a package it needs is not installed.
     """
-    if name not in TARGETS:
-        near = get_close_matches(name, TARGETS, 1)
+    known = modules()
+    if name not in known:
+        near = get_close_matches(name, known, 1)
         hint = f", the nearest is '{near[0]}'" if near else ""
-        raise ExportError(f"target '{name}' is unknown; there are {', '.join(TARGETS)}{hint}")
+        raise ExportError(f"target '{name}' is unknown; there are {', '.join(known)}{hint}")
     try:
-        module: ModuleType = import_module(f".{TARGETS[name]}", __package__)
+        module: ModuleType = import_module(known[name])
     except ModuleNotFoundError as error:
-        if name not in EXTRAS or (error.name or "").startswith("edge_lasso"):
+        if (error.name or "").partition(".")[0] in ("edge_lasso_exporters", "edge_lasso_runtime"):
             raise
+        needs = error.name or known[name]
         raise ExportError(
-            f"target '{name}' needs {error.name}; install it with: pip install 'edge-lasso[{EXTRAS[name]}]'"
+            f"target '{name}' needs {needs}; install it with: pip install {to_install(name, needs)}"
         ) from None
+    lacking = [part for part in NEEDED if not hasattr(module, part)]
+    if lacking:
+        raise ExportError(f"target '{name}' is no target: {known[name]} has no {', '.join(lacking)}")
     return module
 
 
+def steps(name: str) -> tuple[str, ...]:
+    """The variants of a target that take in rows one after another, where a model keeps state."""
+    return tuple(getattr(target(name), "STEPS", ()))
+
+
 def usual() -> list[str]:
-    """The targets that are meant where none is named."""
-    return [name for name in TARGETS if name not in BY_NAME]
+    """The targets that are meant where none is named: those that say so, and those that lack a package to say it."""
+    return [name for name in modules() if _usual(name)]
+
+
+def _usual(name: str) -> bool:
+    try:
+        return bool(getattr(target(name), "USUAL", False))
+    except ExportError:
+        return True
 
 
 def parse(text: str, model: Model) -> list[tuple[str, str]]:
@@ -93,7 +100,7 @@ def parse(text: str, model: Model) -> list[tuple[str, str]]:
         if pair not in wanted:
             wanted.append(pair)
     if not wanted:
-        raise ExportError(f"no target is named; there are {', '.join(TARGETS)}")
+        raise ExportError(f"no target is named; there are {', '.join(modules())}")
     return wanted
 
 
@@ -101,6 +108,19 @@ def version_of(model: Model) -> str:
     """The version of a model that was given none: the day it was trained, 1.0.0 where that is not known."""
     date = DATE.match(str(model.provenance.get("date", "")))
     return ".".join(str(int(part)) for part in date.groups()) if date else "1.0.0"
+
+
+def proofs(model: Model, target_name: str, options: Options) -> list[dict[str, str]]:
+    """What is proven of an artifact: ``name``, ``method`` and ``statement`` each.
+
+    Raises
+    ------
+    ExportError
+        A proof fails, so that there is to be no such artifact.
+    """
+    module = target(target_name)
+    results: list[dict[str, str]] = module.proofs(model, options) if hasattr(module, "proofs") else []
+    return results
 
 
 def render(
@@ -170,11 +190,11 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
-    steps = variant in getattr(module, "STEPS", ())
-    described.update(stream_facts(model, steps, steps and variant == "fixed" and has_step_q(model)))
+    stepping = variant in steps(target_name)
+    described.update(stream_facts(model, stepping, stepping and variant == "fixed" and has_step_q(model)))
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding
-    text, examples = module.usage(model, options)
+    text, examples = module.usage(model, options) if hasattr(module, "usage") else ("", {})
     files = {**files, **examples, "README.md": readme(model, options, target_name, text)}
     return {**files, "artifact.json": (json.dumps(described, indent=1, allow_nan=False) + "\n").encode()}

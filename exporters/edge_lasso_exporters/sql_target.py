@@ -15,13 +15,13 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
 
-from . import GENERATOR, SPDX
+from . import GENERATOR, SPDX, bit_equal
 from .options import ExportError, Options
 from .usage import text_usage
-from .vectors import reference
 
 VARIANTS = ("sqlite", "duckdb", "postgres")
 HANDLES_MISSING = True
+expected = bit_equal.expected
 usage = text_usage.sql_usage
 TABLE = "readings"
 LEAST_ROOM = 60
@@ -55,14 +55,6 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     )
     described = json.dumps(columns, indent=1) + "\n"
     return {f"{options.name}.sql": text.encode(), f"{options.name}.columns.json": described.encode()}
-
-
-def expected(
-    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The reference, bit for bit."""
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

@@ -54,6 +54,11 @@ class StepC:
         """A program, ready to be printed."""
         return PrinterC(specialize(source(program), spec), spec, self.names.prefix, self.kind, suffix, self.there)
 
+    @property
+    def printers(self) -> dict[str, PrinterC | None]:
+        """Its programs by name."""
+        return {"step": self.printer, "step_q": self.integers}
+
     def number(self, value: float) -> str:
         """A literal of the artifact's type."""
         return self.printer.literal(float(value))

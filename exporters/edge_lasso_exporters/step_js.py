@@ -27,15 +27,24 @@ LAST_BIT = 29
 def step_text(model: Model, options: Options) -> str:
     """What an artifact gets that takes in rows one after another."""
     plan, fixed = Stateful(model, options), options.variant == "fixed"
-    program = "step_fixed" if fixed else "step"
-    spec = layout_fixed(plan, LAST_BIT, exponential=True) if fixed else layout(plan, last_bit=LAST_BIT)
-    printer = _printed(program, spec, "")
+    printers = step_printers(model, options)
+    printer, integers = printers["step"], printers.get("step_q")
     text = f"\nexport const READINGS = {json.dumps(plan.names)}; // what `step` takes\n"
     text += 'const FAULTS = ["", "missing", "stuck", "jump", "out of range"];\n'
     if plan.detector:
         text += f"export const WATCHED_NAMES = {json.dumps([model.inputs[at].name for at, *_ in plan.watched])};\n"
     text += printer.source() + _step(model, plan, printer)
-    return text + (_step_q(model) if fixed and has_step_q(model) else "") + _replay(model, plan, fixed)
+    return text + (_step_q(model, integers) if integers else "") + _replay(model, plan, fixed)
+
+
+def step_printers(model: Model, options: Options) -> dict[str, PrinterJS]:
+    """The programs of an artifact by name."""
+    plan, fixed = Stateful(model, options), options.variant == "fixed"
+    spec = layout_fixed(plan, LAST_BIT, exponential=True) if fixed else layout(plan, last_bit=LAST_BIT)
+    printers = {"step": _printed("step_fixed" if fixed else "step", spec, "")}
+    if fixed and has_step_q(model):
+        printers["step_q"] = _printed("step_q", layout_q(DetectorQ(model), LAST_BIT), "_q")
+    return printers
 
 
 def _printed(program: str, spec: Spec, suffix: str) -> PrinterJS:
@@ -68,9 +77,8 @@ def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
     )  # fmt: skip
 
 
-def _step_q(model: Model) -> str:
+def _step_q(model: Model, printer: PrinterJS) -> str:
     q = DetectorQ(model)
-    printer = _printed("step_q", layout_q(q, LAST_BIT), "_q")
     text = f"\nexport const SCORE_UNIT = {q.section['unit']!r};\nconst INPUTS_Q = {json.dumps(q.plan.readings)};\n"
     text += printer.source() + STEP_Q.format(state=printer.start("state"), out=printer.start("out"), none=NONE)
     if len(q.plan.readings) > SHORT:

@@ -61,6 +61,14 @@ class StepPython:
         else:
             name = "predict" if self.link == "identity" else "linear"
             self.printer = printed("step", layout(self.plan, last_bit=LAST_BIT, own=True), own=f"{name}(row, True)")
+        self.integers = None
+        if self.fixed and has_step_q(model):
+            self.integers = printed("step_q", layout_q(DetectorQ(model), LAST_BIT), "_q")
+
+    @property
+    def printers(self) -> dict[str, PrinterPython | None]:
+        """Its programs by name."""
+        return {"step": self.printer, "step_q": self.integers}
 
     def text(self) -> str:
         """Everything."""
@@ -73,7 +81,7 @@ class StepPython:
             text += f"WATCHED_NAMES = ({', '.join(names)}{',' * (len(names) == 1)})\n"
         text += printer.source() + START.format(suffix="", state=printer.start("state")) + NUMBER
         text += (SHARES if plan.detector else "") + self.step()
-        return text + (self.step_q() if self.fixed and has_step_q(self.model) else "") + self.selftest()
+        return text + (self.step_q(self.integers) if self.integers else "") + self.selftest()
 
     def step(self) -> str:
         """The function `step`."""
@@ -107,10 +115,9 @@ class StepPython:
             pairs="\n".join(f"        {pair}," for pair in pairs), count=len(plan.readings),
         )  # fmt: skip
 
-    def step_q(self) -> str:
+    def step_q(self, printer: PrinterPython) -> str:
         """`start_q`, `readings_q` and `step_q`."""
         q = DetectorQ(self.model)
-        printer = printed("step_q", layout_q(q, LAST_BIT), "_q")
         text = f"\n\nSCORE_UNIT = {q.section['unit']!r}\nINPUTS_Q = {tuple(q.plan.readings)!r}\n" + printer.source()
         text += START.format(suffix="_q", state=printer.start("state"))
         text += STEP_Q.format(none=NONE, readings=len(q.plan.readings), out=printer.start("out"))

@@ -25,6 +25,7 @@ from .usage import tensor_usage
 
 FLOATS = ("float32", "float16")
 VARIANTS = (*FLOATS, *tflite_quantize.VARIANTS)
+USUAL = True
 INPUT, LINEAR = "x", "linear"
 LARGEST_LOGIT = 128.0
 

@@ -14,14 +14,15 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Output
 
-from . import GENERATOR, SPDX, wasm_writer
+from . import GENERATOR, SPDX, bit_equal, wasm_writer
 from .options import ExportError, Options
 from .usage import js_usage
-from .vectors import reference, self_test_sizes, test_rows
+from .vectors import self_test_sizes, test_rows
 from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, GT, LE, MAX, MIN, MUL, SELECT, SUB, constant, get, put
 
 VARIANTS = ("double",)
 HANDLES_MISSING = True
+expected = bit_equal.expected
 usage = js_usage.wasm_usage
 MOST_INPUTS = 1000
 """Parameters of a function that every browser takes."""
@@ -158,14 +159,6 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         bytes=_json(b64encode(code).decode()),
     )
     return {f"{options.name}.mjs": script.encode(), f"{options.name}.wasm": code}
-
-
-def expected(
-    model: Model, options: Options, rows: Sequence[Sequence[float | None]]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The reference, bit for bit."""
-    values = reference(model, rows, options.inputs)
-    return values, [[0.0] * len(row) for row in values]
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

@@ -62,9 +62,9 @@ def admitted(reader: Reader, trust: Trust | None, standing: Standing, now: float
         raise UpdateError(f"it needs Python {wanted} and updater {manifest.updater}; here are "
                           f"{sys.version_info[0]}.{sys.version_info[1]} and {UPDATER}")  # fmt: skip
     if not any(name.startswith("edge_lasso_runtime/") for name, _, _ in manifest.files):
-        from .format import SECTIONS
+        from .sections import section_module
 
-        unknown = [name for name in manifest.sections if name not in SECTIONS]
+        unknown = [name for name in manifest.sections if section_module(name) is None]
         if unknown:
             raise UpdateError(f"it needs a runtime that knows {', '.join(unknown)[:80]}; update the runtime first")
     return manifest, version

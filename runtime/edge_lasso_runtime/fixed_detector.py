@@ -25,9 +25,9 @@ in the steps of ``fixed_point/1`` (`readings_q`; of a sensor with a raw scale it
   part, alarm above ``threshold``. A score times ``unit`` is that of `detector`. While no sensor has a say, an alarm
   neither ends nor begins.
 
-Nothing reaches 2^30 in magnitude, so 32 bits and MicroPython's small integers do: `fixed_detector_section.validate`
-proves it. Not offered: estimates of missing readings (what reads them says nothing, as without ``estimate/1``), the
-online adjustment of the threshold, products and categories.
+Nothing reaches 2^30 in magnitude, so 32 bits and MicroPython's small integers do: `edge_lasso_exporters` proves it of
+every artifact before it is exported. Not offered: estimates of missing readings (what reads them says nothing, as
+without ``estimate/1``), the online adjustment of the threshold, products and categories.
 """
 
 from __future__ import annotations
@@ -296,3 +296,15 @@ def fraction_of(section: dict[str, Any], chart: str) -> int:
     """The fraction bits of evidence."""
     fraction: int = section["fraction"] if chart == "residual" else section["slow_fraction"]
     return 2 * fraction
+
+
+def highest(section: dict[str, Any], chart: str) -> int:
+    """The largest evidence: what a row can give, or the start; averages stay at or below it."""
+    clip: int = section["clip"]
+    if chart == "residual":
+        row = clip * clip
+    elif chart == "both":
+        row = (INT16 * INT16 >> 1) + (clip * clip >> 2 * (section["fraction"] - section["slow_fraction"]) + 1)
+    else:
+        row = INT16 * INT16
+    return max(row, 1 << fraction_of(section, chart))

@@ -1,7 +1,8 @@
-"""Checking a section ``fixed_detector/1``: it fits its model, and nothing reaches 2^30.
+"""Checking a section ``fixed_detector/1``: it is whole, and it fits its model.
 
 Its integers are those of `detector/1`, `health/1` and `fixed_point/1`, rounded; a section that was made for other
-thresholds or limits is refused.
+thresholds or limits is refused. That nothing it computes reaches 2^30 is proven of what is printed from it, before that
+is exported (`edge_lasso_exporters.proofs`); here integers have all the room they need.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from .checks import number, shown, take_index, take_keys, take_list
 from .detector import KEY as DETECTOR
 from .errors import ModelFormatError
 from .fixed_detector import ENDLESS, PRECISE, fraction_of
-from .fixed_history import FRACTION
-from .fixed_point import INT16, ROOM, integer, largest_integer, take_sized
+from .fixed_point import INT16, ROOM, integer, take_sized
 from .fixed_point import KEY as FIXED
 from .health import KEY as HEALTH
 from .stream import readings
@@ -39,7 +39,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     for key in (DETECTOR, FIXED):
         if key not in model.sections:
             raise ModelFormatError(f"{where} needs {key}, which the model does not have")
-    detector, fixed = model.sections[DETECTOR], model.sections[FIXED]["inputs"]
+    detector = model.sections[DETECTOR]
     what = refused(model)
     if what:
         raise ModelFormatError(f"{where} does not go with {what}")
@@ -56,15 +56,9 @@ def validate(section: Any, model: Model, where: str) -> None:
     weights = 0
     for k, entry in enumerate(take_sized(section["watched"], f"{where}.watched", len(model.outputs))):
         at = f"{where}.watched[{k}]"
-        _validate_watched(entry, fixed, chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
+        _validate_watched(entry, len(model.inputs), chart != "residual", 1 << PRECISE[detector["median"] > 0][0], at)
         weights = max(weights, entry["weight"]) if detector["aggregate"] == "max" else weights + entry["weight"]
     cut = integer(section["cut"], f"{where}.cut", 0, 29)
-    largest = highest(section, chart) + (1 << cut >> 1)
-    most = largest >> cut
-    if max(largest, most * weights) >= ROOM:
-        raise ModelFormatError(
-            f"{where}.cut is {cut}; a score can reach {shown(most * weights)}; it must stay below 2^30"
-        )
     unit = number(section["unit"], f"{where}.unit")
     scale = 2.0 ** (cut - fraction_of(section, chart))
     if detector["aggregate"] == "max":
@@ -80,6 +74,8 @@ def validate(section: Any, model: Model, where: str) -> None:
 def refused(model: Model) -> str:
     """What of a model integers alone cannot do, in words; "" for nothing."""
     detector = model.sections[DETECTOR]
+    if detector["chart"] not in EXTRA:
+        return f"the chart {detector['chart']!r}"
     if detector.get("adjust") is not None:
         return "an online adjustment of the threshold"
     if detector["threshold"]["hold"] > LONGEST_HOLD:
@@ -92,26 +88,6 @@ def refused(model: Model) -> str:
             if len(term.factors) != 1:
                 return f"products of readings, as in {output.name!r}"
     return ""
-
-
-def highest(section: dict[str, Any], chart: str) -> int:
-    """The largest evidence: what a row can give, or the start; averages stay at or below it."""
-    clip: int = section["clip"]
-    if chart == "residual":
-        row = clip * clip
-    elif chart == "both":
-        row = (INT16 * INT16 >> 1) + (clip * clip >> 2 * (section["fraction"] - section["slow_fraction"]) + 1)
-    else:
-        row = INT16 * INT16
-    return max(row, 1 << fraction_of(section, chart))
-
-
-def reach_q(one: dict[str, Any], fixed: list[dict[str, Any]]) -> int:
-    """The largest magnitude of any partial sum of a residual, its rounding included; of its own reading, any int16."""
-    total: int = abs(one["bias"]) + (1 << one["shift"] >> 1) + abs(one["own"]) * INT16
-    for coef, i in one["terms"]:
-        total += abs(coef) * largest_integer(fixed[i])
-    return total
 
 
 def _validate_readings(data: Any, model: Model, where: str) -> None:
@@ -132,42 +108,36 @@ def _validate_readings(data: Any, model: Model, where: str) -> None:
 def _validate_slow(section: dict[str, Any], detector: dict[str, Any], where: str) -> None:
     fraction = section["fraction"]
     integer(section["slow_fraction"], f"{where}.slow_fraction", 0, fraction)
-    first = integer(section["first"], f"{where}.first", 0, 29)
+    integer(section["first"], f"{where}.first", 0, 29)
     integer(section["second"], f"{where}.second", 1, 29)
     if detector["chart"] == "cusum":
         integer(section["allowance"], f"{where}.allowance", 0, ROOM >> 2)
         _near(section["allowance"], detector["allowance"] * 2.0**fraction, f"{where}.allowance", ROOM >> 2)
-        largest = integer(section["top"], f"{where}.top", 0, ROOM >> 1)
+        integer(section["top"], f"{where}.top", 0, ROOM >> 1)
         _near(section["top"], detector["clip"] ** 2 * 2.0**fraction, f"{where}.top", ROOM >> 1)
     else:
         _rate(section["rate"], detector["alpha"], f"{where}.rate")
-        largest = section["clip"] << FRACTION
     for k, sensor in enumerate(take_list(section["watched"], f"{where}.watched")):
-        slow = integer(sensor.get("slow") if isinstance(sensor, dict) else None, f"{where}.watched[{k}].slow", 1, INT16)
-        if ((largest >> first) + 1) * slow + (1 << section["second"] >> 1) >= ROOM:
-            raise ModelFormatError(f"{where}.watched[{k}].slow is {slow}; the slow part can reach 2^30")
+        integer(sensor.get("slow") if isinstance(sensor, dict) else None, f"{where}.watched[{k}].slow", 1, INT16)
 
 
-def _validate_watched(one: Any, fixed: list[dict[str, Any]], slow: bool, most: int, where: str) -> None:
+def _validate_watched(sensor: Any, inputs: int, slow: bool, most: int, where: str) -> None:
     take_keys(
-        one, where, ("bias", "shift", "factor", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ()
+        sensor, where, ("bias", "shift", "factor", "own", "terms", "weight", "bound", *(["slow"] if slow else [])), ()
     )
-    integer(one["bias"], f"{where}.bias", -ROOM, ROOM)
-    integer(one["shift"], f"{where}.shift", 0, 28)
-    integer(one["factor"], f"{where}.factor", 1, most)
-    integer(one["own"], f"{where}.own", -INT16, INT16)
-    integer(one["weight"], f"{where}.weight", 1, 127)
-    if number(one["bound"], f"{where}.bound") < 0.0:
-        raise ModelFormatError(f"{where}.bound is {shown(one['bound'])}; it must not be negative")
-    for i, pair in enumerate(take_list(one["terms"], f"{where}.terms")):
+    integer(sensor["bias"], f"{where}.bias", -ROOM, ROOM)
+    integer(sensor["shift"], f"{where}.shift", 0, 28)
+    integer(sensor["factor"], f"{where}.factor", 1, most)
+    integer(sensor["own"], f"{where}.own", -INT16, INT16)
+    integer(sensor["weight"], f"{where}.weight", 1, 127)
+    if number(sensor["bound"], f"{where}.bound") < 0.0:
+        raise ModelFormatError(f"{where}.bound is {shown(sensor['bound'])}; it must not be negative")
+    for i, pair in enumerate(take_list(sensor["terms"], f"{where}.terms")):
         at = f"{where}.terms[{i}]"
         if len(take_list(pair, at)) != 2:
             raise ModelFormatError(f"{at} is {shown(pair)}; it holds a coefficient and an input")
         integer(pair[0], f"{at}[0]", -INT16, INT16)
-        take_index(pair[1], f"{at}[1]", len(fixed), "inputs")
-    largest = reach_q(one, fixed)
-    if largest >= ROOM:
-        raise ModelFormatError(f"{where} can reach {shown(largest)}; fixed point stays below 2^30")
+        take_index(pair[1], f"{at}[1]", inputs, "inputs")
 
 
 def _rate(data: Any, wanted: float, where: str) -> None:

@@ -27,6 +27,7 @@ from .checks import (
 from .errors import ModelFormatError
 from .model import LINKS, POLICIES, STREAMS, Factor, Input, Model, Output, Term
 from .model_checks import check_links, check_room, check_streams
+from .sections import LAST, SECTIONS, STRAIGHT, section_module
 from .switch import SWITCH
 
 TYPE_CHECKING = False
@@ -35,20 +36,6 @@ if TYPE_CHECKING:
 
 FORMAT = "edge-lasso-model/1"
 LARGEST_FILE = 16 * 2**20
-SECTIONS = {
-    "cascade/1": "cascade",
-    "detector/1": "detector",
-    "drift/1": "drift",
-    "estimate/1": "estimate",
-    "fixed_detector/1": "fixed_detector_section",
-    "fixed_point/1": "fixed_point",
-    "health/1": "health",
-    "interval/1": "interval",
-}
-LAST = ("cascade/1", "fixed_detector/1")
-"""Sections that are made from others: checked when these have been."""
-STRAIGHT = ("detector/1", "estimate/1", "fixed_detector/1", "fixed_point/1")
-"""Sections that reckon with slopes, and so do not go with hinges and steps."""
 LONGEST_STREAM = 100_000
 SEAL = "file_sha256"
 """The last key of a file: the hash of the text before it. A file without one is taken as it is."""
@@ -157,9 +144,9 @@ def from_dict(data: Any) -> Model:
     for key, section in sorted(sections.items(), key=lambda entry: entry[0] in LAST):
         if key in STRAIGHT and model.bent:
             raise ModelFormatError(f"sections[{key!r}] does not go with hinges and steps; leave one of the two out")
-        if key in SECTIONS:
-            validator = __import__(f"{__package__}.{SECTIONS[key]}", fromlist=["validate"])
-            validator.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
+        module = section_module(key)
+        if module is not None:
+            module.validate(section, whole if key in LAST else model, f"sections[{key!r}]")
         elif key.startswith("x-"):
             check_finite(section, f"sections[{shown(key)}]")
         else:

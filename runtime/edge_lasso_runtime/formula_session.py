@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .sessions import Rows
 
+RUNTIME = "formulas"
 ROW = 2
 
 

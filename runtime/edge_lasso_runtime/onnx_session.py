@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from .sessions import Rows
 
+RUNTIME = "onnxruntime"
+IMPORTS = "import onnxruntime"
 LINEAR = "linear"
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Rows = Sequence[Sequence[float]]
 
+GROUP = "edge_lasso.sessions"
 KINDS = {
     "python": "python_session",
     "micropython": "python_session",
@@ -132,8 +133,8 @@ def load(kind: str, path: Any, **options: Any) -> Session:
 
     Parameters
     ----------
-    kind : {"python", "micropython", "c", "js", "onnx", "tflite", "sql", "wasm", "formula", "promql",
-        "homeassistant"}
+    kind : str
+        One of `KINDS`, or of what other distributions bring.
     path : str or os.PathLike
         The artifact's folder.
     **options
@@ -154,14 +155,41 @@ def load(kind: str, path: Any, **options: Any) -> Session:
     SessionError
         The runtime is missing (the message says which ``pip install`` brings it), or the artifact cannot be loaded.
     """
-    if kind not in KINDS:
-        raise SessionError(f"session kind {kind!r} is unknown; there are {', '.join(KINDS)}")
+    module = session_module(kind)
     artifact = read(path)
     if artifact.target != ("python" if kind == "micropython" else kind):
         raise SessionError(f"{artifact.folder} holds a {artifact.target} artifact; it does not run in {kind}")
-    module = __import__(f"{__package__}.{KINDS[kind]}", fromlist=["open_session"])
     session: Session = module.open_session(kind, artifact, **options)
     return session
+
+
+def session_module(kind: str) -> Any:
+    """The module that opens a kind of session: ``open_session(kind, artifact, **options)``.
+
+    It may say who runs its artifacts (`RUNTIME`), and which Python text imports what they need, for the time of a cold
+    start (`IMPORTS`); without that text they are not timed.
+
+    Raises
+    ------
+    SessionError
+        There is no such kind, neither here nor among the entry points ``edge_lasso.sessions``.
+    """
+    if kind in KINDS:
+        return __import__(f"{__package__}.{KINDS[kind]}", fromlist=["open_session"])
+    from .brought import brought
+
+    others = brought(GROUP)
+    if kind not in others:
+        raise SessionError(f"session kind {kind!r} is unknown; there are {', '.join([*KINDS, *sorted(others)])}")
+    return others[kind].load()
+
+
+def runtime_of(kind: str) -> str:
+    """Who runs artifacts of a kind, before anybody has looked."""
+    try:
+        return str(getattr(session_module(kind), "RUNTIME", kind))
+    except (SessionError, ImportError):
+        return kind
 
 
 def self_test(session: Session) -> tuple[int, list[str]]:

@@ -170,7 +170,7 @@ def _stages(path: str) -> Subject:
 
 
 def _artifact(artifact: Artifact, library: str | None) -> Subject:
-    from .sessions import load
+    from .sessions import load, session_module
 
     rows = artifact_rows(artifact)
     if artifact.target == "python":
@@ -184,12 +184,12 @@ def _artifact(artifact: Artifact, library: str | None) -> Subject:
         session = load("c", artifact.folder, library=library)
         stages = _c_stages(artifact, library or session.path, session, rows)  # type: ignore[attr-defined]
         return Subject("c", {}, stages, lambda: session.one_row(rows))
-    modules = {"onnx": "import onnxruntime", "tflite": "from ai_edge_litert import interpreter"}
-    if artifact.target not in modules:
+    needs = getattr(session_module(artifact.target), "IMPORTS", None)
+    if needs is None:
         raise MissingRuntimeError(f"target {artifact.target!r} cannot be probed here; there is no session for it")
     imports = (
         f"import sys\nsys.path.insert(0, {_home()!r})\nfrom edge_lasso_runtime.sessions import load\n"
-        f"try:\n    {modules[artifact.target]}\nexcept ImportError:\n    pass"
+        f"try:\n    {needs}\nexcept ImportError:\n    pass"
     )
     loading = f"f, a = load({artifact.target!r}, {artifact.folder!r}).one_row({rows[:1]!r})"
     return Subject(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from .sessions import Rows
 
+RUNTIME = "LiteRT"
+IMPORTS = "from ai_edge_litert import interpreter"
 LINEAR = "linear"
 
 

@@ -21,6 +21,7 @@ from edge_lasso.training.train_classes import train_classes
 from edge_lasso_runtime import load, predict
 
 
+@pytest.mark.long
 @parametrize_with_checks([LassoClassifier(alphas=6)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
@@ -137,6 +138,7 @@ TRAIN = [
 ]
 
 
+@pytest.mark.long
 def test_from_the_command_line_to_verified_artifacts(room, capsys):
     assert main([*TRAIN, "--select", "min", "--max-inputs", "3", "--out", "room.json", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -9,6 +9,8 @@ from edge_lasso.commands.main import main
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso_runtime import load
 
+pytestmark = pytest.mark.long
+
 
 def table(path, start, rows, slope=1.0):
     rng = np.random.default_rng(start)

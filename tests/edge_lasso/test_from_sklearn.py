@@ -93,6 +93,7 @@ def test_predicts_as_the_pipeline_on_every_row(steps, last, seed, offset):
         assert abs(predict(model, inputs).linear[0] - wanted) <= 1e-12 * (size + own)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("last", [Lasso(1.0), ElasticNet(0.1), Ridge(), LinearRegression(), LassoCV(cv=3), RidgeCV(), BayesianRidge(), HuberRegressor(max_iter=500, alpha=10.0), Lars()])  # fmt: skip
 @pytest.mark.parametrize("scalers", [
     (), (StandardScaler(),), (MinMaxScaler(),), (StandardScaler(), MinMaxScaler((-1, 3))),

@@ -18,6 +18,8 @@ from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, model_hash, predict
 
+pytestmark = pytest.mark.long
+
 OPTIONS = [TrainOptions(select=select) for select in ("1se", "min", "bic")]
 
 

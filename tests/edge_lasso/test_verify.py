@@ -12,18 +12,20 @@ import pytest
 
 from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError, ExportError, SessionError
-from edge_lasso.verifying.certificate import Certificate, Execution, from_json
+from edge_lasso.verifying.certificate import CERTIFICATE, Certificate, Execution, from_json
 from edge_lasso.verifying.compare_integers import integer_rows
 from edge_lasso.verifying.compare_rows import differences
 from edge_lasso.verifying.trial_rows import VALUES, trial_rows
-from edge_lasso.verifying.verify import CERTIFICATE, export, verify
+from edge_lasso.verifying.verify import export, verify
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, format, model_hash, save
+
+pytestmark = pytest.mark.long
 
 PACKAGES = {"sql:duckdb": "duckdb", "formula:csv": "formulas"}
 VARIANTS = [
     name
-    for name in (f"{target}:{variant}" for target in registry.TARGETS for variant in registry.target(target).VARIANTS)
+    for name in (f"{target}:{variant}" for target in registry.modules() for variant in registry.target(target).VARIANTS)
     if name not in PACKAGES or os.environ.get("EDGE_LASSO_REQUIRE") == "all" or find_spec(PACKAGES[name]) is not None
 ]
 

@@ -11,6 +11,8 @@ from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads
 
+pytestmark = pytest.mark.long
+
 VARIANTS = ["python:double", "python:fixed", "c:double", "c:float", "c:fixed"]
 
 

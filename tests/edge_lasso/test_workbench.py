@@ -10,6 +10,8 @@ from sklearn.preprocessing import StandardScaler
 import edge_lasso
 from edge_lasso.errors import DataError
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def table():

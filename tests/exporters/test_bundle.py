@@ -30,6 +30,8 @@ from edge_lasso_runtime import (
 from edge_lasso_runtime.__main__ import main
 from edge_lasso_runtime.sessions import load as open_artifact
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def bundle(write, shapes):

@@ -88,5 +88,5 @@ def test_without_node_it_is_not_executed(tmp_path, monkeypatch):
 
 
 def test_it_is_meant_where_it_is_named():
-    assert "js" in registry.TARGETS
+    assert "js" in registry.modules()
     assert "js" not in registry.usual()

@@ -232,6 +232,7 @@ def test_a_row_of_the_wrong_width(many_terms, variant, inputs, count):
             scope["predict"]([1] * width)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [LONGEST_LINE, LONGEST_LINE + 1, 5000])
 @pytest.mark.parametrize("products", [False, True])
 def test_many_terms(many_terms, widened, count, products):

@@ -15,7 +15,7 @@ from edge_lasso_exporters.vectors import largest, self_test, self_test_sizes, wi
 from edge_lasso_runtime import dumps, loads, model_hash
 from edge_lasso_runtime.predict import clean, linear
 
-VARIANTS = [(target, variant) for target in registry.TARGETS for variant in registry.target(target).VARIANTS]
+VARIANTS = [(target, variant) for target in registry.modules() for variant in registry.target(target).VARIANTS]
 
 
 def test_parse(simple):

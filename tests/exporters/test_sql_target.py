@@ -17,6 +17,7 @@ GOLDEN = Path(__file__).parent / "golden" / "sql_sqlite_model.sql"
 VARIANTS = ["sqlite", pytest.param("duckdb", marks=pytest.mark.needs("module:duckdb")), "postgres"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("inputs", ["selected", "all"])
 @pytest.mark.parametrize("which", ["two outputs", "clamp", "logistic", "softmax", "constant"])
 @pytest.mark.parametrize("variant", VARIANTS)

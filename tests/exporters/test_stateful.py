@@ -57,6 +57,7 @@ def quantized(model, seed):
     return quantize(model, to=("int16", "int8")[seed % 2])
 
 
+@pytest.mark.long
 @given(seed=SEEDS, variant=st.sampled_from(("double", "fixed")), inputs=st.sampled_from(("selected", "all")))
 @settings(deadline=None, max_examples=10)
 def test_python_is_bit_equal(tmp_path_factory, stateful_model, seed, variant, inputs):

@@ -50,6 +50,7 @@ def faults(folder, model, target, only, inputs="selected", text=b"", instead=b""
     return [wrong for one in found for wrong in one]
 
 
+@pytest.mark.long
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")))
 @settings(deadline=None, max_examples=12)
 def test_python_is_equal(tmp_path_factory, stateful_model, seed, inputs):
@@ -201,6 +202,7 @@ def test_readings_become_the_reference_s_integers(tmp_path, stateful_model, targ
     assert any(math.isnan(x) for row in rows for x in row)
 
 
+@pytest.mark.long
 def test_an_artifact_says_whether_it_has_one(stateful_model):
     model = detectors(stateful_model, 3)
     assert json.loads(registry.render(model, "c", "fixed")["artifact.json"])["step"]["integers"] is True
@@ -223,6 +225,7 @@ def test_an_artifact_without_one_is_noticed(tmp_path, stateful_model, target):
     assert wrong == ["it has no step_q, but its model has one"]
 
 
+@pytest.mark.long
 def test_python_api(stateful_model):
     model, scope = detectors(stateful_model, 3, streams=2), {}
     exec(registry.render(model, "python", "fixed")["model.py"].decode(), scope)

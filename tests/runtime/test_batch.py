@@ -8,6 +8,8 @@ from streams import detecting, number, regression
 from edge_lasso_runtime import Factor, Model, Output, Term, batch, dumps, loads
 from edge_lasso_runtime.step import start, step
 
+pytestmark = pytest.mark.long
+
 
 def delayed(policy):
     """Every kind of derived input."""

@@ -1,4 +1,4 @@
-"""A detector in integers: what a row means, what a section must be, and that nothing reaches 2^30."""
+"""A detector in integers: what a row means, what a section must be, and that nothing of a quantized one reaches 2^30."""
 
 import copy
 import operator
@@ -243,13 +243,13 @@ ONE = (KEY, "watched", 0)
     (changed((KEY, "fraction"), 13), r"\.fraction is 13; it must be from 4 to 12"),
     (changed((KEY, "clip"), 100), r"\.clip is 100; the model wants 32768\.0"),
     (changed((KEY, "slow_fraction"), 13), r"\.slow_fraction is 13; it must be from 0 to 12"),
-    (changed((KEY, "first"), 0), r"watched\[0\]\.slow is .*; the slow part can reach 2\^30"),
-    (changed((KEY, "cut"), 0), r"\.cut is 0; a score can reach .*; it must stay below 2\^30"),
+    (changed((KEY, "cut"), 30), r"\.cut is 30; it must be from 0 to 29"),
+    (changed((KEY, "cut"), 0), r"\.unit is .*; it must be"),
+    (changed((*ONE, "bias"), 2**30 + 1), r"bias is 1073741825; it must be from -1073741824 to 1073741824"),
     (changed((KEY, "unit"), 1.0), r"\.unit is 1\.0; it must be"),
     (changed((KEY, "smoothing"), [1]), r"smoothing is \[1\]; it holds a rate and a shift"),
     (changed((KEY, "readings"), []), r"readings has 0 entries; it must have 3"),
     (changed((KEY, "watched"), []), r"watched has 0 entries; it must have 3"),
-    (changed((*ONE, "bias"), 2**30), r"watched\[0\] can reach .*; fixed point stays below 2\^30"),
     (changed((*ONE, "shift"), 29), r"shift is 29; it must be from 0 to 28"),
     (changed((*ONE, "factor"), 16385), r"factor is 16385; it must be from 1 to 16384"),
     (changed((*ONE, "own"), 1.5), r"own is 1\.5; it must be a whole number"),

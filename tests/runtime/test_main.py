@@ -17,6 +17,8 @@ from edge_lasso_exporters import registry
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash, predict, save
 from edge_lasso_runtime.__main__ import main
 
+pytestmark = pytest.mark.long
+
 HOME = str(Path(edge_lasso_runtime.__file__).parent.parent)
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime"]
 

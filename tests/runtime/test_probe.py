@@ -15,6 +15,8 @@ from edge_lasso_runtime import Factor, Input, Model, Output, Term, machine, save
 from edge_lasso_runtime.errors import SessionError
 from edge_lasso_runtime.probe import probe
 
+pytestmark = pytest.mark.long
+
 HOME = str(Path(edge_lasso_runtime.__file__).parent.parent)
 FIGURES = {
     "cold_start_ms", "bare_start_ms", "cold_start_ratio", "import_ms", "load_ms", "first_prediction_ms",

@@ -17,6 +17,8 @@ from edge_lasso_runtime.explain import explain_inputs
 from edge_lasso_runtime.readings import Readings
 from edge_lasso_runtime.step import interval, start, step
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime"]
 
 

@@ -41,6 +41,8 @@ from edge_lasso_runtime.errors import SessionError, SnapshotError
 from edge_lasso_runtime.format import SEAL, file_text
 from edge_lasso_runtime.step import start, step
 
+pytestmark = pytest.mark.long
+
 
 def flipped(data, i):
     """A copy whose i-th bit is wrong."""

@@ -16,6 +16,8 @@ import pytest
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, asgi, predict, save
 from edge_lasso_runtime.inference import loaded
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime", "serve"]
 TOKEN = "a-token-of-16-and-more"
 

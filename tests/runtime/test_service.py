@@ -13,6 +13,8 @@ import pytest
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash, save
 from edge_lasso_runtime.figures import quantile, read
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime"]
 LINE = b'{"a": 0.5, "b": 0.25}\n'
 

@@ -13,6 +13,8 @@ from streams import detecting, rows
 from edge_lasso_runtime import Term, save, snapshot
 from edge_lasso_runtime.step import start, step
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "edge_lasso_runtime", "score"]
 
 

@@ -6,4 +6,4 @@ def move(average, value, rate, shift):
     d = value - average
     moved = rate * (d >> 15) + ((rate * (d & 32767) + 16384) >> 15)
     moved = (moved + ((1 << shift) >> 1)) >> shift
-    return within(average + moved, average, value)
+    return within(average + moved, average, value, "average")

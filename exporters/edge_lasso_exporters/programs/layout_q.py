@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_lasso_exporters.detector_q import DetectorQ
-from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of
-from edge_lasso_runtime.fixed_detector_section import highest
+from edge_lasso_runtime.fixed_detector import PRECISE, WIDE, fraction_of, highest
 from edge_lasso_runtime.fixed_history import FRACTION, NONE
 from edge_lasso_runtime.fixed_point import ROOM
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from .lemmas import LEMMAS
 from .nodes import Spec, Table
 
 Window = list[Any]
@@ -41,15 +42,16 @@ def missing() -> float:
     return math.nan
 
 
-def within(value: Any, a: Any, b: Any) -> Any:
-    """The value, which is never beyond both of the others: a lemma that intervals cannot see, and tests assert.
+def within(value: Any, a: Any, b: Any, lemma: str) -> Any:
+    """The value, which by a lemma (`lemmas`) is never beyond both of the others.
 
     Raises
     ------
     AssertionError
         It is.
     """
-    assert min(a, b) <= value <= max(a, b), f"{value} is not between {a} and {b}"
+    assert lemma in LEMMAS, lemma
+    assert min(a, b) <= value <= max(a, b), f"{value} is not between {a} and {b}: {LEMMAS[lemma]}"
     return value
 
 

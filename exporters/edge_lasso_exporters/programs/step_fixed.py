@@ -49,7 +49,7 @@ def delays(state, work):
                 count += 1
         value = NONE
         if count > 0:
-            value = within((2 * total + count) // (2 * count), mean.low, mean.high)
+            value = within((2 * total + count) // (2 * count), mean.low, mean.high, "mean")
         work.q[mean.to] = value
     for k, average in rows(AVERAGES):
         value = work.q[average.at]

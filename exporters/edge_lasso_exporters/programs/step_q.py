@@ -11,7 +11,7 @@ def look(state, given, out):
     push(state.memory, HELD)
     for k, sensor in rows(SENSORS):
         value = given.q[k]
-        cut = value
+        cut = NONE
         fault = OK
         if value == NONE:
             fault = MISSING
@@ -59,7 +59,7 @@ def derive(state):
                 count += 1
         value = NONE
         if count > 0:
-            value = within((2 * total + count) // (2 * count), mean.low, mean.high)
+            value = within((2 * total + count) // (2 * count), mean.low, mean.high, "mean")
         state.memory[mean.to] = value
     for k, average in rows(AVERAGES):
         value = state.memory[average.now]

@@ -534,7 +534,7 @@ static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READING
     for (int k = 0; k < 2; k++) {
         MODEL_ROW(model_sensors_q, sensor, &model_sensors_q_rows[k]);
         const int32_t value = q[k];
-        int32_t cut = value;
+        int32_t cut = MODEL_NONE;
         uint8_t fault = MODEL_OK;
         if (value == MODEL_NONE) {
             fault = MODEL_MISSING;

@@ -411,8 +411,8 @@ export function step(state, row) {
 export const SCORE_UNIT = 7.62939453125e-06;
 const INPUTS_Q = [0, 1];
 
-const OK_Q = 0;
 const NONE_Q = -32768;
+const OK_Q = 0;
 const MISSING_Q = 1;
 const RANGE_Q = 4;
 const JUMP_Q = 3;
@@ -449,7 +449,7 @@ function lookQ(state, q, out) {
   for (let k = 0; k < SENSORS_Q.length; k++) {
     const sensor = SENSORS_Q[k];
     const value = q[k];
-    let cut = value;
+    let cut = NONE_Q;
     let fault = OK_Q;
     if (value === NONE_Q) {
       fault = MISSING_Q;

@@ -342,8 +342,8 @@ def step(state, row):
 
 SCORE_UNIT = 7.62939453125e-06
 INPUTS_Q = (0, 1)
-OK_Q = 0
 NONE_Q = -32768
+OK_Q = 0
 MISSING_Q = 1
 RANGE_Q = 4
 JUMP_Q = 3
@@ -384,7 +384,7 @@ def _look_q(state, q, out):
     memory[1:4] = memory[:3]
     for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck, sensor_now) in enumerate(SENSORS_Q):
         value = q[k]
-        cut = value
+        cut = NONE_Q
         fault = OK_Q
         if value == NONE_Q:
             fault = MISSING_Q
