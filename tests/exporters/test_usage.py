@@ -172,7 +172,7 @@ def test_sql(tmp_path):
 
 @pytest.mark.needs("module:onnx", "module:flatbuffers")
 def test_every_artifact_explains_itself_and_names_its_licence():
-    for target in registry.TARGETS:
+    for target in registry.modules():
         for variant in registry.target(target).VARIANTS:
             model = named()
             if variant == "int8io":
