@@ -317,5 +317,5 @@ def test_fixed_point_is_bit_equal_on_a_microcontroller(name):
 def test_readings_of_a_step_are_named():
     model = small()
     about = json.loads(registry.render(model, "c", "double")["artifact.json"])["step"]
-    assert about == {"readings": ["a", "b"], "linear": False, "estimate": False, "detector": True}
+    assert about == {"readings": ["a", "b"], "linear": False, "label": False, "estimate": False, "detector": True}
     assert [model.inputs[i].name for i in readings(model)] == about["readings"]
