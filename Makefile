@@ -7,6 +7,7 @@
 #   make integrations  what is written for Home Assistant, inside Home Assistant (needs PYTHON313=python3.13)
 #   make fuzz      files that somebody else made, for SECONDS a kind
 #   make mutants   changes to what decides results, for SECONDS; its tests must notice them
+#   make coverage  branches of the runtime that its tests take
 #   make audit     known weaknesses of the pinned versions (asks PyPI)
 PYTHON ?= python3
 SECONDS ?= 120
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install -qq --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 SETUP := constraints.txt pyproject.toml runtime/pyproject.toml
 
-.PHONY: demo test test-all check lint fuzz mutants audit bench docs integrations clean
+.PHONY: demo test test-all check lint fuzz mutants coverage audit bench docs integrations clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/edge-lasso demo
@@ -45,6 +46,14 @@ fuzz: $(VENV)/.all
 mutants: $(VENV)/.all
 	@$(PIP) cosmic-ray
 	$(BIN)/python tests/tools/mutants.py --seconds $(SECONDS)
+
+coverage: $(VENV)/.all
+	@$(PIP) coverage
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q -n 0 tests/runtime tests/exporters tests/test_hostile.py tests/edge_lasso/test_sandbox.py \
+		tests/edge_lasso/test_verify.py tests/edge_lasso/test_verify_stateful.py tests/edge_lasso/test_bundle.py tests/devices/test_deploy.py
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
 
 audit: $(VENV)/.python
 	@$(PIP) pip-audit

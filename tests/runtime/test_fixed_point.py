@@ -234,6 +234,12 @@ def test_a_changed_section_is_refused_with_the_field(path, value, message):
     ("key", "value", "message"),
     [
         ("multiplier", 256, "must be from 1 to 255"),
+        ("multiplier", 0, "must be from 1 to 255"),
+        ("first", 31, "must be from 0 to 30"),
+        ("first", -1, "must be from 0 to 30"),
+        ("second", 17, "must be from 0 to 16"),
+        ("second", -1, "must be from 0 to 16"),
+        ("limit", 0, "must be from 1 to 1073741824"),
         ("limit", 2**30, "exceeds the table or 2^30"),
         ("second", 0, "exceeds the table or 2^30"),
         ("bound", -1.0, "must not be negative"),

@@ -146,3 +146,16 @@ def test_a_row_of_the_wrong_length_is_refused(row):
     model = model_of(numeric(2), Output("y", 0.0, ()))
     with pytest.raises(ValueError, match=f"a row has 2 values .* got {len(row)}"):
         predict(model, row)
+
+
+@pytest.mark.parametrize(
+    ("factor", "values"),
+    [
+        (Factor(0, step=2.0), {1.0: 0.0, 2.0: 0.0, math.nextafter(2.0, 3.0): 1.0, 7.0: 1.0}),
+        (Factor(0, hinge=2.0), {1.0: 0.0, 2.0: 0.0, 2.5: 0.5, 7.0: 5.0}),
+    ],
+)
+def test_steps_and_hinges_begin_above_their_place(factor, values):
+    model = model_of(numeric(1), Output("y", 0.25, (Term(3.0, (factor,)),)))
+    for reading, value in values.items():
+        assert predict(model, [reading]).linear[0] == 0.25 + 3.0 * value
