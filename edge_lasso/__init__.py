@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge_lasso.estimators.detector import ResidualDetector
     from edge_lasso.estimators.from_sklearn import from_sklearn
     from edge_lasso.estimators.regressor import LassoRegressor
-    from edge_lasso.reporting.plots import plot_path
+    from edge_lasso.reporting.plots import plot_path, plot_scores
     from edge_lasso.statistics.statistics import Statistics
     from edge_lasso.watching.bundle import bundle
     from edge_lasso.workbench import (
@@ -52,6 +52,7 @@ __all__ = [
     "from_sklearn",
     "load",
     "plot_path",
+    "plot_scores",
     "predict",
     "prune",
     "quantize",
@@ -72,6 +73,7 @@ _ELSEWHERE = {
     "from_sklearn": "edge_lasso.estimators.from_sklearn",
     "load": "edge_lasso_runtime",
     "plot_path": "edge_lasso.reporting.plots",
+    "plot_scores": "edge_lasso.reporting.plots",
 }
 
 

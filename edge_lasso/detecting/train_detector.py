@@ -33,6 +33,8 @@ from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
+RARE = 0.05
+"""Columns of 0 and 1 with fewer ones than this look like labels."""
 FEW = 24
 """Inputs that are estimated by default when they are missing: k (k + 1) / 2 numbers more."""
 
@@ -63,6 +65,21 @@ class DetectorResult(Shown):
     def folds(self) -> FoldStatistics:
         """The statistics of all columns."""
         return self.fit.folds
+
+
+def _labels(blocks: Iterator[Array], columns: Sequence[str]) -> dict[str, float]:
+    """Columns that look like labels of what is not normal, with their share of ones."""
+    possible = np.ones(len(columns), dtype=bool)
+    ones, rows = np.zeros(len(columns)), 0
+    for block in blocks:
+        X = block[:, : len(columns)]
+        possible &= ((X == 0.0) | (X == 1.0)).all(axis=0)
+        if not possible.any():
+            return {}
+        ones += (X == 1.0).sum(axis=0)
+        rows += len(X)
+    shares = ones / max(rows, 1)
+    return {name: float(shares[j]) for j, name in enumerate(columns) if possible[j] and 0.0 < shares[j] < RARE}
 
 
 def train_detector(
@@ -122,6 +139,14 @@ def train_detector(
             if done >= last:
                 return
 
+    labels = _labels(blocks(0, rows.kept), columns) if everything else {}
+    if labels:
+        notes = [*notes, *(
+            f"'{name}' is 0 or 1, and 1 in {share:.1%} of the rows: it looks like a label and is left out; --sensors "
+            "names what is to be watched" for name, share in labels.items()
+        )]  # fmt: skip
+        watched = columns = [name for name in columns if name not in labels]
+        design = Design(tuple(columns), (), {}, {}).deriving(expand(training.past, table, columns))
     derived = {stream_name(stream): stream for stream in design.streams}
 
     def advance(done: int) -> None:

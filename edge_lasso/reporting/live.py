@@ -30,6 +30,20 @@ const show = () => {
 };
 fields.forEach((field, i) => field.addEventListener("input", () => { sliders[i].value = field.value; show(); }));
 sliders.forEach((slider, i) => slider.addEventListener("input", () => { fields[i].value = slider.value; show(); }));
+const pasted = document.getElementById("live-rows");
+pasted.addEventListener("input", () => {
+  const lines = pasted.value.split(/\\r?\\n/).filter((line) => line.trim() !== "");
+  const mark = ["\\t", ";", ","].find((sign) => lines.some((line) => line.includes(sign))) ?? "\\t";
+  const cells = lines.map((line) => line.split(mark).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const named = cells.length > 0 && cells[0].some((cell) => FEATURES.includes(cell));
+  const names = named ? cells.shift() : FEATURES;
+  const read = (cell) => (cell === "" ? null : Number(mark === "," ? cell : cell.replace(",", ".")));
+  document.getElementById("live-results").textContent = cells.map((row) => {
+    const found = predictRow(Object.fromEntries(FEATURES.map((name) => [name, read(row[names.indexOf(name)] ?? "")])));
+    const value = found.value ?? found.values ?? found.label;
+    return `${typeof value === "number" ? Number(value.toPrecision(7)) : JSON.stringify(value)}\\t${found.status ?? ""}`;
+  }).join("\\n");
+});
 document.getElementById("live-test").textContent = selftest() ? "self-test passed in this browser" : "self-test FAILED in this browser";
 show();
 """
@@ -56,6 +70,7 @@ def live_section(model: Model) -> str:
         each = by_name[name]
         unit = f" [{escape(each.unit)}]" if each.unit else ""
         low, high, usual = (float(value) for value in (each.low or 0.0, each.high or 0.0, each.default or 0.0))
+        usual = min(max(float(f"{usual:.5g}"), low), high)  # what a field shows whole
         step = (high - low) / 200 or 1.0
         rows.append(
             f"<div class='live'><label for='live-{i}'>{escape(name)}{unit}</label>"
@@ -69,6 +84,9 @@ def live_section(model: Model) -> str:
     return (
         "<h2>Try it</h2><p class='soft'>The exported JavaScript itself computes what is shown here. An empty field is a "
         f"missing reading.</p><div id='live'>{''.join(rows)}</div>"
+        "<label for='live-rows' class='soft'>Or paste rows from a spreadsheet or CSV; a first line with names says what "
+        "the columns are.</label><textarea id='live-rows' rows='3'></textarea><pre id='live-results' role='region' tabindex='0' "
+        "aria-label='results of the pasted rows'></pre>"
         f"<p role='status' aria-live='polite'>{escape(output.name)}: <strong id='live-value'>{number(output.intercept)}</strong> "
         f"{escape(output.unit)} <span id='live-status'></span></p><p class='soft' id='live-test'>needs JavaScript</p>"
         f"<script type='module'>{script}</script>"

@@ -106,15 +106,26 @@ def test_the_artifact_runs_in_the_page(folder, size):
     model = edge_lasso.train("data.csv", "y", drop=["hot", "time"]).model
     edge_lasso.save(model, "model.json")
     path = edge_lasso.report("model.json")
+    rows = "b;a\\n1,5;2\\n;2\\n"
+    probe = (
+        f'<script type="module">const area = document.getElementById("live-rows"); area.value = "{rows}"; '
+        'area.dispatchEvent(new Event("input"));</script></body>'
+    )
+    path.write_text(path.read_text().replace("</body>", probe))
     done = subprocess.run(
         ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}", "--dump-dom", f"file://{folder / path}"],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert "self-test passed in this browser" in done.stdout
     shown = re.search(r'id="live-value">([^<]+)<', done.stdout).group(1)
-    usual = {each.name: each.default for each in model.inputs}
+    usual = {each.name: float(f"{each.default:.5g}") for each in model.inputs}
     assert float(shown) == pytest.approx(predict(model, usual).values[0], abs=1e-6)
     assert re.search(r'id="live-status">ok<', done.stdout)
+    pasted = re.search(r'id="live-results"[^>]*>([^<]+)<', done.stdout).group(1).splitlines()
+    wanted = [predict(model, [{"a": 2.0, "b": b}[one.name] for one in model.inputs]) for b in (1.5, None)]
+    assert [float(line.split("\t")[0]) for line in pasted] == pytest.approx([one.values[0] for one in wanted], rel=1e-6)
+    assert pasted[0].endswith("ok")
+    assert pasted[1].endswith("degraded: b")
     assert path.stat().st_size < 2_000_000
 
 

@@ -80,3 +80,35 @@ def test_a_picture(table):
     matplotlib.use("Agg")
     axes = edge_lasso.plot_path(edge_lasso.train(table, "y", drop="state"))
     assert axes.get_xlabel() == "inputs"
+
+
+@pytest.mark.needs("module:matplotlib")
+def test_a_picture_of_scores(plant):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    result = edge_lasso.watch(plant, time="time")
+    axes = edge_lasso.plot_scores(result, plant)
+    assert [line.get_label() for line in axes.get_lines()] == ["score", "threshold"]
+    assert len(axes.get_lines()[0].get_xdata()) == len(plant)
+    assert axes.get_xlabel() == "time"
+    assert edge_lasso.plot_scores(result.model, plant, axes) is axes
+
+
+def test_a_column_that_looks_like_a_label_is_not_watched(plant):
+    labelled = plant.assign(failure=(np.arange(len(plant)) % 97 == 5).astype(int), door=np.arange(len(plant)) % 2)
+    result = edge_lasso.watch(labelled, time="time")
+    assert "failure" not in result.model.columns
+    assert "door" in result.model.columns
+    assert any(note.startswith("'failure' is 0 or 1, and 1 in 1.1% of the rows") for note in result.notes)
+    named = edge_lasso.watch(labelled, ["a", "failure"], time="time")
+    assert [output.name for output in named.model.outputs] == ["a", "failure"]
+
+
+@pytest.fixture
+def plant():
+    """Three sensors that go together, a row a minute."""
+    rng = np.random.default_rng(5)
+    level = np.cumsum(rng.normal(size=2000)) / 10
+    readings = {name: level + rng.normal(size=2000) for name in ("a", "b", "c")}
+    return pd.DataFrame({"time": pd.date_range("2024-01-01", periods=2000, freq="1min"), **readings})
