@@ -129,8 +129,8 @@ def test_the_public_api_is_pinned():
 
     assert set(edge_lasso.__all__) == {
         "LassoClassifier", "LassoRegressor", "ResidualDetector", "Statistics", "bench", "bundle", "check", "classify",
-        "drift", "explain", "export", "from_sklearn", "load", "plot_path", "predict", "prune", "quantize", "report",
-        "save", "search", "train", "verify", "watch",
+        "drift", "explain", "export", "from_sklearn", "load", "plot_path", "plot_scores", "predict", "prune", "quantize",
+        "report", "save", "search", "train", "verify", "watch",
     }  # fmt: skip
     for name in edge_lasso.__all__:
         assert callable(getattr(edge_lasso, name)), name
