@@ -37,7 +37,7 @@ spec.loader.exec_module(strace)
 class Case:
     """A command that writes into OUT, what stands there before, and how many of its points are tried by default.
 
-    `whole`: how many are tried at most in the long run; `measures`: its files hold figures of the run, so that only
+    `whole`: how many are tried at most otherwise; `measures`: its files hold figures of the run, so that only
     which files there are, and that they are whole, can be compared.
     """
 
@@ -73,11 +73,11 @@ CASES = [
     Case("search", "search DATA/two.csv --target y --drop kind --board stm32l0 --max-inputs 1 --cv 2 --sections none --out OUT",
          ("search DATA/one.csv --target y --drop kind --board stm32l0 --max-inputs 2 --cv 2 --sections none --out OUT",), part=6),
     Case("bench --json --picture", "bench OUT/m.json --board stm32l0 --json OUT/b.json --picture OUT/b.svg",
-         (MODEL, "bench OUT/m.json --board stm32l0 --json OUT/b.json --picture OUT/b.svg", TRAIN.format("two")), part=3, whole=60),
+         (MODEL, "bench OUT/m.json --board stm32l0 --json OUT/b.json --picture OUT/b.svg", TRAIN.format("two")), part=3, whole=16),
     Case("bundle", "bundle OUT/m.json --serial 8 --expires 2033-01-01 --for f --sign DATA/key --out OUT/f.elb",
-         (MODEL, "bundle OUT/m.json --serial 7 --expires 2033-01-01 --for f --out OUT/f.elb"), part=8),
+         (MODEL, "bundle OUT/m.json --serial 7 --expires 2033-01-01 --for f --out OUT/f.elb"), part=8, whole=40),
     Case("bundle --signers", "bundle --signers DATA/allowed --for f --sign DATA/key --out OUT/signers.2.json",
-         ("bundle --signers DATA/allowed --for f --threshold 2 --sign DATA/key --sign DATA/other --out OUT/signers.2.json",), part=8),
+         ("bundle --signers DATA/allowed --for f --threshold 2 --sign DATA/key --sign DATA/other --out OUT/signers.2.json",), part=8, whole=40),
     Case("score --state", "score OUT/m.json --input DATA/two.csv --state OUT/state.json --every 30",
          (MODEL, "runtime score OUT/m.json --input DATA/one.csv --state OUT/state.json"), "runtime"),
     Case("score --metrics", "score OUT/m.json --input DATA/two.csv --metrics OUT/m.prom",

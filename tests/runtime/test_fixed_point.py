@@ -309,3 +309,13 @@ def test_importing_costs_no_heavy_modules():
         check=True,
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_the_tables_argument_may_use_all_the_room_there_is():
+    """Rounded up, the largest argument is the last number below 2^30; one more is refused."""
+    model = quantized("logistic")
+    section = copy.deepcopy(model.sections[KEY])
+    section["link"].update(multiplier=1, first=0, second=16, limit=2**30 - 2**15)
+    validate(section, model, "s")
+    section["link"]["limit"] += 1
+    assert "exceeds the table or 2^30" in refused(section, model)

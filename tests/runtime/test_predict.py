@@ -159,3 +159,16 @@ def test_steps_and_hinges_begin_above_their_place(factor, values):
     model = model_of(numeric(1), Output("y", 0.25, (Term(3.0, (factor,)),)))
     for reading, value in values.items():
         assert predict(model, [reading]).linear[0] == 0.25 + 3.0 * value
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [None, "warm", [], 10**400, math.nan, math.inf, -math.inf, 2.0**101],
+    ids=lambda reading: repr(reading)[:8],
+)
+@pytest.mark.parametrize("policy", ["extrapolate", "clamp"])
+def test_what_is_no_reading_is_missing_whatever_it_is(reading, policy):
+    model = model_of(numeric(2), Output("y", 1.0, (Term(2.0, (Factor(0),)), Term(4.0, (Factor(1),)))), policy=policy)
+    result = predict(model, [reading, 3.0])
+    assert result.faults == {"x0": "missing"}
+    assert list(result.linear) == [1.0 + 2.0 * 0.5 + 4.0 * 3.0]
