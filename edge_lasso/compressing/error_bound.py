@@ -32,6 +32,9 @@ class OutputBound:
         Largest |decoded - clamped reference| over the ranges, with `encode` and `decode` in binary64.
     bound_float32 : float
         The same with both in binary32.
+    bound_counts : float
+        The same where inputs with a raw scale deliver whole counts (see `encode_counts`): no half step is lost there.
+        `bound` where there is none.
     span : float
         Width of the output's range over the box.
     shares : dict
@@ -41,6 +44,7 @@ class OutputBound:
 
     bound: float
     bound_float32: float
+    bound_counts: float
     span: float
     shares: dict[str, float]
 
@@ -66,20 +70,42 @@ def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
     grids = grids_of(model, section["inputs"])
     output, fixed = model.outputs[m], section["outputs"][m]
     exact = expand(model, output, [grid.centre if grid else ZERO for grid in grids])
+    counted = [
+        grid.counted() if grid and reading.raw is not None else grid
+        for grid, reading in zip(grids, model.inputs, strict=True)
+    ]
     intervals = term_errors(exact, fixed, grids)
-    low, high = total_error(intervals)
-    unit, shift = Fraction(fixed["unit"]), fixed["shift"]
-    constant = exact[(), ()] - fixed["bias"] * unit / 2**shift - Fraction(fixed["offset"])
-    rounding = unit / 2 if shift else ZERO
-    worst = max(abs(low + constant), abs(high + constant)) + rounding
-    reference = reference_rounding(output, grids)
-    largest = (reach(section["inputs"], fixed) >> shift) * unit
-    slip, slip32 = slips(exact, grids, False), slips(exact, grids, True)
-    bound = worst + reference + slip + _decode_rounding(fixed, largest, U64)
-    bound32 = worst + reference + slip32 + _decode_rounding(fixed, largest, U32)
+    bound, bound32 = (_total(model, section, m, exact, grids, unit) for unit in (U64, U32))
+    counts = bound if counted == grids else _total(model, section, m, exact, counted, U64)
+    constant = abs(_constant(exact, fixed))
     return OutputBound(
-        round_up(bound), round_up(bound32), float(_span(exact, grids)), _shares(model, intervals, abs(constant), bound)
+        round_up(bound),
+        round_up(bound32),
+        round_up(counts),
+        float(_span(exact, grids)),
+        _shares(model, intervals, constant, bound),
     )
+
+
+def _total(
+    model: Model, section: dict[str, Any], m: int, exact: dict[Key, Fraction], grids: list[Grid | None], unit: Fraction
+) -> Fraction:
+    """The largest error over grids, `encode` and `decode` in binary64 or binary32."""
+    output, fixed = model.outputs[m], section["outputs"][m]
+    low, high = total_error(term_errors(exact, fixed, grids))
+    constant, step = _constant(exact, fixed), Fraction(fixed["unit"])
+    half = step / 2 if fixed["shift"] else ZERO
+    worst = max(abs(low + constant), abs(high + constant)) + half
+    largest = (reach(section["inputs"], fixed) >> fixed["shift"]) * step
+    slip = slips(exact, grids, unit == U32)
+    total: Fraction = worst + reference_rounding(output, grids) + slip + _decode_rounding(fixed, largest, unit)
+    return total
+
+
+def _constant(exact: dict[Key, Fraction], fixed: dict[str, Any]) -> Fraction:
+    unit = Fraction(fixed["unit"]) / 2 ** fixed["shift"]
+    value: Fraction = exact[(), ()] - Fraction(fixed["bias"]) * unit - Fraction(fixed["offset"])
+    return value
 
 
 def term_errors(exact: dict[Key, Fraction], fixed: dict[str, Any], grids: list[Grid | None]) -> dict[Key, Interval]:
@@ -114,25 +140,27 @@ def _sawtooth(weight: Fraction, step: Fraction, one: Grid) -> Interval:
 
     Within a cell (constant q) the error is linear in z; the values at the upper ends of the cells are linear in q, and
     so are those at the lower ends. So the extremes are at both ends of the range, or at the inner edge of the first or
-    the last cell, seen from either side. Of a derived input only |z - q| <= loose is known: a band, linear in both.
+    the last cell, seen from either side. Whole counts are in the middle of their cells, but at the ends. Of a derived
+    input only |z - q| <= loose is known: a band, linear in both.
     """
     first, last = one.q_low, one.q_high
     if one.loose is not None:
         values = [weight * (q + end) - step * q for q in (first, last) for end in (one.loose, -one.loose)]
         return min(values), max(values)
     points = [(one.low, first), (one.high, last)]
-    if first < last:
+    if one.whole:
+        points += [(Fraction(first), first), (Fraction(last), last)]
+    elif first < last:
         points += [(first + HALF, first), (first + HALF, first + 1), (last - HALF, last), (last - HALF, last - 1)]
     values = [weight * z - step * q for z, q in points]
     return min(values), max(values)
 
 
 def _product_error(coef: Fraction, step: Fraction, shift: int, a: Grid, b: Grid) -> Fraction:
-    """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= 1/2 (or `loose`)."""
+    """Bound on ``weight * za * zb - step * round(qa * qb / 2^shift)`` with |z - q| <= `off`."""
     weight = coef * a.step * b.step
     step = step / 2**shift
-    off_a, off_b = (HALF if entry.loose is None else entry.loose for entry in (a, b))
-    inputs = abs(weight) * (a.largest * off_b + b.largest * off_a + off_a * off_b)
+    inputs = abs(weight) * (a.largest * b.off + b.largest * a.off + a.off * b.off)
     rescale = abs(step) * 2**shift / 2 if shift else ZERO
     return abs(weight - step) * a.largest * b.largest + inputs + rescale
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +25,8 @@ class Grid:
 
     `slip` and `slip32`: how far, in steps, floating-point arithmetic can move z (binary64, binary32).
     `size`: the largest magnitude of a reading. `loose`: None where q is z rounded; else the largest |z - q| of a
-    derived input, whose q comes from other integers (`stream_bound`).
+    derived input, whose q comes from other integers (`stream_bound`). `whole`: between the ends z is whole, as a sensor
+    delivers counts.
     """
 
     centre: Fraction
@@ -38,6 +39,24 @@ class Grid:
     slip32: Fraction
     size: Fraction
     loose: Fraction | None = None
+    whole: bool = False
+
+    @property
+    def off(self) -> Fraction:
+        """The largest |z - q|; of whole counts only where the range ends between two."""
+        if self.loose is not None:
+            return self.loose
+        return max(abs(self.low - self.q_low), abs(self.high - self.q_high)) if self.whole else HALF
+
+    def counted(self) -> Grid:
+        """The same for whole counts, which are far from where rounding would choose between two.
+
+        What is left is the rounding of the reading itself, ``scale * count + offset`` in binary64.
+        """
+        if self.slip >= HALF or self.slip32 >= HALF or self.loose is not None:
+            return self
+        read = 4 * U64 * self.size / abs(self.step)
+        return replace(self, whole=True, slip=read, slip32=read)
 
     @property
     def largest(self) -> int:

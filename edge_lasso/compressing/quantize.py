@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from edge_lasso.compressing.error_bound import analyse
 from edge_lasso.compressing.fixed_section import fixed_section, output_integers
 from edge_lasso.compressing.quantize_detector import with_fixed_detector
 from edge_lasso.compressing.ranges import MARGIN, with_ranges
-from edge_lasso.compressing.raw_counts import with_raw
+from edge_lasso.compressing.raw_counts import with_raw, with_whole_ranges
 from edge_lasso.compressing.storage import FLOATS, round_coefficients
 from edge_lasso.errors import DataError
 from edge_lasso_runtime.cascade import KEY as CASCADE
@@ -44,7 +45,8 @@ def quantize(
     ranges : dict, optional
         Input name to (low, high): what the sensor can deliver. Must hold the input's default.
     max_error : float, optional
-        Largest allowed bound, in the unit of the linear predictor (of every output; logits for a classifier).
+        Largest allowed bound, in the unit of the linear predictor (of every output; logits for a classifier). Inputs
+        with a raw scale are taken to deliver whole counts.
     margin : float, optional
         By how much of its width a training range is widened on both sides; default 0.1, and 0 for a model that has been
         quantized already.
@@ -89,7 +91,7 @@ def quantize(
     if to in FLOATS and (raw or result_bits != 32):
         what = "a raw scale" if raw else "an int16 result"
         raise DataError(f"{what} goes with fixed point (int16, int8), not with {to}")
-    ranged = with_ranges(with_raw(model, raw), ranges, chosen)
+    ranged = with_whole_ranges(with_ranges(with_raw(model, raw), ranges, chosen))
     table = {key: value for key, value in model.sections.items() if key not in (KEY, FIXED_DETECTOR)}
     ranged = ranged.replace(sections=table)
     note = {"margin": chosen, "declared": {name: list(ends) for name, ends in (ranges or {}).items()}}
@@ -100,14 +102,18 @@ def quantize(
             result, bounds = round_coefficients(ranged, precision)
         else:
             result, bounds = _fixed_point(ranged, int(precision[3:]), result_bits)
-        if max_error is None or max(bounds) <= max_error:
+        counted = KEY in result.sections and any(reading.raw is not None for reading in result.inputs)
+        promised = [entry.bound_counts for entry in analyse(result)] if counted else bounds
+        if max_error is None or max(promised) <= max_error:
             dropped = result.provenance.get("quantized", {}).get("dropped", [])
             record = {"to": precision, "bounds": bounds, **note, "dropped": dropped}
+            if counted:
+                record["bounds_of_counts"] = promised
             if KEY in result.sections and DETECTOR in result.sections:
                 result, why = with_fixed_detector(result, output_integers)
                 record.update({"left_out": why} if why else {})
             return _widened(result, bounds).replace(provenance={**model.provenance, "quantized": record})
-        reached[precision] = max(bounds)
+        reached[precision] = max(promised)
     best = ", ".join(f"{bound:.3g} with {precision}" for precision, bound in reached.items())
     hint = "int16, " if to == "int8" else ""
     raise DataError(

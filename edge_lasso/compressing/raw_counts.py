@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from edge_lasso.errors import DataError
-from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.model import Input, Model
+
+ON_COUNT = 1e-6
+"""So near to a whole count (in counts) a range ends at it."""
 
 
 def parse_raw(text: str) -> tuple[str, tuple[float, float]]:
@@ -46,3 +49,21 @@ def with_raw(model: Model, raw: Mapping[str, tuple[float, float]] | None) -> Mod
     return model.replace(
         inputs=tuple(feature.replace(raw=raw.get(feature.name, feature.raw)) for feature in model.inputs)
     )
+
+
+def with_whole_ranges(model: Model) -> Model:
+    """Ranges of sensors that deliver counts end at whole counts, outwards: there are no readings between two."""
+    return model.replace(inputs=tuple(map(_whole_range, model.inputs)))
+
+
+def _whole_range(feature: Input) -> Input:
+    if feature.raw is None or feature.low is None or feature.high is None:
+        return feature
+    scale, offset = feature.raw
+    ends = sorted((end - offset) / scale for end in (feature.low, feature.high))
+    counts = [
+        round(end) if abs(end - round(end)) < ON_COUNT else outwards(end)
+        for end, outwards in zip(ends, (math.floor, math.ceil), strict=True)
+    ]
+    low, high = sorted(offset + scale * count for count in counts)
+    return feature.replace(low=low, high=high)

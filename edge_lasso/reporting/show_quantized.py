@@ -45,6 +45,10 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         ]
         if counted:
             terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
+            for output, bound in zip(model.outputs, bounds, strict=True):
+                terminal.say(
+                    f"{output.name}: error of whole counts at most {number(bound.bound_counts)} {output.unit}".strip()
+                )
     residuals = residual_bound(model)
     if residuals:
         terminal.say(f"step_q, the detector in integers alone: residuals within {residuals} of their scale, proven")

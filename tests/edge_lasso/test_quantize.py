@@ -399,6 +399,50 @@ def test_counts_of_a_sensor_go_straight_in(scale, offset, bits):
     assert max(errors(model, row)[0] for row in itertools.product(edges(one, fixed), [0.0, 5.0, 10.0])) <= bound
 
 
+def counts_of(reading, margin=3):
+    """Every whole count of an input's range, and some beyond."""
+    scale, offset = reading.raw
+    ends = sorted((end - offset) / scale for end in (reading.low, reading.high))
+    return [scale * count + offset for count in range(math.floor(ends[0]) - margin, math.ceil(ends[1]) + margin + 1)]
+
+
+@pytest.mark.parametrize("precision", ["int16", "int8"])
+@pytest.mark.parametrize(("scale", "offset", "low", "high"), [(0.25, -40.0, -39.9, 85.3), (-0.3, 1000.0, 0.0, 1000.0)])
+def test_whole_counts_lose_no_half_step(precision, scale, offset, low, high):
+    sensor = Input("adc", 0, 20.0, low, high, raw=(scale, offset))
+    kind = Input("kind", 1, None, None, None, categories=("p", "q"))
+    terms = (Term(1.7, (Factor(0),)), Term(-0.4, (Factor(1, 0),)), Term(0.3, (Factor(1, 1), Factor(0))))
+    model = quantize(Model(("adc", "kind"), (sensor, kind), (Output("y", 2.0, terms),)), precision, margin=0.0)
+    (exact,) = analyse(model)
+    rows = itertools.product(counts_of(model.inputs[0]), [-1.0, 0.0, 1.0])
+    worst = max(errors(model, list(row))[0] for row in rows)
+    assert 0.3 * exact.bound_counts < worst <= exact.bound_counts
+    assert exact.bound == model.sections[KEY]["outputs"][0]["bound"] >= exact.bound_counts
+    record = model.provenance["quantized"]
+    assert record["bounds_of_counts"] == [exact.bound_counts]
+    if precision == "int16":
+        assert exact.bound > 3.0 * exact.bound_counts
+        between = (exact.bound * exact.bound_counts) ** 0.5
+        assert quantize(model, "int16", margin=0.0, max_error=between).sections[KEY] == model.sections[KEY]
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), precision=st.sampled_from(["int16", "int8"]), data=st.data())
+def test_no_row_of_counts_breaks_the_bound_of_counts(seed, precision, data):
+    raw = {"a": (10.0 / 1023, 0.0), "b": (0.02, 990.0), "c": (-2e-6, 1e-3)}
+    model = quantize(general_model(random.Random(seed)), precision, raw=raw)
+    bounds = [entry.bound_counts for entry in analyse(model)]
+    points = [
+        st.sampled_from([-1.0, *map(float, range(len(reading.categories)))])
+        if reading.categories
+        else st.sampled_from(counts_of(reading))
+        for reading in model.inputs
+    ]
+    for _ in range(5):
+        for error, bound in zip(errors(model, data.draw(st.tuples(*points))), bounds, strict=True):
+            assert error <= Fraction(bound)
+
+
 def test_counts_beyond_sixteen_bits_are_refused():
     one = Input("adc", 0, 0.5, 0.0, 1.0, raw=(1e-6, 0.0))
     with pytest.raises(DataError, match="counts from 0 to 1000000 do not fit 16 bits; declare a narrower range"):
