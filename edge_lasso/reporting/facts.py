@@ -31,6 +31,11 @@ def section_facts(model: Model) -> list[tuple[str, str]]:
         if key in model.sections:
             count = len(model.sections[key]["readings"])
             facts.append((what, f"watched for {count} reading{'s' * (count != 1)}"))
+    stage = model.sections.get("cascade/1")
+    if stage is not None:
+        misses = f"misses at most {stage['miss']:g}, false alarms at most {stage['false_alarm']:g}"
+        facts.append(("first stage", f"{misses} (confidence {stage['confidence']:g})"))
+        facts.append(("goes on to the next", f"{stage['goes_on']['found']:.1%} of the rows held out"))
     return facts
 
 

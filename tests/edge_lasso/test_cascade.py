@@ -227,6 +227,8 @@ def test_the_command(first, held_out, tmp_path, capsys):
     assert "missed, at most 0.01 with confidence 0.95: on the second half" in said
     assert "goes on: " in said
     assert load(tmp_path / "first.json").sections[KEY]["miss"] == 0.01
+    assert main(["show", str(tmp_path / "first.json")]) == 0
+    assert "misses at most 0.01, false alarms at most 0.01 (confidence 0.95)" in capsys.readouterr().out
     for more, why in [
         (["--yes", "faulty"], "--yes 'faulty' is no class of the model; it has fault, well"),
         (["--yes", "fault", "--miss", "0"], "--miss is 0; it is a part, between 0 and 1"),
