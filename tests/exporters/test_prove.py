@@ -23,6 +23,7 @@ from edge_lasso_exporters.programs.running import memory, runnable, source
 from edge_lasso_exporters.programs.specialize import specialize
 from edge_lasso_exporters.programs.values import WORD, ProofError
 from edge_lasso_exporters.stateful import Stateful
+from edge_lasso_runtime import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.fixed_detector import KEY
 from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.stream import keeps_state
@@ -67,6 +68,36 @@ def test_indices_of_floating_point_are_proven(stateful_model, seed):
     result = proven(source("step"), layout(Stateful(model, Options("double"))), WORD)
     assert result.indices > 50
     assert result.lemmas <= {"whole"}
+
+
+def test_many_readings_share_the_last_bit_of_a_status():
+    inputs = tuple(Input(f"s{i}", i, 1.0, 0.0, 2.0) for i in range(40))
+    health = {"readings": [{"input": f"s{i}", "stuck": 3, "jump": 1.0} for i in range(40)]}
+    model = Model(
+        tuple(f"s{i}" for i in range(40)),
+        inputs,
+        (Output("y", 0.0, (Term(1.0, (Factor(0),)),)),),
+        sections={"health/1": health},
+    )
+    for target, variant in (("c", "double"), ("c", "float"), ("python", "double"), ("js", "double")):
+        assert any(proof["name"] == "step: shifts" for proof in registry.proofs(model, target, Options(variant)))
+
+
+def test_of_many_sensors_each_has_its_own_range():
+    inputs = tuple(Input(f"s{i}", i, 1.0, 0.0, 2.0 + i / 7) for i in range(70))
+    watched = [{"reading": f"s{i}", "centre": 0.0, "scale": 0.5, "slow": 0.5, "weight": 1.0} for i in range(2)]
+    section = {
+        "watched": watched, "chart": "both", "alpha": 0.125, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.25,
+        "aggregate": "mean", "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
+    }  # fmt: skip
+    outputs = tuple(Output(f"s{i}", 0.5, tuple(Term(0.01, (Factor(k),)) for k in range(2, 70))) for i in range(2))
+    model = quantize(
+        Model(tuple(one.name for one in inputs), inputs, outputs, sections={"detector/1": section}), to="int16"
+    )
+    assert KEY in model.sections
+    for target in ("c", "python"):
+        names = {proof["name"] for proof in registry.proofs(model, target, Options("fixed"))}
+        assert {"predict: integers", "step: state", "step_q: integers", "step_q: state"} <= names
 
 
 BREAKS = {

@@ -36,7 +36,9 @@ from .values import TRUTH, ProofError, Proven, Values
 SMALL = 1 << 30
 """MicroPython's small integers on 32 bits, which need no memory, are from -2^30 up to below 2^30."""
 LONGEST = 64
-"""Rounds of a loop that are looked at one by one; more of them are taken together where that is enough."""
+ROWS = 10_000
+"""Rounds of a loop, and rows of a table, that are looked at one by one; more are taken together where that is enough.
+Rows taken together forget what belongs to which, so a table has to be longer than any detector's."""
 ROUNDS = 4
 
 
@@ -177,7 +179,7 @@ class _Prover(Values):
             exact = count == last - first
             at: Changes = {(name, node.row, "row"): ((first, last - 1),), (name, node.index): ((0, count - 1),)}
             if first < last and not (
-                (last - first > LONGEST or not exact) and self.settled(node, at, every, stops, exact)
+                (last - first > ROWS or not exact) and self.settled(node, at, every, stops, exact)
             ):
                 self.need(exact, f"a loop over {node.table} does not settle")
                 for i in range(first, last):

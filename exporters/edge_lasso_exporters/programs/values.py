@@ -192,8 +192,10 @@ class Values:
         return values
 
     def bits(self, node: Any) -> bool:
-        """Whether it is a status, whose bits are no number."""
-        return (isinstance(node, Call) and node.name == "bit") or (isinstance(node, Op) and node.op == "|")
+        """Whether it is a status, whose bits are no number, or what a function returns, which was looked at there."""
+        if isinstance(node, Call):
+            return node.name == "bit" or node.name in self.functions
+        return bool(node.op == "|")
 
     def possible(self, node: Any, known: Known) -> Range:
         """What an expression can be."""
