@@ -319,3 +319,12 @@ def test_the_tables_argument_may_use_all_the_room_there_is():
     validate(section, model, "s")
     section["link"]["limit"] += 1
     assert "exceeds the table or 2^30" in refused(section, model)
+
+
+def test_a_result_may_be_shifted_as_far_as_there_is():
+    model = quantized()
+    section = copy.deepcopy(model.sections[KEY])
+    section["outputs"][0]["shift"] = 16
+    validate(section, model, "s")
+    section["outputs"][0]["shift"] = 17
+    assert "must be from 0 to 16" in refused(section, model)
