@@ -36,24 +36,35 @@ KINDS = {
 """What a kind of error means, and the cure where a message has none of its own."""
 
 
+def kinds() -> dict[str, str]:
+    """Each kind of error with its meaning: `KINDS`, and of those that are not in it what their docstring says."""
+    told = {}
+    for folder in SOURCES.values():
+        for path in sorted(folder.rglob("*.py")):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
+                    told[node.name] = (ast.get_docstring(node) or "See its message.").split("\n\n")[0]
+    return {**{name: " ".join(text.split()) for name, text in told.items()}, **KINDS}
+
+
 def messages() -> list[tuple[str, str, str]]:
     """Room, kind and text of each message; what is filled in is ``…``."""
-    found = set()
+    found, known = set(), set(kinds())
     for package, folder in SOURCES.items():
         for path in sorted(folder.rglob("*.py")):
             inside = path.relative_to(folder).parts
             room = "/".join([package, *inside[:-1]])
-            for kind, text in _calls(ast.parse(path.read_text(encoding="utf-8"))):
+            for kind, text in _calls(ast.parse(path.read_text(encoding="utf-8")), known):
                 found.add((room, kind, text))
     return sorted(found)
 
 
-def _calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
+def _calls(tree: ast.AST, known: set[str]) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in KINDS:
+        if name in known:
             for text in _texts(node.args[0]):
                 if any(c.isalpha() for c in text):
                     yield name, " ".join(text.split())
@@ -85,7 +96,7 @@ def page() -> str:
         "",
         "| kind | what it means, and the cure where a message has none of its own |",
         "| --- | --- |",
-        *(f"| `{kind}` | {text} |" for kind, text in KINDS.items()),
+        *(f"| `{kind}` | {text.replace('|', ' ')} |" for kind, text in kinds().items()),
     ]  # fmt: skip
     before = ""
     for room, kind, text in messages():
