@@ -22,6 +22,7 @@ COMMANDS = (
     "predict",
     "prune",
     "quantize",
+    "cascade",
     "export",
     "verify",
     "bench",
