@@ -30,6 +30,7 @@ KINDS = {
     "SnapshotError": "A kept state is damaged, or of another model. `score --fresh` starts afresh.",
     "LockedError": "Another process works there. Wait for it, or end it.",
     "ProgramError": "The printer of programs met what it does not know: an error of edge-lasso; please report it.",
+    "ProofError": "A number or an index of an artifact could leave its room. Quantize the model again, or report it.",
     "DialectError": "A table's way of writing cannot be told. Say it: `--encoding`, `--missing`, `--time-format`.",
     "ValueError": "A value in a call from Python is not allowed. Correct it as the message says.",
 }
