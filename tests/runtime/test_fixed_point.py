@@ -324,7 +324,10 @@ def test_the_tables_argument_may_use_all_the_room_there_is():
 def test_a_result_may_be_shifted_as_far_as_there_is():
     model = quantized()
     section = copy.deepcopy(model.sections[KEY])
+    section["outputs"][0]["shift"] = 0
+    most = reach(section["inputs"], section["outputs"][0])
     section["outputs"][0]["shift"] = 16
+    assert reach(section["inputs"], section["outputs"][0]) == most + 2**15  # what rounding adds
     validate(section, model, "s")
     section["outputs"][0]["shift"] = 17
     assert "must be from 0 to 16" in refused(section, model)
