@@ -63,6 +63,7 @@ TOOLS = {
     "avr-gcc": Tool("apt-get install gcc-avr avr-libc", r"^avr-gcc"),
     "micropython": MICROPYTHON,
     "node": NODE,
+    "frama-c": Tool("apt-get install frama-c-base", r"^\d+\.\d+", ("-version",)),
     "nodejs": NODE,
     "ssh": Tool("apt-get install openssh-client", "^OpenSSH", ("-V",)),
     "qemu-aarch64": QEMU,

@@ -30,6 +30,9 @@ def export(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Write what cannot be run here.")
     ] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Have Frama-C prove that the integers of c:fixed cannot overflow.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("artifacts"),
     as_json: Json = False,
     *,
@@ -42,6 +45,7 @@ def export(
     Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
     """
     from edge_lasso.reporting.show_measured import show_certificate
+    from edge_lasso.verifying.prove import PROOFS, proven
     from edge_lasso.verifying.verify import export as run
     from edge_lasso_exporters import registry
     from edge_lasso_exporters.metadata import stream_facts
@@ -62,6 +66,7 @@ def export(
         data=None if data is None else read(data)[0],
         version=model_version,
         allow_unverified=allow_unverified,
+        prove=prove,
     )
     show_certificate(certificate, as_json)
     bare = {artifact.target for artifact in certificate.artifacts if not registry.steps(artifact.target)}
@@ -71,6 +76,9 @@ def export(
             f"{' and '.join(sorted(bare))} predict, and nothing else; their caller's part is {', '.join(left)} "
             '("caller" in artifact.json)'
         )
+    missing = [proof for artifact in certificate.artifacts for proof in artifact.proofs if not proven(proof)]
+    if missing:
+        raise VerificationError(f"{missing[0]['name']} is {missing[0]['status']}; see the logs in {out / PROOFS}")
     status = certificate.status
     if status == "failed" or (status == "not_executed" and not allow_unverified):
         raise VerificationError(

@@ -20,7 +20,7 @@ def search(
     target: Annotated[str, typer.Option(help="Column to predict.")],
     board: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="Where it shall run; see 'edge-lasso boards'.")],
     budget: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE, such as flash_bytes=500; exit 1 when nothing keeps it.")
+        list[str] | None, typer.Option(help="KEY=VALUE, such as flash_bytes=1200; exit 1 when nothing keeps it.")
     ] = None,
     inputs: Annotated[list[str] | None, typer.Option(help="Columns to use (names or patterns like 'A.*').")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Columns to leave out (names or patterns).")] = None,
@@ -43,7 +43,7 @@ def search(
     lambda (and refit) that cross-validates best with it. Costs are counted in emulation; those of onnx and tflite come
     from a kept count where their runtimes cannot be emulated here, and are then called modelled.
 
-    Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=200 --out pico
+    Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=1200 --out pico
     """
     from edge_lasso.measuring.search import search as run
     from edge_lasso.reporting.show_search import front_json, front_picture, show_front

@@ -10,9 +10,12 @@ from typing import Any
 from edge_lasso.errors import BoardError
 from edge_lasso.measuring.measurement import needs_state
 from edge_lasso.measuring.step_costs import count_step
-from edge_lasso_devices.cores import open_nearest
+from edge_lasso.measuring.whole_program import SYMBOL, complete_row, whole_arguments, whole_program
+from edge_lasso_devices.cores import Core, open_nearest
 from edge_lasso_devices.cross import Image, cross_build
 from edge_lasso_runtime.artifact import FILE
+
+KERNEL = ("instructions", "cycles", "flash_bytes")
 
 
 class Files(dict[str, bytes]):
@@ -35,6 +38,17 @@ def count_call(core_name: str, files: Files, variant: str) -> Mapping[str, Any]:
     if needs_state(about):
         stepped, instructions, cycles, last = count_step(core, sources_of(files), about, variant)
         return _figures(emulator, stepped, instructions, cycles, last.stack_bytes)
+    if variant == "fixed":
+        sources, real = {**sources_of(files), **whole_program(about)}, {f"{about['name'].upper()}_REAL": "float"}
+        whole = cross_build(sources, core.target, [SYMBOL], real)
+        last = core.call(whole, SYMBOL, whole_arguments(about))
+        counted = _figures(emulator, whole, last.instructions, last.cycles, last.stack_bytes)
+        return {**counted, **_kernel(_predicted(core, emulator, files, about, variant))}
+    return _predicted(core, emulator, files, about, variant)
+
+
+def _predicted(core: Core, emulator: str, files: Files, about: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """Cost of ``NAME_predict`` alone."""
     symbol = f"{about['name']}_predict"
     image = cross_build(sources_of(files), core.target, [symbol])
     argument, returns, result = _argument(about, variant)
@@ -58,12 +72,15 @@ def _figures(emulator: str, image: Image, instructions: int, cycles: int | None,
     return figures
 
 
+def _kernel(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the integers' sums alone cost, under names of its own."""
+    return {f"kernel_{key}": figure for key, figure in figures.items() if key in KERNEL}
+
+
 def row_of(about: Mapping[str, Any], variant: str) -> list[float]:
-    """The first complete test vector; integers do the same work whatever they are."""
-    complete = [vector["row"] for vector in about["self_test"] if None not in vector["row"]]
-    if not complete:
-        raise BoardError("the artifact carries no complete test vector; export it again")
-    return [0] * len(complete[0]) if variant == "fixed" else complete[0]
+    """A row of readings; of integers, which do the same work whatever they are, zeros."""
+    row = complete_row(about)
+    return [0] * len(row) if variant == "fixed" else row
 
 
 def _argument(about: Mapping[str, Any], variant: str) -> tuple[bytes, Any, int]:
@@ -94,15 +111,22 @@ int main(int count, char **words)
 
 
 def calling_program(files: Mapping[str, bytes], variant: str) -> dict[str, bytes]:
-    """The sources of a C artifact, and a program that calls it as often as its argument says."""
+    """The sources of a C artifact, and a program that calls it, readings to values, as often as asked."""
     about = json.loads(files[FILE])
-    kind, result = {"fixed": ("int16_t", "int32_t"), "double": ("double",) * 2}.get(variant, ("float",) * 2)
-    values = ", ".join(repr(value) for value in row_of(about, variant))
     outputs = len(about["outputs"])
+    row, kind, result = complete_row(about), variant, variant
     call = f"{about['name']}_predict(row, result)" if outputs > 1 else f"result[0] = {about['name']}_predict(row)"
+    sources = sources_of(files)
+    if variant == "fixed":
+        counts = about.get("raw_counts", False)
+        row, kind, result = ([0.0] * len(row), "int32_t", "double") if counts else (row, "double", "double")
+        whole, call = whole_program(about), f"{SYMBOL}(row, result)"
+        declaration = f"int32_t {SYMBOL}(const {kind} *x, double *y);\n".encode()
+        sources = {**sources, **whole, f"{about['name']}.h": sources[f"{about['name']}.h"] + declaration}
+    values = ", ".join(map(repr, row))
     main = MAIN.replace("NAME", about["name"]).replace("ROW", values).replace("CALL", call)
     main = main.replace("KIND", kind).replace("RESULT", result).replace("OUTPUTS", str(outputs))
-    return {**sources_of(files), "main.c": main.encode()}
+    return {**sources, "main.c": main.encode()}
 
 
 def sources_of(files: Mapping[str, bytes]) -> dict[str, bytes]:

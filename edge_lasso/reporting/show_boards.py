@@ -66,13 +66,12 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
     emulated = [
         measurement for measurement in measurements if measurement.kind == "emulated" and not measurement.reason
     ]
-    counts = [
-        (
-            entry.link, entry.name,
-            *(number(entry.value(key), 9) for key in COUNTED),
-        )
-        for entry in emulated
-    ]  # fmt: skip
+    counts = []
+    for entry in emulated:
+        counts.append((entry.link, entry.name, *(number(entry.value(key), 9) for key in COUNTED)))
+        if entry.value("kernel_instructions") is not None:
+            kernel = (number(entry.value(f"kernel_{key}"), 9) for key in COUNTED)
+            counts.append((entry.link, f"{entry.name}, of integers", *kernel))
     columns = ("board", "artifact", "instructions", "cycles", "stack, bytes", "flash, bytes", "RAM, bytes")
     if counts:
         terminal.table("emulated: counted, the same on every run", columns, counts, text_columns=2)

@@ -29,6 +29,11 @@ def show_certificate(certificate: Certificate, as_json: bool) -> None:
         f"verification on {total:,} rows (real, random, edges, missing, huge)", columns, rows, text_columns=3
     )
     for artifact in certificate.artifacts:
+        for proof in artifact.proofs:
+            if "tool" in proof:
+                terminal.say(
+                    f"{artifact.title} {proof['name']}: {proof['status']} by {proof['tool']} ({proof['seconds']} s)"
+                )
         if artifact.reason:
             terminal.say(f"{artifact.title} {artifact.status.replace('_', ' ')}: {artifact.reason}")
 

@@ -46,7 +46,7 @@ class Execution:
         The row with the largest ratio (the first that missed), None where a reading is missing.
     proofs : list of dict
         What holds for every row: ``name``, ``method`` ("intervals": shown for this model; "lemma": stated beside the
-        program and tested) and ``statement``.
+        program and tested) and ``statement``; by a tool, also ``status``, ``tool``, ``seconds``, ``assumed``.
     """
 
     target: str

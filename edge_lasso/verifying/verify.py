@@ -24,6 +24,7 @@ from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
 from edge_lasso.verifying.foreign import foreign, other_version
+from edge_lasso.verifying.prove import PROOFS, prove_integers
 from edge_lasso.verifying.trial_rows import full_rows, replaced
 from edge_lasso.verifying.trials import Rows, Trials
 from edge_lasso_exporters import registry
@@ -51,6 +52,7 @@ def export(
     version: str = "",
     allow_unverified: bool = False,
     seed: int = 0,
+    prove: bool = False,
 ) -> Certificate:
     """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
 
@@ -77,6 +79,8 @@ def export(
         Write what this machine cannot execute, too.
     seed : int
         Of the random rows.
+    prove : bool
+        Have Frama-C prove what it can of ``c:fixed``; what it was asked and answered goes to ``OUT/c-fixed-proofs/``.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with together(out) as files:
-            return export_to(files, "", model, to, inputs, name, data, version, allow_unverified, seed)
+            return export_to(files, "", model, to, inputs, name, data, version, allow_unverified, seed, prove)
     finally:
         if not existed:
             _remove_if_empty(out)
@@ -112,6 +116,7 @@ def export_to(
     version: str = "",
     allow_unverified: bool = False,
     seed: int = 0,
+    prove: bool = False,
 ) -> Certificate:
     """Do what `export` does, as part of a larger set of files whose names begin with `prefix` (empty, or ends in /)."""
     wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
@@ -120,16 +125,25 @@ def export_to(
     trials = Trials(model, data, seed)
     executions: list[Execution] = []
     rendered = {}
+    proofs: dict[str, bytes] = {}
+    if prove and ("c", "fixed") not in wanted:
+        raise ExportError("proofs are of the integers of c:fixed: add it to the targets, of a quantized model")
     for target, variant in wanted:
         artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs, name, version)
         with tempfile.TemporaryDirectory() as away:
             write_files(Path(away), artifact)
-            executions += _execute(model, target, Options(variant, inputs, name), Path(away), trials)
+            executed = _execute(model, target, Options(variant, inputs, name), Path(away), trials)
+        if prove and (target, variant) == ("c", "fixed"):
+            proofs, entries = prove_integers(model, artifact, Options(variant, inputs, name))
+            executed = [replace(execution, proofs=[*execution.proofs, *entries]) for execution in executed]
+        executions += executed
     certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))
     allowed = (PASSED, NOT_EXECUTED) if allow_unverified else (PASSED,)
     passed = [title for title, status in certificate.verdicts.items() if status in allowed]
     for title in passed:
         write_files(Path(files.path(prefix + title.replace(":", "-"))), rendered[title])
+    if proofs:
+        write_files(Path(files.path(prefix + PROOFS)), proofs)
     if passed:
         whole = certificate.with_earlier(Path(files.folder, prefix))
         files.write(prefix + CERTIFICATE, json_bytes(whole.to_json()))

@@ -41,22 +41,23 @@ uint32_t {p}_encode(const {P}_REAL x[{P}_INPUTS], int16_t q[{P}_INPUTS])
         {P}_ROW({p}_grid, step, &{p}_steps[i]);
         {P}_REAL value = x[step->place];
         int32_t whole;
-        int known;
-        known = (value >= ({P}_REAL)-{L}) && (value <= ({P}_REAL){L});
+        int known = 0;
         q[step->place] = step->missing;
-        if (known && (step->scale == ({P}_REAL)0)) {{ /* a category */
-            known = (value >= ({P}_REAL)0) && (value <= step->high) && (value == ({P}_REAL)(int32_t)value);
-            q[step->place] = known ? (int16_t)value : step->missing;
-        }} else if (known) {{
-            known = (value >= step->low) && (value <= step->high);
-            value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
-            value = ((value - step->centre) * step->scale) + ({P}_REAL)0.5;
-            value = (value < ({P}_REAL)step->first) ? ({P}_REAL)step->first : value;
-            value = (value > ({P}_REAL)step->last) ? ({P}_REAL)step->last : value;
-            whole = (int32_t)value;
-            q[step->place] = (int16_t)((({P}_REAL)whole > value) ? (whole - 1) : whole);
-        }} else {{
-            /* missing: the default, as set above */
+        if ((value >= ({P}_REAL)-{L}) && (value <= ({P}_REAL){L})) {{
+            if (step->scale == ({P}_REAL)0) {{ /* a category */
+                if ((value >= ({P}_REAL)0) && (value <= step->high) && (value == ({P}_REAL)(int32_t)value)) {{
+                    known = 1;
+                    q[step->place] = (int16_t)value;
+                }}
+            }} else {{
+                known = (value >= step->low) && (value <= step->high);
+                value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
+                value = ((value - step->centre) * step->scale) + ({P}_REAL)0.5;
+                value = (value < ({P}_REAL)step->first) ? ({P}_REAL)step->first : value;
+                value = (value > ({P}_REAL)step->last) ? ({P}_REAL)step->last : value;
+                whole = (int32_t)value;
+                q[step->place] = (int16_t)((({P}_REAL)whole > value) ? (whole - 1) : whole);
+            }}
         }}
         if (!known) {{
             status |= UINT32_C(1) << ((i < 31U) ? i : 31U);

@@ -24,6 +24,7 @@ from edge_lasso_runtime import Model, model_hash
 
 from . import GENERATOR, LICENCE
 from .detector_q import has_step_q
+from .fixed_counts import has_counts
 from .metadata import stream_facts
 from .names import is_artifact_name
 from .options import ExportError, Options
@@ -192,6 +193,10 @@ def render(
     }
     stepping = variant in steps(target_name)
     described.update(stream_facts(model, stepping, stepping and variant == "fixed" and has_step_q(model)))
+    if variant == "fixed" and has_counts(model):
+        described["raw_counts"] = all(
+            feature.raw is not None or feature.categories is not None for feature in model.inputs
+        )
     encoding = module.encoding(model, options) if hasattr(module, "encoding") else None
     if encoding is not None:
         described["encoding"] = encoding

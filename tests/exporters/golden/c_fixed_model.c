@@ -78,22 +78,23 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
         MODEL_ROW(model_grid, step, &model_steps[i]);
         MODEL_REAL value = x[step->place];
         int32_t whole;
-        int known;
-        known = (value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30);
+        int known = 0;
         q[step->place] = step->missing;
-        if (known && (step->scale == (MODEL_REAL)0)) { /* a category */
-            known = (value >= (MODEL_REAL)0) && (value <= step->high) && (value == (MODEL_REAL)(int32_t)value);
-            q[step->place] = known ? (int16_t)value : step->missing;
-        } else if (known) {
-            known = (value >= step->low) && (value <= step->high);
-            value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
-            value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
-            value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
-            value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
-            whole = (int32_t)value;
-            q[step->place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
-        } else {
-            /* missing: the default, as set above */
+        if ((value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30)) {
+            if (step->scale == (MODEL_REAL)0) { /* a category */
+                if ((value >= (MODEL_REAL)0) && (value <= step->high) && (value == (MODEL_REAL)(int32_t)value)) {
+                    known = 1;
+                    q[step->place] = (int16_t)value;
+                }
+            } else {
+                known = (value >= step->low) && (value <= step->high);
+                value = (value < step->low) ? step->low : ((value > step->high) ? step->high : value);
+                value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
+                value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
+                value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
+                whole = (int32_t)value;
+                q[step->place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
+            }
         }
         if (!known) {
             status |= UINT32_C(1) << ((i < 31U) ? i : 31U);
