@@ -48,10 +48,12 @@ def detector(estimate):
         outputs.append(Output(f"s{m}", source.uniform(0, 10), terms))
         scale = {"scale": source.uniform(0.5, 2), "slow": source.uniform(0.2, 0.6)}
         watched.append({"reading": f"s{m}", "centre": source.gauss(0, 0.1), **scale, "weight": 1.0})
+    for m in range(SENSORS):
+        outputs.append(Output(f"s{m}.usual", 20.0, ()))
+        watched.append({**watched[m], "centre": 0.0, "scale": 5.0, "weight": 0.5})
     sections = {
         "detector/1": {
-            "watched": watched, "chart": "both", "alpha": 0.05, "allowance": 0.5, "clip": 8.0, "median": 0,
-            "smoothing": 0.1, "aggregate": "mean", "warm_up": 60,
+            "watched": watched, "smoothing": 0.1, "clip": 8.0, "track": 9, "fast": 0.7, "warm_up": 60,
             "threshold": {"score": 3.2, "row_rate": 0.001, "hold": 30},
         },
         "health/1": {
@@ -64,7 +66,7 @@ def detector(estimate):
         inverse = np.linalg.inv(np.cov((rng.normal(size=(200, k)) @ rng.normal(size=(k, k))).T))
         lower = inverse[np.tril_indices(k)].tolist()
         means = [feature.default for feature in inputs]
-        sections["estimate/1"] = {"mean": means, "inverse": lower, "residual": [1.0] * SENSORS}
+        sections["estimate/1"] = {"mean": means, "inverse": lower, "residual": [1.0] * len(outputs)}
     names = tuple(feature.name for feature in inputs)
     return quantize(loads(dumps(Model(names, tuple(inputs), tuple(outputs), sections=sections))), to="int16")
 

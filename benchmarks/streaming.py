@@ -40,8 +40,8 @@ def model(sensors: int) -> Model:
     sections = {
         "detector/1": {
             "watched": [{"reading": name, "centre": 0.0, "scale": 1.1, "slow": 0.3, "weight": 1.0} for name in names],
-            "chart": "both", "alpha": 0.1, "allowance": 0.5, "clip": 8.0, "median": 0, "aggregate": "mean",
-            "smoothing": 0.1, "warm_up": 50, "threshold": {"score": 2.0, "row_rate": 0.01, "hold": 10},
+            "smoothing": 0.1, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 50,
+            "threshold": {"score": 2.0, "row_rate": 0.01, "hold": 10},
         },
         "health/1": {"readings": [{"input": name, "stuck": 5, "jump": 8.0} for name in names]},
         "drift/1": {

@@ -158,13 +158,17 @@ def watch(
     **choices
         The options of `edge-lasso watch` with underscores: ``alarm_rate``, ``max_coefs``, ``lags``, ``holdout``, ...
     """
-    from edge_lasso.detecting.calibrated import ChartOptions
+    from edge_lasso.detecting.calibrated import ChartOptions, parse_adjust, parse_track
     from edge_lasso.detecting.fit_detector import DetectorOptions
     from edge_lasso.detecting.thresholds import parse_rate
     from edge_lasso.detecting.train_detector import train_detector
     from edge_lasso.training.options import Training
 
     progress, rate = choices.pop("progress", None), choices.pop("alarm_rate", None)
+    if isinstance(choices.get("track"), str):
+        choices["track"] = parse_track(choices["track"])
+    if isinstance(choices.get("adjust"), str):
+        choices["adjust"] = parse_adjust(choices["adjust"])
     charts = {name: choices.pop(name) for name in [field.name for field in fields(ChartOptions)] if name in choices}
     own = {name: choices.pop(name) for name in ("max_coefs", "own_past", "cv", "gap") if name in choices}
     options = replace(

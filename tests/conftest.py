@@ -236,7 +236,7 @@ def stateful_model():
 
 
 def random_stateful_model(seed, plain=False, **only):
-    """`plain`: what fixed point can do, and nothing of absurd sizes. `only`: fixed choices, such as ``chart="both"``."""
+    """`plain`: what fixed point can do, and nothing of absurd sizes. `only`: fixed choices, such as ``track=0``."""
     import random
 
     import numpy as np
@@ -290,13 +290,19 @@ def random_stateful_model(seed, plain=False, **only):
                 {"reading": inputs[i].name, "centre": source.gauss(0.0, 0.1) * w, "scale": 0.4 * w, "slow": source.uniform(0.2, 1.0),
                  "weight": source.uniform(0.5, 2.0)} for i, w in zip(watched, widths, strict=True)
             ],
-            "chart": choose("chart", ("residual", "ewma", "both", "cusum")), "alpha": source.uniform(0.05, 1.0),
-            "allowance": 0.5, "clip": 8.0, "median": choose("median", (0, 0, 1, 4, 5)), "smoothing": source.uniform(0.05, 1.0),
-            "aggregate": choose("aggregate", ("mean", "max")), "warm_up": choose("warm_up", (0, 10)),
+            "smoothing": choose("smoothing", (source.uniform(0.05, 0.99), source.uniform(0.05, 0.99), 1.0)), "clip": 8.0,
+            "track": choose("track", (0, 4, 6, 11)), "fast": choose("fast", (0.0, source.uniform(0.1, 1.0), 1.0)),
+            "warm_up": choose("warm_up", (0, 10)),
             "threshold": {"score": source.uniform(0.5, 20.0), "row_rate": 0.01, "hold": source.randint(0, 5)},
         }  # fmt: skip
         if choose("adjust", (True, False, False)):
-            sections["detector/1"]["adjust"] = {"eta": 0.05, "cap": 3.0, "freeze": source.randint(1, 6)}
+            sections["detector/1"]["adjust"] = {
+                "eta": 0.05,
+                "floor": 0.5,
+                "cap": 3.0,
+                "freeze": source.randint(1, 6),
+                "thaw": source.randint(6, 30),
+            }
     else:
         link = choose("link", ("identity", "identity", "logistic", "softmax"))
         several = 3 if link == "softmax" else source.choice((1, 2)) if link == "identity" else 1

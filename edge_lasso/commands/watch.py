@@ -46,29 +46,21 @@ def watch(
         bool, typer.Option("--own-past", rich_help_panel="Time", help="A sensor's own past may predict it.")
     ] = False,
     gap: options.Gap = 0,
-    chart: Annotated[
-        str, typer.Option(metavar="NAME", rich_help_panel="Model", help="both, residual, ewma or cusum.")
-    ] = "both",
-    alpha: Annotated[
-        float,
-        typer.Option(metavar="W", rich_help_panel="Model", help="Of the newest residual in its moving average."),
-    ] = 0.05,
     smoothing: Annotated[
-        float, typer.Option(metavar="W", rich_help_panel="Model", help="Of the newest evidence; 1: not smoothed.")
+        float, typer.Option(metavar="W", rich_help_panel="Model", help="Of the newest row; 1: rows by themselves.")
     ] = 0.05,
-    allowance: Annotated[
-        float, typer.Option(metavar="X", rich_help_panel="Model", help="CUSUM's, in scales of the residual.")
-    ] = 0.5,
-    median: Annotated[
-        int, typer.Option(metavar="N", rich_help_panel="Model", help="Take off the median residual of N rows.")
-    ] = 0,
-    aggregate: Annotated[
-        str, typer.Option(metavar="NAME", rich_help_panel="Model", help="mean or max over the sensors.")
-    ] = "mean",
+    track: Annotated[
+        str,
+        typer.Option(
+            metavar="ROWS|auto|off", rich_help_panel="Model", help="Follow levels that wander, within so many rows."
+        ),
+    ] = "auto",
     adjust: Annotated[
-        float | None,
-        typer.Option(metavar="STEP", rich_help_panel="Model", help="Adjust the threshold on the board, within 2x."),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="STEP|auto|off", rich_help_panel="Model", help="The threshold follows the scores on the board."
+        ),
+    ] = "auto",
     sections: options.Sections = None,
     cv: Annotated[int, typer.Option(metavar="N", rich_help_panel="Trust", help="Blocks of rows held out.")] = 5,
     seed: options.Seed = 0,
@@ -81,7 +73,7 @@ def watch(
 
     Or: edge-lasso watch normal.csv --sensors 'pump*' --lags 1 --max-coefs 60
     """
-    from edge_lasso.detecting.calibrated import ChartOptions
+    from edge_lasso.detecting.calibrated import ChartOptions, parse_adjust, parse_track
     from edge_lasso.detecting.fit_detector import DetectorOptions
     from edge_lasso.detecting.thresholds import parse_rate
     from edge_lasso.detecting.train_detector import train_detector
@@ -101,9 +93,9 @@ def watch(
         every=every, hold=hold,
     )  # fmt: skip
     detector = DetectorOptions(
-        max_coefs, own_past, None if alarm_rate is None else parse_rate(alarm_rate),
-        ChartOptions(chart, alpha, smoothing, allowance, 10.0, median, aggregate, adjust),
-        cv, gap or None, workers=os.cpu_count() or 1,
+        max_coefs=max_coefs, own_past=own_past, rate=None if alarm_rate is None else parse_rate(alarm_rate),
+        chart=ChartOptions(smoothing, track=parse_track(track), adjust=parse_adjust(adjust)), cv=cv, gap=gap or None,
+        workers=os.cpu_count() or 1,
     )  # fmt: skip
     training = Training.of(
         time=when, inputs=parse_names(inputs), drop=parse_names(drop), past=past, holdout=holdout, seed=seed,

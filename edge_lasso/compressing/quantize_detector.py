@@ -19,7 +19,7 @@ from edge_lasso.compressing.error_bound import reference_rounding, round_up, sli
 from edge_lasso.compressing.grid import HALF, U64, ZERO, Grid
 from edge_lasso_runtime.detector import KEY as DETECTOR
 from edge_lasso_runtime.fixed_detector import ENDLESS, KEY, PRECISE, fraction_of, highest
-from edge_lasso_runtime.fixed_detector_section import FRACTIONS, refused, validate
+from edge_lasso_runtime.fixed_detector_section import FAST, FRACTIONS, follow_rates, quick_shift, refused, validate
 from edge_lasso_runtime.fixed_history import FRACTION, NONE
 from edge_lasso_runtime.fixed_point import INT16, ROOM, largest_integer
 from edge_lasso_runtime.fixed_point import KEY as FIXED
@@ -65,7 +65,7 @@ def with_fixed_detector(model: Model, output: Rounded) -> tuple[Model, str]:
 
 def _section(model: Model, output: Rounded) -> dict[str, Any]:
     detector = model.sections[DETECTOR]
-    chart, clip = detector["chart"], Fraction(detector["clip"])
+    clip = Fraction(detector["clip"])
     fraction = FRACTIONS[1]
     while clip * 2**fraction > INT16 + 1:
         fraction -= 1
@@ -73,34 +73,60 @@ def _section(model: Model, output: Rounded) -> dict[str, Any]:
         raise _Unfit(f"residuals up to {detector['clip']!r} times their scale")
     section: dict[str, Any] = {"fraction": fraction, "clip": min(_round(clip * 2**fraction), INT16)}
     section["readings"] = _readings(model)
-    if chart != "residual":
-        section.update(_slow(detector, chart, fraction))
     section["smoothing"] = _rate(detector["smoothing"])
+    if detector["smoothing"] < 1.0:
+        section.update(_slow(detector, fraction))
     slows = section.pop("slows", None)
     section["watched"] = [_residual(model, k, fraction, output) for k in range(len(model.outputs))]
-    weights = [Fraction(sensor["weight"]) for sensor in detector["watched"]]
-    equal = min(weights) == max(weights)
-    for k, sensor in enumerate(section["watched"]):
-        sensor["weight"] = 1 if equal else max(_round(LARGEST_WEIGHT * weights[k] / max(weights)), 1)
+    for k, (sensor, weight) in enumerate(zip(section["watched"], _weights(detector), strict=True)):
+        sensor["weight"] = weight
         if slows:
             sensor["slow"] = slows[k]
-    return {**section, **_score(section, detector, chart)}
+    section.update(_score(section, detector))
+    if detector["fast"]:
+        section["quick"] = quick_shift(section)
+        for sensor in section["watched"]:
+            sensor["fast"] = _round(Fraction(detector["fast"]) * sensor["weight"] * 2**FAST)
+    if detector.get("adjust"):
+        section["follow"] = _follow(section, detector)
+    return section
 
 
-def _score(section: dict[str, Any], detector: dict[str, Any], chart: str) -> dict[str, Any]:
+def _follow(section: dict[str, Any], detector: dict[str, Any]) -> dict[str, Any]:
+    """A threshold that follows, in as many bits as there are."""
+    adjust, limit = detector["adjust"], detector["threshold"]
+    start = Fraction(limit["score"]) / Fraction(section["unit"])
+    room, half = (ROOM - 1) // sum(sensor["weight"] for sensor in section["watched"]), (ROOM >> 1) - 1
+    ends, bits = (start * Fraction(adjust["floor"]), min(start * Fraction(adjust["cap"]), Fraction(room))), 0
+    while bits < 28 and ends[1] * 2 ** (bits + 1) <= half:
+        bits += 1
+    values = [min(_round(value * 2**bits), half, room << bits) for value in (min(start, ends[1]), *ends)]
+    rates = follow_rates(adjust["eta"], limit["row_rate"])
+    return {
+        "bits": bits, **dict(zip(("start", "least", "most"), values, strict=True)),
+        "up": _rate(rates[0], "a threshold"), "down": _rate(rates[1], "a threshold"),
+    }  # fmt: skip
+
+
+def _weights(detector: dict[str, Any]) -> list[int]:
+    """The weights as integers: their ratios exactly, where small ones do."""
+    weights = [Fraction(sensor["weight"]) for sensor in detector["watched"]]
+    for most in range(1, LARGEST_WEIGHT + 1):
+        scaled = [weight * most / max(weights) for weight in weights]
+        if all(value.denominator == 1 for value in scaled):
+            return [int(value) for value in scaled]
+    return [max(_round(weight * LARGEST_WEIGHT / max(weights)), 1) for weight in weights]
+
+
+def _score(section: dict[str, Any], detector: dict[str, Any]) -> dict[str, Any]:
     """What evidence is cut by before it is weighed, the score's unit and the threshold in it."""
-    sensors = [sensor["weight"] for sensor in section["watched"]]
-    largest = detector["aggregate"] == "max"
-    total = max(sensors) if largest else sum(sensors)
-    cut, most = 0, highest(section, chart)
+    total = sum(sensor["weight"] for sensor in section["watched"])
+    cut, most = 0, highest(section)
     while ((most + (1 << cut >> 1)) >> cut) * total >= ROOM or most + (1 << cut >> 1) >= ROOM:
         cut += 1
-    if fraction_of(section, chart) - cut < LEAST_SCORE_FRACTION:
-        raise _Unfit(f"a score of {len(sensors)} sensors")
-    unit = Fraction(2) ** (cut - fraction_of(section, chart))
-    if largest:
-        at = max(range(len(sensors)), key=lambda k: detector["watched"][k]["weight"])
-        unit *= Fraction(detector["watched"][at]["weight"]) / sensors[at]
+    if fraction_of(section) - cut < LEAST_SCORE_FRACTION:
+        raise _Unfit(f"a score of {len(section['watched'])} sensors")
+    unit = Fraction(2) ** (cut - fraction_of(section))
     threshold = min(math.floor(Fraction(detector["threshold"]["score"]) / unit), (ROOM - 1) // total)
     return {"cut": cut, "unit": float(unit), "threshold": threshold}
 
@@ -119,23 +145,12 @@ def _readings(model: Model) -> list[dict[str, int]]:
     return results
 
 
-def _slow(detector: dict[str, Any], chart: str, fraction: int) -> dict[str, Any]:
-    """The slow part: its rate or CUSUM's numbers, and ``slow`` per sensor, in as many bits as there are."""
+def _slow(detector: dict[str, Any], fraction: int) -> dict[str, Any]:
+    """The slow part: ``slow`` per sensor, in as many bits as there are."""
     clip, slows = Fraction(detector["clip"]), [Fraction(sensor["slow"]) for sensor in detector["watched"]]
-    entry: dict[str, Any] = {}
-    if chart == "cusum":
-        entry = {
-            "allowance": _round(Fraction(detector["allowance"]) * 2**fraction),
-            "top": _round(clip**2 * 2**fraction),
-        }
-        if entry["allowance"] > ROOM >> 2 or entry["top"] > ROOM >> 1:
-            raise _Unfit(f"an allowance of {detector['allowance']!r} and a clip of {detector['clip']!r}")
-        largest, held, top = entry["top"], fraction, clip**2
-    else:
-        entry = {"rate": _rate(detector["alpha"])}
-        largest, held, top = min(_round(clip * 2**fraction), INT16) << FRACTION, fraction + FRACTION, clip
+    largest, held = min(_round(clip * 2**fraction), INT16) << FRACTION, fraction + FRACTION
     bits = fraction
-    while bits > LEAST_SLOW_FRACTION and top / min(slows) * 2**bits > INT16:
+    while bits > LEAST_SLOW_FRACTION and clip / min(slows) * 2**bits > INT16:
         bits -= 1
     first = max(largest.bit_length() - SLOW_BITS, 0)
     scale, second = Fraction(2) ** (bits - held + first) / min(slows), 0
@@ -144,17 +159,17 @@ def _slow(detector: dict[str, Any], chart: str, fraction: int) -> dict[str, Any]
     factors = [_round(scale * min(slows) / slow * 2**second) for slow in slows]
     if second < 1 or min(factors) < 1 or max(factors) >= LARGEST_SLOW:
         raise _Unfit("slow parts of residuals so small, or so different")
-    return {**entry, "slow_fraction": bits, "first": first, "second": second, "slows": factors}
+    return {"slow_fraction": bits, "first": first, "second": second, "slows": factors}
 
 
-def _rate(value: float) -> list[int]:
+def _rate(value: float, what: str = "smoothing") -> list[int]:
     """``rate 2^-(15 + shift)``: exact where it can be, else to 2^-11 of itself."""
     exact, shift = Fraction(value), 0
     while shift < 15 and _round(exact * 2 ** (15 + shift)) < LEAST_RATE:
         shift += 1
     rate = _round(exact * 2 ** (15 + shift))
     if rate < LEAST_RATE >> 1:
-        raise _Unfit(f"smoothing as slow as {value!r}")
+        raise _Unfit(f"{what} as slow as {value!r}")
     return [rate, shift]
 
 
@@ -165,7 +180,7 @@ def _residual(model: Model, k: int, fraction: int, output: Rounded) -> dict[str,
     fixed = model.sections[FIXED]["inputs"]
     grids = grids_of(model, fixed)
     exact = _exact(model, k, own, grids)
-    bits, _ = PRECISE[model.sections[DETECTOR]["median"] > 0]
+    bits, _ = PRECISE[model.sections[DETECTOR]["track"] > 0]
     for unit in _units(exact, own, grids):
         result = output(exact, grids, unit, 16, False)
         terms = {term["factors"][0]: term["coef"] for term in result["terms"]}

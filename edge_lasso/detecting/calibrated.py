@@ -10,18 +10,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.detecting.thresholds import Rate, Threshold, automatic, find_threshold
+from edge_lasso.detecting.exchangeable import exchangeable
+from edge_lasso.detecting.following import ETA, drift_words, drifts, follow, follower
+from edge_lasso.detecting.thresholds import Rate, Threshold, automatic, find_threshold, with_both
 from edge_lasso.errors import DataError
-from edge_lasso.predicting.scores import scaled, scores, slow_part
-from edge_lasso_runtime.detector import AGGREGATES, CHARTS, LONGEST_MEDIAN
+from edge_lasso.predicting.scores import Scorer, scores
+from edge_lasso_runtime.detector import TRACKS
 
 Array = npt.NDArray[Any]
-TO_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
+TAIL, BEYOND = 0.99, 3.0
+"""A residual counts in its own scale up to this many times what this part of them stays below."""
 LEAST_SLOW = 1e-3
 """Of the slow part of a residual, in units of the residual's scale."""
 WARM = 3.0
 """Time constants after which an EWMA has forgotten its start to 5 %."""
+BOTH = 0.99
+"""Quantile of held-out scores at which the quick and the slow one are set equal."""
+LEVELS = (7, 9)
+"""`track` where it is decided here: calibration rows are `TIMES` times the 2^track in which it follows."""
+TIMES = 8
+PIECES = 10
+"""Of the calibration rows, one after another, between which levels are compared."""
+WANDERS = 0.2
+"""Part of a residual's variance that is between the pieces, and is not where its level is tracked."""
 
 
 @dataclass(frozen=True)
@@ -30,76 +41,98 @@ class ChartOptions:
 
     Parameters
     ----------
-    chart : {"both", "residual", "ewma", "cusum"}
-    alpha, smoothing : float
-        Weight of the newest residual in its EWMA, and of the newest evidence in its own; 1: no smoothing.
-    allowance : float
-        CUSUM: what a residual may be off, in units of its scale, without adding up.
+    smoothing : float
+        Weight of the newest residual and of the newest evidence in their moving averages; 1: rows by themselves.
     clip : float
         Residuals are cut to this, in units of their scale.
-    median : int
-        Residuals whose median is taken off the next one; 0: none.
-    aggregate : {"mean", "max"}
+    track : int or None
+        Levels of residuals are followed by 2^-track per row; 0: not. None: where the level of one of them wanders in
+        the calibration rows, and less so when it is followed.
     adjust : float or None
-        Step of the online adjustment of the threshold; None: off. It is bounded by a factor of 2 either way.
+        Step in which the threshold follows the scores (`following`); 0: it stays. None: it follows where the scores of
+        the calibration rows drift.
     """
 
-    chart: str = "both"
-    alpha: float = 0.05
     smoothing: float = 0.05
-    allowance: float = 0.5
     clip: float = 10.0
-    median: int = 0
-    aggregate: str = "mean"
+    track: int | None = None
     adjust: float | None = None
 
     def check(self) -> None:
         """Refuse what there is not."""
-        for name, value, known in (("chart", self.chart, CHARTS), ("aggregate", self.aggregate, AGGREGATES)):
-            if value not in known:
-                raise DataError(f"{name} is {value!r}; allowed are {', '.join(known)}")
-        for name in ("alpha", "smoothing", "adjust"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 < value <= 1.0:
-                raise DataError(f"{name} is {value!r}; it must be above 0 and at most 1")
-        if not (self.allowance >= 0.0 and self.clip > 0.0):
+        if not 0.0 < self.smoothing <= 1.0:
+            raise DataError(f"smoothing is {self.smoothing!r}; it must be above 0 and at most 1")
+        if self.adjust is not None and not 0.0 <= self.adjust <= 1.0:
+            raise DataError(f"adjust is {self.adjust!r}; it must be above 0 and at most 1, or 0 for not")
+        if not self.clip > 0.0:
+            raise DataError(f"clip is {self.clip!r}; it must be positive")
+        if self.track is not None and self.track != 0 and not TRACKS[0] <= self.track <= TRACKS[1]:
             raise DataError(
-                f"allowance is {self.allowance!r} and clip {self.clip!r}; they must not be negative, clip not 0"
+                f"track is {self.track!r}; levels follow within 2^{TRACKS[0]} to 2^{TRACKS[1]} rows: it must be a "
+                f"whole number from {TRACKS[0]} to {TRACKS[1]}, or 0 for none"
             )
-        if not 0 <= self.median <= LONGEST_MEDIAN:
-            raise DataError(f"median is {self.median!r}; it must be a number of rows from 0 to {LONGEST_MEDIAN}")
 
     @property
     def warm_up(self) -> int:
-        """Rows until the chart has forgotten its start."""
-        slowest = min(self.smoothing, self.alpha if self.chart in ("ewma", "both") else 1.0)
-        return max(math.ceil(WARM / slowest) if slowest < 1.0 else 0, self.median)
+        """Rows until the moving averages have forgotten their start."""
+        return math.ceil(WARM / self.smoothing) if self.smoothing < 1.0 else 0
+
+
+def parse_track(text: str) -> int | None:
+    """Read ``auto``, ``off``, or a number of rows, of which the power of 2 next to it is taken.
+
+    Raises
+    ------
+    DataError
+        It is none of them.
+    """
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0
+    least, most = (1 << end for end in TRACKS)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise DataError(f"--track is {text!r}; give auto, off, or a number of rows from {least} to {most:,}, as 512")
+    return round(math.log2(int(text)))
+
+
+def parse_adjust(text: str) -> float | None:
+    """Read ``auto``, ``off``, or a step; DataError for anything else."""
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0.0
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"--adjust is {text!r}; give auto, off, or a step above 0 and at most 1, as 0.05") from None
 
 
 def calibrated(
     names: Sequence[str],
     residuals: Array,
     options: ChartOptions,
-    rate: Rate | None,
+    rate: Rate | float | None,
     step_seconds: float | None = None,
     least: Array | float = 0.0,
-) -> tuple[dict[str, Any], Threshold, Array]:
+    weights: Array | None = None,
+    memory: int = 0,
+) -> tuple[dict[str, Any], Threshold, Array, list[str]]:
     """The section ``detector/1`` from cross-fitted residuals of normal rows.
-
-    Scales are robust (median absolute deviation), and such that evidence is 1 in the mean over rows and sensors.
 
     Parameters
     ----------
     names : sequence of str
-        The watched readings.
-    residuals : array, shape (n, sensors)
+        The reading of each output.
+    residuals : array, shape (n, outputs)
         Reading minus prediction of rows when they were held out, in the order of time; NaN where a reading is missing.
     options : ChartOptions
-    rate : Rate or None
-        None: what the data can promise at most (the threshold is the highest score).
+    rate : Rate, float or None
+        None: what the data can promise at most (the threshold is the highest score). A number: part of the rows, whose
+        order means nothing (`exchangeable`).
     step_seconds : float, optional
-    least : array, shape (sensors,), optional
+    least : array, shape (outputs,), optional
         Scales are no smaller: a reading that repeats another leaves nothing but rounding.
+    weights : array, shape (outputs,), optional
+        Of the evidence; 1 where there are none.
+    memory : int
+        Rows that derived inputs look back: the warm-up is no shorter.
 
     Returns
     -------
@@ -107,50 +140,92 @@ def calibrated(
     threshold : Threshold
     scores : array
         Of the calibration rows after the warm-up.
+    notes : list of str
+        That normal data drift, and what follows from it.
     """
     options.check()
-    centre = np.nanmedian(residuals, axis=0)
-    deviation = np.maximum(_robust(residuals - centre), least)
-    level = math.sqrt(_mean_square(np.clip((residuals - centre) / deviation, -options.clip, options.clip)))
-    scale = np.maximum(deviation * max(level, 1e-12), least)
-    watched = [
-        {"reading": name, "centre": float(c), "scale": float(s), "slow": 1.0, "weight": 1.0}
-        for name, c, s in zip(names, centre, scale, strict=True)
-    ]
-    section: dict[str, Any] = {
-        "watched": watched, "chart": options.chart, "alpha": options.alpha, "allowance": options.allowance,
-        "clip": options.clip, "median": options.median, "smoothing": options.smoothing,
-        "aggregate": options.aggregate, "warm_up": options.warm_up,
-    }  # fmt: skip
-    if len(residuals) <= 2 * options.warm_up:
+    warm_up = max(options.warm_up, memory)
+    if len(residuals) <= 2 * warm_up:
         raise DataError(
-            f"{len(residuals):,} rows are too few for a chart that takes {options.warm_up} rows to settle; give more "
-            "normal rows, or a larger alpha and smoothing"
+            f"{len(residuals):,} rows are too few for a chart that takes {warm_up} rows to settle; give more "
+            "normal rows, or a larger smoothing"
         )
-    if options.chart != "residual":
-        slow = slow_part(scaled(residuals, section), section)[options.warm_up :]
-        spread = _robust(slow) if options.chart != "cusum" else np.sqrt(np.nanmean(slow**2, axis=0))
-        spread = np.maximum(np.where(spread > 0.0, spread, 1.0), LEAST_SLOW)
-        spread *= math.sqrt(max(_mean_square(slow / spread), 1e-12))
-        for sensor, value in zip(watched, spread, strict=True):
-            sensor["slow"] = float(value)
-    score = scores(residuals, section)[0][options.warm_up :]
-    threshold = automatic(score, step_seconds) if rate is None else find_threshold(score, rate, step_seconds)
+    weights = np.ones(len(names)) if weights is None else weights
+
+    section = _chart(names, residuals, options, options.track or 0, least, weights, warm_up)
+    track = max((n for n in range(LEVELS[0], LEVELS[1] + 1) if TIMES << n <= len(residuals)), default=0)
+    if options.track is None and track:
+        follows = _chart(names, residuals, options, track, least, weights, warm_up)
+        before, after = (_wandering(Scorer(chart).scaled(residuals)[warm_up:]) for chart in (section, follows))
+        if (before - after).max() > WANDERS:
+            section = follows
+    score, parts = (part[warm_up:] for part in scores(residuals, section))
+    times = 0.0 if isinstance(rate, float) else drifts(score)
+    adjust = options.adjust if options.adjust is not None else ETA if times else 0.0
+    if isinstance(rate, float):
+        threshold = exchangeable(score, rate)
+    elif rate is None:
+        threshold = automatic(score, step_seconds)
+    else:
+        threshold = follower(score, rate, step_seconds) if adjust else find_threshold(score, rate, step_seconds)
+    threshold = with_both(threshold, score, step_seconds)
     section["threshold"] = threshold.section()
     if step_seconds:
         section["step_seconds"] = step_seconds
-    if options.adjust is not None:
-        section["adjust"] = {"eta": options.adjust, "cap": 2.0, "freeze": max(2 * threshold.hold, 10)}
-    return section, threshold, score
+    if adjust:
+        section["adjust"] = follow(adjust, threshold, len(score), step_seconds)
+    notes = [drift_words(section, times, parts)] if times else []
+    return section, threshold, score, notes
 
 
-def _robust(values: Array) -> Array:
-    """Deviation from 0 of each column by the median; of columns mostly at rest, the ordinary one."""
-    deviation = TO_DEVIATION * np.nanmedian(np.abs(values), axis=0)
+def _chart(
+    names: Sequence[str],
+    residuals: Array,
+    options: ChartOptions,
+    track: int,
+    least: Array | float,
+    weights: Array,
+    warm_up: int,
+) -> dict[str, Any]:
+    """Centres, scales and speeds, such that evidence is about 1 in the mean on the calibration rows."""
+    centre = np.nanmedian(residuals, axis=0)
+    scale = np.maximum(_deviation(residuals - centre), least)
+    watched = [
+        {"reading": name, "centre": float(c), "scale": float(s), "slow": 1.0, "weight": float(w)}
+        for name, c, s, w in zip(names, centre, scale, weights, strict=True)
+    ]
+    section: dict[str, Any] = {
+        "watched": watched, "smoothing": options.smoothing, "clip": options.clip, "track": track, "fast": 0.0,
+        "warm_up": warm_up,
+    }  # fmt: skip
+    if track:  # a level of its own makes a residual smaller, which its scale is to know
+        rest = _deviation(Scorer(section).scaled(residuals)[warm_up:])
+        for sensor, value, low in zip(watched, rest, np.broadcast_to(least, len(rest)), strict=True):
+            sensor["scale"] = float(max(sensor["scale"] * value, low))
+    scorer = Scorer(section)
+    scaled = scorer.scaled(residuals)
+    if options.smoothing == 1.0:
+        return section
+    slow = scorer.slowly(scaled)[warm_up:]
+    for sensor, value in zip(watched, np.sqrt(np.nanmean(slow**2, axis=0)), strict=True):
+        sensor["slow"] = float(max(value, LEAST_SLOW)) if value > 0.0 else 1.0
+    known = np.where(np.isnan(scaled), 0.0, 1.0) * weights
+    quick = np.nansum(scaled**2 * weights, axis=1) / np.maximum(known.sum(axis=1), 1e-300)
+    quantiles = [float(np.quantile(part[warm_up:], BOTH)) for part in (scores(residuals, section)[0], quick)]
+    section["fast"] = min(quantiles[0] / quantiles[1], 1.0) if quantiles[1] > 0.0 else 1.0
+    return section
+
+
+def _deviation(values: Array) -> Array:
+    """Deviation from 0 of each column, in which what is far beyond the others counts as the end of their tail."""
+    size = np.abs(values)
     plain = np.sqrt(np.nanmean(values**2, axis=0))
-    deviation = np.where(deviation > 1e-3 * plain, deviation, plain)
-    return np.where(deviation > 0.0, deviation, 1.0)
+    most = BEYOND * np.nanquantile(size, TAIL, axis=0)
+    cut = np.sqrt(np.nanmean(np.minimum(size, most) ** 2, axis=0))
+    return np.where(most > 0.0, cut, np.where(plain > 0.0, plain, 1.0))
 
 
-def _mean_square(values: Array) -> float:
-    return float(np.nanmean(values**2))
+def _wandering(scaled: Array) -> Array:
+    """The part of each column's variance that is between pieces of the rows."""
+    means = np.array([np.nanmean(piece, axis=0) for piece in np.array_split(scaled, PIECES)])
+    return np.asarray(np.nanvar(means, axis=0) / np.maximum(np.nanvar(scaled, axis=0), 1e-12))

@@ -25,6 +25,8 @@ from edge_lasso_runtime.model import READING_LIMIT, Factor, Model, Output, Term
 Array = npt.NDArray[Any]
 Stream = tuple[str, str, int]
 Blocks = Callable[[], Iterable[Array]]
+USUAL = 0.5
+"""Weight of a sensor's distance from its usual level, beside that from what the others say."""
 ROUNDING = 1e-7
 """Of a float32, relative to the largest reading."""
 
@@ -39,8 +41,11 @@ class DetectorOptions:
         Coefficients of all sensors together. Default: each sensor's sparsest within one paired standard error.
     own_past : bool
         Whether a sensor may be predicted from its own past, too. A stuck or drifting sensor then predicts itself.
-    rate : Rate, optional
-        False alarms that are allowed; None: what the data can promise at most.
+    level : bool
+        Whether a sensor that others predict is also compared with its usual level: what moves them all together.
+    rate : Rate or float, optional
+        False alarms that are allowed; None: what the data can promise at most. A number: part of the rows, whose order
+        means nothing.
     chart : ChartOptions
     cv, gap : int
         Held-out blocks, and rows left out of training on both sides of one.
@@ -51,7 +56,8 @@ class DetectorOptions:
 
     max_coefs: int | None = None
     own_past: bool = False
-    rate: Rate | None = None
+    level: bool = True
+    rate: Rate | float | None = None
     chart: ChartOptions = field(default_factory=ChartOptions)
     cv: int = 5
     gap: int | None = None
@@ -69,11 +75,11 @@ class DetectorFit:
     folds : FoldStatistics
         Of all columns.
     sensors : list of SensorModel
-        Per watched reading, in the order of the model's outputs.
+        Per output of the model: of each watched reading from the others, then the means of those that have one.
     threshold : Threshold
     scores : array
         Of the calibration rows, each held out from its models, after the warm-up.
-    residuals : array, shape (n, sensors)
+    residuals : array, shape (n, outputs)
         Of the calibration rows; NaN where a reading is missing.
     notes : list of str
     """
@@ -135,13 +141,28 @@ def fit_detector(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         sensors = fit_sensors(folds, at, allowed, options.max_coefs, options.workers, progress)
-    residuals = _residuals(blocks, rows, plan, at, sensors)
-    section, threshold, scores = calibrated(
-        moving, residuals, options.chart, options.rate, options.step_seconds, _least(folds, at)
-    )
+    means = [k for k, sensor in enumerate(sensors) if len(sensor.columns)] if options.level else []
+    at = [*at, *(at[k] for k in means)]
+    every = [*sensors, *(_usual(folds, sensors[k], at[k]) for k in means)]
+    weights = np.r_[np.ones(len(sensors)), np.full(len(means), USUAL)]
+    residuals = _residuals(blocks, rows, plan, at, every)
+    longest = max((length for _, _, length in derived.values()), default=0)
+    section, threshold, scores, more = calibrated(
+        [columns[j] for j in at], residuals, options.chart, options.rate, options.step_seconds, _least(folds, at),
+        weights, longest,
+    )  # fmt: skip
     folds.about = {"task": "anomaly"}
-    model = _model(folds, columns, moving, derived, sensors, section, options)
-    return DetectorFit(model, folds, sensors, threshold, scores, residuals, notes)
+    model = _model(folds, columns, at, derived, every, section, options)
+    return DetectorFit(model, folds, every, threshold, scores, residuals, [*notes, *more])
+
+
+def _usual(folds: FoldStatistics, sensor: SensorModel, column: int) -> SensorModel:
+    """A sensor's mean as its model."""
+    none = np.zeros(0, dtype=np.intp)
+    parts = [
+        (none, np.zeros(0), float(folds.training(split).moments().mean[column])) for split in range(len(folds.splits))
+    ]
+    return SensorModel(none, np.zeros(0), float(folds.total.moments().mean[column]), sensor.null, sensor.null, parts)
 
 
 def _folds(rows: int, derived: Mapping[str, Stream], options: DetectorOptions) -> tuple[int, int]:
@@ -234,28 +255,40 @@ def _residuals(blocks: Blocks, rows: int, plan: FoldPlan, at: Sequence[int], sen
     return result
 
 
+def _names(columns: tuple[str, ...], watched: Sequence[int]) -> list[str]:
+    """Of the outputs: the readings', and of a reading's mean beside its model another that no column has."""
+    names: list[str] = []
+    for j in watched:
+        name = columns[j]
+        while name in names or (name != columns[j] and name in columns):
+            name += ".usual"
+        names.append(name)
+    return names
+
+
 def _model(
     folds: FoldStatistics,
     columns: tuple[str, ...],
-    watched: Sequence[str],
+    watched: Sequence[int],
     derived: Mapping[str, Stream],
     sensors: Sequence[SensorModel],
     section: dict[str, Any],
     options: DetectorOptions,
 ) -> Model:
-    read = {int(j) for sensor in sensors for j in sensor.columns} | {columns.index(name) for name in watched}
+    read = {int(j) for sensor in sensors for j in sensor.columns} | set(watched)
     read |= {columns.index(derived[columns[j]][1]) for j in read if columns[j] in derived}
     used = sorted(read)
     place = {column: i for i, column in enumerate(used)}
     every = numeric_inputs(folds.total, columns)
     inputs = tuple(every[j].replace(stream=derived.get(columns[j])) for j in used)
+    names = _names(columns, watched)
     outputs = tuple(
         Output(
             name,
             sensor.intercept,
             tuple(Term(float(c), (Factor(place[int(j)]),)) for j, c in zip(sensor.columns, sensor.coef, strict=True)),
         )
-        for name, sensor in zip(watched, sensors, strict=True)
+        for name, sensor in zip(names, sensors, strict=True)
     )
     about = {
         "task": "anomaly",
@@ -267,7 +300,7 @@ def _model(
         "statistics_hash": folds.hash,
         "sensors": [
             {"name": name, "coefs": len(sensor.columns), "cv_mse": sensor.error, "cv_mse_constant": sensor.null}
-            for name, sensor in zip(watched, sensors, strict=True)
+            for name, sensor in zip(names, sensors, strict=True)
         ],
         "versions": dict(versions()),
         "date": date(),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.predicting.estimates import widened
-from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.detector import sensors, watched
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.estimate import numeric
 from edge_lasso_runtime.model import Model
@@ -42,10 +42,11 @@ class Lost:
 def missing_sensors(model: Model) -> list[Lost]:
     """What each missing sensor costs a detector, the dearest first.
 
-    It is not scored itself. Predictions that read it say nothing, unless the detector estimates it from the others.
+    It is not scored itself. Predictions that read it say nothing, unless the detector estimates it from the others;
+    sensors that are also compared with their usual level are scored by that alone.
     """
     at = numeric(model)
-    scored = {sensor["reading"] for sensor in model.sections[KEY]["watched"]}
+    scored = set(sensors(model))
     reads = [{factor.input for term in output.terms for factor in term.factors} for output in model.outputs]
     results = []
     for i in at:
@@ -59,7 +60,8 @@ def missing_sensors(model: Model) -> list[Lost]:
         silent = {name} & scored
         widths = None
         if ESTIMATE not in model.sections:
-            silent |= set(readers)
+            said = [name for name, read in zip(watched(model), reads, strict=True) if not read & gone]
+            silent |= set(readers) - set(said)
         else:
             every = widened(model, np.flatnonzero(np.isin(at, list(gone))))
             widths = {

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from edge_lasso.detecting.train_detector import in_order
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
-from edge_lasso.predicting.scores import Scorer
+from edge_lasso.predicting.scores import Scorer, by_sensor
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
 from edge_lasso.tables.unreadable import NotANumber
-from edge_lasso_runtime.detector import KEY, Detector
+from edge_lasso_runtime.detector import KEY, Detector, sensors
 from edge_lasso_runtime.model import Model
 from edge_lasso_runtime.stream import warm_up
 
@@ -113,12 +113,12 @@ def score_table(model: Model, data: Any) -> Scored:
     times = rows.times
     x = np.arange(rows.used, dtype=np.float64) if times is None else times.microseconds / 1e6
     breaks = np.zeros(0, dtype=np.int64) if rows.breaks is None else rows.breaks
-    board, scorer = BoardRows(model, rows.breaks), Scorer(model.sections[KEY])
+    board, scorer = BoardRows(model, rows.breaks), Scorer(model.sections[KEY], warm_up(model))
     watched = [numeric.index(sensor["reading"]) for sensor in model.sections[KEY]["watched"]]
-    names = [numeric[j] for j in watched]
+    names = sensors(model)
     decisions = _Decisions(model, rows.used, x, breaks)
     bins = _bins(x)
-    parts = np.zeros((int(bins[-1]) + 1 if len(bins) else 0, len(watched)))
+    parts = np.zeros((int(bins[-1]) + 1 if len(bins) else 0, len(names)))
     scores = np.empty(rows.used)
     episodes = _Episodes(names)
     missing, done = 0, 0
@@ -128,6 +128,7 @@ def score_table(model: Model, data: Any) -> Scored:
             here = slice(done, done + len(readings))
             missing += int(np.isnan(readings).any(axis=1).sum())
             scores[here], part = scorer.step(readings[:, watched] - linear, widths)
+            part = by_sensor(part, model)
             first = np.flatnonzero(np.diff(bins[here], prepend=-1))
             if len(first):
                 parts[bins[here][first]] += np.add.reduceat(part, first, axis=0)

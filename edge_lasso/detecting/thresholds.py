@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ PILOT = 20
 MOST = 0.2
 """Part of the rows above that lower threshold, at most; also above any threshold of a rate per time."""
 CONFIDENCE = 0.95
+LONGEST_HOLD, LONGEST_ROWS = 3600.0, 60
+"""Between two alarms that count as one: an hour (or 3 rows, if these are longer); rows where times are not known."""
 SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0, "year": 31557600.0}
 
 
@@ -65,15 +67,17 @@ class Threshold:
         Alarm: a score above it.
     rate : Rate
         What was asked for.
-    kind : {"rate", "limit"}
+    kind : {"rate", "limit", "exchangeable"}
         "rate": found on normal data, with an interval. "limit": the data are too few for that; at the stated
-        confidence the rate is at most what was asked for.
+        confidence the rate is at most what was asked for. "exchangeable": for rows whose order means nothing.
     found, low, high : float
         Rate on the calibration rows, and its interval (of a limit: from 0 to the upper limit), in the unit of `rate`.
     row_rate : float
         Part of the calibration rows above the threshold.
     rows, events, hold : int
         Calibration rows; episodes among them; rows below the threshold that end an episode.
+    also : dict, optional
+        Of the other figure, rows in alarm or onsets per day: "per", "rate" and "high", its upper limit.
     """
 
     score: float
@@ -86,13 +90,14 @@ class Threshold:
     rows: int
     events: int
     hold: int
+    also: dict[str, Any] | None = None
 
     def section(self) -> dict[str, Any]:
         """As the model file has it."""
         return {
             "score": self.score, "row_rate": self.row_rate, "hold": self.hold, "rate": self.rate.value,
             "per": self.rate.per, "kind": self.kind, "low": self.low, "high": self.high, "confidence": CONFIDENCE,
-            "rows": self.rows, "events": self.events,
+            "rows": self.rows, "events": self.events, **({"also": self.also} if self.also else {}),
         }  # fmt: skip
 
 
@@ -137,6 +142,15 @@ def correlation_time(scores: Array) -> int:
     window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     at = int(window[0]) if len(window) else len(sums) - 1
     return int(max(1, min(math.ceil(sums[at]), n // 20)))
+
+
+def held(scores: Array, step_seconds: float | None) -> int:
+    """Rows below the threshold that end an alarm: a correlation time, as long as a person would call that one alarm.
+
+    Where a plant drifts, scores hang together for days; alarms that far apart are two all the same.
+    """
+    longest = max(round(LONGEST_HOLD / step_seconds), 3) if step_seconds else LONGEST_ROWS
+    return min(correlation_time(scores), longest)
 
 
 def episodes(above: Array, hold: int) -> int:
@@ -188,7 +202,7 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
         return _row_threshold(scores, rate)
     if not step_seconds:
         raise DataError(f"an alarm rate of {rate} needs to know the time between rows; name their column with --time")
-    return _onset_threshold(scores, rate, SECONDS[rate.per] / step_seconds)
+    return _onset_threshold(scores, rate, step_seconds)
 
 
 def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
@@ -198,8 +212,22 @@ def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
     if step_seconds:
         rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
     else:
-        rate = Rate(min(upper_limit(0) * _typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
+        rate = Rate(min(upper_limit(0) * typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
     return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
+
+
+def with_both(threshold: Threshold, scores: Array, step_seconds: float | None) -> Threshold:
+    """The threshold with the other figure: onsets say little where an alarm lasts, rows little where it is short."""
+    per = "row" if threshold.rate.per != "row" else "day"
+    if per == "day" and not step_seconds:
+        return threshold
+    value, _, high, events = found_rate(scores, threshold.score, Rate(0.5, per), threshold.hold, step_seconds)
+    if not events:  # as of none seen: 3, each as long as those of the highest scores
+        apart = correlation_time(scores)
+        unit = typical_rows(scores, 1.0 / len(scores), apart)[0]
+        time = len(scores) * (step_seconds or 0.0) / SECONDS["day"]
+        high = upper_limit(0) * unit / len(scores) if per == "row" else upper_limit(0) / time
+    return replace(threshold, also={"per": per, "rate": value, "high": min(high, 1.0) if per == "row" else high})
 
 
 def found_rate(
@@ -214,14 +242,14 @@ def found_rate(
         low, high = limits(events)
         return events / time, low / time, high / time, events
     result = float(above.mean())
-    unit, _ = _typical_rows(scores, max(result, 1.0 / n), hold)
+    unit, _ = typical_rows(scores, max(result, 1.0 / n), hold)
     low, high = (min(end * unit / n, 1.0) for end in limits(result * n / unit))
     return result, low, high, events
 
 
 def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     n, hold = len(scores), correlation_time(scores)
-    unit, seen = _typical_rows(scores, rate.value, hold)
+    unit, seen = typical_rows(scores, rate.value, hold)
     wanted = rate.value * n / unit
     if upper_limit(0) > wanted:  # what is said to suffice allows for a length known from few
         likely = unit * (1.0 + 2.0 / math.sqrt(seen))
@@ -241,7 +269,7 @@ def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     return Threshold(score, rate, kind, result, low, high, max(result, 0.5 / n), n, events, hold)
 
 
-def _typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
+def typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
     """Length of equal episodes that vary as much as those of the given part of the rows; from how many it is known."""
     while True:
         sizes = episode_rows(scores > np.quantile(scores, 1.0 - part), hold)
@@ -250,8 +278,8 @@ def _typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
         part = min(1.25 * part, MOST)
 
 
-def _onset_threshold(scores: Array, rate: Rate, rows_per_unit: float) -> Threshold:
-    n, hold = len(scores), correlation_time(scores)
+def _onset_threshold(scores: Array, rate: Rate, step_seconds: float) -> Threshold:
+    n, hold, rows_per_unit = len(scores), held(scores, step_seconds), SECONDS[rate.per] / step_seconds
     time = n / rows_per_unit
     wanted = rate.value * time
     if upper_limit(0) > wanted:
@@ -301,8 +329,8 @@ def _too_few(n: int, rate: Rate, rows_per_event: float) -> DataError:
     least, enough = (f"{_two_digits(rows_per_event * events):,}" for events in (upper_limit(0), ENOUGH))
     return DataError(
         f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence "
-        f"takes about {least} rows, a rate known to a factor of 1.5 about {enough}; give more normal rows or allow "
-        f"more alarms"
+        f"takes about {least} rows, a rate known to a factor of 1.5 about {enough}; give more normal rows, allow "
+        f"more alarms, or let the threshold follow (--adjust 0.05)"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.detecting.fit_detector import DetectorFit, DetectorOptions, fit_detector
+from edge_lasso.detecting.following import followed
 from edge_lasso.detecting.thresholds import Rate, found_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
@@ -28,9 +29,10 @@ from edge_lasso.training.normal_rows import bins, drift_section, health_section,
 from edge_lasso.training.options import Training
 from edge_lasso.training.outline import data_facts, readable_columns
 from edge_lasso.training.results import Shown
-from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.detector import KEY, sensors
 from edge_lasso_runtime.estimate import numeric as numeric_inputs
 from edge_lasso_runtime.model import Model
+from edge_lasso_runtime.stream import warm_up
 
 Array = npt.NDArray[Any]
 RARE = 0.05
@@ -59,7 +61,7 @@ class DetectorResult(Shown):
     notes: list[str]
 
     def _facts(self) -> str:
-        return f"{len(self.fit.sensors)} sensors watched; alarms from a score of {self.fit.threshold.score:.4g} on"
+        return f"{len(sensors(self.model))} sensors watched; alarms from a score of {self.fit.threshold.score:.4g} on"
 
     @property
     def folds(self) -> FoldStatistics:
@@ -124,7 +126,7 @@ def train_detector(
     watched = columns if everything else chosen
     rows, notes = in_order(table, columns, time, training.rows.holdout)
     step = _step(rows)
-    if options.rate is not None and options.rate.per != "row" and step is None:
+    if isinstance(options.rate, Rate) and options.rate.per != "row" and step is None:
         raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
     design = Design(tuple(columns), (), {}, {}).deriving(expand(training.past, table, columns))
     check_size(design, blocked(rows.kept, 2), 1)
@@ -238,13 +240,24 @@ def _held(model: Model, table: Table, rows: Survey, step: float | None) -> dict[
     section = model.sections[KEY]
     numeric, text = model_columns(model)
     watched = [numeric.index(sensor["reading"]) for sensor in section["watched"]]
-    board, scorer = BoardRows(model, rows.breaks), Scorer(section)
+    board, scorer = BoardRows(model, rows.breaks), Scorer(section, warm_up(model))
     parts = []
     for numbers, texts in table.batches(numeric, text):
         readings, linear, widths = board.step(numbers, texts)
         parts.append(scorer.step(readings[:, watched] - linear, widths)[0])
-    result = np.concatenate(parts)[rows.kept : rows.used]
+    every = np.concatenate(parts)[: rows.used]
+    result, warm = every[rows.kept :], min(max(section["warm_up"], warm_up(model)), rows.kept)
     limit = section["threshold"]
     rate = Rate(limit["rate"], limit["per"])
     value, low, high, events = found_rate(result, limit["score"], rate, limit["hold"], step)
-    return {"rows": len(result), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per}
+    if "adjust" in section:
+        hits, onsets = (part[rows.kept - warm :] for part in followed(model, every[warm:]))
+        value, low, high, events = found_rate(hits.astype(float), 0.5, rate, limit["hold"], step)
+        events = int(onsets.sum())
+        in_alarm = float(hits.mean())
+    else:
+        in_alarm = float((result > limit["score"]).mean())
+    return {
+        "rows": len(result), "alarms": events, "rate": value, "low": low, "high": high, "per": rate.per,
+        "in_alarm": in_alarm,
+    }  # fmt: skip

@@ -14,19 +14,21 @@ from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
 from edge_lasso.detecting.thresholds import parse_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.predict_table import linear_rows
-from edge_lasso.predicting.scores import blind, scores
+from edge_lasso.predicting.scores import blind, by_sensor, scores
 from edge_lasso.statistics.workers import threads
 from edge_lasso.tables.derived_columns import History, Stream, stream_name
+from edge_lasso_runtime.detector import sensors
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
+OUTLIERS = 0.01
 
 
 class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Outlier detection: each sensor is predicted from the others by a sparse model, and the residuals are scored.
 
     The defaults judge every row by itself. For a stream, rows in the order of time, allow history and smoothing:
-    ``ResidualDetector(lags=1, chart="both", smoothing=0.05)``. All thresholds come from normal rows, each scored by
+    ``ResidualDetector(lags=1, smoothing=0.05, track=None)``. All thresholds come from normal rows, each scored by
     models that have not seen it or its neighbours.
 
     Parameters
@@ -38,20 +40,15 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Earlier rows whose readings may be used.
     own_past : bool, default=False
         Whether a sensor may be predicted from its own past, too.
-    chart : {"residual", "ewma", "both", "cusum"}, default="residual"
-        Evidence: the squared residual, the square of its moving average, both, or CUSUM.
-    alpha : float, default=0.05
-        Weight of the newest residual in the moving average.
     smoothing : float, default=1.0
-        Weight of the newest evidence; 1: no smoothing.
-    allowance : float, default=0.5
-        Of CUSUM, in units of a residual's scale.
-    median : int, default=0
-        Rows whose median residual is taken off, for sensors whose level wanders.
-    aggregate : {"mean", "max"}, default="mean"
-        Over the sensors.
+        Weight of the newest residual and of the newest evidence in their moving averages; 1: rows by themselves.
+    track : int, default=0
+        Levels of residuals are followed by 2^-track per row, for sensors whose level wanders; 0: not. None: where
+        that makes held-out scores more alike over time.
     alarm_rate : float, default=None
-        Part of normal rows that may be called outliers. None: the threshold is the highest held-out score.
+        Part of normal rows that may be called outliers, with the confidence that rows in the order of time allow.
+        None: the highest held-out score; of rows that are judged by themselves (no lags, no smoothing) the score that
+        1 % of normal rows exceed at most, exactly so where their order means nothing.
     cv : int, default=5
         Blocks of time that are held out in turn.
     n_jobs : int, default=None
@@ -63,6 +60,8 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     threshold_ : edge_lasso.detecting.thresholds.Threshold
     offset_ : float
         ``decision_function = score_samples - offset_``.
+    watched_ : list of str
+        The sensors: those that vary.
     sensors_ : list of SensorModel
     statistics_ : FoldStatistics
     n_features_in_, feature_names_in_
@@ -86,12 +85,8 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         max_coefs: int | None = None,
         lags: int = 0,
         own_past: bool = False,
-        chart: str = "residual",
-        alpha: float = 0.05,
         smoothing: float = 1.0,
-        allowance: float = 0.5,
-        median: int = 0,
-        aggregate: str = "mean",
+        track: int | None = 0,
         alarm_rate: float | None = None,
         cv: int = 5,
         n_jobs: int | None = None,
@@ -99,12 +94,8 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_coefs = max_coefs
         self.lags = lags
         self.own_past = own_past
-        self.chart = chart
-        self.alpha = alpha
         self.smoothing = smoothing
-        self.allowance = allowance
-        self.median = median
-        self.aggregate = aggregate
+        self.track = track
         self.alarm_rate = alarm_rate
         self.cv = cv
         self.n_jobs = n_jobs
@@ -126,13 +117,12 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         names = self._columns()
         streams: list[Stream] = [("lag", name, k) for name in names for k in range(1, self.lags + 1)]
         rows = np.concatenate([X, History(streams, names).step(X)], axis=1) if streams else X
+        rate = None if self.alarm_rate is None else parse_rate(self.alarm_rate)
         options = DetectorOptions(
             max_coefs=self.max_coefs,
             own_past=self.own_past,
-            rate=None if self.alarm_rate is None else parse_rate(self.alarm_rate),
-            chart=ChartOptions(
-                self.chart, self.alpha, self.smoothing, self.allowance, median=self.median, aggregate=self.aggregate
-            ),
+            rate=OUTLIERS if rate is None and self.smoothing == 1.0 and not self.lags else rate,
+            chart=ChartOptions(self.smoothing, track=self.track, adjust=0.0),
             cv=self.cv,
             workers=threads(self.n_jobs),
         )
@@ -141,6 +131,7 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.model_ = detector.model
         self.sensors_ = detector.sensors
         self.statistics_ = detector.folds
+        self.watched_ = sensors(detector.model)
         self.threshold_ = detector.threshold
         self.offset_ = -detector.threshold.score
         return self
@@ -169,9 +160,9 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         array of shape (n_samples, n_watched)
-            In the order of ``model_.outputs``.
+            In the order of ``watched_``.
         """
-        return self._scores(X)[1]
+        return by_sensor(self._scores(X)[1], self.model_)
 
     def _scores(self, X: Any) -> tuple[Array, Array]:
         check_is_fitted(self)
@@ -182,7 +173,7 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         rows = np.concatenate([X, History(streams, names).step(X)], axis=1) if streams else X
         at = {name: i for i, name in enumerate((*names, *map(stream_name, streams)))}
         block = rows[:, [at[feature.name] for feature in model.inputs]]
-        watched = X[:, [at[output.name] for output in model.outputs]]
+        watched = X[:, [at[sensor["reading"]] for sensor in model.sections["detector/1"]["watched"]]]
         with np.errstate(invalid="ignore"):
             watched = np.where(np.abs(watched) <= model.limit, watched, np.nan)
         return scores(watched - linear_rows(model, block)[0], model.sections["detector/1"], blind(model, block))

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import lfilter
 
+from edge_lasso_runtime.detector import SETTLING, STRAY, sensors, watched
 from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
+CHUNK = 4096
 
 
 def ewma(values: Array, alpha: float, start: float | Array = 0.0) -> Array:
@@ -30,51 +31,54 @@ def ewma(values: Array, alpha: float, start: float | Array = 0.0) -> Array:
     return result
 
 
-def without_median(residuals: Array, length: int) -> Array:
-    """Residuals less the median of the `length` known ones before them in their column (fewer at the start)."""
-    if not length:
-        return residuals
-    result = residuals.copy()
+def tracked(residuals: Array, track: int, level: Array, settling: int = 0) -> tuple[Array, Array]:
+    """Scaled residuals less the level that they had before, and the level after the last row.
+
+    Parameters
+    ----------
+    residuals : array, shape (n, outputs)
+        NaN leaves its column's level as it was.
+    track : int
+        A level moves 2^-track of the way; 0: no level.
+    level : array, shape (outputs,)
+        Before the first row.
+    settling : int
+        Rows at the start in which it moves faster.
+    """
+    if not track:
+        return residuals, level
+    result, level = np.empty_like(residuals), level.copy()
     for k, column in enumerate(residuals.T):
         known = np.flatnonzero(~np.isnan(column))
-        values = column[known]
-        level = np.zeros(len(values))
-        for i in range(1, min(length, len(values))):
-            level[i] = np.median(values[:i])
-        if len(values) > length:
-            windows = sliding_window_view(values[:-1], length)
-            step = max(1, 4_000_000 // length)
-            for i in range(0, len(windows), step):
-                level[length + i : length + i + step] = np.median(windows[i : i + step], axis=1)
-        result[known, k] = values - level
-    return result
+        early = int(np.searchsorted(known, settling))
+        result[:, k] = np.nan
+        for rows, n in ((known[:early], SETTLING), (known[early:], track)):
+            result[rows, k], level[k] = _followed(column[rows], n, float(level[k]))
+    return result, level
 
 
-def slow_part(residuals: Array, chart: Mapping[str, Any]) -> Array:
-    """The slow part of scaled, cut residuals: their EWMA, or CUSUM's larger side; what ``slow`` scales."""
-    if chart["chart"] != "cusum":
-        return ewma(residuals, chart["alpha"])
-    return _cusum(residuals, chart, np.zeros((2, residuals.shape[1])))[0]
+def _followed(r: Array, track: int, b: float) -> tuple[Array, float]:
+    """One column's residuals less its level, and the level after the last: as far as they go, all of one kind at once.
 
-
-def _cusum(residuals: Array, chart: Mapping[str, Any], state: Array) -> tuple[Array, Array]:
-    """The larger side of CUSUM, and both sides after the last row."""
-    top = chart["clip"] ** 2
-    up, down = state
-    result = np.empty_like(residuals)
-    for t, row in enumerate(residuals):
-        known = ~np.isnan(row)
-        r = np.where(known, row, 0.0)
-        up = np.where(known, np.clip(up + r - chart["allowance"], 0.0, top), up)
-        down = np.where(known, np.clip(down - r - chart["allowance"], 0.0, top), down)
-        result[t] = np.maximum(up, down)
-    return result, np.stack([up, down])
-
-
-def scaled(residuals: Array, chart: Mapping[str, Any]) -> Array:
-    """Residuals in units of their scale, without their median where asked, cut."""
-    centre, scale = (np.array([sensor[key] for sensor in chart["watched"]]) for key in ("centre", "scale"))
-    return np.clip(without_median((residuals - centre) / scale, chart["median"]), -chart["clip"], chart["clip"])
+    Near its level a residual moves it as in a moving average, far from it by a constant.
+    """
+    rate, at, levels = 2.0**-track, 0, np.empty(len(r))
+    sizes = {0: 256, 1: 16, -1: 16}  # looked ahead, by how far the last of its kind went
+    while at < len(r):
+        side = 0 if abs(r[at] - b) <= STRAY else 1 if r[at] > b else -1
+        some = r[at : at + sizes[side]]
+        if side == 0:
+            after, _ = lfilter([rate], [1.0, rate - 1.0], some, zi=[(1.0 - rate) * b])
+        else:
+            after = b + side * STRAY * rate * np.arange(1.0, len(some) + 1.0)
+        before = np.concatenate([[b], after[:-1]])
+        d = some - before
+        other = np.flatnonzero(np.abs(d) > STRAY if side == 0 else side * d <= STRAY)
+        count = int(other[0]) if len(other) else len(some)
+        sizes[side] = min(max(2 * count, 16), CHUNK)
+        levels[at : at + count], b = before[:count], float(after[count - 1])
+        at += count
+    return r - levels, b
 
 
 class Scorer:
@@ -84,71 +88,70 @@ class Scorer:
     ----------
     chart : mapping
         Section ``detector/1``; a threshold is not needed.
+    warm_up : int, optional
+        Of the whole model, where it is longer than the section's.
     """
 
-    def __init__(self, chart: Mapping[str, Any]) -> None:
+    def __init__(self, chart: Mapping[str, Any], warm_up: int = 0) -> None:
         self._chart = chart
         self._centre, self._scale, self._slow, self._weight = (
             np.array([sensor[key] for sensor in chart["watched"]]) for key in ("centre", "scale", "slow", "weight")
         )
         count = len(chart["watched"])
-        self._recent = np.full((0, count), np.nan)
-        self._moved = np.zeros((2, count))  # CUSUM's sides; the EWMA in the first
-        self._evidence = np.ones(count)
+        self._level, self._slowly, self._evidence = np.zeros(count), np.zeros(count), np.ones(count)
+        self._young = max(chart["warm_up"], warm_up)
 
     def step(self, residuals: Array, widths: Array | None = None) -> tuple[Array, Array]:
         """Scores of the next rows; see `scores`.
 
         Parameters
         ----------
-        residuals : array, shape (n, sensors)
-        widths : array, shape (n, sensors), optional
+        residuals : array, shape (n, outputs)
+        widths : array, shape (n, outputs), optional
             By how much each prediction's error is wider than usual.
         """
-        chart = self._chart
         if not len(residuals):
             return np.zeros(0), np.zeros((0, len(self._weight)))
+        r = self.scaled(residuals, widths)
+        smoothing, fast = self._chart["smoothing"], self._chart["fast"]
+        square = r**2
+        q = (square + (self.slowly(r) / self._slow) ** 2) / 2.0 if smoothing < 1.0 else square
+        evidence = ewma(q, smoothing, self._evidence)
+        self._evidence = evidence[-1]
+        unseen = np.isnan(r)
+        counted = ~unseen | unseen.all(axis=1, keepdims=True)  # nothing is known: the evidence that there is
+        total = np.where(counted, self._weight, 0.0).sum(axis=1, keepdims=True)
+        parts = np.where(counted, evidence * self._weight, 0.0) / total
+        score = parts.sum(axis=1)
+        if not fast:
+            return score, parts
+        quick = np.where(unseen, 0.0, square * self._weight) / total * fast
+        sudden = quick.sum(axis=1)
+        return np.maximum(score, sudden), np.where((sudden > score)[:, None], quick, parts)
+
+    def scaled(self, residuals: Array, widths: Array | None = None) -> Array:
+        """Residuals in units of their scale, without their level where it is tracked, cut."""
         r = (residuals - self._centre) / self._scale
         if widths is not None:
             r = r / widths
-        if chart["median"]:
-            r = self._levelled(r, chart["median"])
-        r = np.clip(r, -chart["clip"], chart["clip"])
-        kind = chart["chart"]
-        q = r**2 if kind == "residual" else (self._slowly(r) / self._slow) ** 2
-        if kind == "both":
-            q = (q + r**2) / 2.0
-        unseen = np.isnan(r)
-        q = np.where(unseen, np.nan, q)
-        evidence = ewma(q, chart["smoothing"], self._evidence)
-        self._evidence = evidence[-1]
-        counted = ~unseen | unseen.all(axis=1, keepdims=True)  # nothing is known: the evidence that there is
-        parts = np.where(counted, evidence * self._weight, 0.0)
-        if chart["aggregate"] == "max":
-            largest = np.arange(parts.shape[1]) == parts.argmax(axis=1)[:, None]
-            parts = np.where(largest, parts, 0.0)
-        else:
-            total = np.where(counted, self._weight, 0.0).sum(axis=1, keepdims=True)
-            parts = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0.0)
-        return parts.sum(axis=1), parts
+        r, self._level = tracked(r, self._chart["track"], self._level, self._young)
+        self._young = max(self._young - len(r), 0)
+        return np.clip(r, -self._chart["clip"], self._chart["clip"])
 
-    def _levelled(self, r: Array, length: int) -> Array:
-        """Without the median of the ones before, in this batch and the ones before it."""
-        joined = np.concatenate([self._recent, r])
-        result = without_median(joined, length)[len(self._recent) :]
-        self._recent = np.full((length, joined.shape[1]), np.nan)
-        for k, column in enumerate(joined.T):
-            known = column[~np.isnan(column)][-length:]
-            self._recent[length - len(known) :, k] = known
-        return result
-
-    def _slowly(self, r: Array) -> Array:
-        if self._chart["chart"] != "cusum":
-            slow = ewma(r, self._chart["alpha"], self._moved[0])
-            self._moved[0] = slow[-1]
-            return slow
-        slow, self._moved = _cusum(r, self._chart, self._moved)
+    def slowly(self, r: Array) -> Array:
+        """The slow part of scaled residuals: their moving averages; what ``slow`` scales."""
+        slow = ewma(r, self._chart["smoothing"], self._slowly)
+        self._slowly = slow[-1]
         return slow
+
+
+def by_sensor(parts: Array, model: Model) -> Array:
+    """Parts of the score per output as those of the sensors (`edge_lasso_runtime.detector.sensors`)."""
+    names = sensors(model)
+    result = np.zeros((len(parts), len(names)))
+    for part, name in zip(parts.T, watched(model), strict=True):
+        result[:, names.index(name)] += part
+    return result
 
 
 def blind(model: Model, block: Array) -> Array:
@@ -178,17 +181,17 @@ def scores(residuals: Array, chart: Mapping[str, Any], widths: Array | None = No
 
     Parameters
     ----------
-    residuals : array, shape (n, sensors)
+    residuals : array, shape (n, outputs)
         Reading minus prediction; NaN where the reading is missing.
     chart : mapping
         Section ``detector/1``; a threshold is not needed.
-    widths : array, shape (n, sensors), optional
+    widths : array, shape (n, outputs), optional
         By how much each prediction's error is wider than usual.
 
     Returns
     -------
     scores : array, shape (n,)
-    parts : array, shape (n, sensors)
-        What each sensor contributes; rows add up to the scores.
+    parts : array, shape (n, outputs)
+        What each output contributes; rows add up to the scores.
     """
     return Scorer(chart).step(residuals, widths)

@@ -17,7 +17,7 @@ from edge_lasso.reporting.page_parts import table
 from edge_lasso.reporting.report_data import DetectorView
 from edge_lasso.reporting.show_detector import alarm_lines, chart_words
 from edge_lasso_runtime import Model
-from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.detector import KEY, sensors
 from edge_lasso_runtime.stream import warm_up
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def look_at(model: Model, data: Any = None) -> DetectorView:
 
 def detector_title(model: Model) -> str:
     """The headline."""
-    count = len(model.outputs)
+    count = len(sensors(model))
     return f"Detector: {count} sensor{'s' * (count != 1)}, {_coefs(model)} coefficients"
 
 
@@ -79,7 +79,7 @@ def _headline(data: ReportData, scored: Scored | None) -> str:
     if held:
         facts.append((f"false alarms in {held['rows']:,} rows held out", f"{held['alarms']:,}"))
     facts += [
-        ("sensors watched", f"{len(model.outputs)}"),
+        ("sensors watched", f"{len(sensors(model))}"),
         ("readings wired", f"{sum(feature.stream is None for feature in model.inputs)}"),
         ("coefficients", f"{_coefs(model)}"),
         ("rows to warm up", f"{max(model.sections[KEY]['warm_up'], warm_up(model)):,}"),
@@ -133,7 +133,7 @@ def _who(model: Model, scored: Scored, span: charts.Span) -> str:
         least = f" that ever have {100.0 * levels[0]:.0f} %"
         which = f"the {len(chosen)} of {every} sensors{least}" if len(chosen) < every else f"all {every} sensors"
     chosen = chosen[:MOST_SENSORS]
-    names = [model.sections[KEY]["watched"][k]["reading"] for k in chosen]
+    names = [sensors(model)[k] for k in chosen]
     picture = charts.heat_map(span, names, shares[:, chosen], levels, scored.hits)
     steps = zip(levels, charts.SHADES, strict=True)
     key = "".join(f'<i class="shade" style="opacity:{dark}"></i>{100.0 * share:.0f} %' for share, dark in steps)
@@ -194,17 +194,17 @@ def _promise(model: Model, scored: Scored | None) -> str:
 def _sensors(model: Model) -> str:
     quality = {sensor["name"]: sensor for sensor in model.provenance.get("sensors", [])}
     rows = []
-    for output, sensor in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
+    for output, sensor in zip(model.outputs[: len(sensors(model))], model.sections[KEY]["watched"], strict=False):
         value = quality.get(output.name)
         known = value and value["cv_mse_constant"]
         explained = f"{1.0 - value['cv_mse'] / value['cv_mse_constant']:.3f}" if value and known else "-"
         terms = ", ".join(
             f"{escape(model.inputs[term.factors[0].input].name)}&nbsp;({_signed(term.coef)})" for term in output.terms
         )
-        rows.append([escape(output.name), explained, number(sensor["scale"]), terms or "its mean alone"])
+        rows.append([escape(sensor["reading"]), explained, number(sensor["scale"]), terms or "its mean"])
     head = ("sensor", "R2, held out", "residual's scale", "predicted from (coefficient)")
     readings = [feature.name for feature in model.inputs if feature.stream is None]
-    unwatched = [name for name in readings if name not in {output.name for output in model.outputs}]
+    unwatched = [name for name in readings if name not in sensors(model)]
     more = f"<p>Read, but not watched: {escape(', '.join(unwatched))}.</p>" if unwatched else ""
     chart = escape(chart_words(model.sections[KEY]))
     return (
@@ -218,7 +218,7 @@ def _signed(value: float) -> str:
 
 
 def _missing(lost: Sequence[Lost], model: Model) -> str:
-    every = len(model.outputs)
+    every = len(sensors(model))
     rows = []
     estimated = any(loss.widths is not None for loss in lost)
     if estimated:
@@ -228,10 +228,8 @@ def _missing(lost: Sequence[Lost], model: Model) -> str:
             "grows: how many times as large a fault of that other sensor must be to score the same."
         )
     else:
-        head = ["missing", "still watched", "not watched meanwhile, beside it"]
-        caption = (
-            "It is not scored itself, and where another sensor's prediction reads it, that one is not scored either."
-        )
+        head = ["missing", "still watched", "not predicted meanwhile"]
+        caption = "It is not scored itself. A prediction that reads it says nothing; a sensor's usual level still does."
     for loss in lost:
         if not loss.readers:
             continue

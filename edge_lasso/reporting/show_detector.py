@@ -6,11 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_lasso.detecting.following import most_in_alarm
 from edge_lasso.detecting.missing_sensors import Lost, missing_sensors
+from edge_lasso.detecting.noticed import rows_of, smallest_biases
 from edge_lasso.reporting import terminal
 from edge_lasso.reporting.facts import fixed_facts, number, residual_bound, section_facts
 from edge_lasso_runtime import Model, model_hash
-from edge_lasso_runtime.detector import KEY
+from edge_lasso_runtime.detector import KEY, sensors
 from edge_lasso_runtime.format import to_dict
 from edge_lasso_runtime.stream import warm_up
 
@@ -26,6 +28,7 @@ def show_trained(result: DetectorResult, model_file: Path, statistics_file: Path
             "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
             "sensors": model.provenance["sensors"], "threshold": model.sections[KEY]["threshold"],
             "held_out": result.held, "notes": result.notes,
+            "bias_noticed": smallest_biases(model, rows_of(model.sections[KEY])),
         })  # fmt: skip
         return
     for line in result.notes:
@@ -59,7 +62,11 @@ def show_detector(model: Model, as_json: bool) -> None:
     if "adjust" in section:
         change = section["adjust"]
         facts.append(
-            ("threshold", f"adjusted on the board (step {change['eta']:g}), within a factor {change['cap']:g}")
+            (
+                "threshold",
+                f"follows on the board (step {change['eta']:g}), from {change['floor']:g} to {change['cap']:g} times "
+                f"its start; it stays from row {change['freeze']:,} to {change['thaw']:,} of an alarm",
+            )
         )
     facts += [*section_facts(model), *fixed_facts(model)]
     residuals = residual_bound(model)
@@ -76,16 +83,29 @@ def alarm_lines(model: Model) -> list[str]:
     unit = "of normal rows" if limit["per"] == "row" else f"false alarms per {limit['per']}"
     confidence = f"{100.0 * limit['confidence']:g} %"
     base = f"{limit['rows']:,} rows held out, {limit['events']} alarm{'s' * (limit['events'] != 1)} among them"
-    if limit["kind"] == "limit":
+    if limit["kind"] == "follows":
+        rows = round(100.0 / limit["row_rate"])
+        promise = (
+            f"it follows the scores, so that {number(limit['row_rate'], 3)} of the rows are in alarm; over {rows:,} "
+            f"rows at most {number(most_in_alarm(model.sections[KEY], rows), 3)} and those in which it stays"
+        )
+    elif limit["kind"] == "exchangeable":
+        promise = f"at most {number(limit['rate'], 3)} {unit} in the mean, where their order means nothing"
+    elif limit["kind"] == "limit":
         promise = f"at most {number(limit['high'], 3)} {unit} at {confidence} confidence"
     else:
         promise = f"{number(limit['rate'], 3)} {unit}, {confidence} between {_between(limit)}"
     lines = [f"alarm above a score of {number(limit['score'])}: {promise} ({base})"]
+    if "also" in limit:
+        also = limit["also"]
+        what = "of the rows in alarm" if also["per"] == "row" else "alarms begin per day"
+        lines[0] += f"; {number(also['rate'], 3)} {what}, at most {number(also['high'], 3)}"
     held = model.provenance.get("held_out")
     if held:
         lines.append(
             f"on the last {held['rows']:,} rows, never seen: {held['alarms']} alarm{'s' * (held['alarms'] != 1)}, "
-            f"{number(held['rate'], 3)} {unit}, {confidence} between {_between(held)}"
+            f"{number(held['rate'], 3)} {unit}, {confidence} between {_between(held)}; {number(held['in_alarm'], 3)} of the "
+            "rows in alarm"
         )
     return lines
 
@@ -100,21 +120,20 @@ def _between(one: dict[str, Any]) -> str:
 
 def chart_words(section: dict[str, Any]) -> str:
     """How residuals become the score."""
-    parts = {
-        "residual": "squared residual",
-        "ewma": f"moving average of the residual (alpha {section['alpha']:g})",
-        "both": f"residual and its moving average (alpha {section['alpha']:g})",
-        "cusum": f"CUSUM of the residual (allowance {section['allowance']:g})",
-    }
-    text = f"{section['aggregate']} over the sensors of: {parts[section['chart']]}"
-    if section["median"]:
-        text += f", the median of {section['median']} taken off"
-    return text if section["smoothing"] == 1.0 else f"{text}; smoothed by {section['smoothing']:g}"
+    if section["smoothing"] == 1.0:
+        text = "squared residuals"
+    else:
+        text = f"residuals and their moving averages, smoothed by {section['smoothing']:g}"
+    if section["fast"]:
+        text += ", or squared residuals as they are if that is more"
+    if section["track"]:
+        text += f"; levels follow within {1 << section['track']:,} rows"
+    return f"mean over the sensors of: {text}"
 
 
 def _missing(model: Model, lost: list[Lost]) -> None:
     """The readings, and what it costs when one is missing."""
-    every, rows = len(model.outputs), []
+    every, rows = len(sensors(model)), []
     for loss in lost:
         reading = next(feature for feature in model.inputs if feature.name == loss.name)
         cost = "-"
@@ -132,16 +151,27 @@ def _missing(model: Model, lost: list[Lost]) -> None:
 
 def _sensors(model: Model) -> None:
     table = {sensor["name"]: sensor for sensor in model.provenance.get("sensors", [])}
-    rows = []
-    for output, sensor in zip(model.outputs, model.sections[KEY]["watched"], strict=True):
+    within, rows = rows_of(model.sections[KEY]), []
+    biases = smallest_biases(model, within)
+    for output, sensor in zip(model.outputs[: len(sensors(model))], model.sections[KEY]["watched"], strict=False):
         quality = table.get(output.name)
         known = quality and quality["cv_mse_constant"]
         explained = f"{1.0 - quality['cv_mse'] / quality['cv_mse_constant']:.3f}" if quality and known else "-"
         names = [model.inputs[term.factors[0].input].name for term in output.terms]
-        rows.append((output.name, ", ".join(names) or "(its mean)", explained, number(sensor["scale"])))
+        bias = biases[sensor["reading"]]
+        rows.append((
+            sensor["reading"], ", ".join(names) or "(its mean)", explained, number(sensor["scale"]),
+            "none" if bias is None else number(bias, 3),
+        ))  # fmt: skip
     terminal.table(
-        f"{_count(len(rows), 'sensor')} watched, {_count(sum(len(output.terms) for output in model.outputs), 'coefficient')}",
-        ("sensor", "predicted from", "R2, held out", "residual's scale"),
+        f"{_count(len(sensors(model)), 'sensor')} watched, {_count(sum(len(output.terms) for output in model.outputs), 'coefficient')}",
+        (
+            "sensor",
+            "predicted from",
+            "R2, held out",
+            "residual's scale",
+            f"bias noticed within {_count(within, 'row')}",
+        ),
         rows,
         text_columns=2,
     )

@@ -33,6 +33,8 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
     else:
         rows = []
         for output, bound in zip(model.outputs, bounds, strict=True):
+            if not output.terms and FIXED_DETECTOR in model.sections:  # a sensor's usual level: a constant
+                continue
             rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
         title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
         terminal.table(title, ("output", "error at most", "effective bits"), rows)

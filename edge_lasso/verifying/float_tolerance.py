@@ -8,7 +8,6 @@ first order, doubled. Alarms are compared as long as no score was nearer to the 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from edge_lasso_exporters.dense import dense
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime import Model
-from edge_lasso_runtime.detector import Detector
+from edge_lasso_runtime.detector import SETTLING, STRAY, Detector
 from edge_lasso_runtime.estimate import Estimator
 from edge_lasso_runtime.health import KEY as HEALTH
 from edge_lasso_runtime.model import EXP_ROOM
@@ -74,10 +73,7 @@ class Tolerance:
         self.estimator = Estimator(model) if self.plan.estimate else None
         count = len(self.plan.watched)
         self.detector = Detector(model) if self.plan.detector else None
-        self.up, self.evidence = [0.0] * count, [0.0] * count
-        self.recent: list[deque[tuple[float, float]]] = []
-        if self.detector is not None:
-            self.recent = [deque(maxlen=(self.plan.detector or {})["median"] or 1) for _ in range(count)]
+        self.slow, self.evidence, self.level = [0.0] * count, [0.0] * count, [0.0] * count
         self.last: dict[int, float] = {}
         self.threshold = U
         self.sure = True
@@ -197,9 +193,10 @@ class Tolerance:
     def _score(self, raw: list[float], must: Step, answer: Answer, allowed: list[float], wider: float) -> str:
         section: dict[str, Any] = self.plan.detector or {}
         assert self.detector is not None
-        before = (list(self.detector.up), list(self.detector.down), list(self.detector.evidence))
+        before = (list(self.detector.level), list(self.detector.slow), list(self.detector.evidence))
+        young = self.detector.young > 0
         self.detector.step(raw, must.linear, must.widths)
-        room, total = 0.0, 0.0
+        room, quick, total = 0.0, 0.0, 0.0
         for k, (at, centre, factor, slow, weight) in enumerate(self.plan.watched):
             width = must.widths[k] if must.widths else 1.0
             if raw[at] != raw[at] or width != width:
@@ -207,25 +204,19 @@ class Tolerance:
             r = (raw[at] - must.linear[k] - centre) * factor / width
             error = (allowed[k] + 2.0 * U * (abs(raw[at]) + abs(must.linear[k]) + abs(centre))) * factor / width
             error += (4.0 * U + wider) * abs(r)
-            if section["median"]:
-                passed = [entry for _, entry in self.recent[k]]
-                level = float(np.median([entry for entry, _ in self.recent[k]])) if passed else 0.0
-                self.recent[k].append((r, error))
-                error += max(passed, default=0.0) + 2.0 * U * (abs(r) + abs(level))
-                r -= level
+            if section["track"]:
+                r, error = self._tracked(k, r, error, before[0][k], 2.0 ** -(SETTLING if young else section["track"]))
             clip = section["clip"]
             cut = [min(max(end, -clip), clip) for end in (r - error, r, r + error)]
-            error = max(cut[2] - cut[1], cut[1] - cut[0])
-            room += weight * self._evidence(k, abs(cut[1]), error, slow, section, before)
+            error, size = max(cut[2] - cut[1], cut[1] - cut[0]), abs(cut[1])
+            room += weight * self._evidence(k, size, error, slow, section["smoothing"], before)
+            quick += weight * ((2.0 * size + error) * error + 2.0 * U * size * size)
             total += weight
         if not total:
             total = sum(weight for *_, weight in self.plan.watched)
             room = sum(weight * error for (*_, weight), error in zip(self.plan.watched, self.evidence, strict=True))
         score = must.score or 0.0
-        room = SLACK * (
-            room / (1.0 if section["aggregate"] == "max" or total == 0.0 else total)
-            + 2.0 * (len(self.up) + 4) * U * score
-        )
+        room = SLACK * (max(room, section["fast"] * quick) / total + 2.0 * (len(self.slow) + 6) * U * score)
         if answer.score is None or not abs(answer.score - score) <= room:
             return f"the score is {answer.score!r}, must be {score!r} within {room!r}"
         limit = section["threshold"]["score"] if self.plan.adjust is None else self.detector.threshold
@@ -237,21 +228,28 @@ class Tolerance:
             return f"alarm and onset are {(answer.alarm, answer.onset)}, must be {(must.alarm, must.onset)}"
         return ""
 
-    def _evidence(self, k: int, size: float, error: float, slow: float, section: dict[str, Any], before: Any) -> float:
+    def _tracked(self, k: int, r: float, error: float, level: float, rate: float) -> tuple[float, float]:
+        """A residual without its level, and its error; that of the level is carried on.
+
+        The next level falls with neither, and moves with them by at most the larger of what it does cut and uncut.
+        """
+        held, cut = self.level[k], abs(r - level) + error + self.level[k] >= STRAY
+        followed = (1.0 - rate) * held + rate * error
+        rounding = 4.0 * U * (abs(level) + abs(r) * rate)
+        self.level[k] = (max(held, followed) if cut else followed) + rounding
+        return r - level, error + held + 2.0 * U * (abs(r) + abs(level))
+
+    def _evidence(self, k: int, size: float, error: float, slow: float, smoothing: float, before: Any) -> float:
         """The error of a sensor's smoothed evidence, carried on."""
         assert self.detector is not None
-        chart = section["chart"]
-        squared = (2.0 * size + error) * error + 2.0 * U * size * size
-        up = max(abs(self.detector.up[k]), self.detector.down[k], abs(before[0][k]), before[1][k])
-        if chart == "cusum":
-            self.up[k] = self.up[k] + error + 4.0 * U * (up + size + section["allowance"])
-        elif chart != "residual":
-            self.up[k] = (1.0 - section["alpha"]) * self.up[k] + section["alpha"] * error + 4.0 * U * (up + size)
-        slowed = slow * self.up[k]
-        slow_squared = (2.0 * slow * up + slowed) * slowed + 6.0 * U * (slow * up) ** 2
-        moved = {"residual": squared, "both": (squared + slow_squared) / 2.0}.get(chart, slow_squared)
+        moved = (2.0 * size + error) * error + 2.0 * U * size * size
+        up = 0.0
+        if smoothing < 1.0:
+            up = max(abs(self.detector.slow[k]), abs(before[1][k]))
+            self.slow[k] = (1.0 - smoothing) * self.slow[k] + smoothing * error + 4.0 * U * (up + size)
+            slowed = slow * self.slow[k]
+            moved = (moved + (2.0 * slow * up + slowed) * slowed + 6.0 * U * (slow * up) ** 2) / 2.0
         most = max(before[2][k], self.detector.evidence[k], size * size, (slow * up) ** 2)
-        smoothing = section["smoothing"]
         self.evidence[k] = (1.0 - smoothing) * self.evidence[k] + smoothing * moved + 6.0 * U * most
         return self.evidence[k]
 

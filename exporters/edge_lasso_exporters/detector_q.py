@@ -52,19 +52,9 @@ class DetectorQ:
 
     @property
     def detector(self) -> dict[str, Any]:
-        """The choices that are no numbers: chart, aggregate, median, warm-up."""
+        """What integers are made from, and the choices that are no numbers of a row: tracking, hold, warm-up."""
         entry: dict[str, Any] = self.plan.detector or {}
         return entry
-
-    @property
-    def chart(self) -> str:
-        """Of `detector`."""
-        return str(self.detector["chart"])
-
-    @property
-    def largest(self) -> bool:
-        """Whether the score is the largest part."""
-        return bool(self.detector["aggregate"] == "max")
 
     @property
     def fixed(self) -> list[dict[str, Any]]:
@@ -164,7 +154,7 @@ class DetectorQ:
     def slow_cut(self) -> bool:
         """Whether the slow part can exceed what its square has room for."""
         section = self.section
-        top = section["top"] if self.chart == "cusum" else section["clip"] << FRACTION
+        top = section["clip"] << FRACTION
         most = ((top >> section["first"]) + 1) * max(sensor["slow"] for sensor in section["watched"])
         return bool((most + (1 << section["second"] >> 1)) >> section["second"] > INT16)
 

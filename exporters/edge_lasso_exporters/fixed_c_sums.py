@@ -80,6 +80,8 @@ def _lifted(names: Names, r: str, bias: int, terms: list[dict[str, Any]], severa
 
 
 def _loop(names: Names, outputs: list[dict[str, Any]], r: str, count: int) -> list[str]:
+    if not count:
+        return []
     upper = names.upper
     places = bool(_places(names, outputs))
     place = f"{upper}_READ(place)" if places else "i"

@@ -159,7 +159,8 @@ class Stateful:
         eta, rate = adjust["eta"], limit["row_rate"]
         return {
             "up": math.exp(eta * (1.0 - rate)), "down": math.exp(eta * (0.0 - rate)),
-            "least": limit["score"] / adjust["cap"], "most": limit["score"] * adjust["cap"], "freeze": adjust["freeze"],
+            "least": limit["score"] * adjust["floor"], "most": limit["score"] * adjust["cap"],
+            "freeze": adjust["freeze"], "thaw": adjust["thaw"],
         }  # fmt: skip
 
 

@@ -21,10 +21,12 @@ SHARES = '''
 
 def shares(result):
     """Which sensors make up a score: (name, share), the largest first."""
-    score, found = result["score"], []
-    if score > 0.0:
-        found = [(-part / score, k) for k, part in enumerate(result["parts"]) if part > 0.0]
-    return [(WATCHED_NAMES[k], -share) for share, k in sorted(found)]
+    score, sums = result["score"], {}
+    for name, part in zip(WATCHED_NAMES, result["parts"]):
+        if part > 0.0:
+            sums[name] = sums.get(name, 0.0) + part
+    ordered = sorted([(-part / score, WATCHED_NAMES.index(name)) for name, part in sums.items()])
+    return [(WATCHED_NAMES[k], -share) for share, k in ordered]
 '''
 STEP = '''
 

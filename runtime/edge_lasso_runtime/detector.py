@@ -1,17 +1,20 @@
 """Section ``detector/1``: a score of how little the sensors agree, an alarm, and which sensors caused it.
 
-Each output of the model predicts one watched reading from the others (and from the past). With residual
-``r = (reading - prediction - centre) / scale``, less the median of the last `median` of them where asked, cut to
-+-`clip`, the chart turns residuals into evidence q >= 0 per sensor, about 1 in the mean on normal data:
+Each output of the model predicts one watched reading: from the others (and from the past), or as a constant, which is
+the reading's usual level. A sensor has one of each, or the constant alone where no other says anything about it.
+The residual ``r = (reading - prediction - centre) / scale`` becomes evidence q >= 0, about 1 in the mean on normal
+data:
 
-* ``residual``: q = r^2
-* ``ewma``: z += (r - z) * alpha, q = (z / slow)^2
-* ``both``: the mean of these two: sudden and slow faults alike
-* ``cusum``: u = max(0, u + r - allowance), d = max(0, d - r - allowance), both at most `clip`^2,
-  q = (max(u, d) / slow)^2
+* Tracked, where `track` is n > 0: with the level b that r had so far, ``d = r - b``, then ``b += cut(d, 3) / 2^n`` (in
+  the first `warm_up` rows ``/ 2^3``: after a restart b is soon where it was), and d takes r's place. It is cut to
+  +-`clip`.
+* ``z += (r - z) smoothing`` adds up what is small but lasts; ``q = (r^2 + (z / slow)^2) / 2``: sudden and slow faults
+  alike. Unsmoothed (`smoothing` 1) q is ``r^2``.
+* Evidence is smoothed, ``e += (q - e) smoothing``, from e = 1 (starting at 0 would call the mere passing of time a
+  fault).
 
-Evidence is smoothed, e += (q - e) * smoothing, from e = 1 (starting at 0 would call the mere passing of time a fault).
-The score is the weighted mean of the evidence, or its (weighted) largest; so each sensor's share of it is exact.
+There are two speeds. The slow score is the weighted mean of e, the quick one `fast` times that of r^2, where `fast`
+brings both to the same quantile on normal data; the score is the larger. So each sensor's share of it is exact.
 A reading that is missing leaves its evidence as it was and out of the score; so does one whose prediction reads what
 is missing, unless that is estimated: the residual is divided then by how much wider its error became. While nothing is
 known about any sensor, the score is that of the evidence as it was: an alarm neither ends nor begins. There is no alarm
@@ -23,8 +26,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
-from .checks import number, shown, take_choice, take_keys, take_list
-from .errors import ModelFormatError
+from .stream import warm_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +35,12 @@ if TYPE_CHECKING:
     from .model import Model
 
 KEY = "detector/1"
-CHARTS = ("residual", "ewma", "both", "cusum")
-AGGREGATES = ("mean", "max")
-LONGEST_MEDIAN = 1001
+TRACKS = (4, 11)
+"""Of `track`: a level that follows within 16 to within 2,048 rows."""
+SETTLING = 3
+"""What it is in the first rows."""
+STRAY = 3.0
+"""What a row can move a level by, in scales of the residual, before it is divided."""
 
 
 class Detector:
@@ -48,12 +53,10 @@ class Detector:
 
     Attributes
     ----------
-    up, down : list of float
-        Per watched sensor: the chart's state (`down` is used by CUSUM alone).
-    evidence : list of float
-        Per watched sensor, smoothed.
-    recent : list of list of float
-        Per watched sensor, the last residuals whose median is taken off; oldest first.
+    level, slow, evidence : list of float
+        Per output: of its residual, tracked; the residual, smoothed; what it says.
+    young : int
+        Rows for which levels still settle.
     threshold : float
         What the score is compared with: the model's, or as the online adjustment has moved it.
     quiet : int
@@ -62,8 +65,8 @@ class Detector:
         How many alarms began; how many rows were in alarm.
     """
 
-    __slots__ = ("_adjust", "_chart", "_hold", "_largest", "_readers", "_simple", "_total", "_watched", "alarms",
-                 "down", "evidence", "onsets", "quiet", "recent", "threshold", "up")  # fmt: skip
+    __slots__ = ("_adjust", "_chart", "_hold", "_readers", "_total", "_watched", "alarms", "evidence", "level",
+                 "onsets", "quiet", "slow", "threshold", "young")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
@@ -75,11 +78,10 @@ class Detector:
         self._total = 0.0
         for sensor in section["watched"]:
             self._total = self._total + sensor["weight"]
-        self._chart = tuple(section[key] for key in ("chart", "alpha", "allowance", "clip", "median", "smoothing"))
-        self._largest = section["aggregate"] == "max"
+        track = section["track"]
+        self._chart = (section["smoothing"], section["clip"], 2.0**-track if track else 0.0, section["fast"])
         limit = section["threshold"]
         self._hold = limit["hold"]
-        self._simple = section["chart"] in ("both", "ewma") and not section["median"] and not self._largest
         self._readers: list[list[int]] = [[] for _ in model.inputs]
         for k, output in enumerate(model.outputs):
             for i in {factor.input for term in output.terms for factor in term.factors}:
@@ -87,13 +89,12 @@ class Detector:
         adjust = section.get("adjust")
         self._adjust = None
         if adjust is not None:
-            start, cap = limit["score"], adjust["cap"]
-            self._adjust = (adjust["eta"], limit["row_rate"], start / cap, start * cap, adjust["freeze"])
+            ends = (limit["score"] * adjust["floor"], limit["score"] * adjust["cap"])
+            self._adjust = (adjust["eta"], limit["row_rate"], *ends, adjust["freeze"], adjust["thaw"])
         self.threshold = limit["score"]
-        self.up = [0.0] * len(self._watched)
-        self.down = [0.0] * len(self._watched)
-        self.evidence = [1.0] * len(self._watched)
-        self.recent: list[list[float]] = [[] for _ in self._watched]
+        count = len(self._watched)
+        self.level, self.slow, self.evidence = [0.0] * count, [0.0] * count, [1.0] * count
+        self.young = max(warm_up(model), section["warm_up"])
         self.quiet = 1 << 30
         self.onsets = 0
         self.alarms = 0
@@ -116,11 +117,15 @@ class Detector:
         -------
         score : float
         parts : list of float
-            What each watched sensor contributes; they add up to the score.
+            What each output contributes; they add up to the score.
         """
-        chart, alpha, allowance, clip, median, smoothing = self._chart
-        up, down, evidence = self.up, self.down, self.evidence
-        parts = []
+        smoothing, clip, track, fast = self._chart
+        levels, slowly, evidence = self.level, self.slow, self.evidence
+        rate = track
+        if self.young:
+            self.young -= 1
+            rate = 2.0**-SETTLING
+        parts, quick = [], []
         total = 0.0
         for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
             r = (readings[at] - predicted[k] - centre) * factor
@@ -128,26 +133,20 @@ class Detector:
                 r = r / widths[k]
             if r != r:
                 parts.append(0.0)
+                quick.append(0.0)
                 continue
-            if median:
-                r = self._level(k, r, median)
+            if track:
+                b = levels[k]
+                r = r - b
+                levels[k] = b + (STRAY if r > STRAY else -STRAY if r < -STRAY else r) * rate
             r = clip if r > clip else -clip if r < -clip else r
-            if chart == "cusum":
-                top = clip * clip
-                u = up[k] + r - allowance
-                d = down[k] - r - allowance
-                u = 0.0 if u < 0.0 else top if u > top else u
-                d = 0.0 if d < 0.0 else top if d > top else d
-                up[k], down[k] = u, d
-                z = (u if u > d else d) * slow
-                q = z * z
-            elif chart == "residual":
-                q = r * r
-            else:
-                z = up[k] + (r - up[k]) * alpha
-                up[k] = z
+            q = r * r
+            quick.append(q * weight)
+            if smoothing < 1.0:
+                z = slowly[k] + (r - slowly[k]) * smoothing
+                slowly[k] = z
                 z = z * slow
-                q = z * z if chart == "ewma" else (r * r + z * z) * 0.5
+                q = (q + z * z) * 0.5
             e = evidence[k] + (q - evidence[k]) * smoothing
             evidence[k] = e
             parts.append(e * weight)
@@ -155,7 +154,17 @@ class Detector:
         if not total > 0.0:  # nothing is known: the evidence that there is
             parts = [e * sensor[4] for e, sensor in zip(evidence, self._watched)]
             total = self._total
-        return self._aggregate(parts, total)
+        score = 0.0
+        for k, part in enumerate(parts):
+            parts[k] = part / total
+            score = score + parts[k]
+        if not fast:
+            return score, parts
+        sudden = 0.0
+        for k, part in enumerate(quick):
+            quick[k] = part / total * fast
+            sudden = sudden + quick[k]
+        return (sudden, quick) if sudden > score else (score, parts)
 
     def step_columns(
         self, readings: list[list[float]], predicted: list[list[float]]
@@ -167,24 +176,38 @@ class Detector:
         readings, predicted : list of list of float
             Per input, per output: its values one after another.
         """
-        chart, alpha, _, clip, _, smoothing = self._chart
-        if not self._simple:
+        smoothing, clip, track, fast = self._chart
+        if self.young or smoothing == 1.0:
             return [self.step(x, z, None) for x, z in zip(zip(*readings), zip(*predicted))]  # type: ignore[arg-type]
-        sudden, total, low = chart == "both", self._total, -clip
-        columns = []
+        total, low = self._total, -clip
+        columns, quick = [], []
         for k, (at, centre, factor, slow, weight) in enumerate(self._watched):
-            z, e, parts = self.up[k], self.evidence[k], []
+            b, z, e, parts, sudden = self.level[k], self.slow[k], self.evidence[k], [], []
             for value, y in zip(readings[at], predicted[k]):
                 r = (value - y - centre) * factor
+                if track:
+                    d = r - b
+                    b = b + (d if -STRAY <= d <= STRAY else STRAY if d > STRAY else -STRAY) * track
+                    r = d
                 if not low <= r <= clip:
                     r = clip if r > clip else low
-                z = z + (r - z) * alpha
+                z = z + (r - z) * smoothing
                 s = z * slow
-                e = e + ((r * r + s * s) * 0.5 - e if sudden else s * s - e) * smoothing
+                q = r * r
+                e = e + ((q + s * s) * 0.5 - e) * smoothing
                 parts.append(e * weight / total)
-            self.up[k], self.evidence[k] = z, e
+                if fast:
+                    sudden.append(q * weight / total * fast)
+            self.level[k], self.slow[k], self.evidence[k] = b, z, e
             columns.append(parts)
-        return [(reduce(add, parts, 0.0), list(parts)) for parts in zip(*columns)]
+            quick.append(sudden)
+        results = [(reduce(add, parts, 0.0), list(parts)) for parts in zip(*columns)]
+        if fast:
+            for t, swift in enumerate(zip(*quick)):
+                score = reduce(add, swift, 0.0)
+                if score > results[t][0]:
+                    results[t] = (score, list(swift))
+        return results
 
     def unknown(self, missing: list[int]) -> list[float]:
         """Widths of the errors where defaults stand in for missing inputs: NaN for the predictions that read them."""
@@ -195,12 +218,18 @@ class Detector:
         return widths
 
     def decide(self, score: float) -> tuple[bool, bool]:
-        """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for."""
+        """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for.
+
+        It rises by a factor of exp(eta (1 - rate)) in alarm and falls by exp(-eta rate) else, between its ends: over T
+        rows the part in alarm is the rate to within ln(end / start) / (eta T), whatever the scores do (Angelopoulos et
+        al. 2023). From the row `freeze` of an alarm up to the row `thaw` it stays, so that a fault does not hide itself
+        at once.
+        """
         hit = score > self.threshold
         onset = hit and self.quiet > self._hold
         if self._adjust is not None:
-            eta, rate, low, high, freeze = self._adjust
-            if not (hit and self.quiet < 0 and -self.quiet >= freeze):
+            eta, rate, low, high, freeze, thaw = self._adjust
+            if not (hit and freeze <= -self.quiet < thaw):
                 from math import exp
 
                 moved = self.threshold * exp(eta * ((1.0 if hit else 0.0) - rate))
@@ -213,138 +242,49 @@ class Detector:
             self.quiet = 1 if self.quiet < 0 else self.quiet + 1
         return hit, onset
 
-    def _aggregate(self, parts: list[float], total: float) -> tuple[float, list[float]]:
-        if not total > 0.0:
-            return 0.0, parts
-        if self._largest:
-            top = max(parts)
-            at = parts.index(top)
-            return top, [top if k == at else 0.0 for k in range(len(parts))]
-        score = 0.0
-        for k, part in enumerate(parts):
-            parts[k] = part / total
-            score = score + parts[k]
-        return score, parts
-
-    def _level(self, k: int, r: float, length: int) -> float:
-        """The residual without the median of the ones before it; the ring takes it in."""
-        recent = self.recent[k]
-        ordered = sorted(recent)
-        n = len(ordered)
-        level = 0.0
-        if n:
-            level = ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) * 0.5
-        recent.append(r)
-        if len(recent) > length:
-            del recent[0]
-        return r - level
-
     def to_dict(self) -> dict[str, Any]:
         """What is remembered, JSON-ready."""
-        names = ("up", "down", "evidence", "recent", "threshold", "quiet", "onsets", "alarms")
+        names = ("level", "slow", "evidence", "young", "threshold", "quiet", "onsets", "alarms")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, data: Any) -> None:
         """Take over what `to_dict` gave; lengths must be right (ValueError)."""
-        up, down, evidence = ([float(value) for value in data[key]] for key in ("up", "down", "evidence"))
-        recent = [[float(value) for value in entry] for entry in data["recent"]]
-        sizes = {len(self.up), len(up), len(down), len(evidence), len(recent)}
-        if len(sizes) > 1 or any(len(entry) > self._chart[4] for entry in recent):
+        level, slow, evidence = ([float(value) for value in data[key]] for key in ("level", "slow", "evidence"))
+        if {len(level), len(slow), len(evidence)} != {len(self.level)}:
             raise ValueError("the charts of other sensors")
-        self.up, self.down, self.evidence, self.recent = up, down, evidence, recent
+        self.level, self.slow, self.evidence = level, slow, evidence
         self.threshold = float(data["threshold"])
-        self.quiet, self.onsets, self.alarms = (int(data[key]) for key in ("quiet", "onsets", "alarms"))
+        self.young, self.quiet, self.onsets, self.alarms = (
+            int(data[key]) for key in ("young", "quiet", "onsets", "alarms")
+        )
 
 
 def shares(parts: list[float], score: float, names: list[str]) -> list[tuple[str, float]]:
-    """The watched sensors with their share of the score, largest first; those without a share are left out."""
+    """The sensors with their share of the score, largest first; those without a share are left out.
+
+    Parameters
+    ----------
+    parts : list of float
+        One per output.
+    score : float
+    names : list of str
+        The reading that each output predicts (`watched`); shares of the same one are added up.
+    """
     if not score > 0.0:
         return []
-    result = [(part / score, name) for part, name in zip(parts, names) if part > 0.0]
-    return [(name, share) for share, name in sorted(result, key=lambda entry: -entry[0])]
+    sums: dict[str, float] = {}
+    for part, name in zip(parts, names):
+        if part > 0.0:
+            sums[name] = sums.get(name, 0.0) + part
+    result = sorted((-part / score, names.index(name)) for name, part in sums.items())
+    return [(names[k], -share) for share, k in result]
 
 
 def watched(model: Model) -> list[str]:
-    """The names of the watched readings, in the order of the outputs."""
+    """The reading that each output predicts."""
     return [sensor["reading"] for sensor in model.sections[KEY]["watched"]]
 
 
-def validate(section: Any, model: Model, where: str) -> None:
-    """Check a section against its model.
-
-    Raises
-    ------
-    ModelFormatError
-        Naming the field.
-    """
-    take_keys(
-        section,
-        where,
-        ("watched", "chart", "alpha", "allowance", "clip", "median", "smoothing", "aggregate", "warm_up", "threshold"),
-        ("adjust", "step_seconds"),
-    )
-    if model.outputs[0].link != "identity":
-        raise ModelFormatError(f"{where} does not go with link {model.outputs[0].link!r}; a detector predicts readings")
-    _validate_watched(section["watched"], model, f"{where}.watched")
-    take_choice(section["chart"], f"{where}.chart", CHARTS)
-    take_choice(section["aggregate"], f"{where}.aggregate", AGGREGATES)
-    for key in ("alpha", "smoothing"):
-        if not 0.0 < number(section[key], f"{where}.{key}") <= 1.0:
-            raise ModelFormatError(f"{where}.{key} is {shown(section[key])}; it must be above 0 and at most 1")
-    if "step_seconds" in section and not number(section["step_seconds"], f"{where}.step_seconds") > 0.0:
-        raise ModelFormatError(f"{where}.step_seconds is {shown(section['step_seconds'])}; it must be positive")
-    for key in ("allowance", "clip"):
-        if number(section[key], f"{where}.{key}") < 0.0:
-            raise ModelFormatError(f"{where}.{key} is {shown(section[key])}; it must not be negative")
-    _whole(section["median"], f"{where}.median", 0, LONGEST_MEDIAN)
-    _whole(section["warm_up"], f"{where}.warm_up", 0, 1 << 30)
-    limit = section["threshold"]
-    at = f"{where}.threshold"
-    take_keys(
-        limit,
-        at,
-        ("score", "row_rate", "hold"),
-        ("rate", "per", "low", "high", "confidence", "rows", "events", "days", "kind"),
-    )
-    if number(limit["score"], f"{at}.score") < 0.0:
-        raise ModelFormatError(f"{at}.score is {shown(limit['score'])}; it must not be negative")
-    if not 0.0 < number(limit["row_rate"], f"{at}.row_rate") < 1.0:
-        raise ModelFormatError(f"{at}.row_rate is {shown(limit['row_rate'])}; it must be between 0 and 1")
-    _whole(limit["hold"], f"{at}.hold", 0, 1 << 30)
-    if section.get("adjust") is not None:
-        at = f"{where}.adjust"
-        take_keys(section["adjust"], at, ("eta", "cap", "freeze"), ())
-        if not 0.0 < number(section["adjust"]["eta"], f"{at}.eta") <= 1.0:
-            raise ModelFormatError(f"{at}.eta is {shown(section['adjust']['eta'])}; it must be above 0 and at most 1")
-        if number(section["adjust"]["cap"], f"{at}.cap") < 1.0:
-            raise ModelFormatError(f"{at}.cap is {shown(section['adjust']['cap'])}; it must be at least 1")
-        _whole(section["adjust"]["freeze"], f"{at}.freeze", 1, 1 << 30)
-
-
-def _validate_watched(data: Any, model: Model, where: str) -> None:
-    if len(take_list(data, where)) != len(model.outputs):
-        raise ModelFormatError(f"{where} has {len(data)} entries; the model has {len(model.outputs)} outputs")
-    known = {
-        feature.name: i
-        for i, feature in enumerate(model.inputs)
-        if feature.stream is None and feature.categories is None
-    }
-    for i, chunk in enumerate(data):
-        at = f"{where}[{i}]"
-        take_keys(chunk, at, ("reading", "centre", "scale", "slow", "weight"), ())
-        if chunk["reading"] not in known:
-            raise ModelFormatError(
-                f"{at}.reading is {shown(chunk['reading'])}; it must be an input that is a reading of numbers"
-            )
-        own = known[chunk["reading"]]
-        if any(factor.input == own for term in model.outputs[i].terms for factor in term.factors):
-            raise ModelFormatError(f"outputs[{i}] predicts {chunk['reading']!r} from its own present")
-        number(chunk["centre"], f"{at}.centre")
-        for key in ("scale", "slow", "weight"):
-            if not number(chunk[key], f"{at}.{key}") > 0.0:
-                raise ModelFormatError(f"{at}.{key} is {shown(chunk[key])}; it must be positive")
-
-
-def _whole(data: Any, where: str, low: int, high: int) -> None:
-    if isinstance(data, bool) or not isinstance(data, int) or not low <= data <= high:
-        raise ModelFormatError(f"{where} is {shown(data)}; it must be a whole number from {low} to {high}")
+def sensors(model: Model) -> list[str]:
+    """The watched readings, each once."""
+    return list(dict.fromkeys(watched(model)))

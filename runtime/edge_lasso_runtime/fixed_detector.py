@@ -10,29 +10,33 @@ in the steps of ``fixed_point/1`` (`readings_q`; of a sensor with a raw scale it
   after another (0: no limit); it reads as missing then. Jump: a change above ``jump``, which is the model's, rounded
   up. Histories are those of `FixedDelays`.
 * Residual: ``v = (bias + own q + sum(coef q) + 2^shift / 2) >> shift``, the prediction, the centre and the scale being
-  in the coefficients; v is cut to +-2^16 (2^19 with a median) and ``r = (v factor + 2^bits / 2) >> bits`` (`PRECISE`)
-  counts 2^-fraction of the residual's scale. For all readings within their ranges, r is within ``bound`` scales of
-  ``(reading - prediction - centre) / scale`` where that is at most ``clip`` (exact arithmetic). A residual that reads a
-  missing integer says nothing: its evidence stays, and it is left out of the score.
-* Level, where `median` is asked for: r is cut to +-`WIDE`; the last ones are kept as ``(r + 4) >> 3``; the median of
-  those before it, times 8, is taken off. Then r is cut to +-``clip``.
-* Chart, as `detector` has it: an average ``up`` with `FRACTION` more bits moves by `move`; CUSUM's sides are exact
-  sums, cut at ``top``. ``y = ((up >> first) slow + 2^second / 2) >> second``, cut to +-32767, is the slow part in
-  units of 2^-``slow_fraction``. Evidence of ``residual`` is ``r r``, of ``ewma`` and ``cusum`` ``y y``, of ``both``
-  ``(y y >> 1) + (r r >> 2 (fraction - slow_fraction) + 1)``; it is below 2^30, which caps what a single row can say.
-* Evidence moves by `move`, too, from 1. A part is ``((evidence + 2^cut / 2) >> cut) weight``; ``mean``: the score is
-  the sum of the parts over the sum of their weights, alarm where ``sum > threshold * weights``; ``max``: the largest
-  part, alarm above ``threshold``. A score times ``unit`` is that of `detector`. While no sensor has a say, an alarm
-  neither ends nor begins.
+  in the coefficients; v is cut to +-2^16 (2^19 where levels are tracked) and ``r = (v factor + 2^bits / 2) >> bits``
+  (`PRECISE`) counts 2^-fraction of the residual's scale. For all readings within their ranges, r is within ``bound``
+  scales of ``(reading - prediction - centre) / scale`` where that is at most ``clip`` (exact arithmetic). A residual
+  that reads a missing integer says nothing: its evidence stays, and it is left out of the score.
+* Level, where `track` is n > 0: r is cut to +-`WIDE`, and with B, the level times 2^n, ``d = r - (B >> n)``, then
+  ``B += cut(d, 3 2^fraction)`` (times 2^(n - 3) in the first rows), cut to +-`WIDE` 2^n; d takes r's place. Then r is
+  cut to +-``clip``.
+* An average z of r, with `FRACTION` more bits, moves by `move`. ``y = ((z >> first) slow + 2^second / 2) >> second``
+  with the sensor's own ``slow``, cut to +-32767, is it in units of 2^-``slow_fraction``.
+  Evidence is ``(y y >> 1) + (r r >> 2 (fraction - slow_fraction) + 1)``; without smoothing ``r r``, which is below 2^30
+  and caps what a single row can say.
+* Evidence moves by `move`, too, from 1. A part is ``((evidence + 2^cut / 2) >> cut) weight``, a quick one
+  ``(r r >> quick) fast`` with the sensor's own ``fast``, weight and `fast` of the detector in one. The score is the
+  larger of their two sums, alarm where ``sum > threshold * weights``. A score over the weights, times ``unit``, is that
+  of `detector`. While no sensor has a say, an alarm neither ends nor begins.
+* Threshold, where it follows (`adjust`): ``limit`` counts 2^-``bits`` of the unit; ``limit >> bits`` is compared. It
+  moves by `move` with the rates ``up``, away to its double, or ``down``, towards 0, and is cut to its ends.
 
 Nothing reaches 2^30 in magnitude, so 32 bits and MicroPython's small integers do: `edge_lasso_exporters` proves it of
 every artifact before it is exported. Not offered: estimates of missing readings (what reads them says nothing, as
-without ``estimate/1``), the online adjustment of the threshold, products and categories.
+without ``estimate/1``), products and categories.
 """
 
 from __future__ import annotations
 
 from .detector import KEY as DETECTOR
+from .detector import SETTLING, STRAY
 from .fixed_history import FRACTION, NONE
 from .fixed_point import INT16
 from .fixed_point import KEY as FIXED
@@ -52,7 +56,7 @@ if TYPE_CHECKING:
 KEY = "fixed_detector/1"
 WIDE = INT16 << 3
 PRECISE = ((14, (1 << 16) - 1), (11, (1 << 19) - 1))
-"""Bits of a residual's factor, and where what it multiplies is cut: without a median, and with one."""
+"""Bits of a residual's factor, and where what it multiplies is cut: without tracked levels, and with them."""
 ENDLESS = 65535
 """The largest change of a reading, where there is no limit."""
 
@@ -63,8 +67,8 @@ class StepQ(Record):
     Parameters
     ----------
     score, total : int
-        The score is ``score / total`` units of the section; `total` is the weight of the sensors that had a say (1 of
-        ``max``), 0 where none had.
+        The score is ``score / total`` units of the section; `total` is the weight of the sensors that had a say, 0
+        where none had.
     parts : list of int
         Each watched sensor's part of `score`.
     alarm, onset : bool
@@ -135,10 +139,10 @@ class FixedDetector:
 
     Attributes
     ----------
-    up, down, evidence : list of int
-        Per watched sensor.
-    recent : list of list of int
-        Per watched sensor, the last residuals whose median is taken off; oldest first.
+    level, slow, evidence : list of int
+        Per output.
+    limit, lasted : int
+        The threshold, as it follows; rows in alarm so far, at most as many as thaw it.
     quiet : int
         Rows since the last one in alarm, at most one more than ``hold``.
     onsets, alarms : int
@@ -146,82 +150,76 @@ class FixedDetector:
 
     def __init__(self, model: Model) -> None:
         section, detector = model.sections[KEY], model.sections[DETECTOR]
-        self._section, self._chart, self._median = section, detector["chart"], detector["median"]
-        self._bits, self._most = PRECISE[self._median > 0]
-        self._largest = detector["aggregate"] == "max"
+        self._section, self._track, self._smooth = section, detector["track"], detector["smoothing"] < 1.0
+        self._bits, self._most = PRECISE[self._track > 0]
         self._hold = detector["threshold"]["hold"]
         place = {model.inputs[i].name: k for k, i in enumerate(readings(model))}
         self._own = [place[sensor["reading"]] for sensor in detector["watched"]]
         count = len(self._own)
-        self.up = [0] * count
-        self.down = [0] * count
-        self.evidence = [1 << fraction_of(section, self._chart)] * count
-        self.recent: list[list[int]] = [[] for _ in self._own]
+        self.level, self.slow = [0] * count, [0] * count
+        self.evidence = [1 << fraction_of(section)] * count
+        self.limit: int = section["follow"]["start"] if "follow" in section else section["threshold"]
+        adjust = detector.get("adjust") or {"freeze": 0, "thaw": 0}
+        self._freeze, self.lasted = (adjust["freeze"], adjust["thaw"]), 0
         self.quiet = self._hold + 1
         self.onsets = self.alarms = 0
 
-    def step(self, q: Sequence[int], x: Sequence[int]) -> tuple[int, int, list[int]]:
+    def step(self, q: Sequence[int], x: Sequence[int], young: bool) -> tuple[int, int, list[int]]:
         """Score a row: `q` as the sensors delivered it, `x` one integer per input as predictions read it."""
         section = self._section
-        parts, total = [], 0
+        parts, quick, total = [], [], 0
         for k, sensor in enumerate(section["watched"]):
             own = q[self._own[k]]
             if own == NONE or any(x[i] == NONE for _, i in sensor["terms"]):
                 parts.append(0)
+                quick.append(0)
                 continue
             r = sensor["bias"] + sensor["own"] * own
             for coef, i in sensor["terms"]:
                 r += coef * x[i]
             v = (r + (1 << sensor["shift"] >> 1)) >> sensor["shift"]
             v = min(max(v, -self._most), self._most)
-            value = self._evidence(k, (v * sensor["factor"] + (1 << self._bits >> 1)) >> self._bits)
-            self.evidence[k] = move(self.evidence[k], value, section["smoothing"])
+            r = (v * sensor["factor"] + (1 << self._bits >> 1)) >> self._bits
+            if self._track:
+                r = self._tracked(k, r, young)
+            r = min(max(r, -section["clip"]), section["clip"])
+            self.evidence[k] = move(self.evidence[k], self._evidence(k, r), section["smoothing"])
             cut = section["cut"]
             parts.append(((self.evidence[k] + (1 << cut >> 1)) >> cut) * sensor["weight"])
+            quick.append((r * r >> section["quick"]) * sensor["fast"] if "quick" in section else 0)
             total += sensor["weight"]
-        if not self._largest:
-            return sum(parts), total, parts
-        score = max(parts)
-        at = parts.index(score)
-        return score, min(total, 1), [score if k == at else 0 for k in range(len(parts))]
+        score, sudden = sum(parts), sum(quick)
+        return (sudden, total, quick) if sudden > score else (score, total, parts)
 
     def _evidence(self, k: int, r: int) -> int:
-        section, chart = self._section, self._chart
-        if self._median:
-            r = self._level(k, min(max(r, -WIDE), WIDE))
-        clip = section["clip"]
-        r = min(max(r, -clip), clip)
-        if chart == "residual":
+        section = self._section
+        if not self._smooth:
             return r * r
-        if chart == "cusum":
-            self.up[k] = min(max(self.up[k] + r - section["allowance"], 0), section["top"])
-            self.down[k] = min(max(self.down[k] - r - section["allowance"], 0), section["top"])
-            slow = max(self.up[k], self.down[k])
-        else:
-            slow = self.up[k] = move(self.up[k], r << FRACTION, section["rate"])
+        slow = self.slow[k] = move(self.slow[k], r << FRACTION, section["smoothing"])
         first, second = section["first"], section["second"]
         y: int = ((slow >> first) * section["watched"][k]["slow"] + (1 << second >> 1)) >> second
         y = min(max(y, -INT16), INT16)
-        if chart != "both":
-            return y * y
         aligned: int = r * r >> 2 * (section["fraction"] - section["slow_fraction"]) + 1
         return (y * y >> 1) + aligned
 
-    def _level(self, k: int, r: int) -> int:
-        recent = self.recent[k]
-        ordered, n = sorted(recent), len(recent)
-        level = 0
-        if n:
-            level = ordered[n // 2] << 3 if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) << 2
-        recent.append((r + 4) >> 3)
-        if len(recent) > self._median:
-            del recent[0]
-        return r - level
+    def _tracked(self, k: int, r: int, young: bool) -> int:
+        n, stray = self._track, int(STRAY) << self._section["fraction"]
+        r = min(max(r, -WIDE), WIDE) - (self.level[k] >> n)
+        d = min(max(r, -stray), stray)
+        level = self.level[k] + (d << n - SETTLING if young else d)
+        self.level[k] = min(max(level, -(WIDE << n)), WIDE << n)
+        return r
 
     def decide(self, score: int, total: int) -> tuple[bool, bool]:
-        """Whether a score is an alarm, and whether it begins one."""
-        limit = self._section["threshold"]
-        hit = score > (limit if self._largest else limit * total) if total else self.quiet == 0
+        """Whether a score is an alarm, and whether it begins one; the threshold moves where it follows."""
+        follow = self._section.get("follow")
+        hit = score > (self.limit >> follow["bits"] if follow else self.limit) * total if total else self.quiet == 0
+        if follow and total:
+            if not (hit and self._freeze[0] <= self.lasted < self._freeze[1]):
+                rate = follow["up"] if hit else follow["down"]
+                moved = move(self.limit, self.limit << 1 if hit else 0, rate)
+                self.limit = min(max(moved, follow["least"]), follow["most"])
+            self.lasted = min(self.lasted + 1, self._freeze[1]) if hit else 0
         if not hit:
             self.quiet = min(self.quiet, self._hold) + 1
             return False, False
@@ -258,9 +256,9 @@ def step_q(model: Model, state: StateQ, q: Sequence[int]) -> tuple[StepQ, StateQ
     for i, value in zip(state.readings, state.health.step(q, faults)):
         x[i] = value
     state.delays.step(x)
-    score, total, parts = state.detector.step(q, x)
     alarm = onset = False
     warming_up = state.rows < state.warm_up
+    score, total, parts = state.detector.step(q, x, warming_up)
     if warming_up:
         state.rows += 1
     else:
@@ -292,19 +290,16 @@ def move(average: int, value: int, rate: Sequence[int]) -> int:
     return average + ((moved + (1 << rate[1] >> 1)) >> rate[1])
 
 
-def fraction_of(section: dict[str, Any], chart: str) -> int:
+def fraction_of(section: dict[str, Any]) -> int:
     """The fraction bits of evidence."""
-    fraction: int = section["fraction"] if chart == "residual" else section["slow_fraction"]
+    fraction: int = section.get("slow_fraction", section["fraction"])
     return 2 * fraction
 
 
-def highest(section: dict[str, Any], chart: str) -> int:
+def highest(section: dict[str, Any]) -> int:
     """The largest evidence: what a row can give, or the start; averages stay at or below it."""
     clip: int = section["clip"]
-    if chart == "residual":
-        row = clip * clip
-    elif chart == "both":
+    row = clip * clip
+    if "slow_fraction" in section:
         row = (INT16 * INT16 >> 1) + (clip * clip >> 2 * (section["fraction"] - section["slow_fraction"]) + 1)
-    else:
-        row = INT16 * INT16
-    return max(row, 1 << fraction_of(section, chart))
+    return max(row, 1 << fraction_of(section))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "cascade/1": "cascade",
-    "detector/1": "detector",
+    "detector/1": "detector_section",
     "drift/1": "drift",
     "estimate/1": "estimate",
     "fixed_detector/1": "fixed_detector_section",

@@ -8,9 +8,12 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from edge_lasso import ResidualDetector
+from edge_lasso.detecting.calibrated import ChartOptions
+from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.noticed import rows_of, smallest_biases
 from edge_lasso.detecting.sensor_models import allocate
 from edge_lasso.errors import DataError
-from edge_lasso.predicting.scores import ewma, without_median
+from edge_lasso.predicting.scores import ewma, tracked
 from edge_lasso.statistics.plans import blocked
 from edge_lasso_runtime import dumps, loads
 from edge_lasso_runtime.step import start, step
@@ -36,10 +39,10 @@ def test_scikit_learn_contract(estimator, check):
     "options",
     [
         {},
-        {"lags": 2, "chart": "both", "smoothing": 0.1},
-        {"lags": 1, "own_past": True, "chart": "ewma", "aggregate": "max", "alpha": 0.2},
-        {"chart": "cusum", "smoothing": 0.5},
-        {"chart": "both", "median": 7},
+        {"lags": 2, "smoothing": 0.1},
+        {"lags": 1, "own_past": True, "smoothing": 0.2, "track": 4},
+        {"track": 11},
+        {"smoothing": 0.05, "track": None},
     ],
 )
 def test_many_rows_score_as_one_after_another(options):
@@ -58,12 +61,12 @@ def test_many_rows_score_as_one_after_another(options):
         result, state = step(model, state, {f"x{j}": value for j, value in enumerate(row)})
         assert result.score == pytest.approx(want[t], rel=1e-9, abs=1e-12)
         assert result.parts == pytest.approx(list(parts[t]), rel=1e-9, abs=1e-12)
+        assert sum(result.parts) == pytest.approx(result.score)
         if t >= model.sections["detector/1"]["warm_up"]:
             assert (
                 result.alarm == (detector.predict(fresh)[t] < 0) or abs(want[t] / detector.threshold_.score - 1) < 1e-9
             )
-    shift = slice(0, 8)
-    assert parts[50].argmax() == 2 or want[50] > want[30], parts[50, shift]
+    assert detector.attribute(fresh)[50].argmax() == 2 or want[50] > want[30]
 
 
 def test_nobody_reads_its_own_present_and_the_budget_holds():
@@ -81,7 +84,7 @@ def test_nobody_reads_its_own_present_and_the_budget_holds():
 
 
 def test_a_faulty_sensor_is_named():
-    detector = ResidualDetector(lags=1, chart="both", smoothing=0.2).fit(plant(2000))
+    detector = ResidualDetector(lags=1, smoothing=0.2).fit(plant(2000))
     fresh = plant(400, seed=3)
     hits = 0
     for sensor in range(8):
@@ -125,19 +128,98 @@ def test_a_budget_goes_where_it_helps_most():
     assert allocate(errors, sizes, 1) == [1, 0, 0]
 
 
-def test_smoothing_and_medians_leave_gaps_out():
+def test_smoothing_and_levels_leave_gaps_out():
     x = np.array([[1.0], [np.nan], [3.0], [np.nan], [np.nan], [2.0]])
     assert ewma(x, 0.5, 1.0)[:, 0].tolist() == [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
-    level = without_median(x, 2)[:, 0]
-    assert level[[0, 2, 5]].tolist() == [1.0, 2.0, 0.0]
-    assert math.isnan(level[1])
+    rest, level = tracked(x, 4, np.zeros(1), settling=1)
+    assert rest[[0, 2, 5], 0].tolist() == [1.0, 3.0 - 0.125, 2.0 - (0.125 + 2.875 / 16)]
+    assert math.isnan(rest[1, 0])
+    assert level[0] == 0.125 + 2.875 / 16 + (2.0 - (0.125 + 2.875 / 16)) / 16
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0, 30.0])
+def test_levels_of_many_rows_are_those_of_one_after_another(scale):
+    rng = np.random.default_rng(int(scale))
+    rows = scale * rng.standard_t(2, size=(3000, 2)) + np.repeat(rng.normal(size=(30, 2)) * 6.0, 100, axis=0)
+    rows[rng.random(rows.shape) < 0.05] = np.nan
+    rest, level = tracked(rows, 5, np.array([0.5, -4.0]), settling=40)
+    b = np.array([0.5, -4.0])
+    for t, row in enumerate(rows):
+        r = row - b
+        assert rest[t] == pytest.approx(r, abs=1e-9, nan_ok=True)
+        b = b + np.nan_to_num(np.clip(r, -3.0, 3.0)) / 2.0 ** (3 if t < 40 else 5)
+    assert level == pytest.approx(b)
+
+
+def test_a_level_follows_a_drift_and_a_sudden_fault_still_counts():
+    rows = plant(4000)
+    rows[:, 2] += np.linspace(0.0, 8.0, 4000)
+    fixed, follows = (ResidualDetector(smoothing=0.05, track=track).fit(rows) for track in (0, None))
+    assert follows.model_.sections["detector/1"]["track"] == 8
+    assert ResidualDetector(smoothing=0.05, track=None).fit(plant(4000)).model_.sections["detector/1"]["track"] == 0
+    later = plant(3000, seed=2)
+    later[:, 2] += 8.0 + np.linspace(0.0, 6.0, 3000)
+    faulty = later.copy()
+    faulty[2500:, 5] += 3.0
+    assert (follows.predict(later)[1000:] < 0).mean() < 0.01
+    assert (fixed.predict(later)[1000:] < 0).mean() > 0.05
+    assert (follows.predict(faulty)[2520:2600] < 0).all()
+    assert follows.attribute(faulty)[2530].argmax() == 5
+
+
+def test_what_moves_all_sensors_together_is_noticed():
+    """Models of each from the others agree with it; their usual levels do not."""
+    rows = plant(3000)
+    detector, blind = (fit_levels(rows, level) for level in (True, False))
+    later = plant(600, seed=4)
+    mix = np.random.default_rng(99).normal(size=(3, 8))
+    later[300:] += 6.0 * mix[0]
+    flags = [(-scores_of(model, later) > 0).mean() for model in (detector, blind)]
+    assert flags[0] > 0.9 * 300 / 600
+    assert flags[0] > flags[1]
+
+
+def test_the_smallest_bias_that_is_said_is_what_injection_finds():
+    rows = plant(3000)
+    model = fit_levels(rows, True)
+    within = rows_of(model.sections["detector/1"])
+    assert within == 20
+    biases = smallest_biases(model, within)
+    limit = model.sections["detector/1"]["threshold"]["score"]
+    calm = plant(1500, seed=6)
+    for j in (0, 4):
+        share = []
+        for times in (0.5, 1.5):
+            hits = []
+            for at in range(200, 1400, 100):
+                faulty = calm[at - 100 : at + within].copy()
+                faulty[100:, j] += times * biases[f"x{j}"]
+                hits.append((limit - scores_of(model, faulty))[100:].max() > limit)
+            share.append(np.mean(hits))
+        assert share[0] < 0.2
+        assert share[1] > 0.8
+
+
+def fit_levels(rows, level):
+    options = DetectorOptions(level=level, chart=ChartOptions(smoothing=0.05))
+    names = [f"x{j}" for j in range(rows.shape[1])]
+    return fit_detector(lambda: [rows], len(rows), names, names, {}, options).model
+
+
+def scores_of(model, rows):
+    """Threshold less score, per row."""
+    state, result = start(model), []
+    for row in rows.tolist():
+        answer, _ = step(model, state, dict(zip([f"x{j}" for j in range(8)], row, strict=True)))
+        result.append(model.sections["detector/1"]["threshold"]["score"] - answer.score)
+    return np.array(result)
 
 
 def test_constant_sensors_are_not_watched():
     rows = plant(400)
     rows[:, 5] = 7.0
     model = ResidualDetector(max_coefs=10).fit(rows).model_
-    assert [one.name for one in model.outputs] == ["x0", "x1", "x2", "x3", "x4", "x6", "x7"]
+    assert [one.name for one in model.outputs if ".usual" not in one.name] == ["x0", "x1", "x2", "x3", "x4", "x6", "x7"]
     with pytest.raises(DataError, match="no sensor to watch varies"):
         ResidualDetector().fit(np.ones((50, 3)))
 
@@ -147,8 +229,8 @@ def test_constant_sensors_are_not_watched():
     [
         (plant(300)[:, :1], {}, "'x0' is the only sensor"),
         (plant(300), {"alarm_rate": 1e-4}, "300 normal rows are too few for an alarm rate of 0.0001 of the rows"),
-        (plant(100), {"chart": "both", "smoothing": 0.05}, "100 rows are too few for a chart that takes 60 rows"),
-        (plant(300), {"chart": "median"}, "chart is 'median'; allowed are residual, ewma, both, cusum"),
+        (plant(100), {"smoothing": 0.05}, "100 rows are too few for a chart that takes 60 rows"),
+        (plant(300), {"track": 2}, "track is 2; levels follow within 2^4 to 2^11 rows"),
         (plant(300), {"alarm_rate": 2.0}, "alarm rate 2.0"),
         (plant(300), {"cv": 1}, "cv is 1"),
         (plant(300), {"lags": -1}, "lags is -1"),

@@ -29,8 +29,7 @@ def model(score=True):
     if score:
         watched = [{"reading": name, "centre": 0.0, "scale": 1.1, "slow": 0.4, "weight": 1.0} for name in NAMES]
         sections["detector/1"] = {
-            "watched": watched, "chart": "both", "alpha": 0.2, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.2,
-            "aggregate": "mean", "warm_up": 5, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 5},
+            "watched": watched, "smoothing": 0.2, "clip": 8.0, "track": 0, "fast": 0.0, "warm_up": 5, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 5},
         }  # fmt: skip
         edges = [0.75, 0.95, 1.2]
         sections["drift/1"]["score"] = {"edges": edges, "parts": [0.25] * 4}

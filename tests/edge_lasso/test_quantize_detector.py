@@ -17,7 +17,7 @@ from edge_lasso_runtime.fixed_history import NONE
 from edge_lasso_runtime.fixed_stream import FixedDelays
 from edge_lasso_runtime.stream import Delays, readings
 
-PLAIN = {"detector": True, "categories": False, "adjust": False, "policy": "clamp"}
+PLAIN = {"detector": True, "categories": False, "policy": "clamp"}
 
 
 def shown(model, capsys, tmp_path):
@@ -57,7 +57,7 @@ def test_no_residual_is_further_off_than_proven(stateful_model, seed, to):
             exact -= sum(Fraction(term.coef) * Fraction(x[i]) for term, i in zip(output.terms, used, strict=True))
             total = one["bias"] + one["own"] * q[own] + sum(coef * q[i] for coef, i in one["terms"])
             exact /= Fraction(watch["scale"])
-            bits, most = PRECISE[detector["median"] > 0]
+            bits, most = PRECISE[detector["track"] > 0]
             v = min(max((total + (1 << one["shift"] >> 1)) >> one["shift"], -most), most)
             found = Fraction((v * one["factor"] + (1 << bits >> 1)) >> bits, 2 ** section["fraction"])
             if abs(exact) <= detector["clip"]:
@@ -69,7 +69,7 @@ def test_no_residual_is_further_off_than_proven(stateful_model, seed, to):
 @pytest.mark.parametrize("share", [0.4, 1e-2, 1e-4])
 def test_the_bound_is_near_what_the_steps_of_the_readings_cost(stateful_model, share):
     """Even where a residual's scale is a small share of its sensor's range."""
-    model = stateful_model(0, streams=0, median=0, **PLAIN)
+    model = stateful_model(0, streams=0, track=0, **PLAIN)
     place = {one.name: one for one in model.inputs}
     watched = [
         {**one, "scale": share * (place[one["reading"]].high - place[one["reading"]].low)}
@@ -112,8 +112,11 @@ def product(model):
     return model.replace(outputs=(first, *model.outputs[1:]))
 
 
+ADJUST = {"eta": 0.1, "floor": 0.5, "cap": 2.0, "freeze": 3, "thaw": 9}
+
+
 @pytest.mark.parametrize(("change", "reason"), [
-    (lambda m: with_detector(m, adjust={"eta": 0.1, "cap": 2.0, "freeze": 3}), "an online adjustment of the threshold"),
+    (lambda m: with_detector(m, adjust={**ADJUST, "eta": 1e-8}), "a threshold as slow as .*"),
     (lambda m: with_detector(m, clip=5000.0), "residuals up to 5000.0 times their scale"),
     (lambda m: with_detector(m, smoothing=1e-8), "smoothing as slow as 1e-08"),
     (lambda m: scaled(m, scale=1e-9), "a residual of 's.' that is much smaller than a step of its integer"),
@@ -122,7 +125,7 @@ def product(model):
     (product, "products of readings, as in 's.'"),
 ])  # fmt: skip
 def test_what_integers_cannot_do_is_left_out_and_said(stateful_model, capsys, tmp_path, change, reason):
-    model = stateful_model(6, chart="both", **PLAIN)
+    model = stateful_model(6, smoothing=0.3, **PLAIN)
     found = quantize(change(model), to="int16")
     assert KEY not in found.sections
     text = shown(found, capsys, tmp_path)

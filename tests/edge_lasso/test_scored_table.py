@@ -35,8 +35,8 @@ def plant(n, seed=0, holes=0.0):
 
 
 @functools.cache
-def trained(lag=1, chart="both", smoothing=0.2, own_past=False, **more):
-    options = DetectorOptions(max_coefs=14, own_past=own_past, chart=ChartOptions(chart, 0.2, smoothing, **more))
+def trained(lag=1, smoothing=0.2, own_past=False, **more):
+    options = DetectorOptions(max_coefs=14, own_past=own_past, chart=ChartOptions(smoothing, **more))
     return train_detector(
         plant(1200), training=Training.of(time="time", past=lags(lag) if lag else []), options=options
     ).model
@@ -65,9 +65,7 @@ def _block(model, numbers):
 
 
 @pytest.mark.parametrize("estimates", [False, True])
-@pytest.mark.parametrize(
-    "options", [{}, {"lag": 0, "chart": "cusum"}, {"aggregate": "max", "median": 5}, {"adjust": 0.05}, {"lag": 3}]
-)
+@pytest.mark.parametrize("options", [{}, {"lag": 0, "smoothing": 1.0}, {"track": 5}, {"adjust": 0.05}, {"lag": 3}])
 def test_a_table_is_scored_as_the_board_would(options, estimates):
     model = trained(**options)
     fresh = plant(300, seed=4, holes=0.01)
@@ -117,19 +115,15 @@ def test_batches_do_not_matter(monkeypatch, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("chart", "aggregate", "median", "smoothing"),
-    list(itertools.product(("residual", "ewma", "both", "cusum"), ("mean", "max"), (0, 7), (1.0, 0.1))),
-)
-def test_scores_in_batches_are_those_of_all_rows(chart, aggregate, median, smoothing):
+@pytest.mark.parametrize(("fast", "track", "smoothing"), list(itertools.product((0.0, 0.5), (0, 5), (1.0, 0.1))))
+def test_scores_in_batches_are_those_of_all_rows(fast, track, smoothing):
     rng = np.random.default_rng(0)
     residuals = rng.normal(size=(300, 4))
     residuals[rng.random(residuals.shape) < 0.1] = np.nan
     residuals[:250, 3] = np.nan
     section = {
         "watched": [{"centre": 0.1 * k, "scale": 1.0 + k, "slow": 0.5, "weight": 1.0} for k in range(4)],
-        "chart": chart, "alpha": 0.2, "allowance": 0.5, "clip": 3.0, "median": median, "smoothing": smoothing,
-        "aggregate": aggregate,
+        "clip": 3.0, "track": track, "fast": fast, "smoothing": smoothing, "warm_up": 2,
     }  # fmt: skip
     want, parts = scores(residuals, section)
     scorer = Scorer(section)

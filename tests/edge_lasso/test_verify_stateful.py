@@ -43,8 +43,7 @@ def model():
             "inverse": [2.0 if i == j else 0.25 for i in range(7) for j in range(i + 1)], "residual": [1.0, 2.0],
         },
         "detector/1": {
-            "watched": watch, "chart": "both", "alpha": 0.2, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.3,
-            "aggregate": "mean", "warm_up": 10, "threshold": {"score": 2.5, "row_rate": 0.01, "hold": 2},
+            "watched": watch, "smoothing": 0.3, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 2.5, "row_rate": 0.01, "hold": 8},
         },
     }  # fmt: skip
     found = Model(tuple(one.name for one in inputs), tuple(inputs), outputs, sections=sections)
@@ -85,7 +84,7 @@ BREAKS = [
         b"value = number_mean - right[i] * 1.0000001",
         "linear predictor",
     ),
-    ("python:double", b"(-part / score, k)", b"(part / score, k)", "alarm names"),
+    ("python:double", b"(-part / score, WATCHED", b"(part / score, WATCHED", "alarm names"),
     ("python:double", b"hit and quiet > HOLD else", b"hit and quiet > HOLD - 1 else", "alarm and onset"),
     ("python:double", b'state["rows"] < WARM_UP:', b'state["rows"] < WARM_UP - 1:', "status"),
     ("python:fixed", b"(2 * total + count) // (2 * count)", b"(2 * total) // (2 * count)", "linear predictor"),
@@ -109,13 +108,13 @@ BREAKS = [
         "step_q's score",
     ),
     ("c:fixed", b"state->memory[i] = state->memory[i - 1];", b"state->memory[i] = state->memory[i];", "step_q's"),
-    ("c:fixed", b"(state->quiet > MODEL_HOLD_Q)", b"(state->quiet > (MODEL_HOLD_Q - 1))", "step_q's onset"),
+    ("c:fixed", b"(state->quiet > MODEL_HOLD_Q)", b"(state->quiet > 0)", "step_q's onset"),
     ("c:fixed", b"cut = MODEL_NONE;", b"cut = value;", "step_q's"),
     ("c:fixed", b"score += e;", b"score += e + 1;", "step_q's score"),
     (
         "c:fixed",
-        b"result->parts[k] = 0;\n        if (!known",
-        b"result->parts[k] = 1;\n        if (!known",
+        b"result->parts[k] = 0;\n        state->quick",
+        b"result->parts[k] = 1;\n        state->quick",
         "step_q's part of s",
     ),
     ("c:float", b"state->averages[0] = value;", b"state->averages[0] = value * 1.001f;", "linear predictor"),

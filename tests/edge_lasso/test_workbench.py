@@ -54,7 +54,7 @@ def test_classes_and_normal_operation(table):
     classes = edge_lasso.classify(table, "state", drop=["y"], max_inputs=1)
     assert classes.model.classes == ("idle", "on duty")
     assert edge_lasso.predict(classes, table)["label"].to_pylist().count("idle") > 100
-    detector = edge_lasso.watch(table.drop(columns="state"), max_coefs=4, chart="residual", smoothing=1.0)
+    detector = edge_lasso.watch(table.drop(columns="state"), max_coefs=4, smoothing=1.0)
     assert "5 sensors watched" in repr(detector)
 
 

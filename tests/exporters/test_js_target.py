@@ -29,8 +29,7 @@ def detector():
     )
     watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
     section = {
-        "watched": watch, "chart": "both", "alpha": 0.125, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.25,
-        "aggregate": "mean", "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
+        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
     }  # fmt: skip
     sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
     return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections)
@@ -55,8 +54,7 @@ def test_integers(tmp_path, shapes, name):
 @pytest.mark.parametrize("variant", ["double", "fixed"])
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_one_after_another(tmp_path, stateful_model, variant, seed):
-    chart = ("both", "cusum", "residual", "ewma")[seed]
-    some = {"detector": True, "chart": chart, "median": seed % 2 * 5, "streams": 6, "health": True, "adjust": False}
+    some = {"detector": True, "track": seed % 2 * 5, "streams": 6, "health": True}
     model = stateful_model(seed, plain=True, categories=False, **some)
     model = quantize(model, to="int16") if variant == "fixed" else model
     assert variant == "double" or KEY in model.sections

@@ -109,9 +109,7 @@ def integers(count, seed, rows=200):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_step_q_is_the_runtimes(stateful_model, seed):
-    model = quantize(
-        stateful_model(seed, plain=True, detector=True, categories=False, adjust=False), to=("int16", "int8")[seed % 2]
-    )
+    model = quantize(stateful_model(seed, plain=True, detector=True, categories=False), to=("int16", "int8")[seed % 2])
     if KEY not in model.sections:
         pytest.skip("integers cannot do it")
     q = DetectorQ(model)
@@ -141,10 +139,10 @@ def read(text, numbers=None, tables=None, **members):
 def test_what_a_model_has_not_is_not_there():
     text = (
         "def twice(x, how):\n    return x * how\n\n\n"
-        "def step(state, given, out):\n    if CHART == 'cusum':\n        out.a = 1\n    # why\n"
+        "def step(state, given, out):\n    if TRACK == 3:\n        out.a = 1\n    # why\n"
         "    unused = 3\n    out.y = twice(given.q[0], 2)\n    out.none = 5\n    for k, row in rows(NOTHING):\n        out.y = 0\n"
     )
-    functions = read(text, {"CHART": "both"}, out={"y": Member(-9, 9)}, given={"q": Member(-4, 4, 1)})
+    functions = read(text, {"TRACK": 5}, out={"y": Member(-9, 9)}, given={"q": Member(-4, 4, 1)})
     printer = PrinterPython(
         functions, Spec({}, {}, {"out": {"y": Member(-9, 9)}, "given": {"q": Member(-4, 4, 1)}, "state": {}})
     )

@@ -71,7 +71,15 @@ def test_python_is_bit_equal(tmp_path_factory, stateful_model, seed, variant, in
 @pytest.mark.parametrize("variant", ["double", "fixed"])
 @pytest.mark.parametrize("seed", range(2))
 def test_micropython_is_bit_equal(tmp_path, stateful_model, seed, variant):
-    some = {"detector": seed == 0, "streams": 6, "estimate": True, "health": True, "link": "logistic", "median": 5}
+    some = {
+        "detector": seed == 0,
+        "streams": 6,
+        "estimate": True,
+        "health": True,
+        "link": "logistic",
+        "track": 5,
+        "fast": 0.5,
+    }
     model = stateful_model(seed, plain=variant == "fixed", **some)
     model = quantized(model, seed) if variant == "fixed" else model
     assert faults(tmp_path, model, "python", variant, "selected", seed, "MicroPython") == {}
@@ -105,10 +113,10 @@ def test_a_product_of_large_readings_has_a_smaller_limit(tmp_path):
 
 
 @pytest.mark.needs("cc")
-@pytest.mark.parametrize("chart", ["residual", "ewma", "both", "cusum"])
-@pytest.mark.parametrize("aggregate", ["mean", "max"])
-def test_every_chart(tmp_path, stateful_model, chart, aggregate):
-    model = stateful_model(3, detector=True, chart=chart, aggregate=aggregate, median=4, adjust=True, streams=4)
+@pytest.mark.parametrize("smoothing", [0.2, 1.0])
+@pytest.mark.parametrize("fast", [0.0, 0.6])
+def test_every_chart(tmp_path, stateful_model, smoothing, fast):
+    model = stateful_model(3, detector=True, smoothing=smoothing, fast=fast, track=5, adjust=True, streams=4)
     assert faults(tmp_path, model, "c", "double", "selected", 1, "cc") == {}
     assert faults(tmp_path, model, "c", "float", "selected", 1, "cc") == {}
     assert faults(tmp_path, model, "python", "double", "selected", 1, "CPython") == {}
@@ -166,8 +174,7 @@ def small(**changes):
     )
     watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
     section = {
-        "watched": watch, "chart": "both", "alpha": 0.125, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.25,
-        "aggregate": "mean", "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
+        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
     }  # fmt: skip
     sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
     return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections).replace(**changes)
@@ -217,7 +224,7 @@ def test_python_api():
 
 
 def test_state_of_python_does_not_grow(stateful_model):
-    model = stateful_model(5, detector=True, streams=6, median=5, estimate=True)
+    model = stateful_model(5, detector=True, streams=6, track=5, estimate=True)
     scope = {}
     exec(registry.render(model, "python", "double")["model.py"].decode(), scope)
     state = scope["start"]()

@@ -23,7 +23,7 @@ from edge_lasso_runtime.fixed_detector import KEY, readings_q
 from edge_lasso_runtime.stream import readings
 
 STRICT = (*WARNINGS, "-pedantic", "-Wshadow")
-PLAIN = {"detector": True, "categories": False, "adjust": False}
+PLAIN = {"detector": True, "categories": False}
 SEEDS = st.integers(0, 2**32)
 
 
@@ -62,7 +62,7 @@ def test_python_is_equal(tmp_path_factory, stateful_model, seed, inputs):
 @pytest.mark.needs("micropython")
 @pytest.mark.parametrize("seed", range(2))
 def test_micropython_is_equal(tmp_path, stateful_model, seed):
-    model = detectors(stateful_model, seed, median=4, streams=6, chart=("both", "cusum")[seed], health=True)
+    model = detectors(stateful_model, seed, track=(0, 6)[seed], streams=6, fast=0.5, health=True)
     assert faults(tmp_path, model, "python", "MicroPython") == []
 
 
@@ -76,11 +76,11 @@ def test_c_is_equal(tmp_path_factory, stateful_model, seed, inputs):
 
 
 @pytest.mark.needs("cc")
-@pytest.mark.parametrize("chart", ["residual", "ewma", "both", "cusum"])
-@pytest.mark.parametrize("aggregate", ["mean", "max"])
-def test_every_chart(tmp_path, stateful_model, chart, aggregate):
-    for n, median in enumerate((0, 5)):
-        model = detectors(stateful_model, 2 * n, chart=chart, aggregate=aggregate, median=median, streams=4)
+@pytest.mark.parametrize("smoothing", [0.2, 1.0])
+@pytest.mark.parametrize("fast", [0.0, 0.6])
+def test_every_chart(tmp_path, stateful_model, smoothing, fast):
+    for n, track in enumerate((0, 5)):
+        model = detectors(stateful_model, 2 * n, smoothing=smoothing, fast=fast, track=track, streams=4)
         assert faults(tmp_path / str(n), model, "c", "cc") == []
         assert faults(tmp_path / f"{n}py", model, "python", "CPython") == []
 
@@ -89,8 +89,8 @@ def test_every_chart(tmp_path, stateful_model, chart, aggregate):
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_compiles_without_a_warning(tmp_path, stateful_model, compiler):
     for seed in range(8):
-        chart = ("both", "cusum", "residual", "ewma")[seed % 4]
-        model = detectors(stateful_model, seed, chart=chart, median=seed % 3 * 2, streams=seed)
+        smoothing, track = (0.2, 0.9, 1.0)[seed % 3], (0, 9)[seed % 2]
+        model = detectors(stateful_model, seed, smoothing=smoothing, track=track, fast=seed % 4 / 3, streams=seed)
         for name, data in registry.render(model, "c", "fixed").items():
             if name.startswith("model."):
                 (tmp_path / name).write_bytes(data)
@@ -145,8 +145,10 @@ def functions(elf):
 @pytest.mark.parametrize("name", CORES)
 @pytest.mark.parametrize("seed", [4, 5])
 def test_on_a_microcontroller_it_is_equal_and_links_no_floating_point(stateful_model, name, seed):
-    chart, median = (("both", 0), ("cusum", 5))[seed - 4]
-    model = detectors(stateful_model, seed, chart=chart, median=median, kind="lag", streams=4, health=True, warm_up=0)
+    track, fast = ((0, 0.0), (8, 0.5))[seed - 4]
+    model = detectors(
+        stateful_model, seed, smoothing=0.2, track=track, fast=fast, kind="lag", streams=4, health=True, warm_up=0
+    )
     inside = [one for one in (model.sections["fixed_point/1"]["inputs"][i] for i in readings(model))]
     source = random.Random(seed)
     rows = random_integers(model)[:6]
@@ -253,10 +255,11 @@ def large(sensors=40, lags=9):
         others = [(i + 1) % sensors, (i + 2) % sensors, sensors + (i + 3) % sensors]
         outputs.append(Output(name, 0.0, tuple(Term(0.3, (Factor(at),)) for at in others[: 1 + i % 3])))
         watched.append({"reading": name, "centre": 0.0, "scale": 1.0 + 0.1 * i, "slow": 0.3, "weight": 1.0 + i % 4})
+    outputs.append(Output("s0.usual", 20.0, ()))  # no term among many
+    watched.append({"reading": "s0", "centre": 0.0, "scale": 5.0, "slow": 0.3, "weight": 0.5})
     sections = {
         "detector/1": {
-            "watched": watched, "chart": "both", "alpha": 0.001, "allowance": 0.5, "clip": 9.0, "median": 0, "smoothing": 0.02,
-            "aggregate": "mean", "warm_up": 300, "threshold": {"score": 30.0, "row_rate": 0.01, "hold": 300},
+            "watched": watched, "smoothing": 0.02, "clip": 9.0, "track": 5, "fast": 0.7, "warm_up": 300, "threshold": {"score": 30.0, "row_rate": 0.01, "hold": 300},
         },
         "health/1": {"readings": [{"input": name, "stuck": 300, "jump": 10.0} for name in names[::2]]},
     }  # fmt: skip

@@ -23,8 +23,7 @@ def detecting(drift=True, lags=0):
     ]
     sections = {
         "detector/1": {
-            "watched": watched, "chart": "both", "alpha": 0.25, "allowance": 0.5, "clip": 6.0, "median": 0,
-            "aggregate": "mean", "smoothing": 0.5, "warm_up": 3, "step_seconds": 60.0,
+            "watched": watched, "smoothing": 0.5, "clip": 6.0, "track": 5, "fast": 0.7, "warm_up": 3, "step_seconds": 60.0,
             "threshold": {"score": 2.0, "row_rate": 0.01, "hold": 2},
         },
         "health/1": {"readings": [{"input": name, "stuck": 4, "jump": 8.0} for name in names]},

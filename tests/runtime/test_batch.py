@@ -28,10 +28,10 @@ def with_detector(lags=0, **changes):
     return loads(dumps(model.replace(sections={**model.sections, "detector/1": section})))
 
 
-ADJUST = {"eta": 0.01, "cap": 2.0, "freeze": 5}
+ADJUST = {"eta": 0.01, "floor": 0.5, "cap": 2.0, "freeze": 5, "thaw": 20}
 MODELS = {
-    "both": with_detector(), "ewma": with_detector(chart="ewma"), "residual": with_detector(chart="residual"),
-    "cusum": with_detector(chart="cusum"), "median": with_detector(median=5), "largest": with_detector(aggregate="max"),
+    "both": with_detector(), "slow": with_detector(fast=0.0), "fixed": with_detector(track=0),
+    "plain": with_detector(track=0, fast=0.0), "rows": with_detector(smoothing=1.0),
     "adjusted": with_detector(adjust=ADJUST), "lags": with_detector(lags=2), "delayed": delayed("extrapolate"),
     "clamped": delayed("clamp"), "categories": regression(),
 }  # fmt: skip

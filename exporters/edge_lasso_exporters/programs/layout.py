@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_lasso_exporters.stateful import Stateful
+from edge_lasso_runtime.detector import SETTLING, STRAY
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Model
 
 from .layout_q import COUNTER, FAULTS
@@ -42,6 +43,8 @@ def layout(plan: Stateful, single: bool = False, last_bit: int = 31, own: bool =
     members["work"] = {"row": real(max(plan.width if own else len(plan.model.inputs), 1), NAN)}
     if plan.reads:
         members["work"]["blind"] = Member(0, 1, len(plan.model.outputs), per="OUTPUTS")
+    if plan.detector and plan.detector["fast"]:
+        members["work"]["quick"] = real(len(plan.model.outputs), per="OUTPUTS")
     return Spec(_numbers(plan, outputs, last_bit) | {"DENSE": own}, _tables(plan, outputs, own), members)
 
 
@@ -100,7 +103,7 @@ def _single(model: Model) -> list[tuple[float, Terms]]:
 
 def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) -> dict[str, Any]:
     model, section = plan.model, plan.detector or {}
-    clip, adjust = float(section.get("clip", 0.0)), plan.adjust or {}
+    clip, track, adjust = float(section.get("clip", 0.0)), int(section.get("track", 0)), plan.adjust or {}
     factors = [factors for _, terms in outputs for *_, factors in terms]
     return {
         **FAULTS, "LIMIT": float(model.limit), "CLAMP": model.policy == "clamp", "STREAMS": plan.streams,
@@ -110,12 +113,13 @@ def _numbers(plan: Stateful, outputs: list[tuple[float, Terms]], last_bit: int) 
         "PRODUCTS": any(len(each) != 1 or each[0][1] != NO_CATEGORY or each[0][2] for each in factors),
         "BENT": model.bent, "HINGE": HINGE, "STEP": STEP, "EXP_ROOM": EXP_ROOM,
         "FRESH": False, "ESTIMATES": plan.estimate is not None, "NUMERIC": len(plan.numeric), "BLIND": bool(plan.reads),
-        "DETECTOR": bool(section), "MEDIAN": section.get("median", 0), "CHART": section.get("chart"),
-        "ALLOWANCE": float(section.get("allowance", 0)), "TOP": clip * clip, "CLIP": clip,
-        "ALPHA": float(section.get("alpha", 0)), "SMOOTHING": float(section.get("smoothing", 0)),
-        "LARGEST": section.get("aggregate") == "max", "HOLD": section.get("threshold", {}).get("hold", 0),
+        "DETECTOR": bool(section), "CLIP": clip, "SMOOTHING": float(section.get("smoothing", 0)),
+        "SMOOTH": section.get("smoothing", 1.0) < 1.0, "TRACKS": track > 0, "TRACK": 2.0**-track,
+        "SETTLING": 2.0**-SETTLING, "STRAY": STRAY,
+        "QUICK": bool(section.get("fast")), "FAST": float(section.get("fast", 0)),
+        "HOLD": section.get("threshold", {}).get("hold", 0),
         "WARM_UP": plan.warm_up, "ENDLESS": ENDLESS, "ADJUSTS": plan.adjust is not None,
-        **{name.upper(): adjust.get(name, 0) for name in ("up", "down", "least", "most", "freeze")},
+        **{name.upper(): adjust.get(name, 0) for name in ("up", "down", "least", "most", "freeze", "thaw")},
     }  # fmt: skip
 
 
@@ -211,12 +215,10 @@ def _state(plan: Stateful) -> dict[str, Member]:
 
 
 def _charts(section: dict[str, Any], outputs: int) -> dict[str, Member]:
-    state = {"up": real(outputs, per="OUTPUTS")} if section["chart"] != "residual" else {}
-    if section["chart"] == "cusum":
-        state["down"] = real(outputs, per="OUTPUTS")
+    state = {"slow": real(outputs, per="OUTPUTS")} if section["smoothing"] < 1.0 else {}
+    if section["track"]:
+        state["level"] = real(outputs, per="OUTPUTS", says="of the residuals, tracked")
     state["evidence"] = real(outputs, 1.0, per="OUTPUTS")
-    if section["median"]:
-        state["recent"] = Member(None, None, outputs, per="OUTPUTS", window=section["median"], says="residuals")
     state["threshold"] = real(None, float(section["threshold"]["score"]), "of the score")
     state["quiet"] = Member(-ENDLESS - 1, ENDLESS + 1, None, ENDLESS, "rows since the last alarm; below 0: in it")
     state["onsets"] = Member(*COUNTER, says="alarms that began")

@@ -250,21 +250,12 @@ def classify(out):
             out.values[k] = exponential(clip(out.linear[k], -EXP_ROOM, EXP_ROOM))
 
 
-def evidence(state, k, r, slow):
-    """What a residual says, by the chart."""
-    if CHART == "residual":
-        return r * r
-    if CHART == "cusum":
-        up = clip(state.up[k] + r - ALLOWANCE, 0.0, TOP)
-        down_ = clip(state.down[k] - r - ALLOWANCE, 0.0, TOP)
-        state.up[k] = up
-        state.down[k] = down_
-        z = largest(up, down_) * slow
-        return z * z
-    z = state.up[k] + (r - state.up[k]) * ALPHA
-    state.up[k] = z
-    z = z * slow
-    return (r * r + z * z) * 0.5 if CHART == "both" else z * z
+def tracked(state, out, k, r):
+    """A residual without the level that it had so far."""
+    level = state.level[k]
+    r = r - level
+    state.level[k] = level + clip(r, -STRAY, STRAY) * (SETTLING if out.warming_up != 0 else TRACK)
+    return r
 
 
 def detect(state, given, work, out):
@@ -272,6 +263,8 @@ def detect(state, given, work, out):
     total = 0.0
     for k, watch in rows(WATCHED):
         out.parts[k] = 0.0
+        if QUICK:
+            work.quick[k] = 0.0
         if out.faults[watch.reading] == MISSING:
             continue
         if BLIND and work.blind[k] != 0:
@@ -279,10 +272,17 @@ def detect(state, given, work, out):
         r = (given.x[watch.reading] - out.values[k] - watch.centre) * watch.factor
         if ESTIMATES:
             r = r / out.widths[k]
-        if MEDIAN > 0:
-            r = r - middle(state.recent[k], r, MEDIAN) * 0.5
+        if TRACKS:
+            r = tracked(state, out, k, r)
         r = clip(r, -CLIP, CLIP)
-        q = evidence(state, k, r, watch.slow)
+        q = r * r
+        if QUICK:
+            work.quick[k] = q * watch.weight
+        if SMOOTH:
+            z = state.slow[k] + (r - state.slow[k]) * SMOOTHING
+            state.slow[k] = z
+            z = z * watch.slow
+            q = (q + z * z) * 0.5
         e = state.evidence[k] + (q - state.evidence[k]) * SMOOTHING
         state.evidence[k] = e
         out.parts[k] = e * watch.weight
@@ -291,21 +291,20 @@ def detect(state, given, work, out):
         for k, watch in rows(WATCHED):
             out.parts[k] = state.evidence[k] * watch.weight
             total = total + watch.weight
-    if LARGEST:
-        top = 0
+    score = 0.0
+    for k in range(PREDICTED):
+        out.parts[k] = out.parts[k] / total
+        score = score + out.parts[k]
+    if QUICK:
+        sudden = 0.0
         for k in range(PREDICTED):
-            if out.parts[k] > out.parts[top]:
-                top = k
-        out.score = out.parts[top]
-        for k in range(PREDICTED):
-            if k != top:
-                out.parts[k] = 0.0
-    else:
-        score = 0.0
-        for k in range(PREDICTED):
-            out.parts[k] = out.parts[k] / total
-            score = score + out.parts[k]
-        out.score = score
+            work.quick[k] = work.quick[k] / total * FAST
+            sudden = sudden + work.quick[k]
+        if sudden > score:
+            score = sudden
+            for k in range(PREDICTED):
+                out.parts[k] = work.quick[k]
+    out.score = score
 
 
 def decide(state, out):
@@ -315,7 +314,7 @@ def decide(state, out):
     out.alarm = 1 if hit else 0
     out.onset = 1 if hit and quiet > HOLD else 0
     if ADJUSTS:
-        if not (hit and quiet < 0 and -quiet >= FREEZE):
+        if not (hit and -quiet >= FREEZE and -quiet < THAW):
             moved = state.threshold * (UP if hit else DOWN)
             state.threshold = clip(moved, LEAST, MOST)
     if hit:

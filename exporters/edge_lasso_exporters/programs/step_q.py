@@ -74,39 +74,34 @@ def derive(state):
         state.memory[average.to] = value
 
 
-def level(state, k, r):
-    """A residual without the median of those before it, which are remembered in eighths."""
-    cut = clip(r, -WIDE, WIDE)
-    return cut - middle(state.recent[k], (cut + 4) >> 3, MEDIAN) * 4
+def tracked(state, out, k, r):
+    """A residual without the level that it had so far, which is remembered times 2^TRACK."""
+    r = clip(r, -WIDE, WIDE) - (state.level[k] >> TRACK)
+    d = clip(r, -STRAY, STRAY)
+    if WARM_UP > 0:
+        if out.warming_up != 0:
+            d = d * SETTLING
+    state.level[k] = clip(state.level[k] + d, -HIGHEST, HIGHEST)
+    return r
 
 
 def evidence(state, k, r, slow):
-    """What a residual says, by the chart."""
-    if CHART == "residual":
+    """What a residual says: of itself, and of its moving average in units of its own."""
+    if not SMOOTH:
         return r * r
-    if CHART == "cusum":
-        up = clip(state.up[k] + r - ALLOWANCE, 0, TOP)
-        down = clip(state.down[k] - r - ALLOWANCE, 0, TOP)
-        state.up[k] = up
-        state.down[k] = down
-        y = largest(up, down)
-    else:
-        y = move(state.up[k], r * SCALE, RATE, RATE_SHIFT)
-        state.up[k] = y
-    # The slow part in units of its own: what it is worth on normal data.
+    y = move(state.slow[k], r * SCALE, SMOOTHING, SMOOTHING_SHIFT)
+    state.slow[k] = y
     y = ((y >> FIRST) * slow + HALF_SECOND) >> SECOND
     if SLOW_CUT:
         y = clip(y, -32767, 32767)
-    if CHART == "both":
-        return ((y * y) >> 1) + ((r * r) >> ALIGN)
-    return y * y
+    return ((y * y) >> 1) + ((r * r) >> ALIGN)
 
 
 def detect(state, given, out):
     """The score of a row over the weights of the sensors that had a say, and what each contributes."""
     score = 0
     total = 0
-    top = 0
+    sudden = 0
     for k, watch in rows(WATCHED):
         r = given.q[watch.reading]
         known = r != NONE
@@ -118,50 +113,72 @@ def detect(state, given, out):
             else:
                 r += term.coef * x
         out.parts[k] = 0
+        if QUICK:
+            state.quick[k] = 0
         if not known:  # its evidence stays as it was
             continue
         r = clip(r >> watch.shift, -MOST, MOST)
         r = (r * watch.factor + HALF) >> BITS
-        if MEDIAN > 0:
-            r = level(state, k, r)
+        if TRACKS:
+            r = tracked(state, out, k, r)
         r = clip(r, -CLIP, CLIP)
         e = evidence(state, k, r, watch.slow)
         e = move(state.evidence[k], e, SMOOTHING, SMOOTHING_SHIFT)
         state.evidence[k] = e
         e = ((e + HALF_CUT) >> CUT) * watch.weight
         out.parts[k] = e
-        if LARGEST:
-            if total == 0 or e > score:
-                score = e
-                top = k
-                total = 1
-        else:
-            score += e
-            total += watch.weight
-    if LARGEST:
-        for k in range(PREDICTED):
-            out.parts[k] = score if k == top else 0
+        score += e
+        total += watch.weight
+        if QUICK:
+            state.quick[k] = r
+            sudden += ((r * r) >> QUICK_SHIFT) * watch.fast
+    if QUICK:
+        if sudden > score:
+            score = sudden
+            for k, watch in rows(WATCHED):
+                r = state.quick[k]
+                out.parts[k] = ((r * r) >> QUICK_SHIFT) * watch.fast
     out.score = score
     out.total = total
+
+
+def follow(state, hit):
+    """The threshold moves, but for some rows of an alarm."""
+    if not (hit and state.lasted >= FREEZE and state.lasted < THAW):
+        if hit:
+            state.limit = clip(move(state.limit, state.limit * 2, UP, UP_SHIFT), LEAST, HIGHEST_LIMIT)
+        else:
+            state.limit = clip(move(state.limit, 0, DOWN, DOWN_SHIFT), LEAST, HIGHEST_LIMIT)
+    if hit:
+        state.lasted = clip(state.lasted + 1, 0, THAW)
+    else:
+        state.lasted = 0
 
 
 def step(state, given, out):
     """Take in one row of integers."""
     status = look(state, given, out)
     derive(state)
-    detect(state, given, out)
-    out.alarm = 0
-    out.onset = 0
     out.warming_up = 0
     if WARM_UP > 0:
         if state.rows < WARM_UP:
             state.rows += 1
             out.warming_up = 1
+    detect(state, given, out)
+    out.alarm = 0
+    out.onset = 0
+    if WARM_UP > 0:
+        if out.warming_up != 0:
             return status
     # While no sensor has a say, an alarm neither ends nor begins.
     hit = state.quiet == 0
     if out.total != 0:
-        hit = out.score > (THRESHOLD if LARGEST else THRESHOLD * out.total)
+        limit = THRESHOLD
+        if FOLLOWS:
+            limit = state.limit >> LIMIT_BITS
+        hit = out.score > limit * out.total
+        if FOLLOWS:
+            follow(state, hit)
     if hit:
         out.alarm = 1
         out.onset = 1 if state.quiet > HOLD else 0

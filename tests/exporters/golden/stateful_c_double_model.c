@@ -128,9 +128,12 @@ static double model_missing(void)
 }
 
 #define MODEL_LIMIT 1.2676506002282294e+30
+#define MODEL_STRAY 3.0
+#define MODEL_SETTLING 0.125
+#define MODEL_TRACK 0.03125
 #define MODEL_CLIP 8.0
-#define MODEL_ALPHA 0.125
 #define MODEL_SMOOTHING 0.25
+#define MODEL_FAST 0.7
 #define MODEL_HOLD 3
 #define MODEL_ENDLESS INT32_C(1073741824)
 #define MODEL_WARM_UP 10
@@ -303,13 +306,23 @@ static void model_add_terms(double row[3], model_result *result)
     }
 }
 
+/* A residual without the level that it had so far. */
+static double model_tracked(model_state *state, model_result *result, int k, double r)
+{
+    const double level = state->level[k];
+    r -= level;
+    state->level[k] = level + (((r < (-MODEL_STRAY)) ? (-MODEL_STRAY) : ((r > MODEL_STRAY) ? MODEL_STRAY : r)) * ((result->warming_up != 0) ? MODEL_SETTLING : MODEL_TRACK));
+    return r;
+}
+
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result)
+static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], double quick[MODEL_OUTPUTS], model_result *result)
 {
     double total = 0.0;
     for (int k = 0; k < 2; k++) {
         MODEL_ROW(model_watched, watch, &model_watched_rows[k]);
         result->parts[k] = 0.0;
+        quick[k] = 0.0;
         if (result->faults[watch->reading] == MODEL_MISSING) {
             continue;
         }
@@ -317,12 +330,14 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], uin
             continue;
         }
         double r = (x[watch->reading] - result->values[k]) * 2.0;
+        r = model_tracked(state, result, k, r);
         r = (r < (-MODEL_CLIP)) ? (-MODEL_CLIP) : ((r > MODEL_CLIP) ? MODEL_CLIP : r);
-        /* What a residual says, by the chart. */
-        double z = state->up[k] + ((r - state->up[k]) * MODEL_ALPHA);
-        state->up[k] = z;
+        double q = r * r;
+        quick[k] = q;
+        double z = state->slow[k] + ((r - state->slow[k]) * MODEL_SMOOTHING);
+        state->slow[k] = z;
         z *= 4.0;
-        const double q = ((r * r) + (z * z)) * 0.5;
+        q = (q + (z * z)) * 0.5;
         const double e = state->evidence[k] + ((q - state->evidence[k]) * MODEL_SMOOTHING);
         state->evidence[k] = e;
         result->parts[k] = e;
@@ -338,6 +353,17 @@ static void model_detect(model_state *state, const double x[MODEL_READINGS], uin
     for (int k = 0; k < MODEL_OUTPUTS; k++) {
         result->parts[k] = result->parts[k] / total;
         score += result->parts[k];
+    }
+    double sudden = 0.0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        quick[k] = (quick[k] / total) * MODEL_FAST;
+        sudden += quick[k];
+    }
+    if (sudden > score) {
+        score = sudden;
+        for (int k = 0; k < MODEL_OUTPUTS; k++) {
+            result->parts[k] = quick[k];
+        }
     }
     result->score = score;
 }
@@ -363,6 +389,7 @@ uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_re
 {
     double row[3];
     uint8_t blind[MODEL_OUTPUTS];
+    double quick[MODEL_OUTPUTS];
     const uint32_t status = model_look(state, x, row, result);
     model_delays(state, row);
     model_complete(blind, row);
@@ -372,7 +399,7 @@ uint32_t model_step(model_state *state, const double x[MODEL_READINGS], model_re
         state->rows++;
         result->warming_up = 1;
     }
-    model_detect(state, x, blind, result);
+    model_detect(state, x, blind, quick, result);
     result->alarm = 0;
     result->onset = 0;
     if (result->warming_up == 0) {
@@ -392,7 +419,8 @@ void model_start(model_state *state)
         state->rings[k] = model_missing();
     }
     for (k = 0; k < MODEL_OUTPUTS; k++) {
-        state->up[k] = 0.0;
+        state->slow[k] = 0.0;
+        state->level[k] = 0.0;
         state->evidence[k] = 1.0;
     }
     for (k = 0; k < 1; k++) {
@@ -445,9 +473,9 @@ static int model_replay(int as_nan)
             return 0;
         }
     }
-    error = result.score - 2.1653652444668112;
+    error = result.score - 2.5023116911947723;
     error = (error < 0.0) ? -error : error;
-    if (!(error <= (step * 2270550.026582031))) {
+    if (!(error <= (step * 2623863.9839062495))) {
         return 0;
     }
     return 1;

@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: 0BSD
-   Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
-   Output 0: b
-   Output 1: a
+/* Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
+   Output 0: b 
+   Output 1: a 
  */
 #ifndef MODEL_H_
 #define MODEL_H_
@@ -11,8 +10,8 @@
 extern "C" {
 #endif
 
-#define MODEL_VERSION "1.0.0"
-#define MODEL_HASH "1b5263f40bc06b71034b994ebec8384b174855b0fc8a9c76a99c5a7a0d34c4d2"
+#define MODEL_VERSION "edge-lasso 0.1.0"
+#define MODEL_HASH "508b07e8e0d56f5e37e7b90c9643ea15fbad6fdef211c8f95411cc2ac34af7e3"
 #define MODEL_INPUTS 3
 #define MODEL_OUTPUTS 2
 
@@ -53,7 +52,8 @@ void model_predict_batch(const double *x, size_t rows, double *y);
 typedef struct {
     double last[MODEL_READINGS];
     double rings[2]; /* the last readings, ring after ring */
-    double up[MODEL_OUTPUTS];
+    double slow[MODEL_OUTPUTS];
+    double level[MODEL_OUTPUTS]; /* of the residuals, tracked */
     double evidence[MODEL_OUTPUTS];
     double threshold; /* of the score */
     int32_t quiet; /* rows since the last alarm; below 0: in it */

@@ -168,9 +168,12 @@ static int32_t model_floored(MODEL_REAL value)
 }
 
 #define MODEL_LIMIT ((MODEL_REAL)1.2676506002282294e+30)
+#define MODEL_STRAY ((MODEL_REAL)3.0)
+#define MODEL_SETTLING ((MODEL_REAL)0.125)
+#define MODEL_TRACK ((MODEL_REAL)0.03125)
 #define MODEL_CLIP ((MODEL_REAL)8.0)
-#define MODEL_ALPHA ((MODEL_REAL)0.125)
 #define MODEL_SMOOTHING ((MODEL_REAL)0.25)
+#define MODEL_FAST ((MODEL_REAL)0.7)
 #define MODEL_HOLD 3
 #define MODEL_ENDLESS INT32_C(1073741824)
 #define MODEL_WARM_UP 10
@@ -347,13 +350,23 @@ static void model_add_terms(int16_t q[3], int32_t r[MODEL_OUTPUTS], model_result
     }
 }
 
+/* A residual without the level that it had so far. */
+static MODEL_REAL model_tracked(model_state *state, model_result *result, int k, MODEL_REAL r)
+{
+    const MODEL_REAL level = state->level[k];
+    r -= level;
+    state->level[k] = level + (((r < (-MODEL_STRAY)) ? (-MODEL_STRAY) : ((r > MODEL_STRAY) ? MODEL_STRAY : r)) * ((result->warming_up != 0) ? MODEL_SETTLING : MODEL_TRACK));
+    return r;
+}
+
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], model_result *result)
+static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], MODEL_REAL quick[MODEL_OUTPUTS], model_result *result)
 {
     MODEL_REAL total = (MODEL_REAL)0.0;
     for (int k = 0; k < 2; k++) {
         MODEL_ROW(model_watched, watch, &model_watched_rows[k]);
         result->parts[k] = (MODEL_REAL)0.0;
+        quick[k] = (MODEL_REAL)0.0;
         if (result->faults[watch->reading] == MODEL_MISSING) {
             continue;
         }
@@ -361,12 +374,14 @@ static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS],
             continue;
         }
         MODEL_REAL r = (x[watch->reading] - result->values[k]) * (MODEL_REAL)2.0;
+        r = model_tracked(state, result, k, r);
         r = (r < (-MODEL_CLIP)) ? (-MODEL_CLIP) : ((r > MODEL_CLIP) ? MODEL_CLIP : r);
-        /* What a residual says, by the chart. */
-        MODEL_REAL z = state->up[k] + ((r - state->up[k]) * MODEL_ALPHA);
-        state->up[k] = z;
+        MODEL_REAL q = r * r;
+        quick[k] = q;
+        MODEL_REAL z = state->slow[k] + ((r - state->slow[k]) * MODEL_SMOOTHING);
+        state->slow[k] = z;
         z *= (MODEL_REAL)4.0;
-        const MODEL_REAL q = ((r * r) + (z * z)) * (MODEL_REAL)0.5;
+        q = (q + (z * z)) * (MODEL_REAL)0.5;
         const MODEL_REAL e = state->evidence[k] + ((q - state->evidence[k]) * MODEL_SMOOTHING);
         state->evidence[k] = e;
         result->parts[k] = e;
@@ -382,6 +397,17 @@ static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS],
     for (int k = 0; k < MODEL_OUTPUTS; k++) {
         result->parts[k] = result->parts[k] / total;
         score += result->parts[k];
+    }
+    MODEL_REAL sudden = (MODEL_REAL)0.0;
+    for (int k = 0; k < MODEL_OUTPUTS; k++) {
+        quick[k] = (quick[k] / total) * MODEL_FAST;
+        sudden += quick[k];
+    }
+    if (sudden > score) {
+        score = sudden;
+        for (int k = 0; k < MODEL_OUTPUTS; k++) {
+            result->parts[k] = quick[k];
+        }
     }
     result->score = score;
 }
@@ -407,6 +433,7 @@ uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], mode
 {
     MODEL_REAL row[3];
     uint8_t blind[MODEL_OUTPUTS];
+    MODEL_REAL quick[MODEL_OUTPUTS];
     int16_t q[3];
     int32_t r[MODEL_OUTPUTS];
     const uint32_t status = model_look(state, x, row, result);
@@ -419,7 +446,7 @@ uint32_t model_step(model_state *state, const MODEL_REAL x[MODEL_READINGS], mode
         state->rows++;
         result->warming_up = 1;
     }
-    model_detect(state, x, blind, result);
+    model_detect(state, x, blind, quick, result);
     result->alarm = 0;
     result->onset = 0;
     if (result->warming_up == 0) {
@@ -439,7 +466,8 @@ void model_start(model_state *state)
         state->rings[k] = -INT32_C(32768);
     }
     for (k = 0; k < MODEL_OUTPUTS; k++) {
-        state->up[k] = (MODEL_REAL)0.0;
+        state->slow[k] = (MODEL_REAL)0.0;
+        state->level[k] = (MODEL_REAL)0.0;
         state->evidence[k] = (MODEL_REAL)1.0;
     }
     for (k = 0; k < 1; k++) {
@@ -475,19 +503,24 @@ void model_readings_q(const MODEL_REAL x[MODEL_READINGS], int16_t q[MODEL_READIN
 }
 #endif
 
-#define MODEL_MOST_Q INT32_C(65535)
-#define MODEL_HALF_Q 8192
-#define MODEL_BITS_Q 14
+#define MODEL_WIDE_Q INT32_C(262136)
+#define MODEL_TRACK_Q 5
+#define MODEL_STRAY_Q 12288
+#define MODEL_SETTLING_Q 4
+#define MODEL_HIGHEST_Q INT32_C(8388352)
+#define MODEL_SMOOTHING_Q 8192
+#define MODEL_MOST_Q INT32_C(524287)
+#define MODEL_HALF_Q 1024
+#define MODEL_BITS_Q 11
 #define MODEL_CLIP_Q 32767
 #define MODEL_SCALE_Q 8192
-#define MODEL_RATE_Q 4096
 #define MODEL_FIRST_Q 11
 #define MODEL_HALF_SECOND_Q 16384
 #define MODEL_SECOND_Q 15
 #define MODEL_ALIGN_Q 7
-#define MODEL_SMOOTHING_Q 8192
 #define MODEL_HALF_CUT_Q 1
 #define MODEL_CUT_Q 1
+#define MODEL_QUICK_SHIFT_Q 15
 #define MODEL_WARM_UP_Q 10
 #define MODEL_THRESHOLD_Q INT32_C(524288)
 #define MODEL_HOLD_Q 3
@@ -515,8 +548,8 @@ typedef struct {
 } model_watched_q;
 
 static const model_watched_q model_watched_q_rows[] MODEL_ROM = {
-    {-INT32_C(108102336), 11872, 11305, 1, 13, 2},
-    {-INT32_C(39076288), 11916, 11264, 0, 14, 1},
+    {-INT32_C(108102336), 11872, 1413, 1, 13, 2},
+    {-INT32_C(39076288), 11916, 1408, 0, 14, 1},
 };
 
 static const int16_t model_watched_terms_q_coef[] MODEL_ROM = {
@@ -572,23 +605,37 @@ static uint32_t model_look_q(model_state_q *state, const int16_t q[MODEL_READING
     return status;
 }
 
+/* A residual without the level that it had so far, which is remembered times 2^TRACK. */
+static int32_t model_tracked_q(model_state_q *state, model_result_q *result, int k, int32_t r)
+{
+    r = ((r < (-MODEL_WIDE_Q)) ? (-MODEL_WIDE_Q) : ((r > MODEL_WIDE_Q) ? MODEL_WIDE_Q : r)) - MODEL_FLOOR(state->level[k], MODEL_TRACK_Q);
+    int32_t d = (r < (-MODEL_STRAY_Q)) ? (-MODEL_STRAY_Q) : ((r > MODEL_STRAY_Q) ? MODEL_STRAY_Q : r);
+    if (result->warming_up != 0) {
+        d *= MODEL_SETTLING_Q;
+    }
+    state->level[k] = ((state->level[k] + d) < (-MODEL_HIGHEST_Q)) ? (-MODEL_HIGHEST_Q) : (((state->level[k] + d) > MODEL_HIGHEST_Q) ? MODEL_HIGHEST_Q : (state->level[k] + d));
+    return r;
+}
+
 /* An average moved towards a value by rate / 2^(15 + shift) of the way, rounded; between the two in any case. */
-static int32_t model_move_q(int32_t average, int32_t value, int32_t rate)
+static int32_t model_move_q(int32_t average, int32_t value)
 {
     const int32_t d = value - average;
-    const int32_t moved = (rate * MODEL_FLOOR(d, 15)) + MODEL_FLOOR(((rate * ((int32_t)((uint32_t)d & 32767U))) + 16384), 15);
+    const int32_t moved = (MODEL_SMOOTHING_Q * MODEL_FLOOR(d, 15)) + MODEL_FLOOR(((MODEL_SMOOTHING_Q * ((int32_t)((uint32_t)d & 32767U))) + 16384), 15);
     return average + moved;
 }
 
 /* The score of a row over the weights of the sensors that had a say, and what each contributes. */
 static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
 {
+    int32_t r;
     int term_at = 0;
     int32_t score = 0;
     int32_t total = 0;
+    int32_t sudden = 0;
     for (int k = 0; k < 2; k++) {
         MODEL_ROW(model_watched_q, watch, &model_watched_q_rows[k]);
-        int32_t r = q[watch->reading];
+        r = q[watch->reading];
         uint8_t known = (uint8_t)(r != MODEL_NONE);
         r = watch->bias + ((int32_t)watch->own * r);
         for (int n = watch->terms; n > 0; n--, term_at++) {
@@ -600,25 +647,35 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
             }
         }
         result->parts[k] = 0;
+        state->quick[k] = 0;
         if (!known) { /* its evidence stays as it was */
             continue;
         }
         r = MODEL_FLOOR(r, watch->shift);
         r = (r < (-MODEL_MOST_Q)) ? (-MODEL_MOST_Q) : ((r > MODEL_MOST_Q) ? MODEL_MOST_Q : r);
         r = MODEL_FLOOR(((r * (int32_t)watch->factor) + MODEL_HALF_Q), MODEL_BITS_Q);
+        r = model_tracked_q(state, result, k, r);
         r = (r < (-MODEL_CLIP_Q)) ? (-MODEL_CLIP_Q) : ((r > MODEL_CLIP_Q) ? MODEL_CLIP_Q : r);
-        /* What a residual says, by the chart. */
-        int32_t y = model_move_q(state->up[k], r * MODEL_SCALE_Q, MODEL_RATE_Q);
-        state->up[k] = y;
-        /* The slow part in units of its own: what it is worth on normal data. */
+        /* What a residual says: of itself, and of its moving average in units of its own. */
+        int32_t y = model_move_q(state->slow[k], r * MODEL_SCALE_Q);
+        state->slow[k] = y;
         y = MODEL_FLOOR(((MODEL_FLOOR(y, MODEL_FIRST_Q) * 4096) + MODEL_HALF_SECOND_Q), MODEL_SECOND_Q);
         int32_t e = MODEL_FLOOR((y * y), 1) + MODEL_FLOOR((r * r), MODEL_ALIGN_Q);
-        e = model_move_q(state->evidence[k], e, MODEL_SMOOTHING_Q);
+        e = model_move_q(state->evidence[k], e);
         state->evidence[k] = e;
         e = MODEL_FLOOR((e + MODEL_HALF_CUT_Q), MODEL_CUT_Q);
         result->parts[k] = e;
         score += e;
         total++;
+        state->quick[k] = (int16_t)r;
+        sudden += MODEL_FLOOR((r * r), MODEL_QUICK_SHIFT_Q) * 179;
+    }
+    if (sudden > score) {
+        score = sudden;
+        for (int k = 0; k < 2; k++) {
+            r = state->quick[k];
+            result->parts[k] = MODEL_FLOOR((r * r), MODEL_QUICK_SHIFT_Q) * 179;
+        }
     }
     result->score = score;
     result->total = total;
@@ -627,19 +684,22 @@ static void model_detect_q(model_state_q *state, const int16_t q[MODEL_READINGS]
 uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], model_result_q *result)
 {
     const uint32_t status = model_look_q(state, q, result);
-    model_detect_q(state, q, result);
-    result->alarm = 0;
-    result->onset = 0;
     result->warming_up = 0;
     if (state->rows < MODEL_WARM_UP_Q) {
         state->rows++;
         result->warming_up = 1;
+    }
+    model_detect_q(state, q, result);
+    result->alarm = 0;
+    result->onset = 0;
+    if (result->warming_up != 0) {
         return status;
     }
     /* While no sensor has a say, an alarm neither ends nor begins. */
     uint8_t hit = (uint8_t)(state->quiet == 0);
     if (result->total != 0) {
-        hit = (uint8_t)(result->score > (MODEL_THRESHOLD_Q * result->total));
+        const int32_t limit = MODEL_THRESHOLD_Q;
+        hit = (uint8_t)(result->score > (limit * result->total));
     }
     if (hit) {
         result->alarm = 1;
@@ -658,7 +718,9 @@ void model_start_q(model_state_q *state)
     int k;
     for (k = 0; k < MODEL_OUTPUTS; k++) {
         state->evidence[k] = INT32_C(262144);
-        state->up[k] = 0;
+        state->slow[k] = 0;
+        state->level[k] = 0;
+        state->quick[k] = 0;
     }
     for (k = 0; k < MODEL_READINGS; k++) {
         state->last[k] = -INT32_C(32768);
@@ -714,9 +776,9 @@ static int model_replay(int as_nan)
             return 0;
         }
     }
-    error = result.score - (MODEL_REAL)2.117684556994105;
+    error = result.score - (MODEL_REAL)2.4365630823031785;
     error = (error < (MODEL_REAL)0.0) ? -error : error;
-    if (!(error <= (step * (MODEL_REAL)2220553.202034651))) {
+    if (!(error <= (step * (MODEL_REAL)2554921.5705891377))) {
         return 0;
     }
     return 1;
@@ -739,7 +801,7 @@ static int model_replay_q(void)
     for (i = 0; i < 6; i++) {
         (void)model_step_q(&state, rows[i], &result);
     }
-    return ((result.score == INT32_C(277578)) && (result.total == 1)) ? 1 : 0;
+    return ((result.score == INT32_C(319331)) && (result.total == 1)) ? 1 : 0;
 }
 #ifndef MODEL_NO_FLOAT
 /* Readings become the integers that they must, each row twice: what is missing is beyond the limit, then NaN. Where a

@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: 0BSD
-   Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
-   Output 0: b
-   Output 1: a
+/* Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
+   Output 0: b 
+   Output 1: a 
  */
 #ifndef MODEL_H_
 #define MODEL_H_
@@ -11,8 +10,8 @@
 extern "C" {
 #endif
 
-#define MODEL_VERSION "1.0.0"
-#define MODEL_HASH "1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8"
+#define MODEL_VERSION "edge-lasso 0.1.0"
+#define MODEL_HASH "8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506"
 #define MODEL_INPUTS 3
 #define MODEL_OUTPUTS 2
 
@@ -63,7 +62,8 @@ void model_predict_input(const model_input *input, uint32_t *status, int32_t r[M
 #ifndef MODEL_NO_FLOAT
 typedef struct {
     MODEL_REAL last[MODEL_READINGS];
-    MODEL_REAL up[MODEL_OUTPUTS];
+    MODEL_REAL slow[MODEL_OUTPUTS];
+    MODEL_REAL level[MODEL_OUTPUTS]; /* of the residuals, tracked */
     MODEL_REAL evidence[MODEL_OUTPUTS];
     MODEL_REAL threshold; /* of the score */
     int32_t quiet; /* rows since the last alarm; below 0: in it */
@@ -98,15 +98,17 @@ size_t model_state_size(void);
      b: q = floor((x - -2.19921875) * 8192.0 + 0.5), -18029 to 18016
    cut to +-32767. Readings out of range count as at the edge for others, not for their own residual; what reads a
    missing integer says nothing (missing ones are not estimated here). Proven: for readings within their ranges a
-   residual, as far as it is not cut, is within 0.000639 of the model's, in units of its scale.
+   residual, as far as it is not cut, is within 0.00135 of the model's, in units of its scale.
    A score is result.score * MODEL_SCORE_UNIT / result.total; where no sensor has a say, total is 0. */
 #define MODEL_NONE (-32768)
 #define MODEL_SCORE_UNIT 7.62939453125e-06
 typedef struct {
     int32_t evidence[MODEL_OUTPUTS];
-    int32_t up[MODEL_OUTPUTS];
+    int32_t slow[MODEL_OUTPUTS];
+    int32_t level[MODEL_OUTPUTS]; /* 2^5 times */
     uint32_t onsets; /* alarms that began */
     uint32_t alarms; /* rows in alarm */
+    int16_t quick[MODEL_OUTPUTS]; /* scratch: residuals */
     int16_t last[MODEL_READINGS];
     int16_t memory[4]; /* readings and their histories; what is computed from them */
     uint8_t quiet; /* rows since the last alarm, at most 4 */

@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: 0BSD
 // A model made by edge-lasso 0.1.0: predict(x), predictRow(object), selftest().
 
-export const MODEL_HASH = "1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8";
-export const VERSION = "1.0.0";
+export const MODEL_HASH = "8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506";
+export const VERSION = "edge-lasso 0.1.0";
 export const FEATURES = ["a", "b", "a.lag2"];
 export const UNITS = ["K", "", ""];
 export const OUTPUTS = ["b", "a"];
@@ -143,9 +142,12 @@ const JUMP = 3;
 const STUCK = 2;
 const NONE = -32768;
 const PREDICTED = 2;
+const STRAY = 3.0;
+const SETTLING = 0.125;
+const TRACK = 0.03125;
 const CLIP = 8.0;
-const ALPHA = 0.125;
 const SMOOTHING = 0.25;
+const FAST = 0.7;
 const HOLD = 3;
 const ENDLESS = 1073741824;
 const WARM_UP = 10;
@@ -279,12 +281,21 @@ function addTerms(q, r, out) {
   }
 }
 
+/** A residual without the level that it had so far. */
+function tracked(state, out, k, r) {
+  const level = state.level[k];
+  r -= level;
+  state.level[k] = level + (r < -STRAY ? -STRAY : r > STRAY ? STRAY : r) * (out.warmingUp !== 0 ? SETTLING : TRACK);
+  return r;
+}
+
 /** The score of a row, and what each sensor contributes. */
-function detect(state, x, blind, out) {
+function detect(state, x, blind, quick, out) {
   let total = 0.0;
   for (let k = 0; k < WATCHED.length; k++) {
     const watch = WATCHED[k];
     out.parts[k] = 0.0;
+    quick[k] = 0.0;
     if (out.faults[watch.reading] === MISSING) {
       continue;
     }
@@ -292,12 +303,14 @@ function detect(state, x, blind, out) {
       continue;
     }
     let r = (x[watch.reading] - out.values[k]) * 2.0;
+    r = tracked(state, out, k, r);
     r = r < -CLIP ? -CLIP : r > CLIP ? CLIP : r;
-    // What a residual says, by the chart.
-    let z = state.up[k] + (r - state.up[k]) * ALPHA;
-    state.up[k] = z;
+    let q = r * r;
+    quick[k] = q;
+    let z = state.slow[k] + (r - state.slow[k]) * SMOOTHING;
+    state.slow[k] = z;
     z *= 4.0;
-    const q = (r * r + z * z) * 0.5;
+    q = (q + z * z) * 0.5;
     const e = state.evidence[k] + (q - state.evidence[k]) * SMOOTHING;
     state.evidence[k] = e;
     out.parts[k] = e;
@@ -313,6 +326,17 @@ function detect(state, x, blind, out) {
   for (let k = 0; k < PREDICTED; k++) {
     out.parts[k] = out.parts[k] / total;
     score += out.parts[k];
+  }
+  let sudden = 0.0;
+  for (let k = 0; k < PREDICTED; k++) {
+    quick[k] = quick[k] / total * FAST;
+    sudden += quick[k];
+  }
+  if (sudden > score) {
+    score = sudden;
+    for (let k = 0; k < PREDICTED; k++) {
+      out.parts[k] = quick[k];
+    }
   }
   out.score = score;
 }
@@ -337,6 +361,7 @@ function decide(state, out) {
 function stepRow(state, x, out) {
   const row = new Array(3).fill(NaN);
   const blind = new Array(2).fill(0);
+  const quick = new Array(2).fill(0.0);
   const q = new Array(3).fill(0);
   const r = new Array(2).fill(0);
   const status = look(state, x, row, out);
@@ -349,7 +374,7 @@ function stepRow(state, x, out) {
     state.rows += 1;
     out.warmingUp = 1;
   }
-  detect(state, x, blind, out);
+  detect(state, x, blind, quick, out);
   out.alarm = 0;
   out.onset = 0;
   if (out.warmingUp === 0) {
@@ -363,7 +388,8 @@ export function start() {
   return {
     last: new Array(2).fill(NaN),
     rings: new Array(2).fill(-32768),
-    up: new Array(2).fill(0.0),
+    slow: new Array(2).fill(0.0),
+    level: new Array(2).fill(0.0),
     evidence: new Array(2).fill(1.0),
     threshold: 4.0,
     quiet: 1073741824,
@@ -411,25 +437,30 @@ export function step(state, row) {
 export const SCORE_UNIT = 7.62939453125e-06;
 const INPUTS_Q = [0, 1];
 
-const NONE_Q = -32768;
 const OK_Q = 0;
+const NONE_Q = -32768;
 const MISSING_Q = 1;
 const RANGE_Q = 4;
 const JUMP_Q = 3;
 const STUCK_Q = 2;
-const MOST_Q = 65535;
-const HALF_Q = 8192;
-const BITS_Q = 14;
+const WIDE_Q = 262136;
+const TRACK_Q = 5;
+const STRAY_Q = 12288;
+const SETTLING_Q = 4;
+const HIGHEST_Q = 8388352;
+const SMOOTHING_Q = 8192;
+const MOST_Q = 524287;
+const HALF_Q = 1024;
+const BITS_Q = 11;
 const CLIP_Q = 32767;
 const SCALE_Q = 8192;
-const RATE_Q = 4096;
 const FIRST_Q = 11;
 const HALF_SECOND_Q = 16384;
 const SECOND_Q = 15;
 const ALIGN_Q = 7;
-const SMOOTHING_Q = 8192;
 const HALF_CUT_Q = 1;
 const CUT_Q = 1;
+const QUICK_SHIFT_Q = 15;
 const WARM_UP_Q = 10;
 const THRESHOLD_Q = 524288;
 const HOLD_Q = 3;
@@ -438,8 +469,8 @@ const SENSORS_Q = [
   {low: -18029, high: 18016, jump: 65535, stuck: 0, now: 3},
 ];
 const WATCHED_Q = [
-  {bias: -108102336, reading: 1, own: 11872, factor: 11305, shift: 13, terms: [{coef: -1484, place: 0}, {coef: -742, place: 2}]},
-  {bias: -39076288, reading: 0, own: 11916, factor: 11264, shift: 14, terms: [{coef: 5958, place: 3}]},
+  {bias: -108102336, reading: 1, own: 11872, factor: 1413, shift: 13, terms: [{coef: -1484, place: 0}, {coef: -742, place: 2}]},
+  {bias: -39076288, reading: 0, own: 11916, factor: 1408, shift: 14, terms: [{coef: 5958, place: 3}]},
 ];
 
 /** Note what is wrong with the integers; take over what others may read of them. Histories move on by a row. */
@@ -449,7 +480,7 @@ function lookQ(state, q, out) {
   for (let k = 0; k < SENSORS_Q.length; k++) {
     const sensor = SENSORS_Q[k];
     const value = q[k];
-    let cut = NONE_Q;
+    let cut = value;
     let fault = OK_Q;
     if (value === NONE_Q) {
       fault = MISSING_Q;
@@ -486,20 +517,33 @@ function lookQ(state, q, out) {
   return status;
 }
 
+/** A residual without the level that it had so far, which is remembered times 2^TRACK. */
+function trackedQ(state, out, k, r) {
+  r = (r < -WIDE_Q ? -WIDE_Q : r > WIDE_Q ? WIDE_Q : r) - (state.level[k] >> TRACK_Q);
+  let d = r < -STRAY_Q ? -STRAY_Q : r > STRAY_Q ? STRAY_Q : r;
+  if (out.warmingUp !== 0) {
+    d *= SETTLING_Q;
+  }
+  state.level[k] = state.level[k] + d < -HIGHEST_Q ? -HIGHEST_Q : state.level[k] + d > HIGHEST_Q ? HIGHEST_Q : state.level[k] + d;
+  return r;
+}
+
 /** An average moved towards a value by rate / 2^(15 + shift) of the way, rounded; between the two in any case. */
-function moveQ(average, value, rate) {
+function moveQ(average, value) {
   const d = value - average;
-  const moved = rate * (d >> 15) + ((rate * (d & 32767) + 16384) >> 15);
+  const moved = SMOOTHING_Q * (d >> 15) + ((SMOOTHING_Q * (d & 32767) + 16384) >> 15);
   return average + moved;
 }
 
 /** The score of a row over the weights of the sensors that had a say, and what each contributes. */
 function detectQ(state, q, out) {
+  let r;
   let score = 0;
   let total = 0;
+  let sudden = 0;
   for (let k = 0; k < WATCHED_Q.length; k++) {
     const watch = WATCHED_Q[k];
-    let r = q[watch.reading];
+    r = q[watch.reading];
     let known = r !== NONE_Q;
     r = watch.bias + watch.own * r;
     for (const term of watch.terms) {
@@ -511,25 +555,35 @@ function detectQ(state, q, out) {
       }
     }
     out.parts[k] = 0;
+    state.quick[k] = 0;
     if (!known) { // its evidence stays as it was
       continue;
     }
     r = r >> watch.shift;
     r = r < -MOST_Q ? -MOST_Q : r > MOST_Q ? MOST_Q : r;
     r = (r * watch.factor + HALF_Q) >> BITS_Q;
+    r = trackedQ(state, out, k, r);
     r = r < -CLIP_Q ? -CLIP_Q : r > CLIP_Q ? CLIP_Q : r;
-    // What a residual says, by the chart.
-    let y = moveQ(state.up[k], r * SCALE_Q, RATE_Q);
-    state.up[k] = y;
-    // The slow part in units of its own: what it is worth on normal data.
+    // What a residual says: of itself, and of its moving average in units of its own.
+    let y = moveQ(state.slow[k], r * SCALE_Q);
+    state.slow[k] = y;
     y = ((y >> FIRST_Q) * 4096 + HALF_SECOND_Q) >> SECOND_Q;
     let e = ((y * y) >> 1) + ((r * r) >> ALIGN_Q);
-    e = moveQ(state.evidence[k], e, SMOOTHING_Q);
+    e = moveQ(state.evidence[k], e);
     state.evidence[k] = e;
     e = (e + HALF_CUT_Q) >> CUT_Q;
     out.parts[k] = e;
     score += e;
     total += 1;
+    state.quick[k] = r;
+    sudden += ((r * r) >> QUICK_SHIFT_Q) * 179;
+  }
+  if (sudden > score) {
+    score = sudden;
+    for (let k = 0; k < WATCHED_Q.length; k++) {
+      r = state.quick[k];
+      out.parts[k] = ((r * r) >> QUICK_SHIFT_Q) * 179;
+    }
   }
   out.score = score;
   out.total = total;
@@ -538,19 +592,22 @@ function detectQ(state, q, out) {
 /** Take in one row of integers. */
 function stepQRow(state, q, out) {
   const status = lookQ(state, q, out);
-  detectQ(state, q, out);
-  out.alarm = 0;
-  out.onset = 0;
   out.warmingUp = 0;
   if (state.rows < WARM_UP_Q) {
     state.rows += 1;
     out.warmingUp = 1;
+  }
+  detectQ(state, q, out);
+  out.alarm = 0;
+  out.onset = 0;
+  if (out.warmingUp !== 0) {
     return status;
   }
   // While no sensor has a say, an alarm neither ends nor begins.
   let hit = state.quiet === 0;
   if (out.total !== 0) {
-    hit = out.score > THRESHOLD_Q * out.total;
+    const limit = THRESHOLD_Q;
+    hit = out.score > limit * out.total;
   }
   if (hit) {
     out.alarm = 1;
@@ -568,7 +625,9 @@ function stepQRow(state, q, out) {
 export function startQ() {
   return {
     evidence: new Array(2).fill(262144),
-    up: new Array(2).fill(0),
+    slow: new Array(2).fill(0),
+    level: new Array(2).fill(0),
+    quick: new Array(2).fill(0),
     onsets: 0,
     alarms: 0,
     quiet: 4,
@@ -620,7 +679,7 @@ export function stepQ(state, q) {
 function replayQ() {
   const state = startQ();
   const result = [[-14412, -3611], [3611, -14424], [-7203, 3598], [-32768, -7215], [6, 10807], [-10807, -6]].map((q) => stepQ(state, q)).pop();
-  return result.score === 277578 && result.total === 1;
+  return result.score === 319331 && result.total === 1;
 }
 
 const SEQUENCE = [[0.22000000000000003, -2.64], [1.32, -3.9600000000000004], [0.66, -1.7600000000000002], [null, -3.08], [1.1, -0.8799999999999999], [0.44000000000000006, -2.2]];
@@ -633,5 +692,5 @@ function replay() {
   const result = SEQUENCE.map((row) => step(state, row)).pop();
   const got = [result.value].flat();
   return got.every((value, m) => Math.abs(value - SEQUENCE_END[m]) <= Number.EPSILON * SEQUENCE_SIZES[m])
-    && Math.abs(result.score - 2.117684556994105) <= Number.EPSILON * 2220553.202034651;
+    && Math.abs(result.score - 2.4365630823031785) <= Number.EPSILON * 2554921.5705891377;
 }

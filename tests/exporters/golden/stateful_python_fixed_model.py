@@ -1,8 +1,7 @@
-# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
-MODEL_HASH = '1cbe91cf896f83180589185a616514700ceca0117db92546ba0ef9cccea224f8'
-VERSION = '1.0.0'
+MODEL_HASH = '8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506'
+VERSION = 'edge-lasso 0.1.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
 OUTPUTS = ('b', 'a')
@@ -93,9 +92,12 @@ JUMP = 3
 STUCK = 2
 NONE = -32768
 PREDICTED = 2
+STRAY = 3.0
+SETTLING = 0.125
+TRACK = 0.03125
 CLIP = 8.0
-ALPHA = 0.125
 SMOOTHING = 0.25
+FAST = 0.7
 HOLD = 3
 ENDLESS = 1073741824
 WARM_UP = 10
@@ -209,27 +211,39 @@ def _add_terms(q, r, out):
         values[k] = decode(r[k], k)
 
 
-def _detect(state, x, blind, out):
+def _tracked(state, out, k, r):
+    """A residual without the level that it had so far."""
+    level_ = state["level"]
+    level = level_[k]
+    r -= level
+    level_[k] = level + (-STRAY if r < -STRAY else STRAY if r > STRAY else r) * (SETTLING if out["warming_up"] != 0 else TRACK)
+    return r
+
+
+def _detect(state, x, blind, quick, out):
     """The score of a row, and what each sensor contributes."""
     faults = out["faults"]
     parts = out["parts"]
     values = out["values"]
     evidence = state["evidence"]
-    up = state["up"]
+    slow = state["slow"]
     total = 0.0
     for k, watch_reading in enumerate(WATCHED):
         parts[k] = 0.0
+        quick[k] = 0.0
         if faults[watch_reading] == MISSING:
             continue
         if blind[k] != 0:
             continue
         r = (x[watch_reading] - values[k]) * 2.0
+        r = _tracked(state, out, k, r)
         r = -CLIP if r < -CLIP else CLIP if r > CLIP else r
-        # What a residual says, by the chart.
-        z = up[k] + (r - up[k]) * ALPHA
-        up[k] = z
+        q = r * r
+        quick[k] = q
+        z = slow[k] + (r - slow[k]) * SMOOTHING
+        slow[k] = z
         z *= 4.0
-        q = (r * r + z * z) * 0.5
+        q = (q + z * z) * 0.5
         e = evidence[k] + (q - evidence[k]) * SMOOTHING
         evidence[k] = e
         parts[k] = e
@@ -242,6 +256,14 @@ def _detect(state, x, blind, out):
     for k in range(PREDICTED):
         parts[k] = parts[k] / total
         score += parts[k]
+    sudden = 0.0
+    for k in range(PREDICTED):
+        quick[k] = quick[k] / total * FAST
+        sudden += quick[k]
+    if sudden > score:
+        score = sudden
+        for k in range(PREDICTED):
+            parts[k] = quick[k]
     out["score"] = score
 
 
@@ -264,6 +286,7 @@ def _step(state, x, out):
     """Take in one row of readings."""
     row = [NAN] * 3
     blind = [0] * 2
+    quick = [0.0] * 2
     q = [0] * 3
     r = [0] * 2
     status = _look(state, x, row, out)
@@ -275,7 +298,7 @@ def _step(state, x, out):
     if state["rows"] < WARM_UP:
         state["rows"] += 1
         out["warming_up"] = 1
-    _detect(state, x, blind, out)
+    _detect(state, x, blind, quick, out)
     out["alarm"] = 0
     out["onset"] = 0
     if out["warming_up"] == 0:
@@ -286,8 +309,9 @@ def _step(state, x, out):
 def start():
     """What `step` remembers, before the first row: numbers and lists, the caller's to keep."""
     return {
-        "last": [NAN] * 2, "rings": [-32768] * 2, "up": [0.0] * 2, "evidence": [1.0] * 2, "threshold": 4.0,
-        "quiet": 1073741824, "onsets": 0, "alarms": 0, "rows": 0, "run": [0] * 2, "heads": [0] * 1
+        "last": [NAN] * 2, "rings": [-32768] * 2, "slow": [0.0] * 2, "level": [0.0] * 2, "evidence": [1.0] *
+        2, "threshold": 4.0, "quiet": 1073741824, "onsets": 0, "alarms": 0, "rows": 0, "run": [0] * 2,
+        "heads": [0] * 1
     }
 
 
@@ -301,10 +325,12 @@ def _number(value):
 
 def shares(result):
     """Which sensors make up a score: (name, share), the largest first."""
-    score, found = result["score"], []
-    if score > 0.0:
-        found = [(-part / score, k) for k, part in enumerate(result["parts"]) if part > 0.0]
-    return [(WATCHED_NAMES[k], -share) for share, k in sorted(found)]
+    score, sums = result["score"], {}
+    for name, part in zip(WATCHED_NAMES, result["parts"]):
+        if part > 0.0:
+            sums[name] = sums.get(name, 0.0) + part
+    ordered = sorted([(-part / score, WATCHED_NAMES.index(name)) for name, part in sums.items()])
+    return [(WATCHED_NAMES[k], -share) for share, k in ordered]
 
 
 def step(state, row):
@@ -342,25 +368,30 @@ def step(state, row):
 
 SCORE_UNIT = 7.62939453125e-06
 INPUTS_Q = (0, 1)
-NONE_Q = -32768
 OK_Q = 0
+NONE_Q = -32768
 MISSING_Q = 1
 RANGE_Q = 4
 JUMP_Q = 3
 STUCK_Q = 2
-MOST_Q = 65535
-HALF_Q = 8192
-BITS_Q = 14
+WIDE_Q = 262136
+TRACK_Q = 5
+STRAY_Q = 12288
+SETTLING_Q = 4
+HIGHEST_Q = 8388352
+SMOOTHING_Q = 8192
+MOST_Q = 524287
+HALF_Q = 1024
+BITS_Q = 11
 CLIP_Q = 32767
 SCALE_Q = 8192
-RATE_Q = 4096
 FIRST_Q = 11
 HALF_SECOND_Q = 16384
 SECOND_Q = 15
 ALIGN_Q = 7
-SMOOTHING_Q = 8192
 HALF_CUT_Q = 1
 CUT_Q = 1
+QUICK_SHIFT_Q = 15
 WARM_UP_Q = 10
 THRESHOLD_Q = 524288
 HOLD_Q = 3
@@ -369,8 +400,8 @@ SENSORS_Q = (  # low, high, jump, stuck, now
     (-18029, 18016, 65535, 0, 3),
 )
 WATCHED_Q = (  # bias, reading, own, factor, shift, terms
-    (-108102336, 1, 11872, 11305, 13, ((-1484, 0), (-742, 2))),
-    (-39076288, 0, 11916, 11264, 14, ((5958, 3),)),
+    (-108102336, 1, 11872, 1413, 13, ((-1484, 0), (-742, 2))),
+    (-39076288, 0, 11916, 1408, 14, ((5958, 3),)),
 )
 
 
@@ -384,7 +415,7 @@ def _look_q(state, q, out):
     memory[1:4] = memory[:3]
     for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck, sensor_now) in enumerate(SENSORS_Q):
         value = q[k]
-        cut = NONE_Q
+        cut = value
         fault = OK_Q
         if value == NONE_Q:
             fault = MISSING_Q
@@ -413,10 +444,21 @@ def _look_q(state, q, out):
     return status
 
 
-def _move_q(average, value, rate):
+def _tracked_q(state, out, k, r):
+    """A residual without the level that it had so far, which is remembered times 2^TRACK."""
+    level = state["level"]
+    r = (-WIDE_Q if r < -WIDE_Q else WIDE_Q if r > WIDE_Q else r) - (level[k] >> TRACK_Q)
+    d = -STRAY_Q if r < -STRAY_Q else STRAY_Q if r > STRAY_Q else r
+    if out["warming_up"] != 0:
+        d *= SETTLING_Q
+    level[k] = -HIGHEST_Q if level[k] + d < -HIGHEST_Q else HIGHEST_Q if level[k] + d > HIGHEST_Q else level[k] + d
+    return r
+
+
+def _move_q(average, value):
     """An average moved towards a value by rate / 2^(15 + shift) of the way, rounded; between the two in any case."""
     d = value - average
-    moved = rate * (d >> 15) + ((rate * (d & 32767) + 16384) >> 15)
+    moved = SMOOTHING_Q * (d >> 15) + ((SMOOTHING_Q * (d & 32767) + 16384) >> 15)
     return average + moved
 
 
@@ -425,9 +467,11 @@ def _detect_q(state, q, out):
     parts = out["parts"]
     evidence = state["evidence"]
     memory = state["memory"]
-    up = state["up"]
+    quick = state["quick"]
+    slow = state["slow"]
     score = 0
     total = 0
+    sudden = 0
     for k, (watch_bias, watch_reading, watch_own, watch_factor, watch_shift, watch_terms) in enumerate(WATCHED_Q):
         r = q[watch_reading]
         known = r != NONE_Q
@@ -439,24 +483,32 @@ def _detect_q(state, q, out):
             else:
                 r += term_coef * x
         parts[k] = 0
+        quick[k] = 0
         if not known:  # its evidence stays as it was
             continue
         r = r >> watch_shift
         r = -MOST_Q if r < -MOST_Q else MOST_Q if r > MOST_Q else r
         r = (r * watch_factor + HALF_Q) >> BITS_Q
+        r = _tracked_q(state, out, k, r)
         r = -CLIP_Q if r < -CLIP_Q else CLIP_Q if r > CLIP_Q else r
-        # What a residual says, by the chart.
-        y = _move_q(up[k], r * SCALE_Q, RATE_Q)
-        up[k] = y
-        # The slow part in units of its own: what it is worth on normal data.
+        # What a residual says: of itself, and of its moving average in units of its own.
+        y = _move_q(slow[k], r * SCALE_Q)
+        slow[k] = y
         y = ((y >> FIRST_Q) * 4096 + HALF_SECOND_Q) >> SECOND_Q
         e = ((y * y) >> 1) + ((r * r) >> ALIGN_Q)
-        e = _move_q(evidence[k], e, SMOOTHING_Q)
+        e = _move_q(evidence[k], e)
         evidence[k] = e
         e = (e + HALF_CUT_Q) >> CUT_Q
         parts[k] = e
         score += e
         total += 1
+        quick[k] = r
+        sudden += ((r * r) >> QUICK_SHIFT_Q) * 179
+    if sudden > score:
+        score = sudden
+        for k in range(2):
+            r = quick[k]
+            parts[k] = ((r * r) >> QUICK_SHIFT_Q) * 179
     out["score"] = score
     out["total"] = total
 
@@ -464,18 +516,20 @@ def _detect_q(state, q, out):
 def _step_q(state, q, out):
     """Take in one row of integers."""
     status = _look_q(state, q, out)
-    _detect_q(state, q, out)
-    out["alarm"] = 0
-    out["onset"] = 0
     out["warming_up"] = 0
     if state["rows"] < WARM_UP_Q:
         state["rows"] += 1
         out["warming_up"] = 1
+    _detect_q(state, q, out)
+    out["alarm"] = 0
+    out["onset"] = 0
+    if out["warming_up"] != 0:
         return status
     # While no sensor has a say, an alarm neither ends nor begins.
     hit = state["quiet"] == 0
     if out["total"] != 0:
-        hit = out["score"] > THRESHOLD_Q * out["total"]
+        limit = THRESHOLD_Q
+        hit = out["score"] > limit * out["total"]
     if hit:
         out["alarm"] = 1
         out["onset"] = 1 if state["quiet"] > HOLD_Q else 0
@@ -490,8 +544,8 @@ def _step_q(state, q, out):
 def start_q():
     """What `step_q` remembers, before the first row: numbers and lists, the caller's to keep."""
     return {
-        "evidence": [262144] * 2, "up": [0] * 2, "onsets": 0, "alarms": 0, "quiet": 4, "rows": 0, "last":
-        [-32768] * 2, "memory": [-32768] * 4, "run": [0] * 2
+        "evidence": [262144] * 2, "slow": [0] * 2, "level": [0] * 2, "quick": [0] * 2, "onsets": 0,
+        "alarms": 0, "quiet": 4, "rows": 0, "last": [-32768] * 2, "memory": [-32768] * 4, "run": [0] * 2
     }
 
 
@@ -536,7 +590,7 @@ def _replay_q():
     state = start_q()
     for q in ((-14412, -3611), (3611, -14424), (-7203, 3598), (-32768, -7215), (6, 10807), (-10807, -6)):
         result = step_q(state, q)
-    return (result["score"], result["total"]) == (277578, 1)
+    return (result["score"], result["total"]) == (319331, 1)
 
 
 SEQUENCE = (
@@ -563,4 +617,4 @@ def _replay():
     for value, wanted, size in zip(got, SEQUENCE_END, SEQUENCE_SIZES):
         if not abs(value - wanted) <= eps * size:
             return False
-    return abs(result["score"] - 2.117684556994105) <= eps * 2220553.202034651
+    return abs(result["score"] - 2.4365630823031785) <= eps * 2554921.5705891377
