@@ -41,8 +41,7 @@ def detector():
     )
     watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
     section = {
-        "watched": watch, "chart": "both", "alpha": 0.125, "allowance": 0.5, "clip": 8.0, "median": 0, "smoothing": 0.25,
-        "aggregate": "mean", "warm_up": 1, "threshold": {"score": 0.05, "row_rate": 0.01, "hold": 3},
+        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 1, "threshold": {"score": 0.05, "row_rate": 0.01, "hold": 3},
     }  # fmt: skip
     return Model(("a", "b", "a.lag1"), inputs, outputs, sections={"detector/1": section})
 

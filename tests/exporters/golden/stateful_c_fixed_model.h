@@ -1,6 +1,7 @@
-/* Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
-   Output 0: b 
-   Output 1: a 
+/* SPDX-License-Identifier: 0BSD
+   Made by edge-lasso 0.1.0. A sparse linear model: no heap; rows one after another: the caller owns the state.
+   Output 0: b
+   Output 1: a
  */
 #ifndef MODEL_H_
 #define MODEL_H_
@@ -10,7 +11,7 @@
 extern "C" {
 #endif
 
-#define MODEL_VERSION "edge-lasso 0.1.0"
+#define MODEL_VERSION "1.0.0"
 #define MODEL_HASH "8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506"
 #define MODEL_INPUTS 3
 #define MODEL_OUTPUTS 2

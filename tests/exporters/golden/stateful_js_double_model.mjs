@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: 0BSD
 // A model made by edge-lasso 0.1.0: predict(x), predictRow(object), selftest().
 
 export const MODEL_HASH = "508b07e8e0d56f5e37e7b90c9643ea15fbad6fdef211c8f95411cc2ac34af7e3";
-export const VERSION = "edge-lasso 0.1.0";
+export const VERSION = "1.0.0";
 export const FEATURES = ["a", "b", "a.lag2"];
 export const UNITS = ["K", "", ""];
 export const OUTPUTS = ["b", "a"];

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: 0BSD
 // A model made by edge-lasso 0.1.0: predict(x), predictRow(object), selftest().
 
 export const MODEL_HASH = "8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506";
-export const VERSION = "edge-lasso 0.1.0";
+export const VERSION = "1.0.0";
 export const FEATURES = ["a", "b", "a.lag2"];
 export const UNITS = ["K", "", ""];
 export const OUTPUTS = ["b", "a"];
@@ -437,8 +438,8 @@ export function step(state, row) {
 export const SCORE_UNIT = 7.62939453125e-06;
 const INPUTS_Q = [0, 1];
 
-const OK_Q = 0;
 const NONE_Q = -32768;
+const OK_Q = 0;
 const MISSING_Q = 1;
 const RANGE_Q = 4;
 const JUMP_Q = 3;
@@ -480,7 +481,7 @@ function lookQ(state, q, out) {
   for (let k = 0; k < SENSORS_Q.length; k++) {
     const sensor = SENSORS_Q[k];
     const value = q[k];
-    let cut = value;
+    let cut = NONE_Q;
     let fault = OK_Q;
     if (value === NONE_Q) {
       fault = MISSING_Q;

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '508b07e8e0d56f5e37e7b90c9643ea15fbad6fdef211c8f95411cc2ac34af7e3'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
 OUTPUTS = ('b', 'a')

@@ -1,7 +1,8 @@
+# SPDX-License-Identifier: 0BSD
 """A model made by edge-lasso 0.1.0: predict(x), predict_row(mapping), selftest()."""
 
 MODEL_HASH = '8a7e26303cc8d90b2a29e3636af6dc9cf429e126298e88ddeaccdecfa0e33506'
-VERSION = 'edge-lasso 0.1.0'
+VERSION = '1.0.0'
 FEATURES = ('a', 'b', 'a.lag2')
 UNITS = ('K', '', '')
 OUTPUTS = ('b', 'a')
@@ -368,8 +369,8 @@ def step(state, row):
 
 SCORE_UNIT = 7.62939453125e-06
 INPUTS_Q = (0, 1)
-OK_Q = 0
 NONE_Q = -32768
+OK_Q = 0
 MISSING_Q = 1
 RANGE_Q = 4
 JUMP_Q = 3
@@ -415,7 +416,7 @@ def _look_q(state, q, out):
     memory[1:4] = memory[:3]
     for k, (sensor_low, sensor_high, sensor_jump, sensor_stuck, sensor_now) in enumerate(SENSORS_Q):
         value = q[k]
-        cut = value
+        cut = NONE_Q
         fault = OK_Q
         if value == NONE_Q:
             fault = MISSING_Q
