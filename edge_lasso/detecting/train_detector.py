@@ -141,7 +141,12 @@ def train_detector(
             if done >= last:
                 return
 
-    labels = _labels(blocks(0, rows.kept), columns) if everything else {}
+    known = "" if time else ", or name it with --time if it holds times"
+    advice = f"a detector takes numbers; leave it out with --drop{known}"
+    try:
+        labels = _labels(blocks(0, rows.kept), columns) if everything else {}
+    except NotANumber as error:
+        raise DataError(error.saying(advice)) from None
     if labels:
         notes = [*notes, *(
             f"'{name}' is 0 or 1, and 1 in {share:.1%} of the rows: it looks like a label and is left out; --sensors "
@@ -161,8 +166,7 @@ def train_detector(
             replace(options, step_seconds=step), advance,
         )  # fmt: skip
     except NotANumber as error:
-        known = "" if time else ", or name it with --time if it holds times"
-        raise DataError(error.saying(f"a detector takes numbers; leave it out with --drop{known}")) from None
+        raise DataError(error.saying(advice)) from None
     about = {
         **fit.model.provenance,
         "data": data_facts(table, rows),
