@@ -56,7 +56,9 @@ def node_modules() -> list[Path]:
 
 def npm_install(package: Path | str) -> str:
     """The command that brings an npm package to where `node_modules` finds it."""
-    return f"npm install --prefix {_cached().parent} {package}"
+    folder, home = cache_folder(), Path.home()
+    shown = f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else folder
+    return f"npm install --prefix {shown} {package}"
 
 
 def _cached() -> Path:

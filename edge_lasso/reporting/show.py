@@ -177,7 +177,7 @@ def show_terms(model: Model, losses: dict[str, float]) -> None:
                 rows.append((feature.name, "", *_input_cells(feature, True, losses, missing)))
         title = f"{output.name}{f' [{output.unit}]' if output.unit else ''}"
         columns = ["input", "coefficient", "default", "range", "squared error if lost", "without an estimate"]
-        count = len(columns) if missing else len(columns) - 1
+        count = len(columns) - (0 if missing else 1 if losses else 2)
         terminal.table(title, tuple(columns[:count]), [row[:count] for row in rows])
     for line in stream_lines(model):
         terminal.say(line)
