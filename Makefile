@@ -8,7 +8,7 @@
 #   make fuzz      files that somebody else made, for SECONDS a kind
 #   make mutants   changes to what decides results, for SECONDS; its tests must notice them
 #   make coverage  branches of the runtime that its tests take
-#   make audit     known weaknesses of the pinned versions (asks PyPI)
+#   make audit     known weaknesses of the pinned versions (asks over the network)
 PYTHON ?= python3
 SECONDS ?= 120
 PYTHON313 ?= python3.13
