@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import edge_lasso_runtime
 from edge_lasso.errors import DataError
 from edge_lasso_runtime import Model, load, model_hash, save
+from edge_lasso_runtime.predict import predicted
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
@@ -108,7 +109,7 @@ def _signature(model: Model) -> Any:
         ColSpec("string" if feature.categories else "double", feature.name, required=False) for feature in model.inputs
     ]
     label = [ColSpec("string", "label")] if model.classes is not None else []
-    outputs = [ColSpec("double", output.name) for output in model.outputs]
+    outputs = [ColSpec("double", model.outputs[k].name) for k in predicted(model)]
     return ModelSignature(Schema(inputs), Schema([*label, *outputs, ColSpec("string", "status")]))
 
 

@@ -21,6 +21,7 @@ from edge_lasso.predicting.prediction_files import prediction_file
 from edge_lasso.tables.derived_columns import ModelHistory
 from edge_lasso.tables.tables import Table, column_batches, model_block, model_columns
 from edge_lasso_runtime.model import EXP_ROOM, Model
+from edge_lasso_runtime.predict import predicted
 
 Array = npt.NDArray[Any]
 STATUS = ["ok", "degraded"]
@@ -230,7 +231,7 @@ class Engine:
 def _schema(model: Model, interval: bool, keep: Sequence[str] = ()) -> pa.Schema:
     """The columns of the predictions, behind those that are kept; text is written as a dictionary."""
     words = pa.dictionary(pa.int8(), pa.string())
-    names = [output.name for output in model.outputs]
+    names = [model.outputs[k].name for k in predicted(model)]
     fields = []
     if model.classes is not None:
         names = [f"probability of {name}" for name in model.classes[-len(names) :]]
@@ -244,11 +245,12 @@ def _schema(model: Model, interval: bool, keep: Sequence[str] = ()) -> pa.Schema
 
 
 def _columns(model: Model, linear: Array, degraded: Array, interval: bool, widths: Array) -> list[pa.Array]:
-    columns = [pa.array(column) for column in link_rows(model, linear.T).T]
+    shown = predicted(model)
+    columns = [pa.array(column) for column in link_rows(model, linear.T).T[shown]]
     if model.classes is not None:
         codes = pa.array(class_codes(linear.T).astype(np.int32))
         columns.insert(0, pa.DictionaryArray.from_arrays(codes, pa.array(model.classes)))
     if interval:
         section = model.sections["interval/1"]
-        columns += [pa.array(y + section[end][m] * widths[m]) for m, y in enumerate(linear) for end in ("low", "high")]
+        columns += [pa.array(linear[m] + section[end][m] * widths[m]) for m in shown for end in ("low", "high")]
     return [*columns, pa.DictionaryArray.from_arrays(pa.array(degraded.view(np.int8)), pa.array(STATUS))]

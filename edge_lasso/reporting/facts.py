@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge_lasso_runtime import Model
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
+from edge_lasso_runtime.predict import predicted
 
 if TYPE_CHECKING:
     pass
@@ -45,7 +46,7 @@ def fixed_facts(model: Model) -> list[tuple[str, str]]:
     if section is None:
         return []
     facts = [("fixed point", f"int{section['bits']} coefficients, int16 inputs, int32 result")]
-    for output, fixed in zip(model.outputs, section["outputs"], strict=True):
+    for output, fixed in ((model.outputs[k], section["outputs"][k]) for k in predicted(model)):
         facts.append((f"{output.name}: proven error at most", f"{number(fixed['bound'])} {output.unit}".strip()))
     return facts
 

@@ -14,6 +14,7 @@ from edge_lasso.reporting.facts import fixed_facts, number, residual_bound, sect
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.detector import KEY, sensors
 from edge_lasso_runtime.format import to_dict
+from edge_lasso_runtime.predict import predicted
 from edge_lasso_runtime.stream import warm_up
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ def show_trained(result: DetectorResult, model_file: Path, statistics_file: Path
     """Print what `watch` found."""
     model = result.model
     if as_json:
+        names = [model.outputs[k].name for k in predicted(model)]
         terminal.say_json({
             "model": str(model_file), "statistics": str(statistics_file), "hash": model_hash(model),
-            "sensors": model.provenance["sensors"], "threshold": model.sections[KEY]["threshold"],
+            "sensors": [sensor for sensor in model.provenance["sensors"] if sensor["name"] in names], "threshold": model.sections[KEY]["threshold"],
             "held_out": result.held, "notes": result.notes,
             "bias_noticed": smallest_biases(model, rows_of(model.sections[KEY])),
         })  # fmt: skip

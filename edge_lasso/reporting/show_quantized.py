@@ -13,6 +13,7 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.counts import count_ranges
 from edge_lasso_runtime.fixed_detector import KEY as FIXED_DETECTOR
 from edge_lasso_runtime.fixed_point import KEY
+from edge_lasso_runtime.predict import predicted
 
 
 def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | None = None) -> None:
@@ -32,9 +33,7 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         terminal.say(f"coefficients rounded to {about.get('to')}, proven error at most {errors}")
     else:
         rows = []
-        for output, bound in zip(model.outputs, bounds, strict=True):
-            if not output.terms and FIXED_DETECTOR in model.sections:  # a sensor's usual level: a constant
-                continue
+        for output, bound in ((model.outputs[k], bounds[k]) for k in predicted(model)):
             rows.append((output.name, f"{number(bound.bound)} {output.unit}".strip(), f"{bound.effective_bits:.1f}"))
         title = f"int{section['bits']} coefficients on int16 inputs: proven for every reading within the ranges"
         terminal.table(title, ("output", "error at most", "effective bits"), rows)
@@ -47,7 +46,7 @@ def show_quantized(model: Model, file: Path, as_json: bool, cut: Saturation | No
         ]
         if counted:
             terminal.table("sensors' counts, for encode_counts", ("input", "counts", "subtracted"), counted)
-            for output, bound in zip(model.outputs, bounds, strict=True):
+            for output, bound in ((model.outputs[k], bounds[k]) for k in predicted(model)):
                 terminal.say(
                     f"{output.name}: error of whole counts at most {number(bound.bound_counts)} {output.unit}".strip()
                 )
@@ -72,6 +71,6 @@ def _show_saturation(model: Model, cut: Saturation) -> None:
     terminal.table("what clamping to the ranges does", ("input", "range", "below", "above", "missing"), rows)
     share = 100.0 * cut.rows_affected / max(cut.rows, 1)
     terminal.say(f"of {cut.rows:,} rows {cut.rows_affected:,} ({share:.2g} %) have a reading outside its range")
-    for output, largest, rms in zip(model.outputs, cut.largest, cut.rms, strict=True):
+    for output, largest, rms in ((model.outputs[k], cut.largest[k], cut.rms[k]) for k in predicted(model)):
         unit = f" {output.unit}" if output.unit else ""
         terminal.say(f"{output.name}: clamping changes it by up to {number(largest)}{unit}, rms {number(rms)}{unit}")

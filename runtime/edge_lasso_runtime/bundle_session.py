@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .errors import ModelFormatError, SessionError
 from .interpreter_session import ISOLATED, InterpreterSession, packed_rows, worker_lines, worker_output
+from .predict import predicted
 from .python_worker import WORKER
 from .sessions import first_line
 
@@ -78,8 +79,12 @@ class BundleSession(InterpreterSession):
     def by_name(self, rows: Rows) -> list[list[float]] | None:
         """What ``python3 model.pyz predict -`` answers for the rows as JSON lines."""
         first = 0 if self.model.classes is None else 1
-        count = len(self.model.outputs)
-        return [[float(text) for text in row[first : first + count]] for row in self._told(rows)]
+        shown = predicted(self.model)
+        result = []
+        for row in self._told(rows):
+            told = dict(zip(shown, map(float, row[first:])))  # levels that a detector compares with are constants
+            result.append([told.get(k, output.intercept) for k, output in enumerate(self.model.outputs)])
+        return result
 
     def labels(self, rows: Rows) -> list[int | str] | None:
         """The classes that the command line names."""
@@ -87,7 +92,7 @@ class BundleSession(InterpreterSession):
 
     def degraded(self, rows: Rows) -> list[bool] | None:
         """The status that the command line tells."""
-        status = len(self.model.outputs) + (self.model.classes is not None)
+        status = len(predicted(self.model)) + (self.model.classes is not None)
         return [row[status] != "ok" for row in self._told(rows)]
 
     def _told(self, rows: Rows) -> list[list[str]]:

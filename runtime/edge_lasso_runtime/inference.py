@@ -13,7 +13,7 @@ from time import perf_counter
 
 from .checks import parse
 from .format import model_hash
-from .predict import predict
+from .predict import predict, predicted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Inference:
 
     def _outputs(self) -> list[tuple[str, str]]:
         label = [("label", "BYTES")] if self._model.classes is not None else []
-        return [*label, *((output.name, "FP64") for output in self._model.outputs), ("status", "BYTES")]
+        names = [self._model.outputs[k].name for k in predicted(self._model)]
+        return [*label, *((name, "FP64") for name in names), ("status", "BYTES")]
 
     def _infer(self, body: bytes) -> bytes:
         request = _parsed(body)
@@ -148,12 +149,13 @@ class Inference:
         predictions = [predict(self._model, row) for row in rows]
         took = (perf_counter() - began) / max(len(rows), 1)
         columns: dict[str, list[Any]] = {name: [] for name, _ in self._outputs()}
+        shown = predicted(self._model)
         for prediction in predictions:
             self._metrics.count_prediction(prediction, took)
             if prediction.label is not None:
                 columns["label"].append(prediction.label)
-            for output, value in zip(self._model.outputs, prediction.values):
-                columns[output.name].append(value)
+            for k in shown:
+                columns[self._model.outputs[k].name].append(prediction.values[k])
             columns["status"].append(prediction.status)
         asked = request.get("outputs")
         names = [name for name, _ in self._outputs()]

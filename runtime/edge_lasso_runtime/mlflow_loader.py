@@ -32,14 +32,14 @@ class Predictor:
         -------
         pandas.DataFrame
         """
-        from .predict import predict
+        from .predict import predict, predicted
 
         result = [predict(self.model, row) for row in table.to_dict("records")]
         columns: dict[str, list[Any]] = {}
         if self.model.classes is not None:
             columns["label"] = [prediction.label for prediction in result]
-        for i, output in enumerate(self.model.outputs):
-            columns[output.name] = [prediction.values[i] for prediction in result]
+        for k in predicted(self.model):
+            columns[self.model.outputs[k].name] = [prediction.values[k] for prediction in result]
         columns["status"] = [prediction.status for prediction in result]
         return type(table)(columns, index=table.index)
 

@@ -160,6 +160,15 @@ def _logistic(z: float, exp: Callable[[float], float]) -> float:
     return e / (1.0 + e)
 
 
+def predicted(model: Model) -> list[int]:
+    """The outputs that are predictions, by position: all but a sensor's usual level beside its model in a detector."""
+    every = range(len(model.outputs))
+    if "detector/1" not in model.sections:
+        return list(every)
+    names = [sensor["reading"] for sensor in model.sections["detector/1"]["watched"]]
+    return [k for k in every if model.outputs[k].terms or names[k] not in names[:k]]
+
+
 def factor_value(factor: Factor, x: list[float]) -> float:
     """What a factor multiplies with."""
     value = x[factor.input]

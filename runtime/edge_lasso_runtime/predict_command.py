@@ -79,12 +79,12 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
             if learned is not None:
                 learned.take(clean(model, row)[0], result.faults, known)
                 learned.save_if_due()
-            line = result_row(result, interval(model, result) if options.interval else ())
+            line = result_row(model, result, interval(model, result) if options.interval else ())
             if "cascade/1" in model.sections:
                 line.insert(0, verdict(model, result))
             if second is not None:
                 after = second.of(result, row)
-                line += [""] * len(then) if after is None else result_row(after)
+                line += [""] * len(then) if after is None else result_row(second.model, after)
             table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
             if streaming:
                 out.flush()

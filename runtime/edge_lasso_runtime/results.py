@@ -6,6 +6,7 @@ import json
 
 from .cascade import verdict
 from .explain import explain_inputs
+from .predict import predicted
 from .step import interval
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ class Results:
         self._values = values or not self._detects
         self._interval = "interval/1" in model.sections
         self._cascade = "cascade/1" in model.sections
-        self._outputs = [f"{json.dumps(output.name)}:" for output in model.outputs]
+        self._outputs = [(k, f"{json.dumps(model.outputs[k].name)}:") for k in predicted(model)]
         self._watched = (
             [sensor["reading"] for sensor in model.sections["detector/1"]["watched"]] if self._detects else []
         )
@@ -73,11 +74,12 @@ class Results:
         if result.label is not None:
             parts.append(f'"label":{json.dumps(result.label)}')
         if self._values:
-            pairs = zip(self._outputs, result.values)
-            parts.append(f'"values":{{{",".join([name + _number(value) for name, value in pairs])}}}')
+            values = [name + _number(result.values[k]) for k, name in self._outputs]
+            parts.append(f'"values":{{{",".join(values)}}}')
             if self._interval:
-                ends = zip(self._outputs, interval(self._model, result))
-                parts.append(f'"interval":{{{",".join([f"{name}[{low!r},{high!r}]" for name, (low, high) in ends])}}}')
+                ends = interval(self._model, result)
+                named = [f"{name}[{ends[k][0]!r},{ends[k][1]!r}]" for k, name in self._outputs]
+                parts.append(f'"interval":{{{",".join(named)}}}')
         if result.alarm and self._named:
             parts.append(f'"sensors":{json.dumps(self.sensors(result), separators=(",", ":"))}')
         if self.explains:
@@ -88,8 +90,8 @@ class Results:
 
     def corrected(self, corrections: list[float]) -> str:
         """By how much values were corrected, as the end of a line."""
-        pairs = zip(self._outputs, corrections)
-        return f',"corrected_by":{{{",".join([name + _number(value) for name, value in pairs])}}}'
+        values = [name + _number(corrections[k]) for k, name in self._outputs]
+        return f',"corrected_by":{{{",".join(values)}}}'
 
     def sensors(self, result: Step) -> dict[str, float]:
         """The sensors behind a score with their exact share of it, largest first."""

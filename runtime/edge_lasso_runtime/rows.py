@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .predict import predicted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -239,34 +241,36 @@ class PlainEnds:
 
 def result_header(model: Model, interval: bool = False) -> list[str]:
     """Columns of a result: the label first for a classifier, then one per output, its interval, status and faults."""
-    names = [output.name for output in model.outputs]
+    names = [model.outputs[k].name for k in predicted(model)]
     if interval:
         names += [f"{name} {end}" for name in names for end in ("low", "high")]
     first = ["verdict"] if "cascade/1" in model.sections else []
     return [*first, *(["label"] if model.classes is not None else []), *names, "status", "faults"]
 
 
-def result_row(prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()) -> list[str]:
+def result_row(model: Model, prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()) -> list[str]:
     """One row of a result; numbers read back exactly."""
-    ends = [end for pair in intervals for end in pair]
+    shown = predicted(model)
+    values = [prediction.values[k] for k in shown]
+    ends = [end for k in shown for end in intervals[k]] if intervals else []
     faults = "; ".join(f"{name}: {fault}" for name, fault in prediction.faults.items())
     label = [] if prediction.label is None else [prediction.label]
-    return [*label, *map(repr, prediction.values), *map(repr, ends), prediction.status, faults]
+    return [*label, *map(repr, values), *map(repr, ends), prediction.status, faults]
 
 
 def explained_header(model: Model) -> list[str]:
     """Columns of an explanation: per output its value at the training means, and what each input adds."""
     return [
         name
-        for output in model.outputs
-        for name in (f"{output.name} at means", *(f"{output.name} from {feature.name}" for feature in model.inputs))
+        for output in (model.outputs[k].name for k in predicted(model))
+        for name in (f"{output} at means", *(f"{output} from {feature.name}" for feature in model.inputs))
     ]
 
 
 def explained_row(model: Model, explained: Sequence[Explanation]) -> list[str]:
     """One row of an explanation; numbers read back exactly."""
     cells = []
-    for entry in explained:
+    for entry in (explained[k] for k in predicted(model)):
         parts = dict(entry.contributions)
         cells += [repr(entry.baseline), *(repr(parts.get(each.name, 0.0)) for each in model.inputs)]
     return cells

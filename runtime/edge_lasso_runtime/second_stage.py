@@ -6,7 +6,7 @@ The second model sees some rows only, so it must not look back. Its readings are
 from __future__ import annotations
 
 from .cascade import GO_ON, KEY, verdict
-from .predict import predict
+from .predict import predict, predicted
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ class SecondStage:
         content: dict[str, Any] = {"status": second.status}
         if second.label is not None:
             content["label"] = second.label
-        content["values"] = dict(zip([output.name for output in self.model.outputs], second.values))
+        content["values"] = {self.model.outputs[k].name: second.values[k] for k in predicted(self.model)}
         if second.faults:
             content["faults"] = second.faults
         return f',"then":{json.dumps(content, separators=(",", ":"))}'

@@ -1,7 +1,10 @@
 """`watch`: the whole way from a table, every bad input in one line, and figures that add up."""
 
+import csv
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas
@@ -18,8 +21,9 @@ from edge_lasso.errors import DataError
 from edge_lasso.predicting.scores import scores
 from edge_lasso.tables.series import lags
 from edge_lasso.training.options import Training
-from edge_lasso_runtime import load, model_hash
+from edge_lasso_runtime import load, model_hash, save
 from edge_lasso_runtime.detector import KEY, sensors
+from edge_lasso_runtime.results import Results
 from edge_lasso_runtime.step import start, step
 
 NAMES = [f"s{j}" for j in range(5)]
@@ -94,19 +98,43 @@ def test_the_whole_way(here, capsys):
     assert {one["name"] for one in found["if_missing"]} == set(NAMES)
     code, out, err = run(capsys, "predict", "d.json", "normal.csv")
     assert code == 0
-    assert out.splitlines()[0].startswith("s0,s1,s2,s3,s4,s0.usual,")
+    assert out.splitlines()[0] == "s0,s1,s2,s3,s4,status"
     assert len(out.splitlines()) == 401
     code, out, _ = run(capsys, "report", "d.json", "--data", "normal.csv", "--out", "d.html")
     assert code == 0
     assert "<h1>Detector: 5 sensors, 9 coefficients" in (here / "d.html").read_text()
-    assert run(capsys, "quantize", "d.json", "--to", "int16", "--out", "q.json")[0] == 0
+    assert ".usual" not in (here / "d.html").read_text()
+    code, out, _ = run(capsys, "quantize", "d.json", "--to", "int16", "--out", "q.json")
+    assert code == 0
+    assert ".usual" not in out + run(capsys, "show", "q.json")[1]
     assert run(capsys, "report", "q.json", "--data", "normal.csv", "--out", "q.html")[0] == 0
     assert "Scored in floating point; a board with integers" in (here / "q.html").read_text()
     code, out, _ = run(capsys, "watch", "normal.csv", "--time", "time", "--json")
     found = json.loads(out)
-    assert [one["name"] for one in found["sensors"]][:5] == NAMES
+    assert [one["name"] for one in found["sensors"]] == NAMES
     assert found["threshold"]["per"] == "day"
     assert found["held_out"] is None
+
+
+def test_both_readers_of_a_table_leave_usual_levels_out(here, capsys):
+    """A constant is no prediction: not in a table, not in a line of JSON, not in an answer of a server."""
+    table = plant().drop(columns="time")
+    model = train_detector(table, ["s0", "s1"], options=quick()).model
+    assert [output.name for output in model.outputs] == ["s0", "s1", "s0.usual", "s1.usual"]
+    save(model, "d.json")
+    lines = run(capsys, "predict", "d.json", "normal.csv")[1].splitlines()
+    arguments = [sys.executable, "-m", "edge_lasso_runtime", "predict", "d.json", "normal.csv"]
+    board = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0] == "s0,s1,status"
+    assert board[0] == "s0,s1,status,faults"
+    assert [line.rpartition(",")[0] for line in board[1:]] == lines[1:]
+    explained = subprocess.run([*arguments, "--explain"], capture_output=True, text=True, check=True).stdout
+    header, first, *_ = csv.reader(explained.splitlines())
+    assert len(first) == len(header)
+    assert not [name for name in header if ".usual" in name]
+    state = start(model)
+    result, state = step(model, state, dict.fromkeys(NAMES, 0.5))
+    assert list(json.loads(Results(model, values=True).line(result, state))["values"]) == ["s0", "s1"]
 
 
 @pytest.mark.parametrize(
