@@ -41,6 +41,16 @@ def believed(model: Model) -> list[tuple[str, tuple[str, ...], list[tuple[str, s
     )
 
 
+def absent_lines(model: Model) -> list[str]:
+    """Which classes no row was of that probabilities were judged on."""
+    where, result = judged_on(model)
+    shares = {name: entry["share"] for name, entry in (result.get("by_class") or {}).items()}
+    if len(shares) == 1 and model.classes:  # of two classes the second is told
+        shares[model.classes[0]] = 1.0 - shares[model.classes[1]]
+    absent = " or ".join(f"'{name}'" for name in model.classes or () if shares.get(name) == 0.0)
+    return [f"no row of the {where} is {absent}: these figures say nothing about it"] if absent else []
+
+
 def decision_lines(model: Model) -> list[str]:
     """What labels of least cost are, and what they bring."""
     labels = model.provenance.get("labels")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_lasso.reporting import charts
-from edge_lasso.reporting.class_facts import believed, decision_lines, quality_of, reliabilities
+from edge_lasso.reporting.class_facts import absent_lines, believed, decision_lines, quality_of, reliabilities
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.formula import formula_section
 from edge_lasso.reporting.live import live_section
@@ -294,7 +294,7 @@ def _classes(data: ReportData) -> str:
     )
     for title, columns, lines in believed(data.model):
         text += table(escape(title), columns, [[escape(cell) for cell in line] for line in lines])
-    text += "".join(f"<p>{escape(line)}</p>" for line in decision_lines(data.model))
+    text += "".join(f"<p>{escape(line)}</p>" for line in [*absent_lines(data.model), *decision_lines(data.model)])
     heading = "<h2>How far to believe it</h2>"
     if data.classes is None:
         return f"{heading}{text}<p class='soft'>Give a table with the labels: edge-lasso report MODEL --data TABLE.</p>"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_lasso.reporting import terminal
-from edge_lasso.reporting.class_facts import believed, decision_lines, quality_of, reliabilities
+from edge_lasso.reporting.class_facts import absent_lines, believed, decision_lines, quality_of, reliabilities
 from edge_lasso.reporting.facts import fixed_facts, number, section_facts
 from edge_lasso.training.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
@@ -110,7 +110,7 @@ def show_classes(result: ClassesResult, model_file: Path, as_json: bool) -> None
         terminal.table("probabilities on rows not trained on", columns, rows)
     for title, head, lines in believed(model):
         terminal.table(title, head, lines)
-    for line in decision_lines(model):
+    for line in [*absent_lines(model), *decision_lines(model)]:
         terminal.say(line)
     show_terms(model, {})
     terminal.say(f"wrote {model_file}")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -129,3 +130,11 @@ def test_the_command_says_what_labels_cost(tmp_path, monkeypatch, capsys):
     assert "--miss-cost 'fault' is not CLASS=NUMBER" in " ".join(capsys.readouterr().err.split())
     assert main(["classify", "plant.csv", "--target", "state", "--json"]) == 0
     assert "by_class" in json.loads(capsys.readouterr().out)["fits"][0]["calibration"]
+
+
+def test_a_class_that_no_row_held_out_has_is_named(tmp_path, capsys):
+    """The office is entered once: the rows before have no '1' to judge by."""
+    table = Path(__file__).parents[1] / "data" / "occupancy.txt"
+    out = tmp_path / "room.json"
+    assert main(["classify", str(table), "--target", "Occupancy", "--time", "date", "--out", str(out)]) == 0
+    assert "no row of the held-out folds is '1': these figures say nothing about it" in capsys.readouterr().out
