@@ -15,6 +15,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
 @pytest.mark.parametrize(("arguments", "shown"), [
     (["training.py", "--shape", "10000x50"], ["LassoCV", "x ours"]),
     (["inference.py", "--rounds", "1", "--seconds", "0.3"], ["python:double", "skl2onnx:float32", "m2cgen:dense"]),
+    (["function.py", "--rounds", "1"], ["bare interpreter", "function.handler, model.pyz", "asgi.handler", "onnxruntime"]),
     (["classification.py", "--shape", "400x5x2", "--shape", "300x8x3-sparse"], ["liblinear", "largest gap", "x ours"]),
     (["predict_table.py", "--rows", "30000", "--rounds", "1"], ["pure read", "predict to .parquet, C"]),
     pytest.param(

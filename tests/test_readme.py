@@ -30,6 +30,7 @@ SNIPPETS = (
     "README.md",
     "docs/reference/taking-pipelines.md",
     "docs/tutorials/plant-detector.md",
+    "docs/how-to/functions.md",
     "docs/how-to/scikit-learn.md",
     "docs/tutorials/notebook.md",
 )

@@ -17,7 +17,7 @@ from edge_lasso_runtime.sections import SECTIONS
 from .vectors import self_test
 
 PACKAGE = "edge_lasso_runtime"
-BEGINNING = ("__init__", "__main__")
+BEGINNING = ("__init__", "__main__", "function")
 SESSION = "_session"
 """How modules end that run artifacts of other targets."""
 ELSEWHERE = ("apart", "fleet_commands", "manifest")
@@ -80,7 +80,7 @@ def bundle(model: Model, name: str) -> bytes:
 
 
 def needed(model: Model) -> list[str]:
-    """The modules of the runtime that a bundle's commands can reach: those that others import, and its sections'."""
+    """The modules of the runtime that a bundle's commands and function reach: what those import, and its sections'."""
     modules, reached = _modules(), set[str]()
     ahead = [*BEGINNING, *(SECTIONS[key] for key in model.sections if key in SECTIONS)]
     while ahead:

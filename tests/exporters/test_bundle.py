@@ -117,6 +117,27 @@ def test_predict(bundle, shapes, tmp_path):
         assert (float(row["y0"]), row["status"]) == (wanted.values[0], wanted.status)
 
 
+@pytest.mark.parametrize("unpacked", [False, True], ids=["as it is", "unpacked"])
+def test_as_a_function(bundle, shapes, tmp_path, unpacked):
+    model = shapes["categories"]
+    place = bundle
+    if unpacked:
+        place = tmp_path / "function"
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", bundle, place], check=True)
+    rows = [
+        dict(zip([one.name for one in model.inputs], row, strict=True)) for row in ((0.5, 1.5, "red", "blue"), (0,) * 4)
+    ]
+    script = (
+        f"import json, sys; sys.path.insert(0, {str(place)!r})\nfrom edge_lasso_runtime import function\n"
+        f"assert function.__file__.startswith({str(place)!r})\nprint(json.dumps(function.handler(json.load(sys.stdin))))"
+    )
+    done = run("-c", script, data=json.dumps(rows))
+    assert done.stderr == ""
+    for row, answer in zip(rows, json.loads(done.stdout), strict=True):
+        wanted = predict(model, row)
+        assert (answer["values"]["y0"], answer["status"]) == (wanted.values[0], wanted.status)
+
+
 def test_selftest(bundle):
     done = run(bundle, "selftest")
     assert done.stdout.startswith("ok: python:pyz, 6 vectors bit for bit, model ")
