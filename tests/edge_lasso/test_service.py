@@ -103,6 +103,39 @@ def test_the_command_of_a_fifo_works(tmp_path):
     assert len(list(folder.glob("*.json"))) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_as_systemd_keeps_it(tmp_path):
+    """Open for both, so that it never ends: writers come and go, and readings wait while nobody runs."""
+    save(model(), tmp_path / "model.json")
+    words = command(texts("fifo")["boiler.service"], tmp_path)
+    os.mkfifo(tmp_path / "readings")
+    kept = os.open(tmp_path / "readings", os.O_RDWR | os.O_NONBLOCK)
+    os.set_blocking(kept, True)  # as systemd does before it runs the command
+
+    def write(a):
+        (tmp_path / "readings").write_text(json.dumps({"a": a, "b": 0}) + "\n")
+
+    def values(process):
+        return json.loads(process.stdout.readline())["values"]["y"]
+
+    try:
+        for start in (1.0, -1.0):
+            write(start)  # before it runs
+            with subprocess.Popen(words, stdin=kept, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+                try:
+                    assert values(process) == 0.5 + 2.0 * start
+                    for a in (0.25, 0.5):
+                        write(a)
+                        assert values(process) == 0.5 + 2.0 * a, "at once, though the pipe does not end"
+                finally:
+                    process.terminate()
+                assert process.wait(20) == 0
+    finally:
+        os.close(kept)
+    folder = tmp_path / "edge-lasso" / "boiler"
+    assert read(str(folder / "edge-lasso.prom"))["model"] == model_hash(model())
+
+
 def test_the_command_of_a_timer_works(tmp_path):
     save(model(), tmp_path / "model.json")
     (tmp_path / "readings.csv").write_text("a,b\n1,0\n9,0\n")
