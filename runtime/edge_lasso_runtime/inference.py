@@ -114,6 +114,8 @@ class Inference:
         if rest == ["ready"]:
             return 200, JSON, _json({"name": self._name, "ready": True})
         if rest == ["infer"]:
+            if "inference-header-content-length" in headers:
+                raise RequestError(400, "tensors in binary are an extension that is not here; send their data as JSON")
             return 200, JSON, self._infer(body)
         raise RequestError(404, f"there is no {path[:60]!r}")
 

@@ -112,6 +112,14 @@ def test_the_protocol(served):
     assert "edge_lasso_degraded_rows_total 2\n" in figures
 
 
+def test_tensors_in_binary_are_refused_by_name(served):
+    status, answer = served.ask("POST", "/v2/models/heat/infer", tensors(), {"Inference-Header-Content-Length": "10"})
+    assert (status, answer) == (
+        400, {"error": "tensors in binary are an extension that is not here; send their data as JSON"}
+    )  # fmt: skip
+    assert served.ask("GET", "/v2")[1]["extensions"] == []
+
+
 def test_one_connection_many_requests(served):
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
     for _ in range(50):
