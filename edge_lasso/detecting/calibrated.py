@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_lasso.detecting.exchangeable import exchangeable
 from edge_lasso.detecting.following import ETA, drift_words, drifts, follow, follower
-from edge_lasso.detecting.thresholds import Rate, Threshold, automatic, find_threshold, with_both
+from edge_lasso.detecting.thresholds import Rate, Threshold, TooFewRows, automatic, find_threshold, with_both
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.scores import Scorer, scores
 from edge_lasso_runtime.detector import TRACKS
@@ -167,7 +167,10 @@ def calibrated(
     elif rate is None:
         threshold = automatic(score, step_seconds)
     else:
-        threshold = follower(score, rate, step_seconds) if adjust else find_threshold(score, rate, step_seconds)
+        try:
+            threshold = follower(score, rate, step_seconds) if adjust else find_threshold(score, rate, step_seconds)
+        except TooFewRows as refusal:
+            raise DataError(f"{refusal}{_other_cure(names, residuals, section, options, warm_up)}") from None
     threshold = with_both(threshold, score, step_seconds)
     section["threshold"] = threshold.section()
     if step_seconds:
@@ -223,6 +226,22 @@ def _deviation(values: Array) -> Array:
     most = BEYOND * np.nanquantile(size, TAIL, axis=0)
     cut = np.sqrt(np.nanmean(np.minimum(size, most) ** 2, axis=0))
     return np.where(most > 0.0, cut, np.where(plain > 0.0, plain, 1.0))
+
+
+def _other_cure(
+    names: Sequence[str], residuals: Array, section: dict[str, Any], options: ChartOptions, warm_up: int
+) -> str:
+    """That a level drifts and would not if it were followed, with how; nothing where that is not so."""
+    most = max((n for n in range(TRACKS[0], LEVELS[1] + 1) if TIMES << n <= len(residuals)), default=0)
+    if section["track"] or not most:
+        return ""
+    weights = np.array([sensor["weight"] for sensor in section["watched"]])
+    follows = _chart(names, residuals, options, most, 0.0, weights, warm_up)
+    before, after = (_wandering(Scorer(chart).scaled(residuals)[warm_up:]) for chart in (section, follows))
+    worst = int(np.argmax(before - after))
+    if before[worst] - after[worst] <= WANDERS:
+        return ""
+    return f"; the level of '{names[worst]}' drifts: let levels be followed, too (--track {1 << most})"
 
 
 def _wandering(scaled: Array) -> Array:

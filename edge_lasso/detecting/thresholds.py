@@ -39,6 +39,10 @@ LONGEST_HOLD, LONGEST_ROWS = 3600.0, 60
 SECONDS = {"hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0, "year": 31557600.0}
 
 
+class TooFewRows(DataError):
+    """Normal rows that are too few for the promise that is asked for."""
+
+
 @dataclass(frozen=True)
 class Rate:
     """How many false alarms are wanted.
@@ -325,9 +329,9 @@ def _lowest(scores: Array, hold: int, most: float) -> float:
     return float(ordered[fits])
 
 
-def _too_few(n: int, rate: Rate, rows_per_event: float) -> DataError:
+def _too_few(n: int, rate: Rate, rows_per_event: float) -> TooFewRows:
     least, enough = (f"{_two_digits(rows_per_event * events):,}" for events in (upper_limit(0), ENOUGH))
-    return DataError(
+    return TooFewRows(
         f"{n:,} normal rows are too few for an alarm rate of {rate}: an upper limit at {CONFIDENCE:.0%} confidence "
         f"takes about {least} rows, a rate known to a factor of 1.5 about {enough}; give more normal rows, allow "
         f"more alarms, or let the threshold follow (--adjust 0.05)"
