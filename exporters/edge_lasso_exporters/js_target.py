@@ -14,7 +14,7 @@ from typing import Any
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR, SPDX, bit_equal
+from . import GENERATOR, SPDX, bit_equal, node_red
 from .fixed_python import fixed_promise, fixed_vectors, section_of
 from .js_text import COMMON, FIXED, HEAD, PREDICT, PROBABILITY, SELFTEST, SELFTEST_FIXED
 from .options import Options
@@ -38,7 +38,7 @@ usage = js_usage.usage
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
-    """Render ``NAME.mjs``.
+    """Render ``NAME.mjs``, and what makes a node of Node-RED of the folder.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         "replay() && replayQ()" if "function replayQ" in steps else "replay()" if "function replay" in steps else "true"
     )
     text = text.replace("@REPLAY@", replay) + steps + js_text(model, options)
-    return {f"{options.name}.mjs": text.encode()}
+    return {f"{options.name}.mjs": text.encode(), **node_red.package(model, options)}
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

@@ -11,6 +11,9 @@ fi
 if ! [ -d "$tools/node_modules/axe-core" ]; then
     npm install --silent --no-audit --no-fund --prefix "$tools" axe-core@4.10.3 >/dev/null
 fi
+if ! [ -d "$tools/node_modules/node-red" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$tools" node-red@4.1.15 >/dev/null
+fi
 export EDGE_LASSO_NODE_MODULES="$tools/node_modules"
 eval "$(tests/tools/tflite_runtime_venv.sh "$tools/old-runtimes")"
 eval "$(tests/tools/pythons.sh "$tools/pythons")"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from edge_lasso_exporters.detector_q import has_step_q
+from edge_lasso_exporters.node_red import node_type
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime import Model
@@ -21,14 +22,20 @@ if (!model.selftest()) throw new Error("the self-test fails");
 """
 LAST = """
 An ES2020 module for node 14 or later and browsers (`<script type="module">`); it imports nothing.{more}"""
+NODE_RED = """
+
+The folder is a node of Node-RED, too: `npm install PATH/OF/THIS/FOLDER` in `~/.node-red`, start it again, and take
+`{type}` from the palette. `msg.payload`, an object of readings by name, becomes the result.{more}"""
+KEEPS = " What it remembers is in the node's context; `msg.reset = true` forgets it."
 WASM = " `{name}.wasm` alone is for other hosts: it imports nothing and has a function per output, `linear0(...)`."
 
 
 def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     """The README's text of ``js``; its code runs in the artifact's folder as a module."""
     more = ""
+    kind = node_type(options.name)
     if not keeps_state(model):
-        return _predicts(model, options) + LAST.format(more=""), {}
+        return _predicts(model, options) + LAST.format(more="") + NODE_RED.format(type=kind, more=""), {}
     row = _object(by_name(model, Stateful(model, options).readings))
     lines = [
         "const state = model.start(); // what step remembers: the caller's to keep",
@@ -40,7 +47,8 @@ def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     ]
     if options.variant == "fixed" and has_step_q(model):
         more = " In integers alone: `model.stepQ(state, model.readingsQ(row))`, with a state of `model.startQ()`."
-    return BLOCK.format(name=options.name, lines="\n".join(lines)) + LAST.format(more=more), {}
+    text = BLOCK.format(name=options.name, lines="\n".join(lines)) + LAST.format(more=more)
+    return text + NODE_RED.format(type=kind, more=KEEPS), {}
 
 
 def wasm_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
