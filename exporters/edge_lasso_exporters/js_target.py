@@ -19,7 +19,7 @@ from .fixed_python import fixed_promise, fixed_vectors, section_of
 from .js_text import COMMON, FIXED, HEAD, PREDICT, PROBABILITY, SELFTEST, SELFTEST_FIXED
 from .options import Options
 from .programs.layout import layout
-from .programs.print_js import MIDDLE, PrinterJS
+from .programs.print_js import PrinterJS
 from .programs.running import source
 from .programs.specialize import specialize
 from .proofs import artifact_proofs
@@ -58,8 +58,6 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     text = _head(model, options)
     text += _fixed(model, options) if options.variant == "fixed" else _double(model, options)
     steps = step_text(model, options) if keeps_state(model) else ""
-    if "middle(" in steps:
-        steps = MIDDLE + steps
     replay = (
         "replay() && replayQ()" if "function replayQ" in steps else "replay()" if "function replay" in steps else "true"
     )

@@ -13,7 +13,7 @@ from edge_lasso_runtime.fixed_detector import KEY
 COMPILERS = [pytest.param(name, marks=pytest.mark.needs(name)) for name in ("gcc", "clang")]
 FLAGS = ("-Ofast", "-ffast-math", "-ffinite-math-only")
 MAIN = '#include "model.h"\nint main(void) { return model_selftest() == 1 ? 0 : 1; }\n'
-DETECTOR = {"plain": True, "detector": True, "categories": False, "adjust": False, "median": 4, "streams": 6}
+DETECTOR = {"plain": True, "detector": True, "categories": False, "adjust": False, "streams": 6}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import random
 from fractions import Fraction
-from statistics import median
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,7 @@ from edge_lasso.compressing.quantize import quantize
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.programs.layout_fixed import layout_fixed
 from edge_lasso_exporters.programs.lemmas import LEMMAS
-from edge_lasso_exporters.programs.running import memory, middle, runnable
+from edge_lasso_exporters.programs.running import memory, runnable
 from edge_lasso_exporters.stateful import Stateful
 from edge_lasso_runtime.fixed_detector import move
 from edge_lasso_runtime.fixed_point import predict_q
@@ -31,16 +30,6 @@ def mean(draw, _):
     rounded = (2 * sum(values) + len(values)) // (2 * len(values))
     assert min(values) <= rounded <= max(values)
     assert abs(rounded - Fraction(sum(values), len(values))) <= Fraction(1, 2)
-
-
-def middles(draw, _):
-    window, length = [], draw.randint(1, 6)
-    for _ in range(12):
-        before = list(window)
-        twice = middle(window, draw.randint(-99, 99), length)
-        assert twice == (2 * median(before) if before else 0)
-        if before:
-            assert 2 * min(before) <= twice <= 2 * max(before)
 
 
 def whole(draw, stateful_model):
@@ -67,7 +56,6 @@ def sums(draw, stateful_model):
 TESTS = {
     "average": (average, 300),
     "mean": (mean, 200),
-    "median": (middles, 50),
     "whole": (whole, 6),
     "sums": (sums, 4),
 }

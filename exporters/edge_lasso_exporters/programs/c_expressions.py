@@ -264,11 +264,4 @@ class Expressions:
                 return f"({self.real})(int32_t){self.part(args[0])}"
             case "within":
                 return self.expr(args[0])
-            case "middle":
-                cell, value, _ = args
-                at = f"[{self.expr(cell.index)}]"
-                base = f"{self.owner(cell.owner)}->{cell.member}"
-                remaining, following = (f"&{base}_{part}{at}" for part in ("kept", "next"))
-                inside = f"{base}{at}, {base}_times{at}, {remaining}, {following}, {self.expr(value)}"
-                return f"{self.p}_middle{self.suffix}({inside})"
         raise TypeError(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .c_expressions import Expressions
-from .c_types import NARROW, narrowest, width
+from .c_types import width
 
 COLUMNS = 16
 READ = """
@@ -12,38 +12,6 @@ static {T} {p}_read_real{s}(const {T} *from)
     {T} value;
     {P}_LOAD(&value, from);
     return value;
-}}
-"""
-MIDDLE = """
-/* Twice the median of the last values before this one; they are kept in order, each with its place in time. */
-static {V} {p}_middle{s}({E} *sorted, {I} *times, {I} *kept, {I} *next, {V} value)
-{{
-    size_t n = *kept;
-    const size_t now = *next;
-    size_t i = 0;
-    {V} twice = {zero};
-    if (n > 0U) {{
-        twice = {wide}sorted[n / 2U] + sorted[(n - 1U) / 2U];
-    }}
-    if (n == {length}U) {{
-        while (((i + 1U) < {length}U) && (times[i] != now)) {{
-            i++;
-        }}
-        n--;
-        for (; i < n; i++) {{
-            sorted[i] = sorted[i + 1U];
-            times[i] = times[i + 1U];
-        }}
-    }}
-    for (i = n; (i > 0U) && (sorted[i - 1U] > value); i--) {{
-        sorted[i] = sorted[i - 1U];
-        times[i] = times[i - 1U];
-    }}
-    sorted[i] = {cast}value;
-    times[i] = ({I})now;
-    *kept = ({I})(n + 1U);
-    *next = ({I})((now + 1U < {length}U) ? (now + 1U) : 0U);
-    return twice;
 }}
 """
 
@@ -99,16 +67,3 @@ class Tables(Expressions):
         if not any(isinstance(values[0], float) for values in inner):
             return ""
         return READ.format(p=self.p, P=self.P, T=self.real, s=self.suffix)
-
-    def middle(self) -> str:
-        """The intrinsic of running medians, where it is used."""
-        windows = [member for members in self.spec.members.values() for member in members.values() if member.window]
-        if not windows:
-            return ""
-        element = self.kind(windows[0])
-        value = "int32_t" if element in NARROW else element
-        return MIDDLE.format(
-            p=self.p, s=self.suffix, V=value, E=element, I=narrowest([windows[0].window]), length=windows[0].window,
-            zero=self.literal(0.0 if windows[0].real else 0), cast=f"({element})" if element != value else "",
-            wide="(int32_t)" if element in NARROW else "",
-        )  # fmt: skip

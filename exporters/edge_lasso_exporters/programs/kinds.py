@@ -61,8 +61,6 @@ def kind_of(node: Any, function: Function, functions: Functions, spec: Spec) -> 
             return "real"
         case Call("floored"):
             return "int"
-        case Call("middle", args):
-            return again(args[1])
         case Call("clip" | "largest" | "size" | "within", args):
             return again(args[0])
         case Call(name):

@@ -7,7 +7,6 @@ that name. Programs that run as they stand assert it; `tests/exporters/test_lemm
 LEMMAS = {
     "average": "an average that moves at most the whole way towards a value, rounded, stays between the two",
     "mean": "the rounded mean of whole numbers lies between the smallest and the largest of them",
-    "median": "twice the median of whole numbers lies between twice the smallest and twice the largest of them",
     "whole": "what is made whole is a number of 16 bits: a category was looked at, a reading was cut to its range",
     "sums": "the sums of a prediction stay below 2^30, in any order, as every section fixed_point/1 is checked for",
 }

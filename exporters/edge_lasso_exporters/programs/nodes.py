@@ -14,7 +14,7 @@ OWNERS = ("state", "given", "work", "out")
 """What a function may be handed besides numbers; artifacts hand on the arrays of `PLAIN` one by one."""
 PLAIN = ("given", "work")
 INTRINSICS = frozenset((
-    "clip", "largest", "size", "bit", "missing", "exponential", "whole", "floored", "within", "middle",
+    "clip", "largest", "size", "bit", "missing", "exponential", "whole", "floored", "within",
     "dense", "sums", "decoded", "probability",
 ))  # fmt: skip
 """Functions that every printer knows; the last four are the artifact's own `predict` and what belongs to it."""
@@ -191,8 +191,6 @@ class Member:
         Per element its ends, where they differ.
     none : int or None
         A whole number beyond the ends that stands for nothing.
-    window : int
-        Per element, that many numbers in order of arrival (`middle`); 0: a number.
     per : str
         What its elements are of, where an artifact has a name for that: "READINGS", "OUTPUTS".
     """
@@ -204,7 +202,6 @@ class Member:
     says: str = ""
     each: tuple[tuple[int, int], ...] = ()
     none: int | None = None
-    window: int = 0
     per: str = ""
 
     @property

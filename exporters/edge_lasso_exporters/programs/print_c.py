@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .c_tables import Tables
-from .c_types import local_type, narrowest, width
+from .c_types import local_type, width
 from .nodes import (
     Branch,
     Call,
@@ -59,13 +59,8 @@ class PrinterC(Tables):
         return width(self.kind(member))
 
     def parts(self, name: str, member: Member) -> list[tuple[str, str, str]]:
-        """What a member is in C: name, type, length; a window is four."""
-        kind = self.kind(member)
-        if not member.window:
-            return [(name, kind, "" if member.count is None else f"[{self.length(member)}]")]
-        index, rows = narrowest([member.window]), f"[{self.length(member)}]"
-        return [(name, kind, f"{rows}[{member.window}]"), (f"{name}_times", index, f"{rows}[{member.window}]"),
-                (f"{name}_kept", index, rows), (f"{name}_next", index, rows)]  # fmt: skip
+        """What a member is in C: name, type, length."""
+        return [(name, self.kind(member), "" if member.count is None else f"[{self.length(member)}]")]
 
     def signature(self, function: Function) -> str:
         """A function's head; the entry is the artifact's, the others are static."""
@@ -89,7 +84,7 @@ class PrinterC(Tables):
     def source(self) -> str:
         """Constants, tables and functions, the entry last."""
         body = "".join(self.function(function) for function in self.functions.values())
-        return self.constants() + self.tables() + self.read() + self.middle() + body + self.start()
+        return self.constants() + self.tables() + self.read() + body + self.start()
 
     def start(self) -> str:
         """The function that sets a state to what it begins with; arrays of one length share a loop."""
@@ -98,11 +93,7 @@ class PrinterC(Tables):
         for name, member in self.members("state"):
             state = self.owner("state")
             value = self.begin(member)
-            if member.window:
-                loops.setdefault(self.length(member), []).extend(
-                    f"{state}->{name}_{part}[k] = 0U;" for part in ("kept", "next")
-                )
-            elif member.count is None:
+            if member.count is None:
                 lines.append(f"    {state}->{name} = {value};")
             elif member.says != SCRATCH:
                 loops.setdefault(self.length(member), []).append(f"{state}->{name}[k] = {value};")

@@ -31,21 +31,8 @@ from .nodes import (
 from .python_expressions import UNARY, Expressions
 from .scopes import locals_of, set_once
 
-MIDDLE = """
-/** Twice the median of the last values before this one, which is remembered. */
-function middle(window, value, length) {
-  const ordered = [...window].sort((a, b) => a - b);
-  const count = window.length;
-  const twice = count > 0 ? ordered[count >> 1] + ordered[(count - 1) >> 1] : 0;
-  window.push(value);
-  if (count === length) {
-    window.shift();
-  }
-  return twice;
-}
-"""
 WORDS = {
-    "size": "Math.abs", "exponential": "Math.exp", "whole": "Math.trunc", "floored": "Math.floor", "middle": "middle",
+    "size": "Math.abs", "exponential": "Math.exp", "whole": "Math.trunc", "floored": "Math.floor",
 }  # fmt: skip
 OPERATORS = {"==": "===", "!=": "!==", "and": "&&", "or": "||"}
 
@@ -117,8 +104,6 @@ class PrinterJS(Expressions):
 
     def begin(self, member: Member) -> str:
         """What a member begins with."""
-        if member.window:
-            return f"Array.from({{length: {member.count}}}, () => [])"
         value = self.number(member.start)
         return value if member.count is None else f"new Array({member.count}).fill({value})"
 
@@ -267,6 +252,5 @@ class PrinterJS(Expressions):
             "exponential": "Math.exp",
             "whole": "Math.trunc",
             "floored": "Math.floor",
-            "middle": "middle",
         }
         return f"{words[name]}({', '.join(map(self.expr, args))})", 20

@@ -33,17 +33,6 @@ from .nodes import (
 from .python_expressions import Expressions
 
 ABREAST = 4
-MIDDLE = '''
-
-def _middle(window, value, length):
-    """Twice the median of the last values before this one, which is remembered."""
-    ordered = sorted(window)
-    half = len(ordered) >> 1
-    window.append(value)
-    if len(window) > length:
-        del window[0]
-    return ordered[half] + ordered[~half] if ordered else 0
-'''
 
 
 class PrinterPython(Expressions):
@@ -51,7 +40,7 @@ class PrinterPython(Expressions):
 
     def source(self) -> str:
         """Constants, tables and functions; the entry function is private, for a wrapper to call."""
-        text = self.constants() + self.tables() + (MIDDLE if self.middles else "")
+        text = self.constants() + self.tables()
         return text + "".join(self.function(function) for function in self.functions.values())
 
     def start(self, owner: str) -> str:
@@ -61,8 +50,6 @@ class PrinterPython(Expressions):
         return "\n".join(["{", *(f"        {line}" for line in lines), "    }"])
 
     def _begin(self, member: Member) -> str:
-        if member.window:
-            return f"[[] for _ in range({member.count})]"
         value = self.number(member.start)
         return value if member.count is None else f"[{value}] * {member.count}"
 

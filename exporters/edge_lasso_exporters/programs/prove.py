@@ -71,7 +71,7 @@ class _Prover(Values):
     def run(self) -> Proven:
         for name, member in self.spec.members["state"].items():
             if not member.real:
-                for i in range(member.count or 1) if not member.window else ():
+                for i in range(member.count or 1):
                     self.need(inside(just(member.start), self.allowed(member, i)), f"state.{name} begins outside")
                 self.proven.members += 1
         known = Known()

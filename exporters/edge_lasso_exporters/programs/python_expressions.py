@@ -44,7 +44,6 @@ class Expressions:
         self.columns = {(node.table, node.column) for node in nodes if isinstance(node, Column)}
         self.inner = {node.table for node in nodes if isinstance(node, Rows) and node.outer}
         self.numbers = {node.name: node.value for node in nodes if isinstance(node, Num) and node.name}
-        self.middles = any(isinstance(node, Call) and node.name == "middle" for node in nodes)
 
     def expr(self, node: Any, strength: int = 0) -> str:
         """An expression, in brackets where it binds weaker than what is around it."""
@@ -144,7 +143,7 @@ class Expressions:
                 return "NAN", ATOM
             case "within":
                 return self.spell(args[0])
-        words = {"size": "abs", "exponential": "exp", "whole": "int", "middle": "_middle"}
+        words = {"size": "abs", "exponential": "exp", "whole": "int"}
         return f"{words[name]}({', '.join(map(self.expr, args))})", ATOM
 
     def named(self, name: str) -> str:

@@ -14,8 +14,6 @@ from typing import Any
 from .lemmas import LEMMAS
 from .nodes import Spec, Table
 
-Window = list[Any]
-
 
 def clip(value: Any, low: Any, high: Any) -> Any:
     """A number cut to its ends."""
@@ -55,20 +53,6 @@ def within(value: Any, a: Any, b: Any, lemma: str) -> Any:
     return value
 
 
-def middle(window: Window, value: Any, length: int) -> Any:
-    """Twice the median of the last `length` values before this one (0 without any), which is remembered.
-
-    Languages that sort lists keep them as they came; C keeps them sorted, each with its place in time. Twice: whole
-    numbers stay whole.
-    """
-    ordered, count = sorted(window), len(window)
-    twice = ordered[count // 2] + ordered[(count - 1) // 2] if count else 0 * value
-    window.append(value)
-    if len(window) > length:
-        del window[0]
-    return twice
-
-
 def push(values: list[Any], count: int) -> None:
     """The first `count` elements move on by a place."""
     values[1:count] = values[: count - 1]
@@ -96,7 +80,7 @@ def rows(table: list[SimpleNamespace]) -> Iterator[tuple[int, SimpleNamespace]]:
 
 WORDS = {
     "clip": clip, "largest": largest, "size": abs, "bit": bit, "missing": missing, "exponential": math.exp,
-    "within": within, "middle": middle, "push": push, "down": down, "span": span, "at": at, "rows": rows,
+    "within": within, "push": push, "down": down, "span": span, "at": at, "rows": rows,
     "whole": int, "floored": floored,
 }  # fmt: skip
 
@@ -132,9 +116,7 @@ def memory(spec: Spec, owner: str) -> SimpleNamespace:
     members = spec.members.get(owner, {}).items()
     return SimpleNamespace(
         **{
-            name: [[] if member.window else member.start for _ in range(member.count)]
-            if member.count is not None
-            else member.start
+            name: member.start if member.count is None else [member.start for _ in range(member.count)]
             for name, member in members
         }
     )

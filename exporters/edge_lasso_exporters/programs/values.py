@@ -242,9 +242,6 @@ class Values:
                 if isinstance(inner, Op):
                     self.width(inner.op, self.look(inner.b, known), inner)
                 return join(self.span(low, known), self.span(high, known))
-            case Call("middle", (Cell(owner, member) as window, value, _)):
-                self.places(window, known)
-                return self.median(self.spec.members[owner][member], self.value(value, known), node)
             case Call(name, args):
                 return self.called(name, args, [self.value(arg, known) for arg in args], known)
         raise TypeError(node)
@@ -274,15 +271,6 @@ class Values:
             self.need(right[0][0] > 0, f"{words(node)}: the divisor can be {right[0][0]}")
         elif op == "&":
             self.need(right[0][0] >= 0, f"{words(node)}: the mask can be {right[0][0]}")
-
-    def median(self, member: Member, values: Range, node: Any) -> Range:
-        """Twice the median of what a window holds, a value being added."""
-        if member.low is None or member.high is None:
-            return REAL
-        self.proven.lemmas.add("median")
-        self.need(inside(values, ((member.low, member.high),)),
-                  f"{words(node)}: what is remembered can be {shown(values)}")  # fmt: skip
-        return join(((2 * member.low, 2 * member.high),), just(0))
 
     def called(self, name: str, args: Sequence[Any], values: Sequence[Range], known: Known) -> Range:
         """What an intrinsic or a function of the program gives."""
