@@ -52,8 +52,19 @@ def with_raw(model: Model, raw: Mapping[str, tuple[float, float]] | None) -> Mod
 
 
 def with_whole_ranges(model: Model) -> Model:
-    """Ranges of sensors that deliver counts end at whole counts, outwards: there are no readings between two."""
-    return model.replace(inputs=tuple(map(_whole_range, model.inputs)))
+    """Ranges of sensors that deliver counts end at whole counts, outwards: there are no readings between two.
+
+    A lag or a mean of such a reading lies where the reading does.
+    """
+    whole = {feature.name: _whole_range(feature) for feature in model.inputs}
+
+    def ranged(feature: Input) -> Input:
+        if feature.stream is None or feature.stream[0] == "difference":
+            return whole[feature.name]
+        source = whole[feature.stream[1]]
+        return feature.replace(low=source.low, high=source.high)
+
+    return model.replace(inputs=tuple(map(ranged, model.inputs)))
 
 
 def _whole_range(feature: Input) -> Input:
