@@ -1,7 +1,7 @@
 """Every command that writes, stopped or refused at every system call that changes a file: all old or all new.
 
 The calls are enumerated with strace, and so is what happens to each. A part of the points is tried, the same every day;
-``make test-all`` tries them all, but only some of `search`, `bench` and `bundle`, which take seconds a run:
+``make test-all`` tries them all, but only some of `export`, `search`, `bench` and `bundle`, which take seconds a run:
 ``EDGE_LASSO_CUTS=all`` tries these, too, and 20 of the demo's. `deploy --unit` writes as `bench` and `bundle` do
 (`write_files`); the board's own `update` is in ``runtime/test_update_cuts.py``.
 """
@@ -63,7 +63,7 @@ CASES = [
     Case("prune", "prune OUT/m.json --max-inputs 1", (MODEL,)),
     Case("quantize", "quantize OUT/m.json --to int16", (MODEL,)),
     Case("export", "export OUT/m.json --to c:double --allow-unverified --out OUT/artifacts",
-         (MODEL, "export OUT/m.json --to c:double --allow-unverified --name old --out OUT/artifacts", TRAIN.format("two")), part=8),
+         (MODEL, "export OUT/m.json --to c:double --allow-unverified --name old --out OUT/artifacts", TRAIN.format("two")), part=8, whole=120),
     Case("verify --json", "verify OUT/m.json OUT/artifacts --json OUT/certificate.json",
          (MODEL, "export OUT/m.json --to python:pyz --out OUT/artifacts"), part=8),
     Case("predict, csv", "predict OUT/m.json DATA/two.csv --out OUT/p.csv",

@@ -1,10 +1,13 @@
 """RAUC and SWUpdate bring a signed bundle: their own tools build, verify and (SWUpdate) install the examples."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -55,9 +58,20 @@ def certificates(tmp_path):
     return tmp_path
 
 
-def run(*arguments, cwd, env=None, data=None):
-    done = subprocess.run(arguments, cwd=cwd, env=env, input=data, capture_output=True, check=False, timeout=60)
-    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+def run(*arguments, cwd, env=None):
+    """Exit code and output. Processes that are left behind (SWUpdate's, now and then, after a refusal) are ended."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            arguments, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = process.wait(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        said.seek(0)
+        return code, said.read().decode(errors="replace")
 
 
 def damaged(path):
@@ -125,7 +139,7 @@ def test_swupdate_builds_checks_and_installs(board, settings, certificates, tmp_
         return tmp_path / f"{serial}.swu"
 
     def swupdate(file, *options):
-        temporary = {**settings, "TMPDIR": str(tmp_path)}
+        temporary = {**settings, "TMPDIR": tempfile.mkdtemp(dir=tmp_path)}  # its sockets
         return run("swupdate", *options, "-M", "-m", "-i", file, "-k", tmp_path / "maker.pem", "-H", "boiler:1.0",
                    cwd=tmp_path, env=temporary)  # fmt: skip
 
