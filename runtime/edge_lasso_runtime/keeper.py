@@ -10,7 +10,7 @@ from time import monotonic
 from . import snapshot
 from .errors import SnapshotError
 from .locks import LockedError, hold
-from .printable import printable
+from .printable import report
 from .rows import RowError
 from .step import start
 
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from .learn import Learner
     from .model import Model
     from .step import State
-
-PROGRAM = "edge_lasso_runtime"
-
-
-def report(text: str) -> None:
-    """One line about what is wrong, on standard error."""
-    print(f"{PROGRAM}: warning: {printable(text)}", file=sys.stderr, flush=True)
 
 
 class Keeper:

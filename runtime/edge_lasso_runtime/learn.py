@@ -16,6 +16,7 @@ from time import monotonic
 from . import snapshot
 from .errors import SnapshotError
 from .locks import LockedError, hold
+from .printable import report
 from .rows import RowError
 from .stream import warm_up
 from .truth import truth_names, truths
@@ -131,8 +132,6 @@ class Learner:
         """Write the file if enough rows have come; one that cannot be written is reported once, the work goes on."""
         if self.rows - self._written < self.least:
             return
-        from .keeper import report
-
         self._due = monotonic() + EVERY
         try:
             snapshot.save(self._path, self._hash, self._content(), FORMAT)

@@ -12,6 +12,7 @@ from time import time
 
 from .atomic import replacing
 from .health import FAULTS
+from .printable import report
 from .stream import readings
 
 TYPE_CHECKING = False
@@ -159,8 +160,6 @@ class Metrics:
 
     def write(self) -> None:
         """Write the file; one that cannot be written is reported once, and the work goes on."""
-        from .keeper import report
-
         try:
             self._write()
         except OSError as error:

@@ -20,10 +20,11 @@ from time import monotonic
 
 from .discovery import configs
 from .errors import SessionError
-from .keeper import Keeper, Stop, begin_anew, report
+from .keeper import Keeper, Stop, begin_anew
 from .learn import learner
 from .mqtt_options import address, check_topics, new_client
 from .mqtt_rows import Rows, read_sources
+from .printable import report
 from .pulse import Pulse
 from .results import Results
 from .rows import RowError

@@ -12,7 +12,7 @@ from time import monotonic
 
 from .cells import number
 from .checks import parser
-from .keeper import report
+from .printable import report
 from .readings import REPORTS
 from .rows import RowError
 from .stream import readings

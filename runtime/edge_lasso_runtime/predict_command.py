@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from .printable import report
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -43,7 +44,6 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     from .cascade import verdict
     from .explain import explain
     from .interval import interval
-    from .keeper import report
     from .learn import learner
     from .predict import clean, predict
     from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row

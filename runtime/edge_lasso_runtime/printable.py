@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+PROGRAM = "edge_lasso_runtime"
 
 
 def printable(text: str) -> str:
@@ -20,3 +24,8 @@ def printable(text: str) -> str:
 def say(text: str, file: Any = None) -> None:
     """Print a line that holds text of others."""
     print(printable(text), file=file)
+
+
+def report(text: str) -> None:
+    """One line about what is wrong, on standard error."""
+    print(f"{PROGRAM}: warning: {printable(text)}", file=sys.stderr, flush=True)

@@ -13,9 +13,10 @@ import sys
 
 from .adapt import Adapter
 from .batch import steps
-from .keeper import Keeper, Stop, begin_anew, report, state_digest
+from .keeper import Keeper, Stop, begin_anew, state_digest
 from .learn import learner
 from .lines import LONGEST, Lines
+from .printable import report
 from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results

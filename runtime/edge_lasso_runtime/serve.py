@@ -11,8 +11,8 @@ import os
 import signal
 
 from .inference import JSON, LARGEST_BODY
-from .keeper import report
 from .notify import Watchdog, notify
+from .printable import report
 from .rows import RowError
 
 TYPE_CHECKING = False

@@ -38,7 +38,7 @@ def shadow(model: Model, path: str, most: int = 1000) -> dict[str, Any]:
     from collections import deque
     from time import perf_counter_ns
 
-    from .keeper import report
+    from .printable import report
     from .readings import Readings
     from .step import start, step
 
