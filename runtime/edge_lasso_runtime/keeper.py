@@ -39,8 +39,9 @@ class Keeper:
         Readings (``1000``) or seconds (``10s``) between two snapshots.
     fresh : bool
         Do not read what is there.
-    learner : Learner, optional
-        Saved after every snapshot, so that no row that comes again after a crash is learned twice.
+    learn : str, optional
+        File or folder of a `Learner`. It is saved after every snapshot, so that no row that comes again after a crash
+        is learned twice.
 
     Attributes
     ----------
@@ -56,10 +57,15 @@ class Keeper:
         path: str | None,
         every: str = "10s",
         fresh: bool = False,
-        learner: Learner | None = None,
+        learn: str | None = None,
     ) -> None:
         from .format import model_hash
 
+        self.learner: Learner | None = None
+        if learn is not None:
+            from .learn import Learner
+
+            self.learner = Learner(model, learn)
         self._hash = model_hash(model)
         self._inputs = [[feature.name, list(feature.stream) if feature.stream else None] for feature in model.inputs]
         folder = path if path is not None and os.path.isdir(path) else ""
@@ -75,7 +81,6 @@ class Keeper:
         self._failed = False
         self.state = start(model)
         self.more: dict[str, Any] = {}
-        self.learner = learner
         if path is not None and not fresh:
             self._restore(path, folder)
         if path is not None:

@@ -176,11 +176,6 @@ class Learner:
         self.products = [[next(numbers) for _ in part] for part in self.products]
 
 
-def learner(model: Model, path: str | None) -> Learner | None:
-    """One for a file that may be none."""
-    return None if path is None else Learner(model, path)
-
-
 def describe(model: Model) -> dict[str, Any]:
     """Inputs and outputs as a file names them.
 

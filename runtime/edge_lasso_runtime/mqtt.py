@@ -21,7 +21,6 @@ from time import monotonic
 from .discovery import configs
 from .errors import SessionError
 from .keeper import Keeper, Stop, begin_anew
-from .learn import learner
 from .mqtt_options import address, check_topics, new_client
 from .mqtt_rows import Rows, read_sources
 from .printable import report
@@ -323,7 +322,7 @@ def bridge(
     if when is not None and max_age is None:
         raise RowError("--when goes with --max-age S, which says how long the other readings hold")
     topics = {} if sources is None else read_sources(sources, model)
-    keeper = Keeper(model, path, every, fresh, learner(model, learn))
+    keeper = Keeper(model, path, every, fresh, learn)
     truth = () if keeper.learner is None else [output.name for output in model.outputs]
     rows = Rows(model, filters, period is not None, max_age, when, topics, truth=truth, time=time)
     pulse = Pulse(model, figures, file)

@@ -41,22 +41,30 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     from csv import writer
     from time import perf_counter
 
-    from .cascade import verdict
-    from .explain import explain
-    from .interval import interval
-    from .learn import learner
     from .predict import clean, predict
     from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
-    from .second_stage import SecondStage
     from .truth import truth_names, truths
 
-    metrics = None
-    learned = learner(model, options.learn)
-    second = None if options.cascade is None else SecondStage(model, options.cascade)
+    learned = second = metrics = None
+    if options.learn is not None:  # imported where asked for: most starts import no more
+        from .learn import Learner
+
+        learned = Learner(model, options.learn)
+    if options.cascade is not None:
+        from .second_stage import SecondStage
+
+        second = SecondStage(model, options.cascade)
     if options.metrics is not None:
         from .metrics import Metrics
 
         metrics = Metrics(model, options.metrics, options.model)
+    if options.interval:
+        from .interval import interval
+    if options.explain:
+        from .explain import explain
+    decides = "cascade/1" in model.sections
+    if decides:
+        from .cascade import verdict
     streaming = options.data == "-"
     wanted = truth_names(model) if learned is not None or metrics is not None else ()
     more = dict.fromkeys(wanted, True)
@@ -80,7 +88,7 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
                 learned.take(clean(model, row)[0], result.faults, known)
                 learned.save_if_due()
             line = result_row(model, result, interval(model, result) if options.interval else ())
-            if "cascade/1" in model.sections:
+            if decides:
                 line.insert(0, verdict(model, result))
             if second is not None:
                 after = second.of(result, row)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from .cascade import verdict
 from .explain import explain_inputs
 from .predict import predicted
 from .step import interval
@@ -44,7 +43,11 @@ class Results:
         self.explains = 0 if self._detects else explain or 0
         self._values = values or not self._detects
         self._interval = "interval/1" in model.sections
-        self._cascade = "cascade/1" in model.sections
+        self._verdict: Any = None
+        if "cascade/1" in model.sections:
+            from .cascade import verdict
+
+            self._verdict = verdict
         self._outputs = [(k, f"{json.dumps(model.outputs[k].name)}:") for k in predicted(model)]
         self._watched = (
             [sensor["reading"] for sensor in model.sections["detector/1"]["watched"]] if self._detects else []
@@ -62,8 +65,8 @@ class Results:
             Copied unless it is None.
         """
         head = "{" if time is None else f'{{"time":{_scalar(time)},'
-        if self._cascade:
-            head += f'"verdict":"{verdict(self._model, result)}",'
+        if self._verdict is not None:
+            head += f'"verdict":"{self._verdict(self._model, result)}",'
         if self._detects:
             head += f'"score":{_number(result.score)},'
             if not (result.alarm or result.faults or self._values):

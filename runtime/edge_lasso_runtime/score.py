@@ -11,17 +11,14 @@ from __future__ import annotations
 import os
 import sys
 
-from .adapt import Adapter
 from .batch import steps
 from .keeper import Keeper, Stop, begin_anew, state_digest
-from .learn import learner
 from .lines import LONGEST, Lines
 from .printable import report
 from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
-from .second_stage import SecondStage
 from .step import start, step
 from .times import missed, seconds, step_seconds
 from .truth import truth_names, truths
@@ -31,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from .adapt import Adapter
     from .model import Model
+    from .second_stage import SecondStage
     from .step_result import Step
 
 
@@ -244,9 +243,16 @@ def score(
         raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
-    second = None if cascade is None else SecondStage(model, cascade)
-    keeper = Keeper(model, path, every, fresh, learner(model, learn))
-    adapter = None if adapt is None else Adapter(model, adapt, within, keeper.more.get("adapt"))
+    second = adapter = None
+    if cascade is not None:
+        from .second_stage import SecondStage
+
+        second = SecondStage(model, cascade)
+    keeper = Keeper(model, path, every, fresh, learn)
+    if adapt is not None:
+        from .adapt import Adapter
+
+        adapter = Adapter(model, adapt, within, keeper.more.get("adapt"))
     pulse = Pulse(model, figures, file)
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second, adapter)
     descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)

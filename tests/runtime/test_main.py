@@ -250,3 +250,24 @@ def test_a_model_that_is_not_json_in_a_fresh_python(tmp_path, text):
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("model.json is not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "others"),
+    [
+        ("predict", "adapt cascade explain hashlib interval keeper learn second_stage snapshot step"),
+        ("score", "adapt cascade learn second_stage"),
+    ],
+)
+def test_what_no_option_asks_for_is_not_imported(model_file, tmp_path, command, others):
+    data = tmp_path / "data.csv"
+    data.write_text("kind,noise,t\nred,1,20.5\n")
+    arguments = [command, str(model_file), *(["--input"] if command == "score" else []), str(data)]
+    script = (
+        f"import sys\nfrom edge_lasso_runtime.__main__ import main\nmain({arguments!r})\n"
+        f"names = {{name.replace('edge_lasso_runtime.', '') for name in sys.modules}}\n"
+        f"print(sorted(names & set({others!r}.split())), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert done.stdout
