@@ -11,7 +11,7 @@ from __future__ import annotations
 from . import snapshot
 from .errors import SnapshotError
 from .rows import RowError
-from .truth import truth_names
+from .truth import complete, truth_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,22 +84,22 @@ class Adapter:
             One per input, as the outputs saw them.
         """
         corrections = [
-            self._within * one.value(self._looks_at(m, result.linear[m], x)) for m, one in enumerate(self._filters)
+            self._within * rls.value(self._looks_at(m, result.linear[m], x)) for m, rls in enumerate(self._filters)
         ]
         result.values = [value + correction for value, correction in zip(result.values, corrections)]
         return corrections
 
     def learn(self, result: Step, x: Sequence[float], truths: Sequence[float | None]) -> None:
         """Take in the truth of a row, if no reading of it was at fault but out of range."""
-        if any(fault != "out of range" for fault in result.faults.values()):
+        if not complete(result.faults):
             return
-        for m, (one, truth) in enumerate(zip(self._filters, truths)):
+        for m, (rls, truth) in enumerate(zip(self._filters, truths)):
             if truth is not None:
-                one.learn(self._looks_at(m, result.linear[m], x), (truth - result.linear[m]) / self._within)
+                rls.learn(self._looks_at(m, result.linear[m], x), (truth - result.linear[m]) / self._within)
 
     def to_dict(self) -> dict[str, Any]:
         """What was learned, JSON-ready."""
-        filters = [{"theta": one.theta, "variance": one.variance} for one in self._filters]
+        filters = [{"theta": rls.theta, "variance": rls.variance} for rls in self._filters]
         return {"kind": self._kind, "within": self._within, "filters": filters}
 
     def _looks_at(self, m: int, z: float, x: Sequence[float]) -> list[float]:
@@ -110,13 +110,13 @@ class Adapter:
     def _restore(self, state: Any, size: int) -> None:
         if (state["kind"], state["within"]) != (self._kind, self._within):
             return  # asked for otherwise than before: it begins anew
-        for one, saved in zip(self._filters, state["filters"]):
+        for rls, saved in zip(self._filters, state["filters"]):
             theta = [float(value) for value in saved["theta"]]
             variance = [[float(value) for value in row] for row in saved["variance"]]
             if len(theta) != size or [len(row) for row in variance] != [size] * size:
                 raise ValueError("its correction has another size")
-            one.theta, one.variance = theta, variance
-            one.hold()
+            rls.theta, rls.variance = theta, variance
+            rls.hold()
 
 
 class _Filter:

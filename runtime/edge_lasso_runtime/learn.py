@@ -14,12 +14,13 @@ import os
 from time import monotonic
 
 from . import snapshot
+from .checks import sha256
 from .errors import SnapshotError
 from .locks import LockedError, hold
 from .printable import report
 from .rows import RowError
 from .stream import warm_up
-from .truth import truth_names, truths
+from .truth import complete, truth_names, truths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Learner:
             The truth of each output.
         """
         known = truths(self._model, values)
-        self._whole = self._whole + 1 if _complete(result.faults) else 0
+        self._whole = self._whole + 1 if complete(result.faults) else 0
         if self._whole > self._memory:
             self._add(state.inputs, known)
         return known
@@ -114,7 +115,7 @@ class Learner:
 
     def take(self, x: Sequence[float], faults: Mapping[str, str], values: Iterable[Any]) -> None:
         """A row by itself: one number per input, and the truth of each output; it counts if it is complete."""
-        if _complete(faults):
+        if complete(faults):
             self._add(x, truths(self._model, values))
 
     def close(self) -> None:
@@ -167,7 +168,7 @@ class Learner:
         if content is None:
             return
         check(content, self._path)
-        if describe(self._model) != {name: content[name] for name in self._about}:
+        if self._about != {name: content[name] for name in self._about}:
             supplied = ", ".join(str(each["name"]) for each in (*content["inputs"], *content["outputs"]))[:100]
             raise SnapshotError(f"{self._path} is of another model, with {supplied}; {ADVICE}")
         self.rows = self._written = content["rows"]
@@ -186,8 +187,7 @@ def describe(model: Model) -> dict[str, Any]:
     """
     if not truth_names(model):
         raise RowError("--learn is for models of numbers with a plain link: classifiers and detectors need the rows")
-    factors = [factor for output in model.outputs for term in output.terms for factor in term.factors]
-    if model.degree > 1 or any(factor.knot is not None for factor in factors):
+    if model.degree > 1 or model.bent:
         raise RowError("--learn is for models without products, hinges or steps of inputs; train with --degree 1")
     if not model.inputs:
         raise RowError("--learn: the model reads no input, so there is nothing to learn")
@@ -255,10 +255,5 @@ def _columns(model: Model) -> list[tuple[int, int | None]]:
 
 def _key(about: dict[str, Any]) -> str:
     import json
-    from hashlib import sha256
 
-    return sha256(json.dumps(about).encode()).hexdigest()[:16]
-
-
-def _complete(faults: Mapping[str, str]) -> bool:
-    return not faults or all(fault == "out of range" for fault in faults.values())
+    return sha256(json.dumps(about).encode())[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from .model import Model
@@ -20,6 +20,11 @@ def truth_names(model: Model) -> tuple[str, ...]:
 def truths(model: Model, values: Iterable[Any]) -> list[float | None]:
     """One number per output; None where there is none."""
     return [_truth(model.limit, value) for value in values]
+
+
+def complete(faults: Mapping[str, str]) -> bool:
+    """Whether a row can be learned from: all its readings came, though some may be out of range."""
+    return all(fault == "out of range" for fault in faults.values())
 
 
 def _truth(limit: float, value: Any) -> float | None:
