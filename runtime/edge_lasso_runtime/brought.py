@@ -11,6 +11,6 @@ def brought(group: str) -> dict[str, Any]:
     """The entry points of a group (``edge_lasso.sessions``, ``edge_lasso.sections``) by name."""
     from importlib.metadata import entry_points
 
-    found: Any = entry_points()
-    entries = found.select(group=group) if hasattr(found, "select") else found.get(group, ())  # Python 3.9
+    every: Any = entry_points()
+    entries = every.select(group=group) if hasattr(every, "select") else every.get(group, ())  # Python 3.9
     return {entry.name: entry for entry in entries}

@@ -80,7 +80,7 @@ def validate(section: Any, model: Model, where: str) -> None:
         if not 0.0 < number(section[key], f"{where}.{key}") < 1.0:
             raise ModelFormatError(f"{where}.{key} is {shown(section[key])}; it must be between 0 and 1")
     for part, names in (("rows", ("calibration", "check")), ("goes_on", ("predicted", "found"))):
-        take_keys(take_object(section[part], f"{where}.{part}"), f"{where}.{part}", names, ())
+        take_keys(section[part], f"{where}.{part}", names, ())
         for name in names:
             if number(section[part][name], f"{where}.{part}.{name}") < 0.0:
                 raise ModelFormatError(f"{where}.{part}.{name} is {shown(section[part][name])}; it must be 0 or more")

@@ -39,7 +39,6 @@ LARGEST_FILE = 16 * 2**20
 LONGEST_STREAM = 100_000
 SEAL = "file_sha256"
 """The last key of a file: the hash of the text before it. A file without one is taken as it is."""
-"""What `unfinished` calls a set of files that is still being moved into place."""
 
 
 def load(path: Any) -> Model:

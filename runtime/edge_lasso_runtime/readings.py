@@ -69,9 +69,8 @@ class Readings:
 
         inputs = [model.inputs[i] for i in readings(model)]
         self._names = [feature.name for feature in inputs]
-        self._fields = [*self._names, time] if time is not None else self._names
+        self._fields = [*self._names, *(() if time is None else (time,)), *more]
         self._time = time is not None
-        self._fields = [*self._fields, *more]
         self._optional = set(more).difference(self._names)
         self._texts = texts
         self._more = len(more)
@@ -258,8 +257,8 @@ class Readings:
 
     def _compare(self, fields: list[str]) -> None:
         supplied = set(fields)
-        lacking = [name for name in self._fields if not (name in supplied or name in self._reported)]
-        lacking = [name for name in lacking if name not in self._optional]
+        expected = (name for name in self._fields if name not in self._optional)
+        lacking = [name for name in expected if name not in supplied and name not in self._reported]
         for name in lacking[:REPORTS]:
             self._report(f"line {self.lines} has no field {name!r}, which counts as missing; the nearest is "
                          f"{_nearest(name, [field for field in fields if field not in self._fields])}")  # fmt: skip

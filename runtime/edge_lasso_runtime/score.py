@@ -73,8 +73,8 @@ class Scorer:
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
         self._adapter = adapter
-        self._follows = keeper.learner is not None or self._pulse.metrics is not None or adapter is not None
-        truth = truth_names(model) if self._follows else ()
+        follows = keeper.learner is not None or self._pulse.metrics is not None or adapter is not None
+        truth = truth_names(model) if follows else ()
         self._truths, self._second = len(truth), second
         more = truth if second is None else (*truth, *second.names)
         self.readings = Readings(model, time, report, missing, more, () if second is None else second.texts)
