@@ -41,7 +41,7 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     from csv import writer
     from time import perf_counter
 
-    from .predict import clean, predict
+    from .predict import clean, predict, predicted
     from .rows import PlainEnds, explained_header, explained_row, open_text, read_rows, result_header, result_row
     from .truth import truth_names, truths
 
@@ -65,6 +65,7 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
     decides = "cascade/1" in model.sections
     if decides:
         from .cascade import verdict
+    shown = predicted(model)
     streaming = options.data == "-"
     wanted = truth_names(model) if learned is not None or metrics is not None else ()
     more = dict.fromkeys(wanted, True)
@@ -87,13 +88,13 @@ def _predict(model: Model, options: Any, out: IO[str]) -> None:
             if learned is not None:
                 learned.take(clean(model, row)[0], result.faults, known)
                 learned.save_if_due()
-            line = result_row(model, result, interval(model, result) if options.interval else ())
+            line = result_row(shown, result, interval(model, result) if options.interval else ())
             if decides:
                 line.insert(0, verdict(model, result))
             if second is not None:
                 after = second.of(result, row)
-                line += [""] * len(then) if after is None else result_row(second.model, after)
-            table.writerow([*line, *explained_row(model, explain(model, row))] if options.explain else line)
+                line += [""] * len(then) if after is None else result_row(second.shown, after)
+            table.writerow([*line, *explained_row(model, shown, explain(model, row))] if options.explain else line)
             if streaming:
                 out.flush()
     if learned is not None:

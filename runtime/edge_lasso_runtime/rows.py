@@ -248,9 +248,10 @@ def result_header(model: Model, interval: bool = False) -> list[str]:
     return [*first, *(["label"] if model.classes is not None else []), *names, "status", "faults"]
 
 
-def result_row(model: Model, prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()) -> list[str]:
-    """One row of a result; numbers read back exactly."""
-    shown = predicted(model)
+def result_row(
+    shown: Sequence[int], prediction: Prediction, intervals: Sequence[tuple[float, float]] = ()
+) -> list[str]:
+    """One row of a result, with the outputs that `predicted` gave; numbers read back exactly."""
     values = [prediction.values[k] for k in shown]
     ends = [end for k in shown for end in intervals[k]] if intervals else []
     faults = "; ".join(f"{name}: {fault}" for name, fault in prediction.faults.items())
@@ -267,10 +268,10 @@ def explained_header(model: Model) -> list[str]:
     ]
 
 
-def explained_row(model: Model, explained: Sequence[Explanation]) -> list[str]:
-    """One row of an explanation; numbers read back exactly."""
+def explained_row(model: Model, shown: Sequence[int], explained: Sequence[Explanation]) -> list[str]:
+    """One row of an explanation, of the outputs that `predicted` gave; numbers read back exactly."""
     cells = []
-    for entry in (explained[k] for k in predicted(model)):
+    for entry in (explained[k] for k in shown):
         parts = dict(entry.contributions)
         cells += [repr(entry.baseline), *(repr(parts.get(each.name, 0.0)) for each in model.inputs)]
     return cells

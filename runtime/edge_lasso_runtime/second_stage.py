@@ -33,6 +33,8 @@ class SecondStage:
     model : Model
     names, texts : tuple of str
         Its readings, in order; those of them that are categories.
+    shown : list of int
+        Its outputs that are predictions.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class SecondStage:
         if any(each.stream is not None for each in self.model.inputs) or "detector/1" in self.model.sections:
             raise RowError(f"--cascade {path}: it looks back, and would see some rows only; train one without")
         self.names = tuple(feature.name for feature in self.model.inputs)
+        self.shown = predicted(self.model)
         self.texts = tuple(feature.name for feature in self.model.inputs if feature.categories is not None)
 
     def of(self, result: Step | Prediction, row: Row) -> Prediction | None:
@@ -82,7 +85,7 @@ class SecondStage:
         content: dict[str, Any] = {"status": second.status}
         if second.label is not None:
             content["label"] = second.label
-        content["values"] = {self.model.outputs[k].name: second.values[k] for k in predicted(self.model)}
+        content["values"] = {self.model.outputs[k].name: second.values[k] for k in self.shown}
         if second.faults:
             content["faults"] = second.faults
         return f',"then":{json.dumps(content, separators=(",", ":"))}'
