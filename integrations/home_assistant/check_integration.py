@@ -46,8 +46,8 @@ def entity(hass, entry, key):
     from homeassistant.helpers import entity_registry
 
     unique = f"{entry.entry_id}_{key}"
-    found = [one for one in entity_registry.async_get(hass).entities.values() if one.unique_id == unique]
-    return hass.states.get(found[0].entity_id)
+    entries = entity_registry.async_get(hass).entities.values()
+    return hass.states.get(next(entry.entity_id for entry in entries if entry.unique_id == unique))
 
 
 def agrees(hass, entry, case):

@@ -1,4 +1,4 @@
-"""Run the Home Assistant integrations of four models inside Home Assistant itself, and write down what was run.
+"""Run the Home Assistant integrations of five models inside Home Assistant itself, and write down what was run.
 
     python integrations/home_assistant/run.py PYTHON
 
@@ -62,36 +62,36 @@ def cases(model: Model, rows: pa.Table) -> list[dict[str, object]]:
     """Rows, with gaps, and what the reference says of them one after another."""
     state = start(model) if keeps_state(model) else None
     names = [model.inputs[i].name for i in readings(model)] if state else [each.name for each in model.inputs]
-    found = []
+    answers = []
     detects = "detector/1" in model.sections
     for k, row in enumerate(rows.select(names).slice(100, 80 if detects else 12).to_pylist()):
-        given = {name: None if k == 5 and name == names[0] else value for name, value in row.items()}
+        reported = {name: None if k == 5 and name == names[0] else value for name, value in row.items()}
         if detects and k >= 70:
-            given[names[-1]] += 50.0  # a fault
+            reported[names[-1]] += 50.0  # a fault
         if state is None:
-            result = predict(model, given)
+            result = predict(model, reported)
         else:
-            result, state = step(model, state, given)
-        found.append({
-            "row": given, "values": result.values, "label": result.label, "status": result.status,
+            result, state = step(model, state, reported)
+        answers.append({
+            "row": reported, "values": result.values, "label": result.label, "status": result.status,
             "alarm": getattr(result, "alarm", None), "score": getattr(result, "score", None),
         })  # fmt: skip
-    return found
+    return answers
 
 
 def main(python: str) -> int:
     """Export, run, write the evidence."""
     rows = table()
     with tempfile.TemporaryDirectory() as away:
-        made = {}
+        integrations = {}
         (Path(away) / "custom_components").mkdir()
         for name, model in models(rows).items():
             edge_lasso.export(model, "homeassistant", Path(away) / name, name=name)
             folder = Path(away) / name / "homeassistant-double" / "custom_components" / name
             folder.rename(Path(away) / "custom_components" / name)
-            made[name] = {"model_hash": model_hash(model), "cases": cases(model, rows)}
+            integrations[name] = {"model_hash": model_hash(model), "cases": cases(model, rows)}
         (Path(away) / "custom_components" / "__init__.py").touch()
-        (Path(away) / "cases.json").write_text(json.dumps(made))
+        (Path(away) / "cases.json").write_text(json.dumps(integrations))
         report = Path(away) / "report.xml"
         command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--asyncio-mode=auto",
                    f"--junit-xml={report}", f"--rootdir={HERE}", str(HERE / "check_integration.py")]  # fmt: skip
@@ -108,7 +108,7 @@ def main(python: str) -> int:
                 "home_assistant": versions[0], "python": versions[1], "date": suite["timestamp"][:10],
                 "tests": int(suite["tests"]), "failed": int(suite["failures"]) + int(suite["errors"]),
                 "text": sha256(b"".join(Path(module.__file__).read_bytes() for module in TEXTS)).hexdigest(),
-                "models": {name: one["model_hash"] for name, one in made.items()},
+                "models": {name: entry["model_hash"] for name, entry in integrations.items()},
             }  # fmt: skip
             (HERE / "evidence.json").write_text(json.dumps(evidence, indent=2) + "\n")
         return done.returncode
