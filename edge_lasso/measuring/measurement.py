@@ -134,8 +134,7 @@ def alone(one: Subject) -> list[str]:
     """Said of such an artifact, or model, where a prediction by itself was called."""
     result = needs_state(json.loads(one.files.get(FILE, b"{}")))
     if one.name.startswith("runtime") and one.entry.endswith(".json"):
-        model = loads(one.files[one.entry].decode())
-        result = "detector/1" in model.sections or any(feature.stream is not None for feature in model.inputs)
+        result = loads(one.files[one.entry].decode()).looks_back
     text = f"{one.name} keeps state: figures are of a prediction alone, without earlier readings, estimates and score"
     return [text] if result else []
 

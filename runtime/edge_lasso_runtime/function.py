@@ -83,7 +83,7 @@ def _model() -> Model:
         home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         packed = home if home.endswith(".pyz") else os.path.join(home, "model.json")
         model = load(os.environ.get("EDGE_LASSO_MODEL") or packed)
-        if "detector/1" in model.sections or any(feature.stream is not None for feature in model.inputs):
+        if model.looks_back:
             raise ValueError("the model looks back at earlier rows; use score or mqtt: an event knows no row before it")
         _LOADED.append(model)
     return _LOADED[0]

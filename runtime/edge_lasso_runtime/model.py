@@ -222,6 +222,11 @@ class Model(Record):
         return fields
 
     @property
+    def looks_back(self) -> bool:
+        """Whether a row means nothing without those before it: an input is derived from them, or they set a score."""
+        return "detector/1" in self.sections or any(feature.stream is not None for feature in self.inputs)
+
+    @property
     def bent(self) -> bool:
         """Whether a term has a hinge or a step."""
         return any(

@@ -50,7 +50,7 @@ class SecondStage:
             raise RowError("--cascade: the first model has no section cascade/1; edge-lasso cascade adds it")
         self._first = first
         self.model = load(path)
-        if any(each.stream is not None for each in self.model.inputs) or "detector/1" in self.model.sections:
+        if self.model.looks_back:
             raise RowError(f"--cascade {path}: it looks back, and would see some rows only; train one without")
         self.names = tuple(feature.name for feature in self.model.inputs)
         self.shown = predicted(self.model)
