@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from edge_lasso.detecting.thresholds import (
     SECONDS,
@@ -49,7 +49,7 @@ def drifts(scores: Array) -> float:
     if not mean > 0.0:
         return 0.0
     unit, _ = typical_rows(scores, PART, correlation_time(scores))
-    unlikely = chi2.sf(((counts - mean) ** 2).sum() / (mean * unit), PIECES - 1)
+    unlikely = chdtrc(PIECES - 1, ((counts - mean) ** 2).sum() / (mean * unit))
     worst = float(counts.max() / mean)
     return worst if unlikely < SURE and worst > TIMES else 0.0
 

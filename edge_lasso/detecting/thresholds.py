@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import gammaincinv
 
 from edge_lasso.errors import DataError
@@ -261,7 +260,7 @@ def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     if wanted >= ENOUGH:
         kind, part = "rate", rate.value
     else:  # so few that the upper limit is the rate asked for
-        kind, part = "limit", unit * brentq(lambda k: upper_limit(k) - wanted, 0.0, wanted) / n
+        kind, part = "limit", unit * _seen_at_most(wanted) / n
     ordered = np.sort(scores)
     score = float(ordered[max(n - 1 - math.floor(part * n), 0)])
     above = scores > score
@@ -289,7 +288,7 @@ def _onset_threshold(scores: Array, rate: Rate, step_seconds: float) -> Threshol
     if upper_limit(0) > wanted:
         raise _too_few(n, rate, rows_per_unit / rate.value)
     kind = "rate" if wanted >= ENOUGH else "limit"
-    most = wanted if kind == "rate" else brentq(lambda k: upper_limit(k) - wanted, 0.0, wanted)
+    most = wanted if kind == "rate" else _seen_at_most(wanted)
     score = _lowest(scores, hold, most)
     above = scores > score
     if score == scores.min() or above.mean() > MOST:
@@ -304,6 +303,13 @@ def _onset_threshold(scores: Array, rate: Rate, step_seconds: float) -> Threshol
         low, high = 0.0, upper_limit(events)
     row_rate = max(float(above.mean()), 0.5 / n)
     return Threshold(score, rate, kind, events / time, low / time, high / time, row_rate, n, events, hold)
+
+
+def _seen_at_most(limit: float) -> float:
+    """The number of events whose `upper_limit` is this."""
+    from scipy.optimize import brentq  # a tenth of a second, which a threshold that is only shown does not need
+
+    return float(brentq(lambda k: upper_limit(k) - limit, 0.0, limit))
 
 
 def _lowest(scores: Array, hold: int, most: float) -> float:
