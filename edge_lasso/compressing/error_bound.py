@@ -75,31 +75,29 @@ def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
         for grid, reading in zip(grids, model.inputs, strict=True)
     ]
     intervals = term_errors(exact, fixed, grids)
-    bound, bound32 = (_total(model, section, m, exact, grids, unit) for unit in (U64, U32))
-    counts = bound if counted == grids else _total(model, section, m, exact, counted, U64)
-    constant = abs(_constant(exact, fixed))
+    constant, reference = _constant(exact, fixed), reference_rounding(output, grids)
+    largest = (reach(section["inputs"], fixed) >> fixed["shift"]) * Fraction(fixed["unit"])
+    decoded, decoded32 = (_decode_rounding(fixed, largest, unit) for unit in (U64, U32))
+    worst = _worst(intervals, constant, fixed) + reference
+    bound, bound32 = worst + slips(exact, grids, False) + decoded, worst + slips(exact, grids, True) + decoded32
+    counts = bound
+    if counted != grids:
+        worst = _worst(term_errors(exact, fixed, counted), constant, fixed) + reference
+        counts = worst + slips(exact, counted, False) + decoded
     return OutputBound(
         round_up(bound),
         round_up(bound32),
         round_up(counts),
         float(_span(exact, grids)),
-        _shares(model, intervals, constant, bound),
+        _shares(model, intervals, abs(constant), bound),
     )
 
 
-def _total(
-    model: Model, section: dict[str, Any], m: int, exact: dict[Key, Fraction], grids: list[Grid | None], unit: Fraction
-) -> Fraction:
-    """The largest error over grids, `encode` and `decode` in binary64 or binary32."""
-    output, fixed = model.outputs[m], section["outputs"][m]
-    low, high = total_error(term_errors(exact, fixed, grids))
-    constant, step = _constant(exact, fixed), Fraction(fixed["unit"])
-    half = step / 2 if fixed["shift"] else ZERO
-    worst = max(abs(low + constant), abs(high + constant)) + half
-    largest = (reach(section["inputs"], fixed) >> fixed["shift"]) * step
-    slip = slips(exact, grids, unit == U32)
-    total: Fraction = worst + reference_rounding(output, grids) + slip + _decode_rounding(fixed, largest, unit)
-    return total
+def _worst(intervals: dict[Key, Interval], constant: Fraction, fixed: dict[str, Any]) -> Fraction:
+    """The largest error of the integers' sum, its last rounding included."""
+    low, high = total_error(intervals)
+    rounding = Fraction(fixed["unit"]) / 2 if fixed["shift"] else ZERO
+    return max(abs(low + constant), abs(high + constant)) + rounding
 
 
 def _constant(exact: dict[Key, Fraction], fixed: dict[str, Any]) -> Fraction:
