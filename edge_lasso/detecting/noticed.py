@@ -44,12 +44,7 @@ def smallest_biases(model: Model, rows: int) -> dict[str, float | None]:
     readings = watched(model)
     result: dict[str, float | None] = {}
     for name in sensors(model):
-        same = {
-            i
-            for i, feature in enumerate(model.inputs)
-            if feature.name == name
-            or (feature.stream and feature.stream[0] != "difference" and feature.stream[1] == name)
-        }
+        same = {i for i, feature in enumerate(model.inputs) if name in (feature.name, _source(feature))}
         slope = np.array([float(reading == name) for reading in readings])
         for k, output in enumerate(model.outputs):
             slope[k] -= sum(term.coef for term in output.terms if {factor.input for factor in term.factors} <= same)
@@ -59,9 +54,9 @@ def smallest_biases(model: Model, rows: int) -> dict[str, float | None]:
     return result
 
 
-def _source(feature: Input) -> str:
+def _source(feature: Input) -> str | None:
     """What a derived input that moves with its sensor is computed from; a difference does not stay moved."""
-    return "" if feature.stream is None or feature.stream[0] == "difference" else feature.stream[1]
+    return None if feature.stream is None or feature.stream[0] == "difference" else feature.stream[1]
 
 
 def _least(section: dict[str, Any], slope: Array, unit: float, rows: int) -> float | None:
