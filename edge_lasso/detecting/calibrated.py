@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.detecting.exchangeable import exchangeable
-from edge_lasso.detecting.following import ETA, drift_words, drifts, follow, follower
+from edge_lasso.detecting.following import ETA, PIECES, drift_words, drifts, follow, follower
 from edge_lasso.detecting.thresholds import Rate, Threshold, TooFewRows, automatic, find_threshold, with_both
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.scores import Scorer, scores
@@ -29,8 +29,6 @@ BOTH = 0.99
 LEVELS = (7, 9)
 """`track` where it is decided here: calibration rows are `TIMES` times the 2^track in which it follows."""
 TIMES = 8
-PIECES = 10
-"""Of the calibration rows, one after another, between which levels are compared."""
 WANDERS = 0.2
 """Part of a residual's variance that is between the pieces, and is not where its level is tracked."""
 
@@ -153,11 +151,10 @@ def calibrated(
     weights = np.ones(len(names)) if weights is None else weights
 
     section = _chart(names, residuals, options, options.track or 0, least, weights, warm_up)
-    track = max((n for n in range(LEVELS[0], LEVELS[1] + 1) if TIMES << n <= len(residuals)), default=0)
+    track = _slowest(len(residuals), LEVELS[0])
     if options.track is None and track:
         follows = _chart(names, residuals, options, track, least, weights, warm_up)
-        before, after = (_wandering(Scorer(chart).scaled(residuals)[warm_up:]) for chart in (section, follows))
-        if (before - after).max() > WANDERS:
+        if _steadied(section, follows, residuals).max() > WANDERS:
             section = follows
     score, parts = (part[warm_up:] for part in scores(residuals, section))
     times = 0.0 if isinstance(rate, float) else drifts(score)
@@ -170,7 +167,7 @@ def calibrated(
         try:
             threshold = follower(score, rate, step_seconds) if adjust else find_threshold(score, rate, step_seconds)
         except TooFewRows as refusal:
-            raise DataError(f"{refusal}{_other_cure(names, residuals, section, options, warm_up)}") from None
+            raise DataError(f"{refusal}{_other_cure(names, residuals, section, options)}") from None
     threshold = with_both(threshold, score, step_seconds)
     section["threshold"] = threshold.section()
     if step_seconds:
@@ -205,10 +202,10 @@ def _chart(
         rest = _deviation(Scorer(section).scaled(residuals)[warm_up:])
         for sensor, value, low in zip(watched, rest, np.broadcast_to(least, len(rest)), strict=True):
             sensor["scale"] = float(max(sensor["scale"] * value, low))
-    scorer = Scorer(section)
-    scaled = scorer.scaled(residuals)
     if options.smoothing == 1.0:
         return section
+    scorer = Scorer(section)
+    scaled = scorer.scaled(residuals)
     slow = scorer.slowly(scaled)[warm_up:]
     for sensor, value in zip(watched, np.sqrt(np.nanmean(slow**2, axis=0)), strict=True):
         sensor["slow"] = float(max(value, LEAST_SLOW)) if value > 0.0 else 1.0
@@ -228,20 +225,29 @@ def _deviation(values: Array) -> Array:
     return np.where(most > 0.0, cut, np.where(plain > 0.0, plain, 1.0))
 
 
-def _other_cure(
-    names: Sequence[str], residuals: Array, section: dict[str, Any], options: ChartOptions, warm_up: int
-) -> str:
+def _other_cure(names: Sequence[str], residuals: Array, section: dict[str, Any], options: ChartOptions) -> str:
     """That a level drifts and would not if it were followed, with how; nothing where that is not so."""
-    most = max((n for n in range(TRACKS[0], LEVELS[1] + 1) if TIMES << n <= len(residuals)), default=0)
+    most = _slowest(len(residuals), TRACKS[0])
     if section["track"] or not most:
         return ""
     weights = np.array([sensor["weight"] for sensor in section["watched"]])
-    follows = _chart(names, residuals, options, most, 0.0, weights, warm_up)
-    before, after = (_wandering(Scorer(chart).scaled(residuals)[warm_up:]) for chart in (section, follows))
-    worst = int(np.argmax(before - after))
-    if before[worst] - after[worst] <= WANDERS:
+    follows = _chart(names, residuals, options, most, 0.0, weights, section["warm_up"])
+    steadied = _steadied(section, follows, residuals)
+    worst = int(np.argmax(steadied))
+    if steadied[worst] <= WANDERS:
         return ""
     return f"; the level of '{names[worst]}' drifts: let levels be followed, too (--track {1 << most})"
+
+
+def _slowest(rows: int, least: int) -> int:
+    """The largest `track`, `least` or more, that so many rows are enough for; 0: none."""
+    return max((track for track in range(least, LEVELS[1] + 1) if TIMES << track <= rows), default=0)
+
+
+def _steadied(stays: dict[str, Any], follows: dict[str, Any], residuals: Array) -> Array:
+    """By how much less each residual wanders where its level is followed."""
+    before, after = (_wandering(Scorer(chart).scaled(residuals)[chart["warm_up"] :]) for chart in (stays, follows))
+    return before - after
 
 
 def _wandering(scaled: Array) -> Array:

@@ -32,7 +32,6 @@ SURE, TIMES = 1e-3, 3.0
 """Drift: counts this unlikely if all pieces were alike, and one of them this many times the mean."""
 ETA, FLOOR, CAP = 0.05, 0.5, 16.0
 """Step of a threshold that follows, and its ends as factors of where it starts."""
-DAY = 86400.0
 
 
 def drifts(scores: Array) -> float:
@@ -57,7 +56,7 @@ def drifts(scores: Array) -> float:
 def follow(step: float, threshold: Threshold, rows: int, step_seconds: float | None) -> dict[str, Any]:
     """How a threshold follows: frozen from a while after an alarm's beginning up to a day, or a tenth of the rows."""
     freeze = max(2 * threshold.hold, 10)
-    longest = round(DAY / step_seconds) if step_seconds else rows // 10
+    longest = round(SECONDS["day"] / step_seconds) if step_seconds else rows // 10
     return {"eta": step, "floor": FLOOR, "cap": CAP, "freeze": freeze, "thaw": max(longest, 2 * freeze)}
 
 
