@@ -53,12 +53,12 @@ def calibrate(
     report: dict[str, Any] = {"before": reliability(folds, AS_THEY_ARE)}
     perfect = report["before"]["accuracy"] > 1.0 - 1e-12
     if perfect or not after or not np.mean(after) < np.mean(before):
-        return 1.0, 0.0, {**report, **judged(folds, AS_THEY_ARE, classes, odds)}
+        return 1.0, 0.0, {**report, **judged(folds, classes, odds)}
     result = _slope(folds)
     report["after"] = {**reliability(folds, result), "log_loss_on_unseen_folds": float(np.mean(after))}
     # each fold with what the others say, so that no row is judged by what it taught
     apart = [(_changed(fold[0], change), *fold[1:]) for fold, change in zip(folds, fitted, strict=True)]
-    return float(result[0]), float(result[1]), {**report, **judged(apart, AS_THEY_ARE, classes, odds)}
+    return float(result[0]), float(result[1]), {**report, **judged(apart, classes, odds)}
 
 
 def _predictors(rows: Rows, coefs: Array, odds: ClassOdds) -> Block:
@@ -123,9 +123,9 @@ def _every_class(folds: Sequence[Block], change: Array) -> tuple[Array, Array, A
     return p, Y, weight
 
 
-def judged(folds: Sequence[Block], change: Array, classes: Sequence[str], odds: ClassOdds) -> dict[str, Any]:
+def judged(folds: Sequence[Block], classes: Sequence[str], odds: ClassOdds) -> dict[str, Any]:
     """How far each class's probability can be believed, and what labels of least cost bring."""
-    p, Y, weight = _every_class(folds, change)
+    p, Y, weight = _every_class(folds, AS_THEY_ARE)
     first = 1 if len(classes) == 2 else 0  # of two classes one says it all
     report: dict[str, Any] = {
         "by_class": {classes[c]: _believed(p[:, c], Y[:, c], weight) for c in range(first, len(classes))}

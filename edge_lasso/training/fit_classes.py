@@ -128,7 +128,7 @@ def row_reliability(z: Array, codes: Array, classes: Sequence[str], odds: ClassO
     odds = odds or unweighted(len(classes))
     weight = np.full(len(codes), 1.0 / len(codes))
     rows = [(z - odds.label, one_hot(codes, len(classes)), weight)]
-    return {**reliability(rows, AS_THEY_ARE), **judged(rows, AS_THEY_ARE, classes, odds)}
+    return {**reliability(rows, AS_THEY_ARE), **judged(rows, classes, odds)}
 
 
 def unweighted(classes: int) -> ClassOdds:
