@@ -36,9 +36,8 @@ def believed(model: Model) -> list[tuple[str, tuple[str, ...], list[tuple[str, s
         (name, number(entry["share"]), number(entry["mean_probability"]), number(entry["calibration_error"]))
         for name, entry in classes.items()
     ]
-    return [(f"probabilities by class, {where}", ("", "is", "says on average", "calibration error"), lines)] * bool(
-        lines
-    )
+    head = ("", "is", "says on average", "calibration error")
+    return [(f"probabilities by class, {where}", head, lines)] if lines else []
 
 
 def absent_lines(model: Model) -> list[str]:
@@ -65,12 +64,13 @@ def decision_lines(model: Model) -> list[str]:
     if labels["threshold"] is not None:
         name = (model.classes or ("", ""))[1]
         lines[0] += f" ('{name}' where its probability is above {number(labels['threshold'])})"
-    found = result.get("decisions")
-    if found:
-        missed = ", ".join(f"'{name}' {part:.1%}" for name, part in found["missed"].items())
+    decisions = result.get("decisions")
+    if decisions:
+        missed = ", ".join(f"'{name}' {part:.1%}" for name, part in decisions["missed"].items())
         lines.append(
-            f"missed, {where}: {missed}; a row costs {number(found['cost_per_row'])} (the most probable class: "
-            f"{number(found['cost_per_row_of_the_most_probable'])}, always the same: {number(found['cost_per_row_of_one_class'])})"
+            f"missed, {where}: {missed}; a row costs {number(decisions['cost_per_row'])} (the most probable class: "
+            f"{number(decisions['cost_per_row_of_the_most_probable'])}, always the same: "
+            f"{number(decisions['cost_per_row_of_one_class'])})"
         )
     return lines
 

@@ -39,9 +39,9 @@ pasted.addEventListener("input", () => {
   const names = named ? cells.shift() : FEATURES;
   const read = (cell) => (cell === "" ? null : Number(mark === "," ? cell : cell.replace(",", ".")));
   document.getElementById("live-results").textContent = cells.map((row) => {
-    const found = predictRow(Object.fromEntries(FEATURES.map((name) => [name, read(row[names.indexOf(name)] ?? "")])));
-    const value = found.value ?? found.values ?? found.label;
-    return `${typeof value === "number" ? Number(value.toPrecision(7)) : JSON.stringify(value)}\\t${found.status ?? ""}`;
+    const result = predictRow(Object.fromEntries(FEATURES.map((name) => [name, read(row[names.indexOf(name)] ?? "")])));
+    const value = result.value ?? result.values ?? result.label;
+    return `${typeof value === "number" ? Number(value.toPrecision(7)) : JSON.stringify(value)}\\t${result.status ?? ""}`;
   }).join("\\n");
 });
 document.getElementById("live-test").textContent = selftest() ? "self-test passed in this browser" : "self-test FAILED in this browser";
