@@ -77,15 +77,13 @@ def _kernel(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {f"kernel_{key}": figure for key, figure in figures.items() if key in KERNEL}
 
 
-def row_of(about: Mapping[str, Any], variant: str) -> list[float]:
-    """A row of readings; of integers, which do the same work whatever they are, zeros."""
-    row = complete_row(about)
-    return [0] * len(row) if variant == "fixed" else row
-
-
 def _argument(about: Mapping[str, Any], variant: str) -> tuple[bytes, Any, int]:
-    """A row as the C function takes it, its result's type, and that type's size."""
-    row = row_of(about, variant)
+    """A row as the C function takes it (integers, which do the same work whatever they are: zeros), its result's type,
+    and that type's size.
+    """
+    row = complete_row(about)
+    if variant == "fixed":
+        row = [0] * len(row)
     letter, returns, size = {"fixed": ("h", "int32", 4), "double": ("d", "float64", 8)}.get(
         variant, ("f", "float32", 4)
     )
