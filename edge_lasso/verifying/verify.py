@@ -129,12 +129,13 @@ def export_to(
     if prove and ("c", "fixed") not in wanted:
         raise ExportError("proofs are of the integers of c:fixed: add it to the targets, of a quantized model")
     for target, variant in wanted:
+        options = Options(variant, inputs, name)
         artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs, name, version)
         with tempfile.TemporaryDirectory() as away:
             write_files(Path(away), artifact)
-            executed = _execute(model, target, Options(variant, inputs, name), Path(away), trials)
+            executed = _execute(model, target, options, Path(away), trials)
         if prove and (target, variant) == ("c", "fixed"):
-            proofs, entries = prove_integers(model, artifact, Options(variant, inputs, name))
+            proofs, entries = prove_integers(model, artifact, options)
             executed = [replace(execution, proofs=[*execution.proofs, *entries]) for execution in executed]
         executions += executed
     certificate = Certificate(model_hash(model), today(), trials.counts, tuple(executions))

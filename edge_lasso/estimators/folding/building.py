@@ -137,9 +137,9 @@ def build(
         place, knot = position[part.input], float(part.knot)
         if part.kind == "hinge":
             return Factor(place, hinge=knot)
-        return (
-            Factor(place, step=knot) if part.kind == "step" else Factor(place, part.at if part.kind == "is" else None)
-        )
+        if part.kind == "step":
+            return Factor(place, step=knot)
+        return Factor(place, part.at if part.kind == "is" else None)
 
     return Model(
         tuple(readings.names),
