@@ -196,9 +196,10 @@ def _merge(
     out: Path,
     as_json: bool,
 ) -> None:
+    from edge_lasso.statistics.boards import board_files
     from edge_lasso.training.train_fleet import train_fleet
 
-    check_folder(out, *boards)
+    check_folder(out, *board_files(boards))
     _finish(train_fleet(boards, fitting, sensors, sections, seed), out, as_json)
 
 

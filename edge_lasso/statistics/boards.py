@@ -61,7 +61,7 @@ def read_boards(patterns: str | Path | Sequence[str | Path]) -> Boards:
     DataError
         Fewer than two files; one that is damaged, or of other readings than the first; one that is there twice.
     """
-    files = _files([patterns] if isinstance(patterns, str | Path) else patterns)
+    files = board_files([patterns] if isinstance(patterns, str | Path) else patterns)
     contents = [_content(file) for file in files]
     first, names = _about(contents[0]), files[0].name
     for file, content in zip(files, contents, strict=True):
@@ -88,10 +88,14 @@ def read_boards(patterns: str | Path | Sequence[str | Path]) -> Boards:
     return Boards(design, folds, units, facts)
 
 
-def _files(patterns: Sequence[str | Path]) -> list[Path]:
+def board_files(patterns: Sequence[str | Path]) -> list[Path]:
+    """The files that paths, folders and patterns name, two or more; DataError for a pattern that matches nothing."""
     files: list[Path] = []
     for pattern in map(str, patterns):
-        matched = sorted(glob.glob(os.path.join(pattern, "*.json") if os.path.isdir(pattern) else pattern))
+        if os.path.isdir(pattern):
+            matched = sorted(glob.glob(os.path.join(glob.escape(pattern), "*.json")))
+        else:
+            matched = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern))
         if not matched:
             raise DataError(f"--from {pattern}: no such file; boards write them with --learn FILE")
         files += map(Path, matched)

@@ -3,13 +3,16 @@
 import csv
 import json
 import random
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from edge_lasso import train
 from edge_lasso.errors import DataError
+from edge_lasso.statistics.boards import board_files
 from edge_lasso.training.train_fleet import train_fleet
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, load, loads, save
 from edge_lasso_runtime.learn import Learner
@@ -243,6 +246,26 @@ def test_the_command_merges_and_its_model_can_be_updated(fleet, tmp_path, capsys
     assert "--cv, DATA: not with --from (boards keep statistics" in " ".join(capsys.readouterr().err.split())
     assert main(["train"]) == 2
     assert "no DATA is given; name a table, or what boards learned with --from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("patterns", ["boards/*.json", "boards"])
+def test_a_board_is_not_replaced_by_the_model_of_all(fleet, tmp_path, patterns, capsys):
+    from edge_lasso.commands.main import main
+
+    shutil.copytree(fleet / "boards", tmp_path / "boards")
+    board = tmp_path / "boards" / "gw0.json"
+    before = board.read_bytes()
+    assert main(["train", "--from", str(tmp_path / patterns), "--out", str(board)]) == 2
+    assert "is what is read; the result would replace it" in " ".join(capsys.readouterr().err.split())
+    assert board.read_bytes() == before
+
+
+def test_names_of_files_and_folders_are_no_patterns(fleet, tmp_path):
+    folder = tmp_path / "site [1]"
+    folder.mkdir()
+    files = [Path(shutil.copy(fleet / "boards" / f"gw{i}.json", folder / f"gw[{i}].json")) for i in range(2)]
+    assert board_files(files) == files
+    assert board_files([folder]) == files
 
 
 def test_errors_are_counted_where_the_truth_comes_along(fleet, tmp_path):
