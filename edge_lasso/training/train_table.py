@@ -224,6 +224,8 @@ def _fitted(collected: Collected, training: Training, blocks: Blocks | None = No
 
 def _tall(columns: Columns, rows: Survey, design: Design, training: Training, progress: Progress | None) -> _Fitted:
     """More rows than columns: one pass, and the rows are not looked at again."""
+    if training.robust and len(columns.targets) > 1:
+        raise DataError("--robust weighs each row by one target's residual; train the targets one by one")
     plan = _plan(columns, rows, training)
     fine, owner = plan, list[int]()
     if training.trust.stability or training.trust.bootstrap:
@@ -244,9 +246,6 @@ def _robust(
     columns: Columns, rows: Survey, first: _Fitted, fit: Callable[[Array], _Fitted], progress: Progress | None
 ) -> _Fitted:
     """The fit that rows weighed by their residuals have, with a word on them."""
-    if len(columns.targets) > 1:
-        raise DataError("--robust weighs each row by one target's residual; train the targets one by one")
-
     fitted, scale, rounds = first, np.inf, 0
     while rounds < ROUNDS:
         weighed = huber(residuals(columns.table, fitted.collected, rows, fitted.fits[0], progress))
