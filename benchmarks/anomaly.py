@@ -21,21 +21,17 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse  # noqa: E402
 import copy  # noqa: E402
-import gzip  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
-from scipy.signal import lfilter  # noqa: E402
-from sklearn.ensemble import IsolationForest  # noqa: E402
-from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: E402
+from anomaly_peers import Peer, controls, distance, forest, innovations, largest, mean_square, pca  # noqa: E402
+from anomaly_runs import ALPHA, DATA, ENTRIES, FAULTS, NORMAL, WARM_UP, Result, line, load, per_run  # noqa: E402
+from sklearn.metrics import roc_auc_score  # noqa: E402
 
 from edge_lasso import ResidualDetector  # noqa: E402
 from edge_lasso.compressing.quantize import quantize  # noqa: E402
-from edge_lasso.detecting.thresholds import correlation_time, episodes, limits  # noqa: E402
 from edge_lasso.errors import BoardError  # noqa: E402
 from edge_lasso_devices.cross import cross_build  # noqa: E402
 from edge_lasso_exporters.registry import render  # noqa: E402
@@ -44,39 +40,8 @@ from edge_lasso_runtime.fixed_detector import readings_q, start_q, step_q  # noq
 from edge_lasso_runtime.model import Model  # noqa: E402
 from edge_lasso_runtime.step import start, step  # noqa: E402
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "tennessee_eastman"
-FAULTS = ("d01", "d05", "d10", "d15", "d16", "d19", "d21")
-NORMAL = 160  # rows before the fault
-ENTRIES = (160, 300, 400, 500, 600, 700, 800, 960)  # rows of d00_te after which a run is entered
 SHORT_ENTRIES = (400, 960)  # for --integers
 FORGOTTEN = 200  # rows after which a detector has forgotten a reading: (1 - 0.05)^200
-ALPHA, WARM_UP, MINUTES = 0.05, 60, 3
-CONTROL = "control: "
-
-
-@dataclass
-class Result:
-    """Scores of a detector: of ``d00_te``, and per entry and fault of the runs; what it costs."""
-
-    name: str
-    normal: Any
-    runs: Any
-    coefs: int = 0
-    size: int | None = None
-    microseconds: float | None = None
-    compiled: int | None = None
-
-
-def load(folder: Path, name: str) -> Any:
-    """One run, rows down."""
-    with gzip.open(folder / f"{name}.dat.gz", "rt") as lines:
-        return np.loadtxt(lines)
-
-
-def ewma(x: Any, start: Any) -> Any:
-    """Moving averages down the rows."""
-    start = np.asarray(start, dtype=float)
-    return lfilter([ALPHA], [1.0, ALPHA - 1.0], x, axis=0, zi=(1.0 - ALPHA) * start[None])[0]
 
 
 def ours(name: str, fitted: Any, normal: Any, runs: Any, **options: Any) -> Result:
@@ -155,167 +120,6 @@ def compiled(model: Model, suffix: str = "") -> int | None:
     except BoardError:
         return None
     return image.flash_bytes + image.ram_bytes
-
-
-@dataclass
-class Peer:
-    """A score: a statistic of raw and of averaged features, in units of their means on normal rows; smoothed."""
-
-    name: str
-    features: Callable[[Any], Any]
-    statistic: Callable[[Any], Callable[[Any], Any]]
-    size: int
-
-    def fit(self, z: Any) -> None:
-        """Statistics of raw and averaged features."""
-        e = self.features(z)
-        slow = ewma(e, np.zeros(e.shape[1]))[WARM_UP:]
-        self.parts = [self.statistic(e), self.statistic(slow)]
-        self.levels = [float(part(x).mean()) for part, x in zip(self.parts, (e, slow), strict=True)]
-        self.fast = 0.0
-        _, smooth, _ = self.step(z, np.zeros(e.shape[1]), 1.0)
-        quick = self.parts[0](e)[WARM_UP:] / self.levels[0]
-        self.fast = float(np.quantile(smooth[WARM_UP:], 0.99) / np.quantile(quick, 0.99))
-
-    def step(self, z: Any, slow: Any, score: float) -> tuple[Any, Any, Any]:
-        """Averaged features, slow scores and scores of rows that follow on a state."""
-        e = self.features(z)
-        slow = ewma(e, slow)
-        raw = [part(x) / level for part, x, level in zip(self.parts, (e, slow), self.levels, strict=True)]
-        smooth = ewma(sum(raw) / 2.0, score)
-        return slow, smooth, np.maximum(smooth, self.fast * raw[0])
-
-    def run(self, fitted: Any, normal: Any, runs: Any) -> Result:
-        """Everything that is reported."""
-        self.fit(fitted)
-        slow, smooth, scores = self.step(normal, np.zeros(self.features(fitted[:1]).shape[1]), 1.0)
-        entries = [[self.step(run, slow[at - 1], smooth[at - 1])[2] for run in runs] for at in ENTRIES]
-        took = []
-        for i in range(100):
-            began = time.perf_counter()
-            self.step(normal[i : i + 1], slow[0], smooth[0])
-            took.append(time.perf_counter() - began)
-        return Result(self.name, scores, np.array(entries), 0, self.size, np.median(took) * 1e6)
-
-
-def largest(x: Any) -> Callable[[Any], Any]:
-    deviation = x.std(axis=0)
-    return lambda rows: ((rows / deviation) ** 2).max(axis=1)
-
-
-def mean_square(x: Any) -> Callable[[Any], Any]:
-    deviation = x.std(axis=0)
-    return lambda rows: ((rows / deviation) ** 2).mean(axis=1)
-
-
-def distance(x: Any) -> Callable[[Any], Any]:
-    """Of Mahalanobis; a hundredth of the variance is added, for what is a copy."""
-    inverse = np.linalg.inv(np.cov(x.T) + 0.01 * np.diag(x.var(axis=0)))
-    return lambda rows: np.einsum("ij,jk,ik->i", rows, inverse, rows)
-
-
-def innovations(fitted: Any) -> Callable[[Any], Any]:
-    """What a ridge regression on the row before leaves: VAR(1); of the first row, as if it had been there before."""
-    before, now = fitted[:-1], fitted[1:]
-    A = np.linalg.solve(before.T @ before + 0.01 * len(now) * np.eye(before.shape[1]), before.T @ now)
-    return lambda z: z - np.vstack([z[:1], z[:-1]]) @ A
-
-
-def pca(kind: str, share: float, fitted: Any, remark: str = "") -> Peer:
-    """T2 of the leading components (as many as hold this share of the variance), squared rest Q, or both."""
-    values, vectors = np.linalg.eigh(np.corrcoef(fitted.T))
-    values, vectors = values[::-1], vectors[:, ::-1]
-    d = int(np.searchsorted(np.cumsum(values) / values.sum(), share)) + 1
-    leading, p = vectors[:, :d], len(vectors)
-
-    def features(z: Any) -> Any:
-        t = z @ leading
-        return np.hstack([t, z - t @ leading.T])
-
-    def statistic(x: Any) -> Callable[[Any], Any]:
-        deviation = x[:, :d].std(axis=0)
-        t2 = ((x[:, :d] / deviation) ** 2).sum(axis=1).mean()
-        q = (x[:, d:] ** 2).sum(axis=1).mean()
-        return lambda rows: (
-            (((rows[:, :d] / deviation) ** 2).sum(axis=1) / t2 if "T2" in kind else 0.0)
-            + ((rows[:, d:] ** 2).sum(axis=1) / q if "Q" in kind else 0.0)
-        )
-
-    # loadings, mean and deviation | T2's deviations, raw and averaged | averaged features and score
-    size = p * d * 4 + p * 2 * 4 + (2 * d * 4 if "T2" in kind else 0) + p * 4 + 4
-    return Peer(f"PCA {kind}, {d} of {p}{remark}", features, statistic, size)
-
-
-def forest(fitted: Any) -> Peer:
-    trees = []
-
-    def statistic(x: Any) -> Callable[[Any], Any]:
-        result = IsolationForest(random_state=0).fit(x)
-        trees.extend(result.estimators_)
-        return lambda rows: -result.score_samples(rows)
-
-    peer = Peer("isolation forest, 2 x 100 trees", lambda z: z, statistic, 0)
-    peer.fit(fitted)
-    peer.size = sum(tree.tree_.node_count for tree in trees) * 7 + fitted.shape[1] * 4 + 4  # feature, threshold, child
-    return peer
-
-
-def controls(rows: int) -> list[Result]:
-    """What knows nothing."""
-    rng = np.random.default_rng(0)
-    shape = (len(ENTRIES) * len(FAULTS), rows)
-    noise = ewma(rng.random(shape).T, np.full(shape[0], 0.5)).T.reshape(len(ENTRIES), len(FAULTS), rows)
-    zero = ewma(rng.random(shape).T, np.zeros(shape[0])).T.reshape(noise.shape)
-    normal = ewma(rng.random(rows), 0.5)
-    flat = np.ones(noise.shape)
-    return [
-        Result(f"{CONTROL}random, smoothed", normal, noise),
-        Result(f"{CONTROL}random, smoothed from zero", normal, zero),
-        Result(f"{CONTROL}constant (all positive)", np.ones(rows), flat),
-    ]
-
-
-def volume_under_pr(score: Any, y: Any, longest: int = 40) -> float:
-    """VUS-PR (Paparrizos et al. 2022): mean average precision over buffers of 0 to `longest` rows before the fault."""
-    first, order, values = int(np.flatnonzero(y)[0]), np.argsort(-score, kind="stable"), []
-    for length in range(0, longest + 1, 5):
-        soft = y.copy()
-        for before in range(1, length // 2 + 1):
-            soft[first - before] = np.sqrt(1.0 - before / length)
-        true = np.cumsum(soft[order])
-        recall = np.minimum(true / ((y.sum() + soft.sum()) / 2.0), 1.0) * (np.cumsum(y[order]) > 0)
-        values.append(float(np.sum(np.diff(recall, prepend=0.0) * true / np.arange(1, len(y) + 1))))
-    return float(np.mean(values))
-
-
-def per_run(measure: Callable[[Any, Any], float], runs: Any, y: Any) -> Any:
-    """A measure of every run, entries down, faults across."""
-    return np.array([[measure(y, score) for score in entry] for entry in runs])
-
-
-def line(one: Result, y: Any) -> str:
-    """What is reported of a detector."""
-    auc = per_run(roc_auc_score, one.runs, y)
-    entries = auc.mean(axis=1)
-    # a constant's order is that of ties, so that it has no volume
-    tied = one.runs.min() == one.runs.max()
-    precision = per_run(average_precision_score, one.runs, y).mean()
-    volume = float(y.mean()) if tied else per_run(lambda y, score: volume_under_pr(score, y), one.runs, y).mean()
-    limit, hold = one.normal[WARM_UP:].max(), correlation_time(one.normal[WARM_UP:])
-    days = len(FAULTS) * NORMAL * MINUTES / 1440
-    events = np.mean([sum(episodes(score[:NORMAL] > limit, hold) for score in entry) for entry in one.runs])
-    low, high = limits(events)
-    hits = [np.flatnonzero(score[NORMAL:] > limit) for entry in one.runs for score in entry]
-    delays = [hit[0] for hit in hits if len(hit)]
-    return (
-        f"{one.name:34s}{one.coefs or '':>5} {auc.mean():6.3f} ({entries.min():.3f}-{entries.max():.3f}) "
-        + " ".join(f"{value:.3f}" for value in auc.mean(axis=0))
-        + f"  {precision:5.3f} {volume:7.3f} {events / days:7.2f} ({low / days:.1f}-{high / days:.1f})"
-        f" {len(delays) / len(ENTRIES):7.1f}/{len(FAULTS)} {np.median(delays) if delays else np.nan:6.0f} "
-        f"{'' if one.size is None else f'{one.size:,}':>8} "
-        f"{'' if one.compiled is None else f'{one.compiled:,}':>9} "
-        f"{'' if one.microseconds is None else f'{one.microseconds:.0f}':>6}"
-    )
 
 
 def main() -> None:

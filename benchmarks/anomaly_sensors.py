@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anomaly import DATA, largest, mean_square, pca
+from anomaly_peers import largest, mean_square, pca
+from anomaly_runs import DATA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
