@@ -6,17 +6,16 @@ The calls are enumerated with strace, and so is what happens to each. A part of 
 (`write_files`); the board's own `update` is in ``runtime/test_update_cuts.py``.
 """
 
-import importlib.util
 import os
 import random
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
+import strace_commands as strace
 
 from edge_lasso.commands.main import main
 from edge_lasso_runtime.atomic import write_bytes
@@ -29,10 +28,6 @@ PART = 16
 ALL = os.environ.get("EDGE_LASSO_CUTS") == "all"
 LIMITS = (0, 1, 100, 1000)
 """Bytes after which a file grows no more: short writes, as on a full disk."""
-
-spec = importlib.util.spec_from_file_location("strace_commands", Path(__file__).parent / "tools" / "strace_commands.py")
-strace = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(strace)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The Ansible role against five boards, each a loopback sshd: a bad bundle stops at the first, a good one reaches all."""
 
 import getpass
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,7 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sshd import Sshd
 
+from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, archive, dumps, manifest, model_hash
 
 pytestmark = [pytest.mark.needs("ssh", "sshd", "ssh-keygen", "module:ansible"), pytest.mark.slow]
@@ -22,14 +23,11 @@ BOARDS = 5
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fleet")
-    spec = importlib.util.spec_from_file_location("loopback", ROOT / "tests" / "devices" / "sshd.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     servers, lines = [], ["[boards]"]
     for i in range(BOARDS):
         away = folder / f"sshd{i}"
         away.mkdir()
-        server = module.Sshd(away)
+        server = Sshd(away)
         server.start()
         servers.append(server)
         lines.append(
@@ -54,9 +52,7 @@ def fleet(tmp_path_factory):
 def bundle(folder, serial, by):
     inputs = (Input("a", 0, 0.0, -1.0, 1.0),)
     model = Model(("a",), inputs, (Output("y", float(serial), (Term(2.0, (Factor(0),)),)),))
-    runtime = Path(sys.modules["edge_lasso_runtime"].__file__).parent
-    files = {f"edge_lasso_runtime/{path.name}": path.read_bytes() for path in runtime.glob("*.py")}
-    files["model.json"] = dumps(model).encode()
+    files = {**runtime_files(), "model.json": dumps(model).encode()}
     listed = [(name, len(data), sha256(data).hexdigest()) for name, data in sorted(files.items())]
     now = float(int(time.time()))
     about = manifest.Manifest(

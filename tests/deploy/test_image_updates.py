@@ -1,7 +1,6 @@
 """RAUC and SWUpdate bring a signed bundle: their own tools build, verify and (SWUpdate) install the examples."""
 
 import contextlib
-import importlib.util
 import os
 import shutil
 import signal
@@ -13,6 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from fleets import Fleet, Keys
+
+from edge_lasso.measuring.measurement import runtime_files
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -22,13 +24,9 @@ pytestmark = pytest.mark.needs("ssh-keygen", "openssl")
 @pytest.fixture
 def board(tmp_path):
     """A board at serial 5, and a function that writes a bundle of another serial."""
-    spec = importlib.util.spec_from_file_location("fleets", ROOT / "tests" / "runtime" / "fleets.py")
-    fleets = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fleets)
-    board = fleets.Fleet(tmp_path, fleets.Keys(tmp_path))
+    board = Fleet(tmp_path, Keys(tmp_path))
     now = float(int(time.time()))
-    home = Path(sys.modules["edge_lasso_runtime"].__file__).parent
-    runtime = {f"edge_lasso_runtime/{path.name}": path.read_bytes() for path in home.glob("*.py")}
+    runtime = runtime_files()
 
     def bundle(serial, by="ann"):
         files = {**board.files(), **runtime}

@@ -1,6 +1,5 @@
 """The update module for Mender, called as Mender calls it; Mender itself is not run."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from fleets import Fleet, Keys
+
+from edge_lasso.measuring.measurement import runtime_files
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "deploy" / "mender" / "edge-lasso"
@@ -16,13 +18,9 @@ pytestmark = pytest.mark.needs("ssh-keygen")
 
 @pytest.fixture
 def board(tmp_path):
-    spec = importlib.util.spec_from_file_location("fleets", ROOT / "tests" / "runtime" / "fleets.py")
-    fleets = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fleets)
-    board = fleets.Fleet(tmp_path, fleets.Keys(tmp_path))
+    board = Fleet(tmp_path, Keys(tmp_path))
     now = float(int(time.time()))
-    home = Path(sys.modules["edge_lasso_runtime"].__file__).parent
-    runtime = {f"edge_lasso_runtime/{path.name}": path.read_bytes() for path in home.glob("*.py")}
+    runtime = runtime_files()
 
     def offer(serial, by="ann", count=1):
         away = tmp_path / f"tree{serial}"

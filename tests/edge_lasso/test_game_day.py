@@ -1,7 +1,6 @@
 """Game day with real processes: a broker killed, a disk that is full, a bad roll-out, a wrong clock; and every command
 of the runbooks, run as it is written there."""
 
-import importlib.util
 import json
 import os
 import re
@@ -13,7 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from brokers import WAIT, Broker, Peer, bridging
+from fleets import Fleet, Keys
 
+from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso.watching.doctor import ACT, LOOK, examine
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 from edge_lasso_runtime.errors import UpdateError
@@ -23,13 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = (ROOT / "docs" / "fleet" / "runbooks.md").read_text()
 RUNTIME = [sys.executable, "-m", "edge_lasso_runtime"]
 ROW = b'{"a": 0.5, "b": 0.25, "y": 1.25}\n'
-
-
-def helper(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "runtime" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def model(cv_mse=0.01):
@@ -104,21 +99,20 @@ def test_a_disk_that_is_full(tmp_path):
 
 @pytest.mark.needs("mosquitto", "module:paho")
 def test_a_broker_that_is_killed(tmp_path):
-    brokers = helper("brokers")
     save(model(), tmp_path / "model.json")
-    broker = brokers.Broker(tmp_path / "broker")
-    peer = brokers.Peer(broker, "peer", "out/plant/#")
-    with brokers.bridging(broker, tmp_path, "--metrics", str(tmp_path / "board.prom")) as process:
-        while peer.heard.get(timeout=brokers.WAIT) != ("out/plant/status", "warming up"):
+    broker = Broker(tmp_path / "broker")
+    peer = Peer(broker, "peer", "out/plant/#")
+    with bridging(broker, tmp_path, "--metrics", str(tmp_path / "board.prom")) as process:
+        while peer.heard.get(timeout=WAIT) != ("out/plant/status", "warming up"):
             pass
         peer.publish("sensors/plant", '{"a": 0.5, "b": 0.25}')
-        while not peer.heard.get(timeout=brokers.WAIT)[0].endswith("score"):
+        while not peer.heard.get(timeout=WAIT)[0].endswith("score"):
             pass
         peer.close()
         broker.stop(signal.SIGKILL)
         line = process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        process.wait(brokers.WAIT)
+        process.wait(WAIT)
     (tmp_path / "journal").write_text(line)
     [(text, advice)] = found([tmp_path / "journal"], LOOK)
     assert text.startswith("the connection is lost")
@@ -139,10 +133,7 @@ def figures_of(folder):
 @pytest.fixture
 def home(tmp_path):
     """A board with versions 5 and 6, the second in use, and the fleet that signs for it."""
-    fleets = helper("fleets")
-    board = fleets.Fleet(tmp_path, fleets.Keys(tmp_path))
-    package = Path(sys.modules["edge_lasso_runtime"].__file__).parent
-    runtime = {f"edge_lasso_runtime/{path.name}": path.read_bytes() for path in package.glob("*.py")}
+    board, runtime = Fleet(tmp_path, Keys(tmp_path)), runtime_files()
     now = float(int(time.time()))
 
     def offer(serial, coef):

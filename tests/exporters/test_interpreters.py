@@ -1,13 +1,12 @@
 """Generated Python in real interpreters: every CPython from 3.9 on, and MicroPython with floats of 64 and 32 bits."""
 
 import ast
-import importlib.util
 import math
 import struct
 import subprocess
-from pathlib import Path
 
 import pytest
+from microbit import Microbit
 
 from edge_lasso.compressing.quantize import quantize
 from edge_lasso_devices.micropython import find_micropython
@@ -16,10 +15,6 @@ from edge_lasso_runtime.fixed_point import encode, predict_q
 from edge_lasso_runtime.predict import clean, linear
 
 ULP = 2.0**-23
-
-spec = importlib.util.spec_from_file_location("microbit", Path(__file__).parent.parent / "tools" / "microbit.py")
-microbit = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(microbit)
 
 
 def source_of(model, variant="double"):
@@ -123,7 +118,7 @@ def test_with_real_32_bit_floats(shapes, odd, shape):
     """MicroPython 1.9 on a micro:bit (10 KB of heap): within the float32 bound, constants read an ulp off included."""
     model = shapes[shape]
     rows = [[x if x is not None and abs(x) < 1e30 else None for x in row] for row in odd(model, 3, 8)]
-    with microbit.Microbit() as board:
+    with Microbit() as board:
         for piece in pieces(source_of(model)):
             board.run(piece)
         board.run("import ustruct")
@@ -153,7 +148,7 @@ def test_integers_where_floats_have_32_bits(shapes, shape):
     """From the integers on the result is the same bit for bit; `encode` may be a count off, as its floats are."""
     model = quantize(shapes[shape], to="int16")
     section = model.sections["fixed_point/1"]
-    with microbit.Microbit() as board:
+    with Microbit() as board:
         for piece in pieces(source_of(model, "fixed")):
             board.run(piece)
         assert board.run("print(selftest())") == "True\n"

@@ -1,7 +1,6 @@
 """A board's updates: where bundles come from, how a version is tried, and every way back."""
 
 import functools
-import importlib.util
 import json
 import os
 import socket
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from fleets import NOW, Fleet, Keys, model
+from sshd import Sshd
 
+from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso_runtime import dumps, trust
 from edge_lasso_runtime.board import enroll, status
 from edge_lasso_runtime.errors import UpdateError
@@ -253,12 +254,8 @@ def test_over_http(fleet, server, capfd):
 @pytest.fixture
 def away(tmp_path, monkeypatch):
     """A loopback sshd that serves the fleet's folder."""
-    path = Path(__file__).parents[1] / "devices" / "sshd.py"
-    spec = importlib.util.spec_from_file_location("loopback", path)
-    loopback = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loopback)
     (tmp_path / "sshd").mkdir()
-    server = loopback.Sshd(tmp_path / "sshd")
+    server = Sshd(tmp_path / "sshd")
     monkeypatch.setenv("EDGE_LASSO_SSH_OPTIONS", server.options)
     server.start()
     yield server
@@ -338,7 +335,7 @@ def test_the_command_line(tmp_path, keys):
     done = run([*base, "update", *home, "--enroll", "boilers", "--signers", str(tmp_path / "allowed"), "--board", "gw"])
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/fresh: board gw of boilers believes ann\n")
     now = time.time()
-    files = {**fleet.files(), **{f"edge_lasso_runtime/{path.name}": path.read_bytes() for path in RUNTIME.glob("*.py")}}
+    files = {**fleet.files(), **runtime_files()}
     fleet.bundle(files=files, created=int(now) - 60.0, expires=int(now) + 3600.0)
     done = run([*base, "update", *home, "--from", str(fleet.source)])
     assert done.returncode == 0, done.stderr
