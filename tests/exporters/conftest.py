@@ -255,6 +255,24 @@ def ratio_of():
     return worst_ratio
 
 
+@pytest.fixture(scope="session")
+def small_detector():
+    """A detector of two readings, with a lag: what the golden files show."""
+    inputs = (
+        Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 1, -1.0, -4.0, 0.0), Input("a.lag2", 2, 1.0, 0.0, 2.0, stream=("lag", "a", 2)),
+    )  # fmt: skip
+    outputs = (
+        Output("b", -1.5, (Term(0.25, (Factor(0),)), Term(0.125, (Factor(2),)))),
+        Output("a", 0.75, (Term(-0.25, (Factor(1),)),)),
+    )
+    watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
+    section = {
+        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
+    }  # fmt: skip
+    sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
+    return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections)
+
+
 @pytest.fixture
 def write(tmp_path):
     """Render an artifact into a folder of its own."""

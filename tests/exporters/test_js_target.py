@@ -12,27 +12,9 @@ from edge_lasso.verifying.trial_sequences import sequences
 from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_exporters.options import Options
-from edge_lasso_runtime import Factor, Input, Model, Output, Term
 from edge_lasso_runtime.fixed_detector import KEY
 
 GOLDEN = Path(__file__).parent / "golden"
-
-
-def detector():
-    """Two readings, of which one has a lag: what the golden file shows."""
-    inputs = (
-        Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 1, -1.0, -4.0, 0.0), Input("a.lag2", 2, 1.0, 0.0, 2.0, stream=("lag", "a", 2)),
-    )  # fmt: skip
-    outputs = (
-        Output("b", -1.5, (Term(0.25, (Factor(0),)), Term(0.125, (Factor(2),)))),
-        Output("a", 0.75, (Term(-0.25, (Factor(1),)),)),
-    )
-    watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
-    section = {
-        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
-    }  # fmt: skip
-    sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
-    return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections)
 
 
 @pytest.mark.needs("node")
@@ -70,16 +52,16 @@ def test_rows_one_after_another(tmp_path, stateful_model, variant, seed):
 
 
 @pytest.mark.parametrize("variant", ["double", "fixed"])
-def test_golden(variant):
-    model = quantize(detector(), to="int16") if variant == "fixed" else detector()
+def test_golden(small_detector, variant):
+    model = quantize(small_detector, to="int16") if variant == "fixed" else small_detector
     golden = GOLDEN / f"stateful_js_{variant}_model.mjs"
     text = registry.render(model, "js", variant)["model.mjs"].decode()
     assert text == golden.read_text(), f"if this change is meant, replace {golden.name}"
 
 
-def test_without_node_it_is_not_executed(tmp_path, monkeypatch):
+def test_without_node_it_is_not_executed(small_detector, tmp_path, monkeypatch):
     monkeypatch.setattr(executions, "find_node", lambda: None)
-    (found,) = export(detector(), "js", tmp_path / "a").artifacts
+    (found,) = export(small_detector, "js", tmp_path / "a").artifacts
     assert found.status == NOT_EXECUTED
     assert found.reason.startswith("there is no Node.js here; install it with: ")
     assert not (tmp_path / "a").exists()

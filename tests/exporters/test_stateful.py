@@ -163,29 +163,12 @@ def test_compiles_without_a_warning_and_tests_itself(tmp_path, stateful_model, c
             assert subprocess.run([tmp_path / "run"], check=False).returncode == 0
 
 
-def small(**changes):
-    """A detector of two readings, with a lag: what the golden files show."""
-    inputs = (
-        Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 1, -1.0, -4.0, 0.0), Input("a.lag2", 2, 1.0, 0.0, 2.0, stream=("lag", "a", 2)),
-    )  # fmt: skip
-    outputs = (
-        Output("b", -1.5, (Term(0.25, (Factor(0),)), Term(0.125, (Factor(2),)))),
-        Output("a", 0.75, (Term(-0.25, (Factor(1),)),)),
-    )
-    watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
-    section = {
-        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 10, "threshold": {"score": 4.0, "row_rate": 0.01, "hold": 3},
-    }  # fmt: skip
-    sections = {"detector/1": section, "health/1": {"readings": [{"input": "a", "stuck": 5, "jump": 1.0}]}}
-    return Model(("a", "b", "a.lag2"), inputs, outputs, sections=sections).replace(**changes)
-
-
 @pytest.mark.parametrize(("target", "variant", "file"), [
     ("python", "double", "model.py"), ("c", "double", "model.c"), ("c", "double", "model.h"), ("c", "fixed", "model.c"),
     ("c", "fixed", "model.h"), ("python", "fixed", "model.py"),
 ])  # fmt: skip
-def test_golden(target, variant, file):
-    model = quantize(small(), to="int16") if variant == "fixed" else small()
+def test_golden(small_detector, target, variant, file):
+    model = quantize(small_detector, to="int16") if variant == "fixed" else small_detector
     text = registry.render(model, target, variant)[file].decode()
     golden = GOLDEN / f"stateful_{target}_{variant}_{file}"
     assert text == golden.read_text(), f"if this change is meant, replace {golden.name}"
@@ -198,8 +181,8 @@ def test_a_model_without_state_has_none_of_it(simple):
         assert "step" not in json.loads(files["artifact.json"])
 
 
-def test_python_api():
-    model, scope = small(), {}
+def test_python_api(small_detector):
+    model, scope = small_detector, {}
     exec(registry.render(model, "python", "double")["model.py"].decode(), scope)
     assert "import" not in registry.render(model, "python", "double")["model.py"].decode()
     state, reference = scope["start"](), start(model)
@@ -252,8 +235,8 @@ ABOUT = {"lag": {"kind": "lag", "of": "a", "length": 2}}
     ],
 )
 @pytest.mark.parametrize("inputs", ["selected", "all"])
-def test_tensor_formats_say_what_the_caller_has_to_do(target, inputs):
-    files = registry.render(small(), target, "float32", inputs)
+def test_tensor_formats_say_what_the_caller_has_to_do(small_detector, target, inputs):
+    files = registry.render(small_detector, target, "float32", inputs)
     about = json.loads(files["artifact.json"])
     assert about["inputs"] == ["a", "b", "a.lag2"]
     assert about["streams"] == {"a.lag2": ABOUT["lag"]}
@@ -321,8 +304,8 @@ def test_fixed_point_is_bit_equal_on_a_microcontroller(name):
     assert called.value == 2
 
 
-def test_readings_of_a_step_are_named():
-    model = small()
+def test_readings_of_a_step_are_named(small_detector):
+    model = small_detector
     about = json.loads(registry.render(model, "c", "double")["artifact.json"])["step"]
     assert about == {"readings": ["a", "b"], "linear": False, "label": False, "estimate": False, "detector": True}
     assert [model.inputs[i].name for i in readings(model)] == about["readings"]

@@ -30,31 +30,22 @@ def named(**changes):
     return Model(("Küche (°C)", "日本", "PM₂.₅"), inputs, (Output("Büro", 1.5, terms, unit="°C"),)).replace(**changes)
 
 
-def detector():
-    """Two readings, of which one has a lag."""
-    inputs = (
-        Input("a", 0, 1.0, 0.0, 2.0, "K"), Input("b", 1, -1.0, -4.0, 0.0), Input("a.lag1", 2, 1.0, 0.0, 2.0, stream=("lag", "a", 1)),
-    )  # fmt: skip
-    outputs = (
-        Output("b", -1.5, (Term(0.25, (Factor(0),)), Term(0.125, (Factor(2),)))),
-        Output("a", 0.75, (Term(-0.25, (Factor(1),)),)),
-    )
-    watch = [{"reading": name, "centre": 0.0, "scale": 0.5, "slow": 0.25, "weight": 1.0} for name in ("b", "a")]
-    section = {
-        "watched": watch, "smoothing": 0.25, "clip": 8.0, "track": 5, "fast": 0.7, "warm_up": 1, "threshold": {"score": 0.05, "row_rate": 0.01, "hold": 3},
-    }  # fmt: skip
-    return Model(("a", "b", "a.lag1"), inputs, outputs, sections={"detector/1": section})
+@pytest.fixture(scope="module")
+def models(shapes, small_detector):
+    """Models by name; the detector is one that scores at once."""
+    section = small_detector.sections["detector/1"]
+    section = {**section, "warm_up": 1, "threshold": {**section["threshold"], "score": 0.05}}
+    return {**shapes, "named": named(), "detector": small_detector.replace(sections={"detector/1": section})}
 
 
-def model_of(shapes, name, variant):
-    model = {"named": named(), "detector": detector(), **shapes}[name]
-    return quantize(model, to="int16") if variant == "fixed" else model
+def model_of(models, name, variant):
+    return quantize(models[name], to="int16") if variant == "fixed" else models[name]
 
 
 def wanted(model):
     """What the example's readings must give: the score of a detector, else the first value."""
     row = sample(model)
-    if not {"detector/1"} & model.sections.keys():
+    if "detector/1" not in model.sections:
         return predict(model, row).values[0]
     state = start(model)
     readings = [x for feature, x in zip(model.inputs, row, strict=True) if feature.stream is None]
@@ -94,22 +85,16 @@ C = [("named", "double"), ("three outputs", "float"), ("softmax", "double"), ("l
 
 @pytest.mark.needs("cc")
 @pytest.mark.parametrize(("name", "variant"), C)
-def test_c(shapes, name, variant, tmp_path):
-    model = model_of(shapes, name, variant)
+def test_c(models, name, variant, tmp_path):
+    model = model_of(models, name, variant)
     (command,) = blocks(folder_of(model, "c", variant, tmp_path), "sh")
     assert command.startswith("cc ")
     shown = run(f"{' '.join(find_compiler())} -Wall -Wextra -pedantic -Werror {command[3:]}", tmp_path, shell=True)
     values = dict(line.rsplit(" ", 1) for line in shown.splitlines())
     assert (values["self-test"], values["wrong"]) == ("1", "0")
-    key = (
-        "score"
-        if name == "detector"
-        else "probability"
-        if (name, variant) == ("logistic", "fixed")
-        else next(iter(values))
-    )
-    assert float(values[key]) == pytest.approx(wanted(model), **close(model, variant))
-    assert name != "named" or key == "Buero"
+    first = {"detector": "score", "logistic": "probability"}.get(name, next(iter(values)))
+    assert float(values[first]) == pytest.approx(wanted(model), **close(model, variant))
+    assert name != "named" or first == "Buero"
     assert ("alarm" in values) == (name == "detector")
     assert ("class" in values) == (model.classes is not None)
 
@@ -117,8 +102,8 @@ def test_c(shapes, name, variant, tmp_path):
 @pytest.mark.parametrize(("name", "variant"), [
     ("named", "double"), ("softmax", "double"), ("detector", "double"), ("logistic", "fixed"), ("named", "fixed"), ("detector", "fixed"),
 ])  # fmt: skip
-def test_python(shapes, name, variant, tmp_path):
-    model = model_of(shapes, name, variant)
+def test_python(models, name, variant, tmp_path):
+    model = model_of(models, name, variant)
     codes = blocks(folder_of(model, "python", variant, tmp_path), "python")
     assert len(codes) == 1 + (variant == "fixed")
     for code in codes[:1] if name == "logistic" else codes:
@@ -132,8 +117,8 @@ def test_python(shapes, name, variant, tmp_path):
 @pytest.mark.parametrize(("target", "name", "variant"), [
     ("js", "named", "double"), ("js", "detector", "fixed"), ("wasm", "named", "double"),
 ])  # fmt: skip
-def test_javascript(shapes, target, name, variant, tmp_path):
-    model = model_of(shapes, name, variant)
+def test_javascript(models, target, name, variant, tmp_path):
+    model = model_of(models, name, variant)
     (code,) = blocks(folder_of(model, target, variant, tmp_path), "js")
     (tmp_path / "use.mjs").write_text(code, encoding="utf-8")
     shown = run(["node", "use.mjs"], tmp_path)
@@ -192,13 +177,13 @@ def test_every_artifact_explains_itself_and_names_its_licence():
         assert b"1.4.0" in registry.render(named(), target, "double", version="1.4.0")[name]
 
 
-def test_c_says_that_its_names_are_in_ascii():
+def test_c_says_that_its_names_are_in_ascii(small_detector):
     header = registry.render(named(), "c", "double")["model.h"].decode()
     assert "Names are in ASCII here; README.md has them as they are." in header
     assert "#define MODEL_IN_KUECHE_C 0 /* Kueche (degC) [degC], default 21.0, 10.0 to 30.0 */" in header
     assert "Output 0: Buero [degC]" in header
     assert header.isascii()
-    plain = registry.render(detector(), "c", "double")["model.h"].decode()
+    plain = registry.render(small_detector, "c", "double")["model.h"].decode()
     assert "Names are in ASCII" not in plain
 
 
