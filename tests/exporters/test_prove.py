@@ -155,7 +155,7 @@ def tampered(draw, section):
         (watch, "shift", 0, 28), (watch, "factor", 1, 1 << 14), (watch, "own", -32767, 32767), (watch, "weight", 1, 127),
     ]  # fmt: skip
     places += [(term, 0, -32767, 32767) for term in watch["terms"]]
-    places += [(section, key, 0, high) for key, high in (("first", 29), ("second", 29), ("top", SMALL >> 1), ("allowance", SMALL >> 2)) if key in section]  # fmt: skip
+    places += [(section, key, 0, 29) for key in ("first", "second") if key in section]
     places += [(watch, "slow", 1, 32767)] if "slow" in watch else []
     data, key, low, high = draw.choice(places)
     data[key] = draw.choice((low, high, draw.randint(low, high)))

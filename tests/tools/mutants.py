@@ -1,6 +1,6 @@
 """Mutation testing of what decides results: one change at a time in a copy of the project, and the tests that must notice.
 
-python tests/tools/mutants.py --seconds 900 --seed 1 [--only MODULE ..] [--out docs/mutants.md]
+python tests/tools/mutants.py --seconds 900 --seed 1 [--only MODULE ..]
 
 cosmic-ray's operators make the changes; the modules and their tests are listed here. Mutants are tried in an order that the
 seed gives, module by module in turn, until the time is over. The process that tries one is a fork of this one, which has
@@ -42,7 +42,6 @@ TESTS = {
 LEFT_OUT = ("core/RemoveDecorator", "core/VariableInserter", "core/VariableReplacer")
 PATIENCE = 300
 """Seconds of processor time for one mutant's tests: an endless loop is noticed, too."""
-BLOCK = "if TYPE_CHECKING"
 
 
 def mutants(source):
