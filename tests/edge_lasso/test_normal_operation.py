@@ -64,17 +64,22 @@ def alarms(model, table):
     return np.array(result, dtype=bool)
 
 
-def test_where_normal_rows_drift_the_threshold_follows_and_says_so():
+@pytest.fixture(scope="module")
+def following():
+    """Trained on rows that drift, for fewer alarms than they allow of a threshold that stays."""
+    return train_detector(worse_and_worse(), training=BY_TIME, options=options("1/week", smoothing=1.0))
+
+
+def test_where_normal_rows_drift_the_threshold_follows_and_says_so(following):
     """Too few rows for one alarm a week that stays: as they drift, it follows by itself, and the sensor is named."""
-    result = train_detector(worse_and_worse(), training=BY_TIME, options=options("1/week", smoothing=1.0))
-    section = result.model.sections[KEY]
+    section = following.model.sections[KEY]
     limit, adjust = section["threshold"], section["adjust"]
     assert (limit["kind"], limit["per"], limit["rate"]) == ("follows", "week", 1.0)
     assert 0.0 < limit["row_rate"] < 0.01
-    (note,) = [line for line in result.notes if line.startswith("normal rows drift")]
+    (note,) = [line for line in following.notes if line.startswith("normal rows drift")]
     assert "its part of the highest scores, most by s1, s" in note
     assert f"a fault that lasts becomes usual after {adjust['thaw']:,} rows" in note
-    (line,) = alarm_lines(result.model)
+    (line,) = alarm_lines(following.model)
     assert f"it follows the scores, so that {limit['row_rate']:.3g} of the rows are in alarm; over " in line
     assert "and those in which it stays (6,000 rows held out, 0 alarms among them)" in line
     with pytest.raises(DataError, match=r"too few for an alarm rate of 1 per week: .* \(--adjust 0\.05\)$"):
@@ -86,10 +91,9 @@ def test_where_normal_rows_drift_the_threshold_follows_and_says_so():
 
 
 @pytest.mark.parametrize("growth", [-1e-4, 0.0, 1e-4])
-def test_a_threshold_that_follows_keeps_its_statement_where_scores_drift(growth):
+def test_a_threshold_that_follows_keeps_its_statement_where_scores_drift(following, growth):
     """Rows in alarm, but those in which it stays, are at most what `most_in_alarm` says, up to its upper end."""
-    model = train_detector(worse_and_worse(), training=BY_TIME, options=options("1/week", smoothing=1.0)).model
-    section, detector = model.sections[KEY], Detector(model)
+    section, detector = following.model.sections[KEY], Detector(following.model)
     rng, rows, moving = np.random.default_rng(1), 20_000, 0
     for t in range(rows):
         before = detector.threshold
