@@ -53,13 +53,14 @@ def test_no_row_is_learned_twice_when_the_bridge_is_killed(broker, tmp_path, sen
     done = 0
     for last, number in ((130, signal.SIGKILL), (260, signal.SIGTERM)):
         with bridging(broker, tmp_path, *options) as process:
-            online(reader) if not done else None
+            if not done:
+                online(reader)
             for i in range(done, last):
                 sensors.publish("sensors/a", str(i))
                 topic, truth = ("y", str(3 * i)) if i % 2 else ("plant", json.dumps({"y": 3 * i}))
                 sensors.publish(f"sensors/{topic}", truth)
             done = last
-            while not any(f'"row":{last},' in text for text in [reader.heard.get(timeout=WAIT)[1]]):
+            while f'"row":{last},' not in reader.heard.get(timeout=WAIT)[1]:
                 pass
             process.send_signal(number)
             process.wait(WAIT)
