@@ -317,6 +317,8 @@ def test_tables(tmp_path, cases):
         attempt(lambda path=path: read(path), f"{what} {name}")
 
 
+SMALL = Model(("a",), (Input("a", 0, 1.0, 0.0, 2.0),), (Output("y", 0.5, (Term(2.0, (Factor(0),)),)),))
+
 # models whose text once ended in a traceback, or was taken
 KNOWN_MODELS = {
     "an input that is no name": lambda data: data["sections"].update({"health/1": {"readings": [{"input": ["a"], "stuck": 1, "jump": 1.0}]}}),
@@ -333,9 +335,7 @@ KNOWN_MODELS = {
 
 @pytest.mark.parametrize("what", KNOWN_MODELS)
 def test_models_that_failed_once(what):
-    inputs = (Input("a", 0, 1.0, 0.0, 2.0),)
-    data = json.loads(dumps(Model(("a",), inputs, (Output("y", 0.5, (Term(2.0, (Factor(0),)),)),))))
-    data = {"sections": {}, "provenance": {}, **data}
+    data = {"sections": {}, "provenance": {}, **json.loads(dumps(SMALL))}
     KNOWN_MODELS[what](data)
     text = json.dumps(data).replace("Infinity", "1e999")
     with pytest.raises(ModelFormatError):
@@ -376,8 +376,7 @@ COMMANDS = ("train {0} --target y --out x.json", "report m.json --data {0} --out
 def test_tables_that_failed_once(make, tmp_path, monkeypatch, capsys):
     """Every command that reads tables: a result or one line, and nothing half-written."""
     monkeypatch.chdir(tmp_path)
-    model = Model(("a",), (Input("a", 0, 1.0, 0.0, 2.0),), (Output("y", 0.5, (Term(2.0, (Factor(0),)),)),))
-    save(model, "m.json")
+    save(SMALL, "m.json")
     make(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
     table = next(name for name in before if name.startswith("t."))
@@ -397,7 +396,7 @@ def test_tables_that_failed_once(make, tmp_path, monkeypatch, capsys):
 def test_links_that_failed_once(link, tmp_path, capsys):
     with pytest.raises(BoardError, match=r"is not of the form ssh://user@host"):
         open_link(link)
-    save(Model(("a",), (Input("a", 0, 1.0, 0.0, 2.0),), (Output("y", 0.5, ()),)), tmp_path / "m.json")
+    save(SMALL, tmp_path / "m.json")
     assert main(["bench", str(tmp_path / "m.json"), "--link", link]) == 2
     assert main(["deploy", str(tmp_path / "m.json"), link]) == 2
     (tmp_path / "home").mkdir()
@@ -453,8 +452,7 @@ def changed_words(data, source):
 )
 def test_artifacts_for_other_runtimes(kind, change, tmp_path, cases):
     """What crashes these runtimes ends a process of its own, and is one line."""
-    model = Model(("a",), (Input("a", 0, 1.0, 0.0, 2.0),), (Output("y", 0.5, (Term(2.0, (Factor(0),)),)),))
-    files = registry.render(model, kind, registry.parse(kind, model)[0][1])
+    files = registry.render(SMALL, kind, registry.parse(kind, SMALL)[0][1])
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     [entry] = [name for name in files if name.endswith(f".{kind}")]
