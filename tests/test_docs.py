@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_lasso.commands.main import main
+from edge_lasso_exporters.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,6 +30,19 @@ def test_links_lead_somewhere(page):
     for target, _ in LINK.findall(page.read_text(encoding="utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_and_the_reference_have_one_table_of_targets():
+    tables = [
+        [
+            line
+            for line in (ROOT / page).read_text().splitlines()
+            if re.match(r"\| (target|`\w+`) \| (variants|`)", line)
+        ]
+        for page in ("README.md", "docs/reference/targets.md")
+    ]
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 1 + len(TARGETS)
 
 
 @pytest.mark.long
