@@ -50,14 +50,14 @@ def kinds() -> dict[str, str]:
 
 def messages() -> list[tuple[str, str, str]]:
     """Room, kind and text of each message; what is filled in is ``…``."""
-    found, known = set(), set(kinds())
+    entries, known = set(), set(kinds())
     for package, folder in SOURCES.items():
         for path in sorted(folder.rglob("*.py")):
             inside = path.relative_to(folder).parts
             room = "/".join([package, *inside[:-1]])
             for kind, text in _calls(ast.parse(path.read_text(encoding="utf-8")), known):
-                found.add((room, kind, text))
-    return sorted(found)
+                entries.add((room, kind, text))
+    return sorted(entries)
 
 
 def _calls(tree: ast.AST, known: set[str]) -> Iterator[tuple[str, str]]:

@@ -116,9 +116,9 @@ def test_files_are_written_by_one_mechanism():
             return isinstance(node.func, ast.Attribute)
         return (owner, name) in {(m, n) for m in ("os", "shutil") for n in ("rename", "replace", "move", "copyfile")}
 
-    found = set()
+    writers = set()
     for path in SOURCES:
         tree = ast.parse(path.read_text())
         if any(isinstance(node, ast.Call) and writes(node) for node in ast.walk(tree)):
-            found.add("/".join(path.parts[next(i for i, part in enumerate(path.parts) if part in rooms.PACKAGES) :]))
-    assert found == WRITERS
+            writers.add("/".join(path.parts[next(i for i, part in enumerate(path.parts) if part in rooms.PACKAGES) :]))
+    assert writers == WRITERS

@@ -219,7 +219,15 @@ def test_constant_sensors_are_not_watched():
     rows = plant(400)
     rows[:, 5] = 7.0
     model = ResidualDetector(max_coefs=10).fit(rows).model_
-    assert [one.name for one in model.outputs if ".usual" not in one.name] == ["x0", "x1", "x2", "x3", "x4", "x6", "x7"]
+    assert [output.name for output in model.outputs if ".usual" not in output.name] == [
+        "x0",
+        "x1",
+        "x2",
+        "x3",
+        "x4",
+        "x6",
+        "x7",
+    ]
     with pytest.raises(DataError, match="no sensor to watch varies"):
         ResidualDetector().fit(np.ones((50, 3)))
 

@@ -315,7 +315,7 @@ def test_pieces_become_hinges_and_steps(name):
 @pytest.mark.parametrize(
     "last",
     [PoissonRegressor(), GammaRegressor(), TweedieRegressor(power=1.5, link="log")],
-    ids=lambda one: type(one).__name__,
+    ids=lambda estimator: type(estimator).__name__,
 )
 def test_counts_and_amounts_have_the_link_exp(last):
     fitted = make_pipeline(StandardScaler(), last).fit(X, np.exp(0.3 * Y))

@@ -38,7 +38,7 @@ def model(cv_mse=0.01):
     return Model(("a", "b"), inputs, (Output("y", 0.5, terms),), sections={"drift/1": drift}, provenance=about)
 
 
-def found(paths, level, now=None):
+def findings_of(paths, level, now=None):
     findings = examine(model(), paths, time.time() if now is None else now)
     for finding in findings:
         runbook = finding.advice.partition("runbook ")[2]
@@ -55,16 +55,16 @@ def score(folder, rows, *options):
 
 def test_a_wrong_clock(tmp_path):
     figures = score(tmp_path, ROW * 5)
-    [(text, advice)] = found([figures], ACT, time.time() - 86400)
+    [(text, advice)] = findings_of([figures], ACT, time.time() - 86400)
     assert re.match(r"the figures are from 86\d\d\d s ahead of this clock", text)
     assert "timedatectl" in advice
 
 
 def test_a_model_that_is_wrong_by_far(tmp_path):
     right = score(tmp_path, ROW * 50)
-    assert found([right], ACT) == []
+    assert findings_of([right], ACT) == []
     wrong = score(tmp_path, ROW.replace(b"1.25", b"9.0") * 50)
-    [(text, advice)] = found([wrong], ACT)
+    [(text, advice)] = findings_of([wrong], ACT)
     assert text == "mean absolute error 7.75 on 50 rows with their truth, where training expected an RMSE of 0.1"
     assert advice.startswith("update --rollback")
 
@@ -91,7 +91,7 @@ def test_a_disk_that_is_full(tmp_path):
         process.stdin.close()
         (tmp_path / "journal").write_bytes(process.stderr.read())
     assert process.returncode == 0
-    [(text, advice)] = found([tmp_path / "journal"], ACT)
+    [(text, advice)] = findings_of([tmp_path / "journal"], ACT)
     assert text == "state.json: File too large; the state is not saved, scoring goes on"
     assert advice == "df -h; runbook EdgeLassoDiskFull"
     assert json.loads((tmp_path / "state.json").read_text())["content"]["state"]["rows"] == 4
@@ -114,14 +114,14 @@ def test_a_broker_that_is_killed(tmp_path):
         process.send_signal(signal.SIGTERM)
         process.wait(WAIT)
     (tmp_path / "journal").write_text(line)
-    [(text, advice)] = found([tmp_path / "journal"], LOOK)
+    [(text, advice)] = findings_of([tmp_path / "journal"], LOOK)
     assert text.startswith("the connection is lost")
     assert advice == "runbook EdgeLassoReadingsStopped"
     hour_ago = re.sub(
         r"(reading_time_seconds\{.*\}) (\S+)", lambda m: f"{m[1]} {float(m[2]) - 3600}", figures_of(tmp_path)
     )
     (tmp_path / "board.prom").write_text(hour_ago)
-    [(text, advice)] = found([tmp_path / "board.prom"], ACT)
+    [(text, advice)] = findings_of([tmp_path / "board.prom"], ACT)
     assert text == "no row has come for 60 minutes", "one finding, not one for each sensor"
     assert advice == "runbook EdgeLassoReadingsStopped"
 
@@ -153,7 +153,7 @@ def test_a_bad_model_is_rolled_out(home):
     offer(7, 7.0)
     with pytest.raises(UpdateError):
         board.update(now=now, trial=Trial(restart=("false",)))
-    looked = found([board.home / "state.json"], LOOK)
+    looked = findings_of([board.home / "state.json"], LOOK)
     assert any(text.startswith("version 7-") and "was left" in text for text, _ in looked)
 
 

@@ -122,8 +122,10 @@ def test_the_artifact_runs_in_the_page(folder, size):
     assert float(shown) == pytest.approx(predict(model, usual).values[0], abs=1e-6)
     assert re.search(r'id="live-status">ok<', done.stdout)
     pasted = re.search(r'id="live-results"[^>]*>([^<]+)<', done.stdout).group(1).splitlines()
-    wanted = [predict(model, [{"a": 2.0, "b": b}[one.name] for one in model.inputs]) for b in (1.5, None)]
-    assert [float(line.split("\t")[0]) for line in pasted] == pytest.approx([one.values[0] for one in wanted], rel=1e-6)
+    wanted = [predict(model, [{"a": 2.0, "b": b}[each.name] for each in model.inputs]) for b in (1.5, None)]
+    assert [float(line.split("\t")[0]) for line in pasted] == pytest.approx(
+        [result.values[0] for result in wanted], rel=1e-6
+    )
     assert pasted[0].endswith("ok")
     assert pasted[1].endswith("degraded: b")
     assert path.stat().st_size < 2_000_000

@@ -61,19 +61,19 @@ def test_missing_inputs_are_estimated_as_a_trained_model_does(table, statistics)
 
 
 def test_the_choice_is_the_most_accurate_that_keeps_the_budgets(front):
-    fitting = [one for one in front.candidates if one.cost("flash_bytes") <= 900]
+    fitting = [candidate for candidate in front.candidates if candidate.cost("flash_bytes") <= 900]
     assert 0 < len(fitting) < len(front.candidates)
-    assert front.choice.error == min(one.error for one in fitting)
+    assert front.choice.error == min(candidate.error for candidate in fitting)
     assert front.choice.artifact == "c:float"
     assert {front.choice.kind("cycles"), front.choice.kind("p50_us")} == {"emulated", "modelled"}
 
 
 def test_integers_are_counted_from_readings_to_values(front):
     """Their sums alone would keep a budget that no program of float readings keeps."""
-    integers = [one for one in front.candidates if one.artifact == "c:fixed"]
-    for one in integers:
-        kernel = next(value for entry in one.measurements if (value := entry.value("kernel_flash_bytes")))
-        assert 0 < kernel < one.cost("flash_bytes") / 4
+    integers = [candidate for candidate in front.candidates if candidate.artifact == "c:fixed"]
+    for candidate in integers:
+        kernel = next(value for entry in candidate.measurements if (value := entry.value("kernel_flash_bytes")))
+        assert 0 < kernel < candidate.cost("flash_bytes") / 4
 
 
 def test_nothing_on_the_front_is_beaten_and_everything_else_is(front):

@@ -109,8 +109,8 @@ def test_a_pipe_as_systemd_keeps_it(tmp_path):
     save(model(), tmp_path / "model.json")
     words = command(texts("fifo")["boiler.service"], tmp_path)
     os.mkfifo(tmp_path / "readings")
-    kept = os.open(tmp_path / "readings", os.O_RDWR | os.O_NONBLOCK)
-    os.set_blocking(kept, True)  # as systemd does before it runs the command
+    pipe = os.open(tmp_path / "readings", os.O_RDWR | os.O_NONBLOCK)
+    os.set_blocking(pipe, True)  # as systemd does before it runs the command
 
     def write(a):
         (tmp_path / "readings").write_text(json.dumps({"a": a, "b": 0}) + "\n")
@@ -121,7 +121,7 @@ def test_a_pipe_as_systemd_keeps_it(tmp_path):
     try:
         for start in (1.0, -1.0):
             write(start)  # before it runs
-            with subprocess.Popen(words, stdin=kept, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+            with subprocess.Popen(words, stdin=pipe, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
                 try:
                     assert values(process) == 0.5 + 2.0 * start
                     for a in (0.25, 0.5):
@@ -131,7 +131,7 @@ def test_a_pipe_as_systemd_keeps_it(tmp_path):
                     process.terminate()
                 assert process.wait(20) == 0
     finally:
-        os.close(kept)
+        os.close(pipe)
     folder = tmp_path / "edge-lasso" / "boiler"
     assert read(str(folder / "edge-lasso.prom"))["model"] == model_hash(model())
 

@@ -68,7 +68,7 @@ def test_the_rate_found_on_new_rows_is_the_one_stated(rate, normal):
     fit = fit_detector(lambda: [rows], len(rows), names, names, {}, options)
     assert fit.threshold.kind == "rate"
     place = [names.index(one.name) for one in fit.model.inputs]
-    watched = [names.index(one["reading"]) for one in fit.model.sections["detector/1"]["watched"]]
+    watched = [names.index(sensor["reading"]) for sensor in fit.model.sections["detector/1"]["watched"]]
     residuals = normal[:, watched] - linear_rows(fit.model, normal[:, place])[0]
     new = run(residuals, fit.model.sections["detector/1"])[0]
     found, _, _, _ = found_rate(new[100:], fit.threshold.score, fit.threshold.rate, fit.threshold.hold, STEP)

@@ -250,7 +250,7 @@ def test_a_repeated_sensor_has_no_scale_of_rounding():
     """What a copy leaves is rounding: any other arithmetic would raise alarms at its scale."""
     found = train_detector(changed(copy=2.0 * plant().s0 + 1.0), training=Training.of(time="time"), options=quick())
     watched = zip(found.model.outputs, found.model.sections[KEY]["watched"], strict=True)
-    scales = {one["reading"]: one["scale"] for output, one in watched if output.terms}
+    scales = {sensor["reading"]: sensor["scale"] for output, sensor in watched if output.terms}
     assert 1e-7 < scales["copy"] < 1e-4
     assert 0.5 < found.fit.scores.mean() < 1.05  # a copy says nothing
     shaken = found.fit.residuals + 1e-8 * np.random.default_rng(0).normal(size=found.fit.residuals.shape)

@@ -49,29 +49,32 @@ def bent(link="identity", outputs=1, policy="extrapolate", stream=False, copies=
 @pytest.mark.parametrize(("link", "outputs", "policy"), [("identity", 1, "clamp"), ("exp", 2, "extrapolate")])
 def test_every_target_computes_what_the_reference_does(tmp_path, link, outputs, policy):
     model = bent(link, outputs, policy)
-    found = export(model, TARGETS + ",wasm", tmp_path).artifacts
-    wrong = [f"{one.target}:{one.variant} {one.reason}" for one in found if one.status == "failed"]
+    artifacts = export(model, TARGETS + ",wasm", tmp_path).artifacts
+    wrong = [f"{entry.target}:{entry.variant} {entry.reason}" for entry in artifacts if entry.status == "failed"]
     assert not wrong
-    ran = {one.target for one in found if one.status == "passed"}
+    ran = {entry.target for entry in artifacts if entry.status == "passed"}
     assert ran == {"python", "c", "js", "onnx", "tflite", "sql", "formula", "wasm"}
 
 
 @pytest.mark.needs("promtool", "module:duckdb")
 def test_rules_and_views_compute_what_the_reference_does(tmp_path):
-    found = export(bent("exp"), "promql,sql:duckdb", tmp_path).artifacts
-    assert [(one.target, one.status, one.reason) for one in found] == [("promql", "passed", ""), ("sql", "passed", "")]
+    artifacts = export(bent("exp"), "promql,sql:duckdb", tmp_path).artifacts
+    assert [(entry.target, entry.status, entry.reason) for entry in artifacts] == [
+        ("promql", "passed", ""),
+        ("sql", "passed", ""),
+    ]
 
 
 @pytest.mark.needs("cc", "node")
 def test_a_model_that_keeps_state_has_them_too(tmp_path):
-    found = export(bent("exp", stream=True), "python,c:double,c:float,js", tmp_path).artifacts
-    assert not [f"{one.target}:{one.variant} {one.reason}" for one in found if one.status == "failed"]
+    artifacts = export(bent("exp", stream=True), "python,c:double,c:float,js", tmp_path).artifacts
+    assert not [f"{entry.target}:{entry.variant} {entry.reason}" for entry in artifacts if entry.status == "failed"]
 
 
 @pytest.mark.parametrize("link", ["logistic", "softmax"])
 def test_classes_of_bent_inputs(tmp_path, link):
-    found = export(bent(link, 3 if link == "softmax" else 1), "python,onnx,wasm", tmp_path, allow_unverified=True)
-    assert not [one.reason for one in found.artifacts if one.status == "failed"]
+    certificate = export(bent(link, 3 if link == "softmax" else 1), "python,onnx,wasm", tmp_path, allow_unverified=True)
+    assert not [entry.reason for entry in certificate.artifacts if entry.status == "failed"]
 
 
 def test_a_long_model_in_python_is_a_table(tmp_path):
@@ -80,8 +83,8 @@ def test_a_long_model_in_python_is_a_table(tmp_path):
     )
     model = bent().replace(outputs=(Output("y", 1.0, factors),))
     assert "for place, category, hinge, step in" in registry.render(model, "python", "double")["model.py"].decode()
-    found = export(model, "python", tmp_path, allow_unverified=True)
-    assert not [one.reason for one in found.artifacts if one.status == "failed"]
+    certificate = export(model, "python", tmp_path, allow_unverified=True)
+    assert not [entry.reason for entry in certificate.artifacts if entry.status == "failed"]
 
 
 def test_a_step_an_ulp_further_on_is_caught(tmp_path, monkeypatch):
@@ -91,7 +94,7 @@ def test_a_step_an_ulp_further_on_is_caught(tmp_path, monkeypatch):
         return factor if factor.step is None else factor.replace(step=math.nextafter(factor.step, math.inf))
 
     factor = sql_target._factor
-    monkeypatch.setattr(sql_target, "_factor", lambda model, one, dialect: factor(model, moved(one), dialect))
+    monkeypatch.setattr(sql_target, "_factor", lambda model, part, dialect: factor(model, moved(part), dialect))
     assert "must be" in export(bent(), "sql:sqlite", tmp_path).artifacts[0].reason
 
 

@@ -125,7 +125,8 @@ def test_as_a_function(bundle, shapes, tmp_path, unpacked):
         place = tmp_path / "function"
         subprocess.run([sys.executable, "-m", "zipfile", "-e", bundle, place], check=True)
     rows = [
-        dict(zip([one.name for one in model.inputs], row, strict=True)) for row in ((0.5, 1.5, "red", "blue"), (0,) * 4)
+        dict(zip([feature.name for feature in model.inputs], row, strict=True))
+        for row in ((0.5, 1.5, "red", "blue"), (0,) * 4)
     ]
     script = (
         f"import json, sys; sys.path.insert(0, {str(place)!r})\nfrom edge_lasso_runtime import function\n"

@@ -23,13 +23,13 @@ def hostile():
 
 
 def files_of(model, name="air"):
-    found = registry.render(model, "homeassistant", "double", name=name)
-    return {key.removeprefix(f"custom_components/{name}/"): data.decode() for key, data in found.items()}
+    files = registry.render(model, "homeassistant", "double", name=name)
+    return {key.removeprefix(f"custom_components/{name}/"): data.decode() for key, data in files.items()}
 
 
 def test_the_folder_is_an_integration(tmp_path):
-    found = export(hostile(), "homeassistant", tmp_path, name="air").artifacts
-    assert [(one.status, one.runtime.split()[0]) for one in found] == [("passed", "CPython")]
+    artifacts = export(hostile(), "homeassistant", tmp_path, name="air").artifacts
+    assert [(entry.status, entry.runtime.split()[0]) for entry in artifacts] == [("passed", "CPython")]
     files = files_of(hostile())
     manifest = json.loads(files["manifest.json"])
     assert manifest["domain"] == "air"

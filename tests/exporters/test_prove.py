@@ -91,7 +91,7 @@ def test_of_many_sensors_each_has_its_own_range():
     }  # fmt: skip
     outputs = tuple(Output(f"s{i}", 0.5, tuple(Term(0.01, (Factor(k),)) for k in range(2, 70))) for i in range(2))
     model = quantize(
-        Model(tuple(one.name for one in inputs), inputs, outputs, sections={"detector/1": section}), to="int16"
+        Model(tuple(feature.name for feature in inputs), inputs, outputs, sections={"detector/1": section}), to="int16"
     )
     assert KEY in model.sections
     for target in ("c", "python"):

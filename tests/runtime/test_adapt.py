@@ -78,9 +78,9 @@ def test_no_truth_leads_out_of_the_bound(kind, lie):
         assert result.values[0] == signed + correction
         truth = rng.choice([-1e9, 1e9, 0.0]) if lie in ("wild", "constant") else lie
         adapter.learn(result, state.inputs, [truth if math.isfinite(truth) else None])
-    for one in adapter.to_dict()["filters"]:
-        assert sum(map(abs, one["theta"])) <= 1.0 + 1e-12
-        assert all(math.isfinite(value) for row in one["variance"] for value in row)
+    for estimate in adapter.to_dict()["filters"]:
+        assert sum(map(abs, estimate["theta"])) <= 1.0 + 1e-12
+        assert all(math.isfinite(value) for row in estimate["variance"] for value in row)
 
 
 def test_degraded_rows_and_rows_without_truth_change_nothing():
