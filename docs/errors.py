@@ -7,15 +7,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {
-    "edge_lasso": ROOT / "edge_lasso",
-    "exporters": ROOT / "exporters" / "edge_lasso_exporters",
-    "devices": ROOT / "devices" / "edge_lasso_devices",
-    "runtime": ROOT / "runtime" / "edge_lasso_runtime",
-}
+from rooms import PACKAGES
+
+SOURCES = {package.removeprefix("edge_lasso_"): folder for package, folder in PACKAGES.items()}
 KINDS = {
     "DataError": "A table, column or option cannot be used: exit code 2. `edge-lasso check DATA` looks it over.",
     "ModelFormatError": "A model file is damaged, or is none: exit code 2. Copy it again, or save it again.",

@@ -19,8 +19,9 @@ from edge_lasso_devices.tools import PATIENCE, TOOLS, Tool, trouble
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ". tests/tools/install.sh .tools"
-# what several test files use: models, a board and its bundles, a broker (`runtime`), an sshd, strace, a micro:bit
-sys.path += [str(ROOT / "tests" / folder) for folder in ("runtime", "devices", "tools")]
+# what several test files use: models, a board and its bundles, a broker (`runtime`), an sshd, strace, a micro:bit; and
+# what makes the documentation
+sys.path += [str(ROOT / folder) for folder in ("tests/runtime", "tests/devices", "tests/tools", "docs")]
 # runtimes in an environment of their own (`tests/tools/tflite_runtime_venv.sh DIR`): the variable names its Python
 PYTHONS = {
     "tflite-runtime": ("EDGE_LASSO_TFLITE_RUNTIME_PYTHON", "tflite_runtime"),

@@ -6,14 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rooms import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {
-    "edge_lasso": ROOT / "edge_lasso",
-    "edge_lasso_exporters": ROOT / "exporters" / "edge_lasso_exporters",
-    "edge_lasso_devices": ROOT / "devices" / "edge_lasso_devices",
-    "edge_lasso_runtime": ROOT / "runtime" / "edge_lasso_runtime",
-}
 ARROWS = {
     "edge_lasso": {"edge_lasso_exporters", "edge_lasso_devices", "edge_lasso_runtime"},
     "edge_lasso_exporters": {"edge_lasso_runtime"},
