@@ -41,7 +41,8 @@ def test_it_runs(arguments, shown, tmp_path):
         assert word in done.stdout
 
 
-def test_the_figures_name_them_all():
+def test_the_figures_name_each_that_is_run():
     figures = (ROOT / "docs" / "figures.md").read_text()
-    for script in (ROOT / "benchmarks").glob("*.py"):
-        assert f"python benchmarks/{script.name}" in figures
+    scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text()]
+    assert len(scripts) > 10
+    assert [name for name in scripts if f"python benchmarks/{name}" not in figures] == []
