@@ -100,7 +100,10 @@ def readable_columns(table: Table, training: Training, none: bool = False, targe
     away |= {name for name in table.row_numbers if name not in chosen.inputs}
     columns = [name for name in named if name not in away]
     if not columns and not none:
-        raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}")
+        past = (
+            f"; the target's own past is allowed by --lags 3:{targets[0]}" if len(targets) == 1 and chosen.time else ""
+        )
+        raise DataError(f"no inputs are left; {table.title} has the columns {', '.join(table.columns)[:200]}{past}")
     return [name for name in columns if name != training.folds.group]
 
 

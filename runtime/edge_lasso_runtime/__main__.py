@@ -99,12 +99,14 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
         description="Score readings as they come: CSV with a header, or one JSON object per line. Writes one JSON line "
         "per reading. Missing fields and text where a number belongs are missing readings; what cannot be read is "
         "reported and left out. SIGTERM: the lines that were read are finished, the state is saved.",
-        epilog="example:\n  python -m edge_lasso_runtime score model.json --input readings.csv\n"
+        epilog="example:\n  python -m edge_lasso_runtime score model.json readings.csv\n"
         "  sensors | python -m edge_lasso_runtime score model.json --state state.json --time time",
         formatter_class=layout,
     )
     score.add_argument("model", metavar="MODEL", help="model file")
-    score.add_argument("--input", default="-", metavar="FILE", help="CSV or JSON lines; - (default): standard input")
+    score.add_argument(
+        "data", nargs="?", default="-", metavar="DATA", help="CSV or JSON lines; standard input by default"
+    )
     _add_state(score)
     score.add_argument("--time", metavar="FIELD", help="field of times: copied to the result; gaps are noticed")
     score.add_argument("--step", type=_positive, metavar="S", help="seconds between readings (default: the model's)")
@@ -255,7 +257,7 @@ def _score(options: Any) -> int:
     from .score import score
 
     return score(
-        load(options.model), options.input, options.state, options.every, options.fresh, options.time, options.step,
+        load(options.model), options.data, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
         options.learn, options.cascade, options.adapt, options.within,
     )  # fmt: skip

@@ -175,7 +175,7 @@ def test_rows_that_go_on_go_through_the_second_model(staged, tmp_path):
     )
     assert [row["verdict"] for row in printed] == verdicts
     assert [row["then label"] or None for row in printed] == after
-    for more in (("--input", tmp_path / "rows.csv"), ()):
+    for more in ((tmp_path / "rows.csv",), ()):
         data = "" if more else "".join(json.dumps(row) + "\n" for row in lines)
         scored = list(
             map(json.loads, run("score", tmp_path / "first.json", *more, *cascade_option, data=data).splitlines())

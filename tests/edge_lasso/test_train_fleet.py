@@ -88,7 +88,7 @@ def fleet(tmp_path_factory):
         if board == 0:
             run("predict", folder / "model.json", data, "--learn", learned)
         elif board == 1:
-            run("score", folder / "model.json", "--input", data, "--learn", learned, "--state", folder / "state.json")
+            run("score", folder / "model.json", data, "--learn", learned, "--state", folder / "state.json")
         else:
             lines = "".join(json.dumps(row) + "\n" for row in [*lost, *rows])
             run("score", folder / "model.json", "--learn", learned, data=lines)
@@ -269,7 +269,7 @@ def test_names_of_files_and_folders_are_no_patterns(fleet, tmp_path):
 
 
 def test_errors_are_counted_where_the_truth_comes_along(fleet, tmp_path):
-    for command in (["score", fleet / "model.json", "--input"], ["predict", fleet / "model.json"]):
+    for command in (["score", fleet / "model.json"], ["predict", fleet / "model.json"]):
         run(*command, fleet / "0.csv", "--metrics", tmp_path / "m.prom")
         figures = dict(line.split() for line in (tmp_path / "m.prom").read_text().splitlines() if line[0] != "#")
         assert figures["edge_lasso_error_rows_total"] == "241"

@@ -222,6 +222,6 @@ def test_a_model_that_keeps_state_is_bundled_and_verified(tmp_path):
     model = Model(("a", "a.lag1"), inputs, (Output("y", 0.0, (Term(1.0, (Factor(0),)), Term(0.5, (Factor(1),)))),))
     certificate = export(model, "python:pyz", tmp_path, name="kept")
     assert certificate.status == "passed"
-    command = [sys.executable, str(tmp_path / "python-pyz" / "kept.pyz"), "score", "--input", "-"]
+    command = [sys.executable, str(tmp_path / "python-pyz" / "kept.pyz"), "score", "-"]
     done = subprocess.run(command, input='{"a": 0.25}\n{"a": 1.0}\n', capture_output=True, text=True, check=True)
     assert [json.loads(line)["values"]["y"] for line in done.stdout.splitlines()] == [0.5, 1.125]

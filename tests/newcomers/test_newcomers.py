@@ -118,7 +118,7 @@ def test_an_operator_watches_a_plant(tmp_path, monkeypatch, capsys):
     table.loc[2900:, "flow"] += 5.0
     table[2800:].to_csv("yesterday.csv", index=False)
     done = subprocess.run(
-        [sys.executable, "-m", "edge_lasso_runtime", "score", "model.json", "--input", "yesterday.csv", "--time", "time"],
+        [sys.executable, "-m", "edge_lasso_runtime", "score", "model.json", "yesterday.csv", "--time", "time"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert '"alarm": true' in done.stdout.splitlines()[-1] or '"alarm":true' in done.stdout.splitlines()[-1]

@@ -262,7 +262,7 @@ def test_a_model_that_is_not_json_in_a_fresh_python(tmp_path, text):
 def test_what_no_option_asks_for_is_not_imported(model_file, tmp_path, command, others):
     data = tmp_path / "data.csv"
     data.write_text("kind,noise,t\nred,1,20.5\n")
-    arguments = [command, str(model_file), *(["--input"] if command == "score" else []), str(data)]
+    arguments = [command, str(model_file), str(data)]
     script = (
         f"import sys\nfrom edge_lasso_runtime.__main__ import main\nmain({arguments!r})\n"
         f"names = {{name.replace('edge_lasso_runtime.', '') for name in sys.modules}}\n"

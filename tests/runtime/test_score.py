@@ -255,7 +255,7 @@ def test_the_digest(model, file, tmp_path):
     [
         (["--every", "0"], "--every 0 is neither readings nor seconds"),
         (["--every", "0s"], "--every 0s is neither readings nor seconds"),
-        (["--input", "none.csv"], "none.csv: No such file or directory"),
+        (["none.csv"], "none.csv: No such file or directory"),
         (["--state", "none/state.json"], "No such file or directory"),
         (["--explain", "-1"], "argument --explain: '-1' is not a whole number"),
         (["--step", "nan"], "argument --step: 'nan' is not a number of seconds"),
@@ -269,7 +269,7 @@ def test_bad_usage(file, arguments, text):
 
 def test_a_reader_that_leaves_is_no_error(file, tmp_path):
     (tmp_path / "data.csv").write_text(table(rows(30_000)))
-    script = f"{sys.executable} -m edge_lasso_runtime score {file} --input {tmp_path}/data.csv | head -n 2"
+    script = f"{sys.executable} -m edge_lasso_runtime score {file} {tmp_path}/data.csv | head -n 2"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=os.environ)
     assert (done.stdout.count("\n"), done.stderr) == (2, "")
 
@@ -339,7 +339,7 @@ def test_the_end_of_a_line_that_is_too_long_is_no_reading(file):
 
 
 def test_a_folder_is_no_input(file, tmp_path):
-    code, _, errors = run("score", file, "--input", tmp_path)
+    code, _, errors = run("score", file, tmp_path)
     assert (code, errors) == (
         2, f"edge_lasso_runtime: error: {tmp_path} is a folder; give a file, or - for standard input\n"
     )  # fmt: skip

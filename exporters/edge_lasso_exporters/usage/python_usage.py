@@ -36,7 +36,7 @@ print(result["score"] * {name}.SCORE_UNIT / max(result["total"], 1), result["ala
 PYZ = """```sh
 python3 {name}.pyz selftest
 python3 {name}.pyz predict readings.csv
-python3 {name}.pyz score --input readings.csv --state state.json
+python3 {name}.pyz score readings.csv --state state.json
 ```
 
 One file for CPython 3.9 or later that needs nothing else. `python3 {name}.pyz --help` names what it can do."""
