@@ -44,6 +44,7 @@ def classify(
     ewma: options.Ewma = None,
     gap: options.Gap = 0,
     degree: options.Degree = 1,
+    hinges: options.Hinges = 0,
     method: options.Method = "lasso",
     select: options.Select = "auto",
     l1_ratio: options.L1Ratio = 1.0,
@@ -78,7 +79,7 @@ def classify(
     )  # fmt: skip
     training = Training.of(
         time=when, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-        degree=degree, holdout=holdout, cv=cv, gap=gap, group=group, seed=seed, cluster=cluster,
+        degree=degree, hinges=hinges, holdout=holdout, cv=cv, gap=gap, group=group, seed=seed, cluster=cluster,
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         sections=options.parse_sections(sections), sensors=parse_sensors(None, cost),
         method=TrainOptions(

@@ -52,6 +52,7 @@ def train(
     ewma: options.Ewma = None,
     gap: options.Gap = 0,
     degree: options.Degree = 1,
+    hinges: options.Hinges = 0,
     method: options.Method = "lasso",
     select: options.Select = "auto",
     l1_ratio: options.L1Ratio = 1.0,
@@ -132,6 +133,8 @@ def train(
 
     Or: edge-lasso train air.csv --target pm25 --method adaptive --cost NOx=10
 
+    Or: edge-lasso train air.csv --target pm25 --max-inputs 6 --hinges 4
+
     Or: edge-lasso train new.csv --update model.stats.npz --max-worse 5
 
     Or: edge-lasso train --from 'boards/*.json' --out fleet.json
@@ -168,7 +171,7 @@ def train(
     )  # fmt: skip
     training = Training.of(
         time=when, inputs=parse_names(inputs), drop=parse_names(drop), categorical=parse_names(categorical),
-        degree=degree, holdout=holdout, cv=cv, gap=gap, group=group, repeat=repeat, segment=segment, interval=interval,
+        degree=degree, hinges=hinges, holdout=holdout, cv=cv, gap=gap, group=group, repeat=repeat, segment=segment, interval=interval,
         stability=stability, bootstrap=bootstrap, seed=seed, cluster=cluster, robust=robust,
         past=parse_past({"lags": lags, "difference": difference, "mean": mean, "ewma": ewma}),
         sections=wanted, sensors=about, method=fitting,

@@ -46,6 +46,9 @@ Gap = Annotated[
 Degree = Annotated[
     int, typer.Option(metavar="1|2", rich_help_panel="Model", help="2: squares and products of inputs compete, too.")
 ]
+Hinges = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel="Model", help="Knots per input; what it is above each competes.")
+]
 Method = Annotated[
     str, typer.Option(metavar="NAME", rich_help_panel="Model", help="lasso, relaxed, adaptive, omp, group, subset.")
 ]

@@ -15,7 +15,8 @@ from edge_lasso.detecting.thresholds import Rate, found_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
 from edge_lasso.predicting.scores import Scorer
-from edge_lasso.statistics.collect import Design, check_size
+from edge_lasso.statistics.collect import check_size
+from edge_lasso.statistics.design import Design
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.plans import blocked
 from edge_lasso.tables.derived_columns import stream_name
@@ -128,8 +129,8 @@ def train_detector(
     step = _step(rows)
     if isinstance(options.rate, Rate) and options.rate.per != "row" and step is None:
         raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
-    design = Design(tuple(columns), (), {}, {}).deriving(expand(training.past, table, columns))
-    check_size(design, blocked(rows.kept, 2), 1)
+    design = Design(tuple(columns), (), {}).deriving(expand(training.past, table, columns))
+    check_size(design, blocked(rows.kept, 2))
 
     def blocks(first: int, last: int) -> Iterator[Array]:
         done = 0
@@ -153,7 +154,7 @@ def train_detector(
             "names what is to be watched" for name, share in labels.items()
         )]  # fmt: skip
         watched = columns = [name for name in columns if name not in labels]
-        design = Design(tuple(columns), (), {}, {}).deriving(expand(training.past, table, columns))
+        design = Design(tuple(columns), (), {}).deriving(expand(training.past, table, columns))
     derived = {stream_name(stream): stream for stream in design.streams}
 
     def advance(done: int) -> None:

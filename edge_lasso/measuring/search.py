@@ -19,7 +19,7 @@ from edge_lasso.measuring.board_costs import Emulators
 from edge_lasso.measuring.measurement import Measurement, Subject
 from edge_lasso.paths import select as selection
 from edge_lasso.paths.options import TrainOptions
-from edge_lasso.statistics.collect import table_inputs
+from edge_lasso.statistics.design import table_inputs
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.training.fit_regression import fit_statistics

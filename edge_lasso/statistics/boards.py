@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.collect import Design
+from edge_lasso.statistics.design import Design
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.plans import FoldPlan
 from edge_lasso.statistics.statistics import Statistics
@@ -131,7 +131,7 @@ def _design(content: dict[str, Any]) -> Design:
     inputs = [entry for entry in content["inputs"] if entry["stream"] is None and entry["name"] not in targets]
     categories = {entry["name"]: tuple(entry["categories"]) for entry in inputs if entry["categories"] is not None}
     streams = [tuple(entry["stream"]) for entry in content["inputs"] if entry["stream"] is not None]
-    return Design(tuple(entry["name"] for entry in inputs), targets, categories, {}).deriving(streams)
+    return Design(tuple(entry["name"] for entry in inputs), targets, categories).deriving(streams)
 
 
 def _statistics(design: Design, content: dict[str, Any]) -> Statistics:

@@ -19,18 +19,9 @@ from typing import Any
 import numpy as np
 
 from edge_lasso.errors import DataError
-from edge_lasso.statistics.collect import (
-    Collected,
-    Design,
-    Progress,
-    Sums,
-    check_size,
-    collect_rows,
-    fill_gaps,
-    sum_rows,
-    table_inputs,
-    without,
-)
+from edge_lasso.statistics.collect import Collected, check_size, collect_rows
+from edge_lasso.statistics.design import Design, table_inputs
+from edge_lasso.statistics.first_pass import Progress, Sums, fill_gaps, sum_rows, without
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.statistics.plans import FoldPlan
@@ -177,7 +168,7 @@ def survey_on(
 
 
 def collect_on(
-    client: Any, rows: Pieces, design: Design, plan: FoldPlan, degree: int = 1, progress: Progress | None = None
+    client: Any, rows: Pieces, design: Design, plan: FoldPlan, progress: Progress | None = None
 ) -> Collected:
     """The second round: statistics of every fold; see `collect_table.collect_table`.
 
@@ -185,16 +176,16 @@ def collect_on(
     ----------
     client : distributed.Client
     rows : Pieces
-    design, plan, degree, progress
+    design, plan, progress
         As for `collect_table`.
     """
-    check_size(design, plan, degree)
+    check_size(design, plan)
     table = rows.pieces[0].table
     empty: list[str] = []
-    if degree == 2:
+    if design.curved:
         design, empty = fill_gaps(table, design, sums_on(client, rows, design, progress))
     folds = _collect_on(client, rows, design, plan, progress)
-    if degree == 1:
+    if not design.curved:
         seen = dict(zip(folds.columns, np.isfinite(folds.total.low), strict=False))
         empty = [name for name in design.numeric if not seen[name]]
         if empty:
@@ -326,7 +317,7 @@ def piece_survey(piece: Piece, design: Design, start: int) -> Survey:
 
 
 def _sums(piece: Piece, start: int, design: Design) -> Sums:
-    return sum_rows(piece.table, design, piece_survey(piece, design, 0))
+    return sum_rows(piece.table, design, piece_survey(piece, design, start))
 
 
 def _collect(piece: Piece, start: int, design: Design, plan: FoldPlan) -> FoldStatistics:

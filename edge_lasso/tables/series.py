@@ -65,10 +65,14 @@ def own_past(targets: Sequence[str], inputs: Sequence[str], past: Sequence[Past]
     return [name for name in targets if past and name in named]
 
 
-def check_past(past: Sequence[Past], degree: int, group: str | None, cluster: str | None) -> None:
+def check_past(past: Sequence[Past], degree: int, hinges: int, group: str | None, cluster: str | None) -> None:
     """Refuse what does not go with inputs computed from earlier rows."""
     if past and degree == 2:
         raise DataError("--degree 2 does not go with inputs from earlier rows (--lags and the like); use --degree 1")
+    if past and hinges:
+        raise DataError(
+            "--hinges does not go with inputs from earlier rows (--lags and the like); leave one of them out"
+        )
     if past and (group is not None or cluster is not None):
         raise DataError(
             f"--{'cluster' if cluster is not None else 'group'} does not go with inputs from earlier rows (--lags and "

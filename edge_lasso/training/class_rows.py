@@ -12,7 +12,8 @@ import numpy.typing as npt
 from edge_lasso.paths.logistic import Block, Point, Rows
 from edge_lasso.paths.scaling import Scaling
 from edge_lasso.statistics.cluster import Piece, Pieces, map_on, piece_survey, reduce_on, sums_on
-from edge_lasso.statistics.collect import Design, Progress, Sums, kept_blocks, sum_rows
+from edge_lasso.statistics.design import Design
+from edge_lasso.statistics.first_pass import Progress, Sums, kept_blocks, sum_rows
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, category_codes
 from edge_lasso.training.fit_classes import one_hot, outputs_of

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.paths.twins import near_twins
-from edge_lasso.statistics.collect import Design, kept_blocks
+from edge_lasso.statistics.design import Design
+from edge_lasso.statistics.first_pass import kept_blocks
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table

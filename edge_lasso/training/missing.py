@@ -31,8 +31,8 @@ ROWS_PER_INPUT = 4
 def cannot_estimate(model: Model, rows: int) -> str:
     """Why a model's missing inputs cannot be estimated from the others; empty when they can."""
     count = len(numeric(model))
-    if model.degree > 1:
-        return "it has products of inputs"
+    if model.degree > 1 or model.bent:
+        return "it has products of inputs" if model.degree > 1 else "it has hinges"
     if not 2 <= count <= MOST_INPUTS:
         return f"it has {count} input{'s' * (count != 1)} of numbers; 2 to {MOST_INPUTS} are possible"
     if rows < ROWS_PER_INPUT * count:

@@ -13,6 +13,8 @@ from edge_lasso.tables.series import Past, check_past
 from edge_lasso.training.intervals import check_level
 from edge_lasso.training.model_sections import check_sections
 
+MOST_HINGES = 64
+
 
 @dataclass(frozen=True)
 class RowOptions:
@@ -28,6 +30,8 @@ class RowOptions:
         Inputs whose values are categories.
     degree : {1, 2}
         2: squares and products of the numeric inputs compete, too.
+    hinges : int
+        Per numeric input so many knots, which part the training rows evenly: what it is above each competes, too.
     holdout : float
         Part of the rows (the last ones) that training does not see, to report honest accuracy.
     """
@@ -37,11 +41,14 @@ class RowOptions:
     drop: Sequence[str] = ()
     categorical: Sequence[str] = ()
     degree: int = 1
+    hinges: int = 0
     holdout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.degree not in (1, 2):
             raise DataError(f"degree is {self.degree}; allowed are 1 and 2")
+        if isinstance(self.hinges, bool) or not 0 <= self.hinges <= MOST_HINGES:
+            raise DataError(f"hinges is {self.hinges}; it is a number of knots per input, 1 to {MOST_HINGES}; 0: none")
         if not 0.0 <= self.holdout < 1.0:
             raise DataError(f"holdout is {self.holdout}; it must be 0 or more and less than 1")
 
@@ -139,7 +146,7 @@ class Training:
             raise DataError("--robust looks at the rows again and again; it does not go with --cluster")
         self._check_draws()
         self._check_folds()
-        check_past(self.past, self.rows.degree, self.folds.group, self.cluster)
+        check_past(self.past, self.rows.degree, self.rows.hinges, self.folds.group, self.cluster)
         check_sections(self.sections, self.cluster)
 
     @classmethod
@@ -169,6 +176,7 @@ class Training:
         return {
             "time": rows.time, "inputs": list(rows.inputs), "drop": list(rows.drop),
             "categorical": list(rows.categorical), "degree": rows.degree, "holdout": rows.holdout,
+            **({"hinges": rows.hinges} if rows.hinges else {}),
             **vars(folds), "interval": self.trust.interval,
             "costs": dict(sensors.costs), "signs": dict(sensors.signs),
             "sensors": {name: list(columns) for name, columns in sensors.members.items()},

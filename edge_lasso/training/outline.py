@@ -9,7 +9,8 @@ from typing import Any
 
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.cluster import Pieces, survey_on
-from edge_lasso.statistics.collect import Design, Progress
+from edge_lasso.statistics.design import Design
+from edge_lasso.statistics.first_pass import Progress
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.group_folds import group_folds
 from edge_lasso.statistics.plans import FoldPlan, forward_chain
@@ -34,6 +35,8 @@ class Columns:
         Those that hold categories.
     streams : tuple of Stream
         Inputs computed from earlier rows.
+    degree, hinges : int
+        See `Design`.
     """
 
     table: Table
@@ -41,11 +44,14 @@ class Columns:
     inputs: tuple[str, ...]
     texts: tuple[str, ...]
     streams: tuple[Stream, ...]
+    degree: int = 1
+    hinges: int = 0
 
     def design(self, rows: Survey | Pieces, targets: Sequence[str]) -> Design:
         """The columns that statistics are kept of."""
         categories = {name: rows.categories[name] for name in self.texts}
-        return Design(self.inputs, tuple(targets), categories, {}).deriving(self.streams)
+        design = Design(self.inputs, tuple(targets), categories, degree=self.degree, hinges=self.hinges)
+        return design.deriving(self.streams)
 
     def notes(self, training: Training) -> list[str]:
         """What to say of how the table was read, and of columns without a name, which count rows."""
@@ -87,7 +93,7 @@ def choose_columns(data: Any, targets: Sequence[str], training: Training, labels
     texts = [name for name in inputs if name in categorical]
     streams = expand(training.past, table, [name for name in inputs if name not in categorical], own)
     training.sensors.check([*inputs, *map(stream_name, streams)], training.method.method)
-    return Columns(table, tuple(targets), tuple(inputs), tuple(texts), streams)
+    return Columns(table, tuple(targets), tuple(inputs), tuple(texts), streams, chosen.degree, chosen.hinges)
 
 
 def readable_columns(table: Table, training: Training, none: bool = False, targets: Sequence[str] = ()) -> list[str]:
@@ -166,7 +172,7 @@ def data_facts(table: Table, rows: Survey | Pieces) -> dict[str, Any]:
     }
 
 
-def update_facts(design: Design, degree: int, time: str | None, method: Any, about: dict[str, Any]) -> dict[str, Any]:
+def update_facts(design: Design, time: str | None, method: Any, about: dict[str, Any]) -> dict[str, Any]:
     """What a later update has to know, JSON-ready; it is kept with the statistics."""
     options = {**vars(method), "alphas": plain(method.alphas), "penalty": plain(method.penalty)}
     del options["workers"]
@@ -175,7 +181,9 @@ def update_facts(design: Design, degree: int, time: str | None, method: Any, abo
         "categories": {name: list(values) for name, values in design.categories.items()},
         "fill": design.fill,
         "streams": [list(stream) for stream in design.streams],
-        "degree": degree,
+        "degree": design.degree,
+        "hinges": design.hinges,
+        "knots": {name: list(places) for name, places in design.knots.items()},
         "time": time,
         "options": options,
         "seed": about["seed"],
@@ -192,4 +200,6 @@ def design_of(statistics: FoldStatistics) -> Design:
     names = set(statistics.columns)
     sources = {source for _, source, _ in streams if source not in names}
     columns = tuple(name for name in about["columns"] if name not in derived | sources)
-    return Design(columns, statistics.targets, categories, about["fill"]).deriving(streams)
+    knots = {name: tuple(places) for name, places in about.get("knots", {}).items()}
+    curves = about["fill"], about["degree"], about.get("hinges", 0), knots
+    return Design(columns, statistics.targets, categories, *curves).deriving(streams)

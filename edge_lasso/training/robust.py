@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from edge_lasso.paths.options import Fit
 from edge_lasso.paths.problem import deviations
-from edge_lasso.statistics.collect import Collected, Design, Progress, kept_blocks
+from edge_lasso.statistics.collect import Collected
+from edge_lasso.statistics.design import Design
+from edge_lasso.statistics.first_pass import Progress, kept_blocks
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table

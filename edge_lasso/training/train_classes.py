@@ -18,7 +18,8 @@ from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.scaling import Scaling
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, connect
-from edge_lasso.statistics.collect import Design, Progress, fill_gaps, table_inputs, without
+from edge_lasso.statistics.design import Design, table_inputs
+from edge_lasso.statistics.first_pass import Progress, fill_gaps, without
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_input
 from edge_lasso.statistics.plans import FoldPlan
@@ -127,7 +128,7 @@ def train_classes(
             rows = pieces = survey_pieces(columns, training, client, path, progress, target)
             classes = rows.categories[target]
             source = ClusterRows(client, pieces, target, classes, progress)
-        design, empty = _readable(table, columns.design(rows, ()), source, training.rows.degree)
+        design, empty = _readable(table, columns.design(rows, ()), source)
         terms = design.terms
         options = training.sensors.on(training.method, design.columns, terms, design.origins)
         count = min(rows.kept, max(in_memory // len(terms), FEWEST_ROWS))
@@ -177,10 +178,10 @@ def train_classes(
     return ClassesResult(model, folds, fit, notes)
 
 
-def _readable(table: Table, design: Design, source: TableRows | ClusterRows, degree: int) -> tuple[Design, list[str]]:
-    """The design without columns that have no reading, and with products."""
+def _readable(table: Table, design: Design, source: TableRows | ClusterRows) -> tuple[Design, list[str]]:
+    """The design without columns that have no reading, and with products and hinges."""
     sums = source.sums(design)
-    if degree == 2:
+    if design.curved:
         return fill_gaps(table, design, sums)
     empty = [name for name, mean in sums.means(design.numeric).items() if np.isnan(mean)]
     return without(table, design, empty), empty

@@ -12,7 +12,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.sensors import Sensors
 from edge_lasso.statistics.boards import read_boards
-from edge_lasso.statistics.collect import table_inputs
+from edge_lasso.statistics.design import table_inputs
 from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.missing import errors_of, with_estimate
@@ -67,7 +67,7 @@ def train_fleet(
         "rows_held_out": 0, "boards": boards.facts,
     }  # fmt: skip
     about["seed"] = seed
-    folds.about = update_facts(design, 1, None, method, about)
+    folds.about = update_facts(design, None, method, about)
     folds.about["sections"] = None if sections is None else list(sections)
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric, boards.units))
     model = to_model(fits, inputs, design.columns, terms, about, units=boards.units)

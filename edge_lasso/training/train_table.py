@@ -15,7 +15,9 @@ from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, TrainOptions
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, collect_on, connect
-from edge_lasso.statistics.collect import Collected, Design, Progress, collect_table
+from edge_lasso.statistics.collect import Collected, collect_table
+from edge_lasso.statistics.design import Design
+from edge_lasso.statistics.first_pass import Progress
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.group_folds import segment_errors
 from edge_lasso.statistics.plans import FoldPlan, plan_folds, repeated_kfold
@@ -152,11 +154,11 @@ def train_table(
             rows = pieces = survey_pieces(columns, training, client, path, progress)
             design = columns.design(rows, targets)
             plan = _plan(columns, rows, training)
-            fitted = _fitted(collect_on(client, pieces, design, plan, training.rows.degree, progress), training)
+            fitted = _fitted(collect_on(client, pieces, design, plan, progress), training)
     else:
         rows, broken = survey_rows(columns, training)
         design = columns.design(rows, targets)
-        collect = _wide if is_wide(design, rows, training.rows.degree) else _tall
+        collect = _wide if is_wide(design, rows) else _tall
         fitted = collect(columns, rows, design, training, progress)
     collected, method, fits = fitted.collected, fitted.method, fitted.fits
     folds, design = collected.folds, collected.design
@@ -170,7 +172,7 @@ def train_table(
     if fitted.robust is not None:
         about["robust"] = fitted.robust
     if not isinstance(collected, CollectedWide):
-        folds.about = update_facts(design, training.rows.degree, training.rows.time, method, about)
+        folds.about = update_facts(design, training.rows.time, method, about)
     model = to_model(fits, collected.inputs, design.columns, collected.terms, about)
     sections = training.sections
     folds.about["sections"] = None if sections is None else list(sections)
@@ -232,7 +234,7 @@ def _tall(columns: Columns, rows: Survey, design: Design, training: Training, pr
         fine, owner = refined(plan, rows.kept)
 
     def fit(weight: Array | None = None) -> _Fitted:
-        collected = collect_table(columns.table, design, rows, fine, training.rows.degree, progress, weight)
+        collected = collect_table(columns.table, design, rows, fine, progress, weight)
         if not owner:
             return _fitted(collected, training)
         joined = replace(collected, folds=collected.folds.joined(plan, owner))
@@ -258,7 +260,7 @@ def _robust(
 
 def _wide(columns: Columns, rows: Survey, design: Design, training: Training, progress: Progress | None) -> _Fitted:
     """More columns than rows: the path is solved on the rows."""
-    width, sensors, method = design.width(training.rows.degree), training.sensors, training.method
+    width, sensors, method = design.width, training.sensors, training.method
     if columns.streams:
         raise DataError(
             f"{width:,} columns with those from earlier rows are more than the {rows.kept:,} "
@@ -272,7 +274,7 @@ def _wide(columns: Columns, rows: Survey, design: Design, training: Training, pr
             "--cost, --sign, and methods other than lasso and relaxed, need more rows than columns"
         )
     plan = _plan(columns, rows, training)
-    wide = collect_wide(columns.table, design, rows, plan, training.rows.degree, method, progress)
+    wide = collect_wide(columns.table, design, rows, plan, method, progress)
     fits = fit_statistics(wide.folds, wide.options, wide.terms, wide.paths)
     return _Fitted(wide, method, fits)
 

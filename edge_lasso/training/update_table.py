@@ -1,7 +1,8 @@
 """New rows added to the statistics of a training, without the old rows: what `edge-lasso train --update` does.
 
 The new rows become one more fold, so that the result is that of training on old and new rows together with one fold
-more. The only thing that is not exact: products (degree 2) keep the old means in place of missing readings.
+more. The only thing that is not exact: products and hinges keep the old means in place of missing
+readings, and hinges their knots.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import linear_rows
-from edge_lasso.statistics.collect import Progress, collect_rows, table_inputs
+from edge_lasso.statistics.collect import collect_rows
+from edge_lasso.statistics.design import table_inputs
+from edge_lasso.statistics.first_pass import Progress
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import model_term_names, numeric_inputs
 from edge_lasso.statistics.plans import FoldPlan, Splits, plan_folds
@@ -107,7 +110,7 @@ def update_table(
     result = provenance(fits, folds, options)
     result["seed"] = about["seed"]
     result["data"] = _together(about["data"], table, rows, forget)
-    folds.about = update_facts(design, about["degree"], about["time"], options, result)
+    folds.about = update_facts(design, about["time"], options, result)
     inputs = table_inputs(design, numeric_inputs(folds.total, design.numeric))
     model = to_model(fits, inputs, design.columns, design.terms, result)
     rows = with_breaks(rows)

@@ -13,7 +13,9 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.problem import SCREEN_FROM
 from edge_lasso.paths.row_path import RowPaths, row_paths
-from edge_lasso.statistics.collect import Collected, Design, Progress, filled, kept_blocks, table_inputs, without
+from edge_lasso.statistics.collect import Collected
+from edge_lasso.statistics.design import Design, table_inputs
+from edge_lasso.statistics.first_pass import Progress, filled, kept_blocks, without
 from edge_lasso.statistics.folds import LARGEST, collect
 from edge_lasso.statistics.inputs import numeric_input
 from edge_lasso.statistics.plans import FoldPlan
@@ -42,9 +44,9 @@ class CollectedWide(Collected):
     options: TrainOptions
 
 
-def is_wide(design: Design, rows: Survey, degree: int) -> bool:
+def is_wide(design: Design, rows: Survey) -> bool:
     """Whether there are more columns than rows (and more than a Gram matrix is quick with)."""
-    return design.width(degree) > max(rows.kept, SCREEN_FROM)
+    return design.width > max(rows.kept, SCREEN_FROM)
 
 
 def collect_wide(
@@ -52,23 +54,21 @@ def collect_wide(
     design: Design,
     rows: Survey,
     plan: FoldPlan,
-    degree: int,
     options: TrainOptions,
     progress: Progress | None = None,
 ) -> CollectedWide:
     """Solve the path on the rows; see `collect_table.collect_table`."""
-    width = design.width(degree)
-    size = 8 * rows.kept * width * (len(plan.splits) + 2)
+    size = 8 * rows.kept * design.width * (len(plan.splits) + 2)
     if size > LARGEST:
         raise DataError(
-            f"{rows.kept:,} rows of {width:,} columns ({len(design.columns):,} inputs, degree {degree}) take "
-            f"{size / 1e9:.1f} GB, allowed are {LARGEST / 1e9:.1f} GB; choose fewer inputs with --inputs or --drop"
+            f"{rows.kept:,} rows of {design.size_text()} take {size / 1e9:.1f} GB, "
+            f"allowed are {LARGEST / 1e9:.1f} GB; choose fewer inputs with --inputs or --drop"
         )
     empty: list[str] = []
-    if degree == 2:
+    if design.curved:
         design, empty = filled(table, design, rows, progress)
     X, y = _read(table, design, rows, progress)
-    if degree == 1:
+    if not design.curved:
         seen = dict(zip(design.names, np.asarray(_seen(X).any(axis=0)).tolist(), strict=True))
         empty = [name for name in design.numeric if not seen[name]]
         X = X[:, [name not in set(empty) for name in design.names]]

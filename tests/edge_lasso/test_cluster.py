@@ -78,7 +78,8 @@ def same(a, b):
 @pytest.mark.parametrize("kind", [folder, file], ids=["folder of CSV", "row groups of Parquet"])
 @pytest.mark.parametrize("options", [
     {"time": "time", "categorical": ["kind"]}, {"drop": ["time", "kind"], "degree": 2}, {"drop": ["time", "kind"], "cv": 3},
-], ids=["times and categories", "degree 2", "K-fold"])  # fmt: skip
+    {"categorical": ["kind"], "time": "time", "hinges": 3},
+], ids=["times and categories", "degree 2", "K-fold", "hinges"])  # fmt: skip
 def test_the_same_model_as_on_one_machine(tmp_path, running, kind, options):
     path = kind(tmp_path / "d" if kind is folder else tmp_path, readings(offset=100.0).assign(empty=np.nan))
     alone = train_table(path, "y", Training.of(**options))

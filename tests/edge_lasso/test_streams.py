@@ -10,7 +10,8 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.sensors import Sensors
 from edge_lasso.predicting.predict_table import linear_rows, predict_table
-from edge_lasso.statistics.collect import Design, collect_table
+from edge_lasso.statistics.collect import collect_table
+from edge_lasso.statistics.design import Design
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.plans import forward_chain
 from edge_lasso.tables.derived_columns import History, stream_name
@@ -106,7 +107,7 @@ def test_a_lag_is_found_and_its_source_is_kept():
 def test_statistics_are_those_of_lags_made_by_hand():
     table = plant()
     whole = open_table(table)
-    design = Design(("u", "v"), ("y",), {}, {}).deriving((("lag", "u", 2), ("mean", "v", 3)))
+    design = Design(("u", "v"), ("y",), {}).deriving((("lag", "u", 2), ("mean", "v", 3)))
     rows, _ = series(survey(whole, ["y"], "time", ()), "time")
     folds = collect_table(whole, design, rows, forward_chain(rows.kept, 5)).folds
     u, v, y = (np.asarray(table[name]) for name in "uvy")
