@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -31,7 +30,9 @@ def check(
 
     Or: edge-lasso check history.csv --long entity_id,state,last_changed --every 5min
     """
-    from edge_lasso.tables.examine import counted, examine
+    from edge_lasso.tables.described import counted
+    from edge_lasso.tables.examine import examine
+    from edge_lasso.tables.next_commands import typed_option
 
     rows, when = table.open_data(
         data, time, time_format=time_format, zone=zone, missing=missing, encoding=encoding, long=long, every=every,
@@ -41,8 +42,7 @@ def check(
         "time": time, "time-format": time_format, "zone": zone, "missing": ",".join(missing or ()), "encoding": encoding,
         "long": long, "every": every, "hold": hold,
     }  # fmt: skip
-    how = "".join(f" --{name}={quote(value)}" if value[0] == "-" else f" --{name} {quote(value)}"
-                  for name, value in typed.items() if value)  # fmt: skip
+    how = "".join(typed_option(name, value) for name, value in typed.items() if value)
     result = examine(rows, data, target, when, how)
     if as_json:
         columns = [

@@ -77,7 +77,7 @@ def search(
         )
     if front.choice is None:
         show_front(front, known, as_json)
-        raise VerificationError(f"{front.missed}; allow more, or fewer inputs")
+        raise VerificationError(front.missed)
     out.mkdir(exist_ok=True)
     with together(out) as files:
         certificate = export_to(files, "artifacts/", front.choice.model, front.choice.artifact)

@@ -200,7 +200,7 @@ def search(
     fitting = [candidate for candidate in candidates if not _missed(candidate, limits)]
     choice = fitting[0] if fitting else None
     nearest = min(candidates, key=lambda entry: max((over for _, over in _missed(entry, limits)), default=0.0))
-    missed = "" if choice else _nearest(nearest, limits)
+    missed = "" if choice else _nearest(nearest, limits) + _least(candidates, limits)
     return Front(tuple(candidates), tuple(best), knee(best), choice, missed, tuple(lost.items()))
 
 
@@ -316,8 +316,29 @@ def _missed(one: Candidate, limits: Mapping[str, float]) -> list[tuple[str, floa
 
 
 def _nearest(one: Candidate, limits: Mapping[str, float]) -> str:
-    words = []
+    words, enough = [], []
     for key, _ in _missed(one, limits):
         value = one.cost(key)
         words.append(f"{key} {'unknown' if value is None else format(value, '.4g')} of {limits[key]:g}")
-    return f"no candidate keeps every budget; the nearest is {one.title}: {', '.join(words)}"
+        enough += [] if value is None else [f"--budget {key}={rounded_up(value)}"]
+    allowed = f"; it would be kept by {' '.join(enough)}" if len(enough) == len(words) else ""
+    return f"no candidate keeps every budget; the nearest is {one.title}: {', '.join(words)}{allowed}"
+
+
+def _least(candidates: Sequence[Candidate], limits: Mapping[str, float]) -> str:
+    """The smallest value of each budget that is too small for every candidate."""
+    told = []
+    for key, limit in limits.items():
+        values = [value for candidate in candidates if (value := candidate.cost(key)) is not None]
+        if values and min(values) > limit:
+            told.append(f"{key}={rounded_up(min(values))}")
+    return f"; no candidate needs less than {', '.join(told)}" if told else ""
+
+
+def rounded_up(value: float) -> str:
+    """A budget that `value` keeps, in four digits or as a whole number."""
+    if value >= 1000.0 or value == int(value):
+        return str(math.ceil(value))
+    digits = 10.0 ** (math.floor(math.log10(value)) - 3)
+    short = f"{value:.4g}"
+    return short if float(short) >= value else f"{math.ceil(value / digits) * digits:.4g}"

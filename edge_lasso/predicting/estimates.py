@@ -38,6 +38,31 @@ def widened(model: Model, lost: Array) -> Array:
     return np.asarray(np.sqrt(1.0 + np.divide(grown, error, out=np.zeros(len(error)), where=error > 0.0)))
 
 
+def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, float]]:
+    """What each missing input costs, in percent of the mean squared error: estimated, and at its default only.
+
+    Parameters
+    ----------
+    model : Model
+        With a section ``estimate/1``.
+    output : int
+    """
+    section = model.sections[KEY]
+    at = numeric(model)
+    precision = full_matrix(section["inverse"], len(at))
+    covariance = np.linalg.inv(precision)
+    w = np.array(slopes(model, at)[output])
+    error = section["residual"][output]
+    table = {}
+    for k, i in enumerate(at):
+        lost = lost_with(model, at, k)
+        plain = float(w[lost] @ covariance[np.ix_(lost, lost)] @ w[lost])
+        if error > 0.0:
+            estimated = growth(precision, w, lost)
+            table[model.inputs[i].name] = (100.0 * estimated / error, 100.0 * max(plain, estimated) / error)
+    return table
+
+
 def estimate_rows(model: Model, rows: Array) -> tuple[Array, Array]:
     """Rows with missing inputs estimated as a board does (to rounding), and how much wider that makes the errors.
 

@@ -49,6 +49,40 @@ def linear_columns(model: Model, columns: Sequence[Array], rows: int) -> tuple[A
     return linear_sums(model, values, rows), degraded
 
 
+def fault_codes(model: Model, columns: Sequence[Array], degraded: Array) -> tuple[Array, list[str]]:
+    """What is wrong with each row, in the words of a board: codes, shape (rows,), and the texts they stand for.
+
+    Parameters
+    ----------
+    model : Model
+    columns : sequence of array-like, shape (rows,)
+        As `linear_columns` takes them.
+    degraded : array, shape (rows,)
+        As it gives it: only these rows are looked at.
+    """
+    codes, at = np.zeros(len(degraded), dtype=np.int32), np.flatnonzero(degraded)
+    if not len(at):
+        return codes, [""]
+    kinds = np.zeros((len(at), len(columns)), dtype=np.int8)  # of each reading: 0 fine, 1 missing, 2 out of range
+    for j, (feature, column) in enumerate(zip(model.inputs, columns, strict=True)):
+        x = np.asarray(column)[at]
+        with np.errstate(invalid="ignore"):
+            known = np.abs(x) <= model.limit
+            if feature.categories is not None:
+                known &= (x >= 0) & (x < len(feature.categories)) & (x == np.floor(x))
+                outside = np.zeros(len(at), dtype=bool)
+            else:
+                outside = (x < feature.low) | (x > feature.high)  # type: ignore[operator]
+        kinds[:, j] = np.where(known, 2 * outside, 1)
+    patterns, which = np.unique(kinds, axis=0, return_inverse=True)
+    codes[at] = which.ravel() + 1
+    names = [feature.name for feature in model.inputs]
+    said = ("", "missing", "out of range")
+    return codes, ["", *(
+        "; ".join(f"{names[j]}: {said[pattern[j]]}" for j in np.flatnonzero(pattern)) for pattern in patterns
+    )]  # fmt: skip
+
+
 def linear_sums(model: Model, values: Sequence[Array], rows: int) -> Array:
     """The linear predictor, shape (outputs, rows), of clean columns."""
     linear = np.empty((len(model.outputs), rows))

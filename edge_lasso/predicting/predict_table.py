@@ -16,15 +16,18 @@ from edge_lasso.errors import BoardError, DataError
 from edge_lasso.predicting.ahead import Ahead
 from edge_lasso.predicting.column_kernel import ColumnKernel
 from edge_lasso.predicting.estimates import estimate_rows
-from edge_lasso.predicting.linear_columns import linear_columns
+from edge_lasso.predicting.linear_columns import fault_codes, linear_columns
 from edge_lasso.predicting.prediction_files import prediction_file
 from edge_lasso.tables.derived_columns import ModelHistory
 from edge_lasso.tables.tables import Table, column_batches, model_block, model_columns
+from edge_lasso_runtime.cascade import DETECTOR, GO_ON, KEY, NO, YES
 from edge_lasso_runtime.model import EXP_ROOM, Model
 from edge_lasso_runtime.predict import predicted
+from edge_lasso_runtime.rows import result_header
 
 Array = npt.NDArray[Any]
-STATUS = ["ok", "degraded"]
+STATUS = ("ok", "degraded")
+WORDS = pa.dictionary(pa.int32(), pa.string())
 FEW = 2**14
 """Batches with fewer rows are not worth compiling for."""
 CHECKED = 2**10
@@ -177,7 +180,7 @@ def predict_table(
         if estimate:
             filled, wider = estimate_rows(model, np.column_stack([np.asarray(column) for column in columns]))
             linear, widths = linear_columns(model, list(filled.T), count)[0], wider.T
-        batch = pa.record_batch([*remaining, *_columns(model, linear, marks, interval, widths)], schema=schema)
+        batch = pa.record_batch([*remaining, *_columns(model, columns, linear, marks, interval, widths)], schema=schema)
         return encode(batch), int(marks.sum())
 
     def written(piece: Future[tuple[Any, int]]) -> None:
@@ -229,28 +232,37 @@ class Engine:
 
 
 def _schema(model: Model, interval: bool, keep: Sequence[str] = ()) -> pa.Schema:
-    """The columns of the predictions, behind those that are kept; text is written as a dictionary."""
-    words = pa.dictionary(pa.int8(), pa.string())
-    names = [model.outputs[k].name for k in predicted(model)]
-    fields = []
-    if model.classes is not None:
-        names = [f"probability of {name}" for name in model.classes[-len(names) :]]
-        fields.append(pa.field("label", pa.dictionary(pa.int32(), pa.string()), nullable=False))
-    names += [f"{name} {end}" for name in names for end in ("low", "high")] if interval else []
-    fields += [pa.field(name, pa.float64(), nullable=False) for name in names]
-    fields.append(pa.field("status", words, nullable=False))
-    taken = {field.name for field in fields}
-    along = [pa.field(f"{name} (given)" if name in taken else name, pa.string()) for name in keep]
+    """The columns of the predictions, called as a board calls them; those that are kept come first."""
+    names = result_header(model, interval)
+    texts = (KEY in model.sections) + (model.classes is not None)
+    kinds = [WORDS] * texts + [pa.float64()] * (len(names) - texts - 2) + [WORDS] * 2
+    along = [pa.field(f"{name} (given)" if name in names else name, pa.string()) for name in keep]
+    fields = [pa.field(name, kind, nullable=False) for name, kind in zip(names, kinds, strict=True)]
     return pa.schema([*along, *fields])
 
 
-def _columns(model: Model, linear: Array, degraded: Array, interval: bool, widths: Array) -> list[pa.Array]:
+def _columns(
+    model: Model, inputs: Sequence[pa.Array], linear: Array, degraded: Array, interval: bool, widths: Array
+) -> list[pa.Array]:
     shown = predicted(model)
     columns = [pa.array(column) for column in link_rows(model, linear.T).T[shown]]
     if model.classes is not None:
-        codes = pa.array(class_codes(linear.T).astype(np.int32))
-        columns.insert(0, pa.DictionaryArray.from_arrays(codes, pa.array(model.classes)))
+        columns.insert(0, _words(class_codes(linear.T), model.classes))
+    if KEY in model.sections:
+        columns.insert(0, _words(_verdicts(model, linear[0], degraded), (NO, GO_ON, YES)))
     if interval:
         section = model.sections["interval/1"]
         columns += [pa.array(linear[m] + section[end][m] * widths[m]) for m in shown for end in ("low", "high")]
-    return [*columns, pa.DictionaryArray.from_arrays(pa.array(degraded.view(np.int8)), pa.array(STATUS))]
+    return [*columns, _words(degraded, STATUS), _words(*fault_codes(model, inputs, degraded))]
+
+
+def _verdicts(model: Model, score: Array, degraded: Array) -> Array:
+    """What a first stage says of rows: 0 no, 1 go on, 2 yes; see `edge_lasso_runtime.cascade.verdict`."""
+    section = model.sections[KEY]
+    side = np.subtract(score > section["high"], score < section["low"], dtype=np.int32)
+    known = (degraded == 0) & (DETECTOR not in model.sections)
+    return np.asarray(1 + np.where(known, side if section["yes"] else -side, 0))
+
+
+def _words(codes: Array, words: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(words))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from edge_lasso.predicting.estimates import missing_losses
 from edge_lasso.reporting import charts
 from edge_lasso.reporting.facts import number
-from edge_lasso.training.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 

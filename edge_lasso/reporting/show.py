@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_lasso.predicting.estimates import missing_losses
 from edge_lasso.reporting import terminal
 from edge_lasso.reporting.class_facts import absent_lines, believed, decision_lines, quality_of, reliabilities
 from edge_lasso.reporting.facts import fixed_facts, number, section_facts
-from edge_lasso.training.missing import missing_losses
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.estimate import KEY as ESTIMATE
 from edge_lasso_runtime.explain import term_text
@@ -229,7 +229,8 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
         from edge_lasso.reporting.show_detector import show_detector
 
         return show_detector(model, as_json)
-    losses = importance(model, statistics)
+    alone = ESTIMATE in model.sections and all(feature.categories is None for feature in model.inputs)
+    losses = {} if alone and not as_json else importance(model, statistics)  # those with an estimate tell more
     if as_json:
         terminal.say_json({
             **to_dict(model), "hash": model_hash(model), "percent_error_if_lost": losses, "warm_up": warm_up(model),

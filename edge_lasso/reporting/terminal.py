@@ -45,9 +45,12 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], tex
     lines = SIMPLE_HEAD if console.is_terminal else None  # what is piped is read by programs, too
     view = Table(title=Text(printable(title)), box=lines, title_justify="left", title_style="bold", pad_edge=False)
     for i, column in enumerate(columns):
-        view.add_column(Text(printable(column)), justify="left" if i < text_columns else "right", overflow="fold")
+        view.add_column(
+            Text(printable(column)), justify="left" if i < text_columns else "right", overflow="fold", no_wrap=i == 0
+        )  # the names in the first one stay whole, to be copied
     for row in rows:
         view.add_row(*(Text(printable(cell)) for cell in row))
+    console.width = max(console.width, console.measure(view).minimum)
     if lines is not None:
         console.print(view)
         return

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.blas import dsyrk
 
 from edge_lasso.errors import DataError
 from edge_lasso.statistics import file
@@ -302,6 +301,8 @@ class Statistics:
         """Add the block to the sums."""
         if not self._filled:
             return
+        from scipy.linalg.blas import dsyrk  # a fifth of a second, which reading statistics does not need
+
         assert self._block is not None
         z = self._block[: self._filled]
         self._gram = dsyrk(1.0, z.T, beta=1.0, c=self._gram, overwrite_c=1)

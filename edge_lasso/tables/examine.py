@@ -9,56 +9,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_lasso.errors import DataError
-from edge_lasso.tables.cells import is_text, text_numbers
+from edge_lasso.tables.described import Column, counted, describe
+from edge_lasso.tables.next_commands import next_commands, typed_option
 from edge_lasso.tables.opening import arranged
 from edge_lasso.tables.reading import Reading
 from edge_lasso.tables.table import Table
 from edge_lasso.tables.time_columns import time_columns
 from edge_lasso.tables.times import NOT_A_TIME, parse_times, time_text
-from edge_lasso.tables.unreadable import MOST
 
 Array = npt.NDArray[Any]
 ROWS = 200_000
 """So many rows are looked at."""
-FEW = 50
-"""A column of text with more values than this is no column of categories."""
-SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999, -1e30, 1e30, 32767, -32768, 65535)
-SENTINEL_SHARE = 0.001
-LONG = (("entity_id", "state", "last_changed"), ("_field", "_value", "_time"), ("id", "value", "time"))
-"""Names of the columns of tables with one reading a row, as exports have them."""
 ALIKE = 0.99999
 LIKELY = 0.9
 LEAK = 0.999
 SAMPLED = 2000
 MOST_COMPARED = 2000
 LONGER = 1.5
-
-
-@dataclass
-class Column:
-    """A column and what it holds.
-
-    Parameters
-    ----------
-    name : str
-    kind : {"numbers", "yes or no", "categories", "times", "text", "constant", "empty"}
-    unit : str
-    missing : float
-        Part of the rows.
-    holds : str
-        In words: the range, or some values.
-    values : array, optional
-        As numbers, NaN where missing.
-    """
-
-    name: str
-    kind: str
-    unit: str
-    missing: float
-    holds: str
-    values: Array | None = None
 
 
 @dataclass
@@ -108,7 +78,7 @@ def examine(table: Table, source: str, target: str | None = None, time: str | No
     """
     target = None if target is None else table.check(target, "--target")
     time = None if time is None else table.check(time, "--time")
-    typed, trouble = time, ""
+    typed, trouble, forms = time, "", ("",)
     names: tuple[str, ...] = ()
     if time is None:
         first = next(iter(table.read(list(table.columns), set(table.columns))), None)
@@ -117,23 +87,26 @@ def examine(table: Table, source: str, target: str | None = None, time: str | No
         try:
             table = arranged(table, Reading(names, missing=table.missing))
         except DataError as error:  # dates of which nobody can say what comes first
-            trouble, time = str(error), None
+            trouble, time, forms = str(error), None, getattr(error.__cause__, "forms", ("",))
     whole, count = _first_rows(table)
     columns = [
-        _column(
+        describe(
             name, whole.column(name).combine_chunks(), table.units.get(name, ""), table.decimal, name in (time, *names)
         )
         for name in table.columns
     ]
     result = Examined(table.title, count, count < ROWS, columns, [*table.about, *([trouble] if trouble else [])])
+    result.findings += _empty(whole, [name for name in table.columns if name not in (time, *names)])
     result.findings += _oddities(columns, table)
     if time is not None:
         result.findings += _sampling(time, parse_times(whole.column(time).combine_chunks()))
     if target is not None:
-        result.findings += _leaks(columns, target)
-    result.commands += _commands(
-        columns, f"{shlex.quote(source)}{how}", target, "" if " --time" in how or " --long" in how else typed
-    )
+        result.findings += [*_leaks(columns, target), *_no_target(columns, target)]
+    known = typed is None or " --time" in how or " --long" in how
+    for form in forms:
+        about = "" if known else typed_option("time", typed or "")
+        about += typed_option("time-format", form) if form else ""
+        result.commands += next_commands(columns, f"{shlex.quote(source)}{how}", target, typed, about)
     return result
 
 
@@ -148,40 +121,15 @@ def _first_rows(table: Table) -> tuple[Any, int]:
     return pa.Table.from_batches(batches), count
 
 
-def counted(count: int, what: str) -> str:
-    """So many of something: ``1 row``, ``1,200 rows``."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _column(name: str, column: Any, unit: str, decimal: str, is_time: bool) -> Column:
-    missing = column.null_count / max(len(column), 1)
-    if is_time:
-        return Column(name, "times", unit, missing, "")
-    if column.null_count == len(column):
-        return Column(name, "empty", unit, 1.0, "")
-    if is_text(column.type):
-        numbers, filled, unreadable = text_numbers(column, decimal)
-        if filled == 0:
-            return Column(name, "empty", unit, 1.0, "")
-        if len(unreadable) > MOST * filled:
-            words = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-            different = words.unique().drop_null().to_pylist()
-            kind = "categories" if len(different) <= FEW else "text"
-            shown = ", ".join(str(word)[:20] for word in different[:4])
-            return Column(name, kind, unit, missing, f"{counted(len(different), 'value')}: {shown}")
-        values = np.asarray(numbers)
-    elif pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return Column(name, "times", unit, missing, "")
-    else:
-        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
-    values = np.where(np.isfinite(values), values, np.nan)
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return Column(name, "empty", unit, 1.0, "")
-    low, high = float(known.min()), float(known.max())
-    kind = "constant" if low == high else "yes or no" if set(np.unique(known).tolist()) == {0.0, 1.0} else "numbers"
-    holds = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return Column(name, kind, unit, 1.0 - len(known) / len(values), holds, values)
+def _empty(whole: Any, readings: list[str]) -> list[str]:
+    """Rows in which nothing stands, but perhaps a time."""
+    if not readings:
+        return []
+    nothing = whole.column(readings[0]).is_null()
+    for name in readings[1:]:
+        nothing = pc.and_(nothing, whole.column(name).is_null())
+    count = pc.sum(nothing).as_py() or 0
+    return [f"{counted(count, 'row')} {'is' if count == 1 else 'are'} empty: no column has a reading"] if count else []
 
 
 def _oddities(columns: list[Column], table: Table) -> list[str]:
@@ -196,12 +144,11 @@ def _oddities(columns: list[Column], table: Table) -> list[str]:
             findings.append(
                 f"'{column.name}' holds words: --categorical '{column.name}' makes it an input, --drop leaves it out"
             )
-        if column.values is not None:
-            findings += [
-                f"'{column.name}' is {value:g} in {share:.1%} of the rows, far from the rest; if that means "
-                f"missing: --missing={value:g}"
-                for value, share in _sentinels(column.values)
-            ]
+        findings += [
+            f"'{column.name}' is {value:g} in {share:.1%} of the rows, far from the rest, as what means missing: "
+            f"--missing={value:g}"
+            for value, share in column.sentinels
+        ]
     findings += [f"'{name}' only counts the rows" for name in table.row_numbers]
     numbers = [column for column in columns if column.values is not None and column.kind == "numbers"]
     for i, j in _alike([column.values for column in numbers[:MOST_COMPARED]]):
@@ -228,20 +175,6 @@ def _alike(columns: list[Any]) -> list[tuple[int, int]]:
     return [(i, j) for i, j in nearest if together[i, j] > LIKELY]
 
 
-def _sentinels(values: Array) -> list[tuple[float, float]]:
-    known = values[np.isfinite(values)]
-    told = []
-    for value in SENTINELS:
-        at = known == value
-        share = float(at.mean())
-        if SENTINEL_SHARE <= share < 0.5:
-            rest = known[~at]
-            spread = np.ptp(np.quantile(rest, [0.01, 0.99]))
-            if abs(value - np.median(rest)) > 3 * max(spread, 1e-12) or not rest.min() <= value <= rest.max():
-                told.append((float(value), share))
-    return told
-
-
 def _correlation(a: Any, b: Any) -> float:
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < 3:
@@ -263,6 +196,13 @@ def _leaks(columns: list[Column], target: str) -> list[str]:
         if column is not truth and column.values is not None
         and (strength := _correlation(column.values, truth.values)) > LEAK
     ] + ([missing] if truth.missing > 0.0 else [])  # fmt: skip
+
+
+def _no_target(columns: list[Column], target: str) -> list[str]:
+    kind = next(column.kind for column in columns if column.name == target)
+    if kind in ("numbers", "yes or no", "categories"):
+        return []
+    return [f"'{target}' cannot be predicted: it is {kind}; --target takes a column of numbers or of few words"]
 
 
 def _sampling(time: str, moments: Array) -> list[str]:
@@ -301,29 +241,3 @@ def _span(seconds: float) -> str:
 
 def _option(seconds: float) -> str:
     return f"{seconds / 60:.0f}min" if seconds >= 60 else f"{max(seconds, 0.001):.3g}s"
-
-
-def _commands(columns: list[Column], data: str, target: str | None, time: str | None) -> list[str]:
-    names = {column.name for column in columns}
-    for triple in LONG:
-        if names.issuperset(triple):
-            return [f"edge-lasso check {data} --long {','.join(triple)} --every 1min"]
-    about = f" --time {shlex.quote(time)}" if time else ""
-    dropped = ",".join(column.name for column in columns if column.kind == "text" and column.name not in (target, time))
-    dropped = f" --drop {shlex.quote(dropped)}" if dropped else ""
-    words = ",".join(column.name for column in columns if column.kind == "categories" and column.name != target)
-    categorical = f" --categorical {shlex.quote(words)}" if words else ""
-    if target is not None:
-        kind = next(column.kind for column in columns if column.name == target)
-        command = "train" if kind == "numbers" else "classify"
-        return [
-            f"edge-lasso {command} {data} --target {shlex.quote(target)}{about}{categorical}{dropped} --holdout 0.2"
-        ]
-    left_out = ",".join(
-        column.name for column in columns if column.kind in ("text", "categories") and column.name != time
-    )
-    without = f" --drop {shlex.quote(left_out)}" if left_out else ""
-    return [
-        f"edge-lasso check {data} --target COLUMN{about}",
-        f"edge-lasso watch {data}{about}{without}",
-    ]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from edge_lasso.errors import DataError
 from edge_lasso.tables.cells import is_text, text_numbers, without
@@ -69,6 +70,7 @@ class Table:
     missing: tuple[str, ...] = ()
     decimal: str = "."
     about: list[str] = field(default_factory=list)
+    _empty: int | None = None
     _unreadable: dict[str, str] = field(default_factory=dict)
     _kept: dict[tuple[tuple[str, ...], frozenset[str]], list[pa.RecordBatch]] = field(default_factory=dict)
 
@@ -120,7 +122,7 @@ class Table:
         real = [self.check(name) for name in columns]
         text = {*text, *(self.check(name) for name in text)}
         for batch in self.source(real, text, rows, ledger):
-            arrays = []
+            arrays: list[Any] = []
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 if self.missing:
                     column = without(column, self.missing)
@@ -132,13 +134,18 @@ class Table:
                 arrays.append(column)
             yield pa.record_batch(arrays, columns)
             ledger.rows += batch.num_rows
+            ledger.empty += _empty_rows([each for each, name in zip(arrays, real, strict=True) if name not in text])
         ledger.check()
         self._unreadable.update(ledger.notes())
+        if not text.issuperset(real):
+            self._empty = ledger.empty if self._empty is None else min(self._empty, ledger.empty)
 
     @property
     def notes(self) -> list[str]:
         """What a reader of results should know: how it was read, and what could not be read so far."""
-        return [*self.about, *self._unreadable.values()]
+        rows = "1 row holds" if self._empty == 1 else f"{self._empty or 0:,} rows hold"
+        empty = [f"{rows} no reading in any column of numbers that was read"] if self._empty else []
+        return [*self.about, *self._unreadable.values(), *empty]
 
     def _batches(self, columns: list[str], text: set[str]) -> Iterator[pa.RecordBatch]:
         """Read, and keep what is small for the next time."""
@@ -210,6 +217,16 @@ class Table:
                 while chunk := file.read(2**20):
                     digest.update(chunk)
         return digest.hexdigest()
+
+
+def _empty_rows(columns: Sequence[pa.Array]) -> int:
+    """How many rows have no reading in any of these columns."""
+    if not columns or any(column.null_count == 0 for column in columns):
+        return 0
+    nothing = columns[0].is_null()
+    for column in columns[1:]:
+        nothing = pc.and_(nothing, column.is_null())
+    return int(pc.sum(nothing).as_py() or 0)
 
 
 def _numbers(column: pa.Array, name: str, row: int) -> Array:

@@ -88,8 +88,8 @@ def _date_format(table: Table, names: list[str]) -> str | None:
     except AmbiguousDates as error:
         raise DataError(
             f"--time: '{error}' in '{names[0]}' may begin with the day or with the month; "
-            "say which: --time-format %d/%m/%Y or %m/%d/%Y (and %H:%M:%S behind it)"
-        ) from None
+            f"say which: --time-format '{error.forms[0]}' or '{error.forms[1]}'"
+        ) from error
 
 
 def stamps(column: Any, form: str | None, zone: str | None) -> Any:

@@ -63,6 +63,8 @@ class Ledger:
         Which file begins at which row.
     ragged : list of str
         The first rows of another width than the header's, of `ragged_rows`.
+    empty : int
+        Rows without a reading in any column of numbers.
     """
 
     columns: dict[str, Cells] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Ledger:
     files: list[tuple[int, Head]] = field(default_factory=list)
     ragged: list[str] = field(default_factory=list)
     ragged_rows: int = 0
+    empty: int = 0
 
     def add(self, column: str, first: int, filled: int, unreadable: list[tuple[int, str]]) -> None:
         """Cells of a batch.

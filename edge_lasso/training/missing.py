@@ -107,31 +107,6 @@ def without_inputs(model: Model, before: Model, residual: Sequence[float]) -> Mo
     return model.replace(sections={**sections, KEY: result})
 
 
-def missing_losses(model: Model, output: int = 0) -> dict[str, tuple[float, float]]:
-    """What each missing input costs, in percent of the mean squared error: estimated, and at its default only.
-
-    Parameters
-    ----------
-    model : Model
-        With a section ``estimate/1``.
-    output : int
-    """
-    section = model.sections[KEY]
-    at = numeric(model)
-    precision = full_matrix(section["inverse"], len(at))
-    covariance = inverse(precision)
-    w = np.array(slopes(model, at)[output])
-    error = section["residual"][output]
-    table = {}
-    for k, i in enumerate(at):
-        lost = lost_with(model, at, k)
-        plain = float(w[lost] @ covariance[np.ix_(lost, lost)] @ w[lost])
-        if error > 0.0:
-            estimated = growth(precision, w, lost)
-            table[model.inputs[i].name] = (100.0 * estimated / error, 100.0 * max(plain, estimated) / error)
-    return table
-
-
 def covariances(moments: Moments, at: Sequence[int]) -> Array:
     """Covariances of some columns."""
     return np.array(moments.covariance[np.ix_(at, at)])

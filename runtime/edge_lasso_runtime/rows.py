@@ -242,6 +242,8 @@ class PlainEnds:
 def result_header(model: Model, interval: bool = False) -> list[str]:
     """Columns of a result: the label first for a classifier, then one per output, its interval, status and faults."""
     names = [model.outputs[k].name for k in predicted(model)]
+    if model.classes is not None:
+        names = [f"probability of {name}" for name in model.classes[-len(names) :]]
     if interval:
         names += [f"{name} {end}" for name in names for end in ("low", "high")]
     first = ["verdict"] if "cascade/1" in model.sections else []

@@ -15,7 +15,11 @@ LATE = 1.5
 
 
 class AmbiguousDates(ValueError):
-    """Dates that may begin with the day or with the month; the message is one of them."""
+    """Dates that may begin with the day or with the month: one of them, and how they are written in either case."""
+
+    def __init__(self, example: str, *forms: str) -> None:
+        super().__init__(example)
+        self.forms = forms
 
 
 def seconds(value: Any, form: str | None = None) -> float | None:
@@ -96,10 +100,11 @@ def date_format(words: Iterable[str]) -> str | None:
             form = f"%d{sign}%m{sign}{year}" + (f" {_clock(clock)}" if blank else "")
     if not form:
         return None
+    month = f"%m{form[2]}%d{form[5:]}"
     if month_first and not day_first:
-        return f"%m{form[2]}%d{form[5:]}"
+        return month
     if not day_first:
-        raise AmbiguousDates(example)
+        raise AmbiguousDates(example, form, month)
     return form
 
 

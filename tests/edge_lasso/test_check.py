@@ -1,5 +1,6 @@
 """`check`: what is in a table, what is wrong with it, and the command to type, which then works."""
 
+import io
 import json
 import shlex
 
@@ -56,12 +57,14 @@ def test_without_a_target_it_asks_for_one(plant, capsys):
     out = capsys.readouterr().out
     assert "edge-lasso check plant.csv --target COLUMN --time time" in out
     watch = next(line for line in out.splitlines() if "edge-lasso watch" in line)
-    assert watch.strip() == "edge-lasso watch plant.csv --time time --drop mode,serial"
+    assert watch.strip() == "edge-lasso watch plant.csv --time time --missing=-999 --drop serial,mode"
 
 
 def test_classes_lead_to_classify(plant):
     examined = edge_lasso.check("plant.csv", "mode")
-    assert examined.commands == ["edge-lasso classify plant.csv --target mode --time time --drop serial --holdout 0.2"]
+    assert examined.commands == [
+        "edge-lasso classify plant.csv --target mode --time time --missing=-999 --drop serial --holdout 0.2"
+    ]
 
 
 def test_a_long_table_is_known(tmp_path, monkeypatch, capsys):
@@ -107,8 +110,45 @@ def test_dates_of_which_nobody_can_say_what_comes_first(tmp_path, monkeypatch, c
     (tmp_path / "us.csv").write_text("Date,Time,a\n01/02/2025,1:00 PM,1\n02/02/2025,2:00 PM,2\n03/02/2025,3:00 PM,4\n")
     assert main(["check", "us.csv"]) == 0
     out = capsys.readouterr().out
-    assert "may begin with the day or with the month; say which: --time-format %d/%m/%Y or %m/%d/%Y" in out
+    assert "may begin with the day or with the month; say which: --time-format '%d/%m/%Y %I:%M %p' or '%m/%d" in out
     assert "--drop" not in out
+    assert main(["check", "us.csv", "--target", "a"]) == 0
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    assert [shlex.split(line)[-3] for line in lines] == ["%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"]
+
+
+def test_the_line_it_prints_works_as_pasted(tmp_path, monkeypatch, capsys):
+    """Whatever was found: semicolons, decimal commas, cp1252, two sentinels, kinds, times, commas in names."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    n = 300
+    x = rng.normal(size=n)
+    moments = pd.date_range("2024-01-01", periods=n, freq="1h")
+    table = pd.DataFrame({
+        "Datum": moments.strftime("%d.%m.%Y %H:%M"), "Außen (°C)": 20 + x, "-druck": rng.normal(size=n),
+        "Pegel": np.where(rng.random(n) < 0.05, -999.0, rng.normal(size=n)),
+        "Strom": np.where(rng.random(n) < 0.05, 9999.0, rng.normal(size=n)),
+        "Art, grob": rng.choice(["warm", "kühl"], n), "Nr, lang": [f"Ä{i}" for i in range(n)],
+        "Tür": rng.choice(["on", "off"], n), "Ziel": 2 * x + rng.normal(size=n) * 0.1, "andere": moments.astype(str),
+    })  # fmt: skip
+    table.loc[5:7, table.columns[1:-1]] = None
+    table.loc[5:7, "andere"] = None
+    table.to_csv("haus.csv", index=False, sep=";", decimal=",", encoding="cp1252")
+    assert main(["check", "haus.csv", "--target", "Ziel"]) == 0
+    out = capsys.readouterr().out
+    assert "- 3 rows are empty: no column has a reading" in out
+    command = out.splitlines()[-1].strip()
+    for part in ("--time Datum", "--missing=-999,9999", "--categorical 'Art? grob'", "--drop 'Nr? lang,andere'"):
+        assert part in command
+    assert main([*shlex.split(command)[1:], "--out", "haus.json"]) == 0
+    told = capsys.readouterr()
+    assert "3 rows without a target left out" in told.err
+    assert "3 rows hold no reading in any column of numbers that was read" in told.err
+    assert edge_lasso.load("haus.json").provenance["held_out"]["r2"] > 0.9
+    assert main(["check", "haus.csv", "--target", "Nr, lang"]) == 0
+    out = capsys.readouterr().out
+    assert "'Nr, lang' cannot be predicted: it is text; --target takes a column of numbers or of few words" in out
+    assert "edge-lasso train" not in out
 
 
 def test_one_is_not_many(tmp_path, monkeypatch, capsys):
@@ -134,3 +174,19 @@ def test_categories_that_hardly_are_some_are_asked_about(tmp_path, monkeypatch, 
     assert "'serial' has 80 categories, each of which needs rows of its own; --drop leaves it out" in told
     assert "'level' holds 30 different numbers; without --categorical it counts as a number" in told
     assert "'mode' holds" not in told
+
+
+def test_names_are_never_cut_on_a_narrow_terminal(monkeypatch, capsys):
+    from edge_lasso.reporting import terminal
+
+    class Narrow(io.StringIO):
+        def isatty(self):
+            return True
+
+    name = "sensor.living_room_temperature.lag1"
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout", out := Narrow())
+    terminal.table("y", ("input", "coefficient", "default", "range", "squared error if lost", "without an estimate"), [
+        (name, "0.156676", "83.66", "-3.25 to 665.125", "+4.47 %", "+50 %"), ("b", "1", "2", "3 to 4", "+1 %", "+2 %"),
+    ])  # fmt: skip
+    assert name in out.getvalue()

@@ -8,9 +8,10 @@ import pytest
 from edge_lasso.compressing.prune import prune
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.estimates import missing_losses
 from edge_lasso.predicting.predict_table import predict_table
 from edge_lasso.tables.series import lags
-from edge_lasso.training.missing import estimate_section, held_out_errors, missing_losses, with_estimate
+from edge_lasso.training.missing import estimate_section, held_out_errors, with_estimate
 from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import train_table
 from edge_lasso_runtime import dumps, loads, predict

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.predict_table import Predicted, linear_rows, link_rows, predict_table
 from edge_lasso.tables.tables import model_rows
-from edge_lasso_runtime import predict
+from edge_lasso_runtime import predict, save
+from edge_lasso_runtime.__main__ import main as board
 from edge_lasso_runtime.model import Factor, Input, Model, Output, Term
 
 NAN, INF = float("nan"), float("inf")
@@ -91,7 +93,7 @@ def test_the_file_holds_the_predictions_exactly(tmp_path_factory, model, data):
     for row, line in zip(table.to_dict("records"), lines, strict=True):
         wanted = predict(model, row)
         if model.classes is None:
-            assert list(line) == [*(one.name for one in model.outputs), "status"]
+            assert list(line) == [*(one.name for one in model.outputs), "status", "faults"]
             assert [float(line[one.name]) for one in model.outputs] == wanted.linear
         else:
             assert next(iter(line)) == "label"
@@ -99,6 +101,7 @@ def test_the_file_holds_the_predictions_exactly(tmp_path_factory, model, data):
             chances = [float(line[f"probability of {name}"]) for name in model.classes[-len(model.outputs) :]]
             assert chances == pytest.approx(wanted.values, rel=1e-13, abs=1e-300)
         assert line["status"] == wanted.status
+        assert line["faults"] == "; ".join(f"{name}: {fault}" for name, fault in wanted.faults.items())
 
 
 def plain():
@@ -111,9 +114,58 @@ def test_what_is_written(tmp_path, capsys):
     table.write_text("other,b,a\nx,1,0.5\ny,,0.2\nz,5,-7\n")
     assert predict_table(plain(), table) == Predicted(3, 2, "numpy")
     printed = capsys.readouterr().out
-    assert printed == "y,status\n1.9,ok\n1.0999999999999999,degraded\n-13.5,degraded\n"
+    assert printed == (
+        "y,status,faults\n1.9,ok,\n1.0999999999999999,degraded,b: missing\n-13.5,degraded,a: out of range\n"
+    )
     predict_table(plain(), table, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes().decode() == printed
+
+
+SECTIONS = {
+    "interval/1": {
+        "level": 0.9, "low": [-1.0], "high": [1.5], "coverage": [0.9], "blocks": [0.8, 1.0],
+        "rows": {"calibration": 100, "check": 50},
+    },
+    "cascade/1": {
+        "yes": 0, "low": -0.1, "high": 0.4, "miss": 0.01, "false_alarm": 0.1, "confidence": 0.9,
+        "rows": {"calibration": 100, "check": 50}, "goes_on": {"predicted": 0.2, "found": 0.2}, "found": {},
+    },
+}  # fmt: skip
+
+
+def subjects():
+    two = plain().replace(outputs=(*plain().outputs, Output("z", 0.5, plain().outputs[0].terms[:1])))
+    logistic = plain().replace(outputs=(plain().outputs[0].replace(link="logistic"),), classes=("no", "yes"))
+    three = tuple(Output(name, 0.1 * k, plain().outputs[0].terms, "softmax") for k, name in enumerate("pqr"))
+    return {
+        "regression": plain(), "several outputs": two, "clamped": plain().replace(policy="clamp"), "classes": logistic,
+        "three classes": plain().replace(outputs=three, classes=("p", "q", "r")),
+        "interval": plain().replace(sections={"interval/1": SECTIONS["interval/1"]}),
+        "first stage": logistic.replace(sections={"cascade/1": SECTIONS["cascade/1"]}),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", subjects())
+def test_the_workbench_writes_what_a_board_writes(name, tmp_path):
+    model = subjects()[name]
+    save(model, tmp_path / "model.json")
+    rows = "a,b\n0.5,1\n,5\n7,\n-7,3\n0.1,8.5\n-0.2,9.5\n-0.9,0\nx,y\n"
+    (tmp_path / "in.csv").write_text(rows + "0.25,4\n" * 60)
+    arguments = ["predict", str(tmp_path / "model.json"), str(tmp_path / "in.csv")]
+    arguments += ["--interval"] * (name == "interval")
+    assert main([*arguments, "--out", str(tmp_path / "workbench.csv")]) == 0
+    assert board([*arguments, "--out", str(tmp_path / "board.csv")]) == 0
+    ours, theirs = (list(csv.reader(io.StringIO((tmp_path / f).read_text()))) for f in ("workbench.csv", "board.csv"))
+    assert ours[0] == theirs[0]
+    assert len(ours) == len(theirs) == 69
+    for mine, other in zip(ours[1:], theirs[1:], strict=True):
+        assert [cell for cell in mine if not is_number(cell)] == [cell for cell in other if not is_number(cell)]
+        numbers = [float(cell) for cell in mine if is_number(cell)]
+        assert numbers == pytest.approx([float(cell) for cell in other if is_number(cell)], rel=1e-13)
+
+
+def is_number(cell):
+    return cell[-1:].isdigit()
 
 
 def test_tables_in_memory_and_progress(tmp_path):
@@ -156,7 +208,7 @@ def test_columns_of_numbers_and_words(tmp_path, suffix):
     predict_table(plain(), table, tmp_path / f"out{suffix}")
     kind = pa.parquet if suffix in (".parquet", ".pq") else pa.feather
     found = kind.read_table(tmp_path / f"out{suffix}")
-    assert found.column_names == ["y", "status"]
+    assert found.column_names == ["y", "status", "faults"]
     assert found["y"].to_pylist() == [1.9, 1.0999999999999999, -13.5]
     assert found["status"].to_pylist() == ["ok", "degraded", "degraded"]
 
@@ -169,11 +221,11 @@ def test_suffixes_and_names_that_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match=r"two columns of the predictions are called 'status'; write them as \.csv"):
         predict_table(model, table, tmp_path / "out.parquet")
     predict_table(model, table, tmp_path / "out")
-    assert (tmp_path / "out").read_text() == "status,status\n1.9,ok\n"
+    assert (tmp_path / "out").read_text() == "status,status,faults\n1.9,ok,\n"
     odd = plain().replace(outputs=(plain().outputs[0].replace(name="carriage\rreturn"),))
     predict_table(odd, table, tmp_path / "out")
     with open(tmp_path / "out", newline="") as file:
-        assert next(csv.reader(file)) == ["carriage\rreturn", "status"]
+        assert next(csv.reader(file)) == ["carriage\rreturn", "status", "faults"]
     assert {one.name for one in tmp_path.iterdir()} == {"out"}
 
 

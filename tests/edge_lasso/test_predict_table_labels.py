@@ -57,16 +57,16 @@ def test_a_label_comes_first_and_then_the_probabilities(tmp_path, classes, polic
     with open(tmp_path / "out.csv", encoding="utf-8", newline="") as file:
         header, *lines = list(csv.reader(file))
     of = classes[-len(model.outputs) :]
-    assert header == ["label", *(f"probability of {name}" for name in of), "status"]
+    assert header == ["label", *(f"probability of {name}" for name in of), "status", "faults"]
     assert len(lines) == len(TABLE)
     wanted = [
         predict(model, {k: v for k, v in row.items() if v == v and v is not None}) for row in TABLE.to_dict("records")
     ]
     assert [line[0] for line in lines] == [one.label for one in wanted]
-    assert [line[-1] for line in lines] == [one.status for one in wanted] == ["ok", "ok", *["degraded"] * 4]
+    assert [line[-2] for line in lines] == [one.status for one in wanted] == ["ok", "ok", *["degraded"] * 4]
     assert counts == Predicted(6, 4, "numpy")
     for line, one in zip(lines, wanted, strict=True):
-        chances = [float(cell) for cell in line[1:-1]]
+        chances = [float(cell) for cell in line[1:-2]]
         assert chances == pytest.approx(one.values, rel=1e-13, abs=1e-300)
         assert all(0.0 <= chance <= 1.0 for chance in chances)
         assert len(chances) == 1 or sum(chances) == pytest.approx(1.0, rel=1e-12)

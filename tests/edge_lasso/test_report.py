@@ -14,13 +14,13 @@ from edge_lasso.detecting.missing_sensors import missing_sensors
 from edge_lasso.detecting.train_detector import train_detector
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
+from edge_lasso.predicting.estimates import missing_losses
 from edge_lasso.reporting.facts import number
 from edge_lasso.reporting.page import collect, render, shares, write
 from edge_lasso.reporting.page_classes import class_quality
 from edge_lasso.reporting.report_data import ReportData
 from edge_lasso.reporting.show import importance
 from edge_lasso.tables.series import lags
-from edge_lasso.training.missing import missing_losses
 from edge_lasso.training.options import Training
 from edge_lasso.training.train_classes import train_classes
 from edge_lasso.training.train_table import train_table

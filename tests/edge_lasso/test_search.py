@@ -1,6 +1,7 @@
 """The search: what it chooses keeps the budgets, nothing on the front is beaten, and refusals name the nearest miss."""
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from edge_lasso.commands.main import main
 from edge_lasso.errors import BoardError, DataError
 from edge_lasso.measuring.measurement import Measurement
-from edge_lasso.measuring.search import COSTS, knee, search, sized_models
+from edge_lasso.measuring.search import COSTS, knee, rounded_up, search, sized_models
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.reporting.show_search import show_front
 from edge_lasso.training.options import Training
@@ -103,7 +104,11 @@ def test_no_candidate_keeps_an_impossible_budget(statistics):
     found = search(statistics, load_board("arduino-uno"), {"cycles": 5.0, "inputs": 1.0}, max_inputs=2)
     assert found.choice is None
     assert found.missed.startswith("no candidate keeps every budget; the nearest is 1 inputs")
-    assert "cycles" in found.missed
+    assert "; no candidate needs less than cycles=" in found.missed
+    enough = dict(re.findall(r"--budget (\w+)=(\S+?)(?:;|$| )", found.missed))
+    assert list(enough) == ["cycles"]
+    limits = {"inputs": 1.0, **{key: float(value) for key, value in enough.items()}}
+    assert search(statistics, load_board("arduino-uno"), limits, max_inputs=2).choice is not None
 
 
 @pytest.mark.slow
@@ -190,3 +195,8 @@ def test_counted_and_calibrated_figures_have_columns_of_their_own(statistics, mo
     head = " ".join(capsys.readouterr().out.partition("\npi")[0].split())
     assert head.count("instr.,") == 2
     assert head.count("emulated") == 1
+
+
+@pytest.mark.parametrize("value", [0.0123456, 1.0, 3.14159, 12.3456, 999.94, 1234.2, 80.0, 0.1])
+def test_a_budget_rounded_up_is_kept_and_near(value):
+    assert value <= float(rounded_up(value)) <= value * 1.001 + (value >= 1000.0)

@@ -30,9 +30,9 @@ def test_the_whole_way_of_numbers(table, tmp_path):
     assert "TrainResult: y from 2 of 4 inputs" in repr(result)
     assert "held-out R2 0.9" in repr(result)
     assert "<td>a</td>" in result._repr_html_()
-    assert edge_lasso.predict(result, table).column_names == ["y", "status"]
+    assert edge_lasso.predict(result, table).column_names == ["y", "status", "faults"]
     beside = edge_lasso.predict(result, table, keep=["state", "a", "y"])
-    assert beside.column_names == ["state", "a", "y (given)", "y", "status"]
+    assert beside.column_names == ["state", "a", "y (given)", "y", "status", "faults"]
     assert beside["state"].to_pylist() == table["state"].tolist()
     assert [float(value) for value in beside["a"].to_pylist()] == table["a"].tolist()
     small = edge_lasso.prune(result, max_inputs=1)

@@ -80,7 +80,7 @@ def test_predict_reads_json_lines_and_writes_as_they_come(model_file):
 def test_a_classifier_writes_the_label_first(tmp_path):
     save(classifier(), tmp_path / "model.json")
     done = run("predict", tmp_path / "model.json", "-", data="t\n40\n20\n")
-    assert done.stdout.splitlines()[0] == "label,hot,status,faults"
+    assert done.stdout.splitlines()[0] == "label,probability of yes,status,faults"
     assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == ["yes", "no"]
 
 
