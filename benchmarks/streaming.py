@@ -4,7 +4,9 @@
 
 `python -m edge_lasso_runtime score` in a process of its own reads from a pipe and writes to a pipe, with everything
 on: detector, failing sensors, drift counters, a snapshot every ten seconds. Seven coefficients per five sensors.
-Readings have three decimals. "CPU" is user and system time of that process: what a busy machine does not change much.
+Readings have three decimals. "in Python": as without a C compiler; else the stream is compiled after its first 2,000
+readings, by a library that a first run has built. "CPU" is user and system time of that process: what a busy machine
+does not change much.
 """
 
 from __future__ import annotations
@@ -71,8 +73,9 @@ def resident(pid: int) -> int:
     return 0
 
 
-def run(result: Model, kind: str, readings: int, folder: Path) -> dict[str, float]:
+def run(result: Model, kind: str, compiled: bool, readings: int, folder: Path) -> dict[str, float]:
     """One stream."""
+    away = folder / "cache" if compiled else folder / "model.json"  # a file, where nothing can be built
     save(result, folder / "model.json")
     command = [sys.executable, "-m", "edge_lasso_runtime", "score", str(folder / "model.json"),
                "--state", str(folder / "state.json"), "--fresh"]  # fmt: skip
@@ -80,7 +83,10 @@ def run(result: Model, kind: str, readings: int, folder: Path) -> dict[str, floa
     before = os.times()
     started = time.perf_counter()
     first = last = 0
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None if compiled else subprocess.DEVNULL,
+        env={**os.environ, "EDGE_LASSO_CACHE": str(away)},
+    ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
 
@@ -123,7 +129,9 @@ def main() -> int:
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in options.format.split(","):
-            results[kind] = run(result, kind, readings, Path(folder))
+            run(result, kind, True, 3 * BLOCK, Path(folder))  # builds
+            for way, compiled in (("in Python", False), ("compiled", True)):
+                results[f"{kind}, {way}"] = run(result, kind, compiled, readings, Path(folder))
     coefs = sum(len(output.terms) for output in result.outputs)
     terminal.table(
         f"{options.sensors} sensors, {coefs} coefficients, {readings:,} readings; one process",

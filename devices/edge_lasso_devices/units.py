@@ -116,6 +116,9 @@ def _service(service: Service) -> str:
     lines.append("RuntimeDirectoryPreserve=yes\nMemoryMax=256M\n")
     if service.fifo:
         lines.append(f"Sockets={service.name}.socket\nStandardInput=fd:readings\n")
+        lines.append(
+            f'CacheDirectory=edge-lasso/{service.name}\nEnvironment="EDGE_LASSO_CACHE=%C/edge-lasso/{service.name}"\n'
+        )
     lines.append(f"ExecStart={' '.join(map(_word, service.command))}\n")
     if not service.every:
         lines.append("ExecReload=/bin/kill -HUP $MAINPID\n")

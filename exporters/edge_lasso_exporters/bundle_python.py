@@ -20,8 +20,8 @@ PACKAGE = "edge_lasso_runtime"
 BEGINNING = ("__init__", "__main__", "function")
 SESSION = "_session"
 """How modules end that run artifacts of other targets."""
-ELSEWHERE = ("apart", "fleet_commands", "manifest")
-"""Modules of commands for artifacts, and for boards of a fleet."""
+ELSEWHERE = ("apart", "compiled", "fleet_commands", "manifest")
+"""Modules of commands for artifacts, for fast streams, and for boards of a fleet."""
 SHEBANG = b"#!/usr/bin/env python3\n"
 MAIN = '''"""A model and all it needs to run: python3 {name}.pyz --help."""
 

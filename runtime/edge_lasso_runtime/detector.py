@@ -99,6 +99,12 @@ class Detector:
         self.onsets = 0
         self.alarms = 0
 
+    def numbers(self) -> tuple[list[tuple[int, float, float, float, float]], float, tuple[float, float, float, float]]:
+        """What a step multiplies with: a sensor's reading, centre, 1 / scale, 1 / slow, weight; the sum of weights; the
+        smoothing, clip, rate of tracking and factor of the quick score.
+        """
+        return self._watched, self._total, self._chart
+
     def step(
         self, readings: list[float], predicted: list[float], widths: list[float] | None
     ) -> tuple[float, list[float]]:

@@ -37,6 +37,8 @@ class Drift:
 
     Attributes
     ----------
+    bins : list of (int, list of float)
+        Per reading in the section's order its input and the edges of its bins.
     rows : int
     counts : list of list of int
         Per reading in the section's order, rows per bin; the last one counts missing readings. Rows wait until there
@@ -47,18 +49,18 @@ class Drift:
         Page-Hinkley's sum and its minimum.
     """
 
-    __slots__ = ("_bins", "_counts", "_hinkley", "_score", "_waiting", "level", "lowest", "rows", "score")
+    __slots__ = ("_counts", "_hinkley", "_score", "_waiting", "bins", "level", "lowest", "rows", "score")
 
     def __init__(self, model: Model) -> None:
         section = model.sections[KEY]
         place = {feature.name: i for i, feature in enumerate(model.inputs)}
-        self._bins = [(place[reading["input"]], reading["edges"]) for reading in section["readings"]]
+        self.bins = [(place[reading["input"]], reading["edges"]) for reading in section["readings"]]
         score = section.get("score")
         self._score = score["edges"] if score else None
         hinkley = section.get("page_hinkley")
         self._hinkley = None if hinkley is None else (hinkley["mean"], 1.0 / hinkley["deviation"], hinkley["allowance"])
         self.rows = 0
-        self._counts = [[0] * (len(edges) + 2) for _, edges in self._bins]
+        self._counts = [[0] * (len(edges) + 2) for _, edges in self.bins]
         self._waiting: list[list[float]] = []
         self.score = [0] * (len(score["edges"]) + 1) if score else []
         self.level = 0.0
@@ -79,9 +81,16 @@ class Drift:
 
     def add_columns(self, columns: dict[int, list[float]]) -> None:
         """Count the readings of rows, none of them missing: by position of the input, in order of size."""
-        for (i, edges), counts in zip(self._bins, self._counts):
+        for (i, edges), counts in zip(self.bins, self._counts):
             _tally(counts, edges, columns[i])
         self.rows += len(next(iter(columns.values()), []))
+
+    def add_tallies(self, tallies: list[list[int]], rows: int) -> None:
+        """Count readings that somebody else has put into their bins: per reading, rows per bin; none was missing."""
+        for counts, more in zip(self._counts, tallies):
+            for k, count in enumerate(more):
+                counts[k] += count
+        self.rows += rows
 
     def follow(self, score: float, watched: float | None) -> None:
         """Look at what a row gave, once the warm-up is over.
@@ -112,7 +121,7 @@ class Drift:
     def _count(self) -> None:
         rows, self._waiting = self._waiting, []
         columns = list(zip(*rows))
-        for (i, edges), counts in zip(self._bins, self._counts):
+        for (i, edges), counts in zip(self.bins, self._counts):
             column = columns[i]
             total = sum(column)  # NaN where a reading is missing
             values = sorted(column if total == total else [value for value in column if value == value])

@@ -64,6 +64,10 @@ class Health:
         self.run = [0] * len(model.inputs)
         self.counts = [[0, 0, 0, 0] for _ in model.inputs]
 
+    def limits(self) -> list[tuple[float, float, float, float]]:
+        """Per reading of numbers its lowest and highest value, longest run and largest change."""
+        return [(low, high, longest, farthest) for _, _, low, high, longest, farthest in self._checks]
+
     def step(self, x: list[float], faults: dict[str, str]) -> list[int]:
         """Look at one row.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .model import Model
 
     Found = tuple[Sequence[Any], Any]
+    Form = tuple[bytes, bytes, list[int]]
 
 SHOWN = 60
 """Of names and lines that are strange, so many characters are shown."""
@@ -85,6 +86,8 @@ class Readings:
         self._reported: set[str] = set()
         self._usual = len(self._fields)
         self._ahead: list[dict[str, Any]] = []
+        self._keys: list[str] = []
+        self._form: Form | None = None
         self._delimiter, self._rows = ",", False
         self._cells = Cells(".", missing, report)
         self._plain = self._usually = not missing
@@ -100,6 +103,28 @@ class Readings:
     def takes_objects(self) -> bool:
         """Whether every line is understood by itself: JSON lines, or nothing yet."""
         return self._read is None or self._read == self._json
+
+    def form(self) -> Form | None:
+        """How a line of plain numbers looks, with all that is read and nothing to hand on (see `Compiled.scan`)."""
+        if self._read is None or self._fields != self._names:
+            return None
+        if self._read == self._json:
+            keys = [*self._row]
+            if keys != self._keys:
+                self._keys, self._form = keys, None
+                places = [self._names.index(key) if key in self._names else -1 for key in keys]
+                if set(self._names) <= set(keys) and all(map(_is_plain, keys)):
+                    self._form = "".join(f'"{key}"\0' for key in keys).encode(), b"", places
+            return self._form
+        plain = self._rows and self._usually and self._cells.decimal == "."
+        if not plain or not self._header.strip(PLAIN):  # a header of numbers may come again
+            return None
+        places = [-1] * self._width
+        for i, at in enumerate(self._places):
+            if at >= self._width or places[at] >= 0:
+                return None
+            places[at] = i
+        return b"", self._delimiter.encode(), places
 
     def look_ahead(self, lines: Sequence[bytes]) -> None:
         """Parse the lines that `read` will be given next together, if they are whole JSON objects without lists.
@@ -229,6 +254,7 @@ class Readings:
         return row
 
     def _json_row(self, row: dict[str, Any]) -> Found:
+        self._row = row
         values = list(map(row.get, self._fields))
         if len(row) != self._usual or None in values[: len(values) - self._more]:
             self._compare(list(row))
@@ -286,6 +312,11 @@ def _split(text: str, delimiter: str) -> list[str]:
         return next(csv.reader([text], delimiter=delimiter))
     except csv.Error:
         return []
+
+
+def _is_plain(name: str) -> bool:
+    """Whether JSON writes a name as it is."""
+    return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
 
 
 def _is_noise(text: str) -> bool:

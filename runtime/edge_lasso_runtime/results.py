@@ -32,6 +32,8 @@ class Results:
 
     Attributes
     ----------
+    brief : bool
+        Of a row that is in order and not in alarm the score alone is told.
     explains : int
         So many contributions are named: those of the last row that the state has taken in.
     """
@@ -42,6 +44,7 @@ class Results:
         self._named = SENSORS if explain is None else explain
         self.explains = 0 if self._detects else explain or 0
         self._values = values or not self._detects
+        self.brief = not self._values
         self._interval = "interval/1" in model.sections
         self._verdict: Any = None
         if "cascade/1" in model.sections:

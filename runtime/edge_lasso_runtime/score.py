@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .adapt import Adapter
+    from .compiled import Compiled
     from .model import Model
     from .second_stage import SecondStage
     from .step_result import Step
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 
 TOGETHER = 256
 """So many readings at most are scored together: enough to be quick, few enough to take little memory."""
+
+AT_ONCE = 64
+"""So many lines are read by a compiled library before what it left is read here."""
+CROWD, PATIENCE = 32, 2000
+"""A stream is fast when so many lines wait, and worth compiling after so many of them."""
 
 
 class Scorer:
@@ -79,9 +85,40 @@ class Scorer:
         more = truth if second is None else (*truth, *second.names)
         self.readings = Readings(model, time, report, missing, more, () if second is None else second.texts)
         self.gaps = 0
+        self._compiled: Compiled | None = None
+        self._waited = 0 if keeper.learner is None and adapter is None and not results.explains else PATIENCE
 
     def take(self, lines: list[bytes]) -> str:
         """The results of lines, a line each; lines without readings have none."""
+        if self._waited < PATIENCE and len(lines) >= CROWD:
+            self._waited += len(lines)
+            if self._waited >= PATIENCE:
+                self._compile()
+        if self._compiled is None:
+            return self._take(lines)
+        out = []
+        for at in range(0, len(lines), AT_ONCE):
+            part = lines[at : at + AT_ONCE]
+            form = self.readings.form()
+            count = 0 if form is None else self._compiled.scan(part, form)
+            if count:
+                self.readings.lines += count
+                out += self._compiled_lines(self._compiled, count)
+            if count < len(part):
+                out.append(self._take(part[count:]))
+        return "".join(out)
+
+    def _compile(self) -> None:
+        try:
+            from .compiled import NotCompiled, compiled
+        except ImportError:  # a bundle has no C
+            return
+        try:
+            self._compiled = compiled(self._model)
+        except NotCompiled as error:
+            report(f"the stream is computed in Python, which gives the same more slowly: {error}")
+
+    def _take(self, lines: list[bytes]) -> str:
         self.readings.look_ahead(lines)
         out: list[str] = []
         rows: list[Any] = []
@@ -129,9 +166,17 @@ class Scorer:
             written = [f"{text[:-1]}{part}}}" for text, part in zip(written, parts)]
         return [f"{text}\n" for text in written]
 
+    def _compiled_lines(self, library: Compiled, count: int) -> list[str]:
+        """The results of lines that the library has read."""
+        state, line, brief = self._keeper.state, self._results.line, self._results.brief
+        results = self._pulse.timed(lambda: library.steps(state, count, brief), state)
+        return [f"{line(result, state)}\n" for result in results]
+
     def _steps(self, rows: list[Any], known: list[Any], corrections: list[list[float]]) -> list[Step]:
         state, learner, adapter = self._keeper.state, self._keeper.learner, self._adapter
         if learner is None and adapter is None:
+            if self._compiled is not None and self._compiled.fill(rows):
+                return self._compiled.steps(state, len(rows), self._results.brief and self._second is None)
             return steps(self._model, state, rows)
         results = []
         for row, each in zip(rows, known):

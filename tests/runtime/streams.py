@@ -57,3 +57,44 @@ def rows(count, seed=0, missing=0.0):
         {name: None if rng.random() < missing else round(rng.gauss(0.0, 1.5), 3) for name in "abc"}
         for _ in range(count)
     ]
+
+
+def delayed(policy):
+    """Every kind of derived input."""
+    kinds = (("lag", "a", 2), ("difference", "a", 3), ("mean", "b", 4), ("ewma", "b", 5))
+    inputs = [number("a", 0), number("b", 1)]
+    inputs += [number(kind[0], i + 2, kind, -4.0, 4.0) for i, kind in enumerate(kinds)]
+    terms = tuple(Term(0.5 + 0.25 * i, (Factor(i),)) for i in range(len(inputs)))
+    output = Output("y", 0.125, terms)
+    return loads(dumps(Model(tuple(one.name for one in inputs), tuple(inputs), (output,), policy)))
+
+
+def with_detector(lags=0, **changes):
+    """A detector with something about it changed."""
+    model = detecting(lags=lags)
+    section = {**model.sections["detector/1"], **changes}
+    return loads(dumps(model.replace(sections={**model.sections, "detector/1": section})))
+
+
+ADJUST = {"eta": 0.01, "floor": 0.5, "cap": 2.0, "freeze": 5, "thaw": 20}
+MODELS = {
+    "both": with_detector(), "slow": with_detector(fast=0.0), "fixed": with_detector(track=0),
+    "plain": with_detector(track=0, fast=0.0), "rows": with_detector(smoothing=1.0),
+    "adjusted": with_detector(adjust=ADJUST), "lags": with_detector(lags=2), "delayed": delayed("extrapolate"),
+    "clamped": delayed("clamp"), "categories": regression(),
+}  # fmt: skip
+
+
+def faulty(count, width, seed):
+    """Rows of which about one in twenty has something about it, in runs of quiet and of noise."""
+    rng = random.Random(seed)
+    found = []
+    for i in range(count):
+        row = [rng.gauss(0.0, 2.0) for _ in range(width)]
+        if i % 200 > 100 and rng.random() < 0.1:
+            at = rng.randrange(width)
+            row[at] = rng.choice([None, float("nan"), float("inf"), "x", 1e300, 60.0, -9.5, "1.5"])
+        if i % 150 > 130:
+            row[0] = 1.25
+        found.append(row)
+    return found
