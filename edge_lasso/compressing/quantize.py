@@ -128,8 +128,14 @@ def _widened(model: Model, bounds: Sequence[float]) -> Model:
     section = model.sections.get("interval/1")
     if section is None:
         return model
-    low = [value - bound for value, bound in zip(section["low"], bounds, strict=True)]
-    high = [value + bound for value, bound in zip(section["high"], bounds, strict=True)]
+    slopes = section.get("slope", [0.0] * len(bounds))  # the width moves with the prediction, too
+    low, high = (
+        [
+            value + sign * bound * (1.0 + slope * abs(value))
+            for value, bound, slope in zip(section[key], bounds, slopes, strict=True)
+        ]
+        for key, sign in (("low", -1.0), ("high", 1.0))
+    )
     return model.replace(sections={**model.sections, "interval/1": {**section, "low": low, "high": high}})
 
 

@@ -252,7 +252,9 @@ def _columns(
         columns.insert(0, _words(_verdicts(model, linear[0], degraded), (NO, GO_ON, YES)))
     if interval:
         section = model.sections["interval/1"]
-        columns += [pa.array(linear[m] + section[end][m] * widths[m]) for m in shown for end in ("low", "high")]
+        for m in shown:
+            wider = widths[m] * (1.0 + section["slope"][m] * np.abs(linear[m]) if "slope" in section else 1.0)
+            columns += [pa.array(linear[m] + section[end][m] * wider) for end in ("low", "high")]
     return [*columns, _words(degraded, STATUS), _words(*fault_codes(model, inputs, degraded))]
 
 

@@ -124,10 +124,16 @@ def interval_lines(model: Model) -> list[str]:
     spread = f"{min(section['blocks']):.3f} to {max(section['blocks']):.3f}"
     rows, worth = section["rows"], section.get("effective_rows")
     lines = [
-        f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction; from "
-        f"the first rows alone it held {result:.3f} of the last {rows['check']:,} (blocks of them: {spread})"
-        for output, low, high, result in zip(
-            model.outputs, section["low"], section["high"], section["coverage"], strict=True
+        f"{output.name}: {section['level']:g} of truths within {number(low)} and {number(high)} of the prediction"
+        + (f", times 1 + {number(slope)} of its size" if slope else "")
+        + f"; from the first rows alone it held {result:.3f} of the last {rows['check']:,} (blocks of them: {spread})"
+        for output, low, high, slope, result in zip(
+            model.outputs,
+            section["low"],
+            section["high"],
+            section.get("slope", [0.0] * len(model.outputs)),
+            section["coverage"],
+            strict=True,
         )
     ]
     if worth is not None and worth < rows["calibration"]:
@@ -139,6 +145,10 @@ def interval_lines(model: Model) -> list[str]:
                 else ", and the interval is wider for it"
             )
         )
+    if "half_life" in section:
+        lines.append(f"rows count half after {section['half_life']:,} more: intervals of newer ones hold better here")
+    if "adjust" in section:
+        lines.append("score and mqtt let the interval follow the truths, where rows bring them")
     return lines
 
 

@@ -183,7 +183,7 @@ def train_table(
     held = None
     if isinstance(rows, Survey) and rows.kept < rows.used:
         held = hold_out(table, model, targets, rows)
-        model = _judged(model, about, held, table, rows, training.trust)
+        model = _judged(model, about, held, table, rows, training.trust, training.ordered)
         if fitted.robust is None and (wild := wild_values(held.truth[:, 0] - held.prediction[:, 0])) is not None:
             told = [*told, wild]
     if fitted.robust is not None:
@@ -287,7 +287,9 @@ def _plan(columns: Columns, rows: Survey | Pieces, training: Training) -> FoldPl
     return repeated_kfold(rows.kept, cv, repeat, training.seed) if repeat != 1 else plan_folds(cv, rows.kept)
 
 
-def _judged(model: Model, about: dict[str, Any], held: Held, table: Table, rows: Survey, wanted: TrustOptions) -> Model:
+def _judged(
+    model: Model, about: dict[str, Any], held: Held, table: Table, rows: Survey, wanted: TrustOptions, ordered: bool
+) -> Model:
     """The model with what the rows held out say of it."""
     about["held_out"] = held.quality()
     if wanted.segment is not None:
@@ -295,9 +297,8 @@ def _judged(model: Model, about: dict[str, Any], held: Held, table: Table, rows:
     model = model.replace(provenance=about)
     if wanted.interval is None:
         return model
-    return model.replace(
-        sections={"interval/1": conformal(held.truth - held.prediction, wanted.interval), **model.sections}
-    )
+    section = conformal(held.truth - held.prediction, wanted.interval, held.prediction, ordered)
+    return model.replace(sections={"interval/1": section, **model.sections})
 
 
 def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:

@@ -218,8 +218,9 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
         lines += [
             "",
             f"/* Added to a prediction, per output: the interval that holds {section['level']:g} of truths. */",
+            *(["/* Both are 1 + slope * |prediction| times as far. */"] if "slope" in section else []),
         ]
-        for key in ("low", "high"):
+        for key in ("low", "high", "slope")[: 2 + ("slope" in section)]:
             values = ", ".join(c_double(value) for value in section[key])
             lines.append(f"#define {names.upper}_INTERVAL_{key.upper()} {{{values}}}")
     body += _verdict(model, options, names)

@@ -95,6 +95,8 @@ def _head(model: Model, options: Options) -> str:
     section = model.sections.get("interval/1")
     if section is not None:
         constants["INTERVAL"] = [list(pair) for pair in zip(section["low"], section["high"], strict=True)]
+        if "slope" in section:
+            constants["INTERVAL_SLOPE"] = section["slope"]
     lines = [f"export const {name} = {_spelled(value)};" for name, value in constants.items()]
     places = [feature.column if whole else i for i, feature in enumerate(model.inputs)]
     lines += [

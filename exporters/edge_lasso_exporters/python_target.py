@@ -238,6 +238,9 @@ def _head(model: Model, options: Options, fixed: bool) -> list[str]:
     if section is not None:
         pairs = (f"({low!r}, {high!r})" for low, high in zip(section["low"], section["high"], strict=True))
         lines.append(f"INTERVAL = {_tuple(pairs)}  # added to predictions: holds {section['level']:g} of truths")
+        if "slope" in section:
+            slopes = _tuple(map(repr, section["slope"]))
+            lines.append(f"INTERVAL_SLOPE = {slopes}  # the ends are 1 + slope |prediction| times as far")
     if not fixed:
         lines.append(f"SIZES = {_tuple(map(repr, self_test_sizes(model)))}")
         lines.append("SELF_TEST = (")

@@ -26,6 +26,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import add
 
+from .following import followed
 from .stream import warm_up
 
 TYPE_CHECKING = False
@@ -226,20 +227,14 @@ class Detector:
     def decide(self, score: float) -> tuple[bool, bool]:
         """Whether a score is an alarm, and whether it begins one; moves the threshold where that is asked for.
 
-        It rises by a factor of exp(eta (1 - rate)) in alarm and falls by exp(-eta rate) else, between its ends: over T
-        rows the part in alarm is the rate to within ln(end / start) / (eta T), whatever the scores do (Angelopoulos et
-        al. 2023). From the row `freeze` of an alarm up to the row `thaw` it stays, so that a fault does not hide itself
-        at once.
+        From the row `freeze` of an alarm up to the row `thaw` it stays, so that a fault does not hide itself at once.
         """
         hit = score > self.threshold
         onset = hit and self.quiet > self._hold
         if self._adjust is not None:
             eta, rate, low, high, freeze, thaw = self._adjust
             if not (hit and freeze <= -self.quiet < thaw):
-                from math import exp
-
-                moved = self.threshold * exp(eta * ((1.0 if hit else 0.0) - rate))
-                self.threshold = low if moved < low else high if moved > high else moved
+                self.threshold = followed(self.threshold, hit, eta, rate, low, high)
         if hit:
             self.alarms += 1
             self.onsets += onset

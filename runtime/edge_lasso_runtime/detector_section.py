@@ -5,6 +5,7 @@ from __future__ import annotations
 from .checks import number, shown, take_keys, take_list
 from .detector import TRACKS
 from .errors import ModelFormatError
+from .following import check_adjust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,15 +57,7 @@ def validate(section: Any, model: Model, where: str) -> None:
     _whole(limit["hold"], f"{at}.hold", 0, 1 << 30)
     if section.get("adjust") is not None:
         at = f"{where}.adjust"
-        take_keys(section["adjust"], at, ("eta", "floor", "cap", "freeze", "thaw"), ())
-        if not 0.0 < number(section["adjust"]["eta"], f"{at}.eta") <= 1.0:
-            raise ModelFormatError(f"{at}.eta is {shown(section['adjust']['eta'])}; it must be above 0 and at most 1")
-        if number(section["adjust"]["cap"], f"{at}.cap") < 1.0:
-            raise ModelFormatError(f"{at}.cap is {shown(section['adjust']['cap'])}; it must be at least 1")
-        if not 0.0 < number(section["adjust"]["floor"], f"{at}.floor") <= 1.0:
-            raise ModelFormatError(
-                f"{at}.floor is {shown(section['adjust']['floor'])}; it must be above 0 and at most 1"
-            )
+        check_adjust(section["adjust"], at, ("freeze", "thaw"))
         freeze = _whole(section["adjust"]["freeze"], f"{at}.freeze", 1, 1 << 29)
         _whole(section["adjust"]["thaw"], f"{at}.thaw", freeze, 1 << 29)
 

@@ -19,7 +19,7 @@ from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
 from .rows import RowError
-from .step import start, step
+from .step import follow, start, step
 from .times import missed, seconds, step_seconds
 from .truth import truth_names, truths
 
@@ -79,14 +79,15 @@ class Scorer:
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
         self._adapter = adapter
-        follows = keeper.learner is not None or self._pulse.metrics is not None or adapter is not None
+        self._one_by_one = adapter is not None or keeper.state.reach is not None
+        follows = self._pulse.metrics is not None or keeper.learner is not None or self._one_by_one
         truth = truth_names(model) if follows else ()
         self._truths, self._second = len(truth), second
         more = truth if second is None else (*truth, *second.names)
         self.readings = Readings(model, time, report, missing, more, () if second is None else second.texts)
         self.gaps = 0
         self._compiled: Compiled | None = None
-        self._waited = 0 if keeper.learner is None and adapter is None and not results.explains else PATIENCE
+        self._waited = PATIENCE if self._one_by_one or keeper.learner is not None or results.explains else 0
 
     def take(self, lines: list[bytes]) -> str:
         """The results of lines, a line each; lines without readings have none."""
@@ -174,18 +175,21 @@ class Scorer:
 
     def _steps(self, rows: list[Any], known: list[Any], corrections: list[list[float]]) -> list[Step]:
         state, learner, adapter = self._keeper.state, self._keeper.learner, self._adapter
-        if learner is None and adapter is None:
+        if learner is None and not self._one_by_one:
             if self._compiled is not None and self._compiled.fill(rows):
                 return self._compiled.steps(state, len(rows), self._results.brief and self._second is None)
             return steps(self._model, state, rows)
         results = []
         for row, each in zip(rows, known):
             result, _ = step(self._model, state, row)
+            answers = truths(self._model, each[: self._truths])
             if learner is not None:
                 learner.follow(state, result, each[: self._truths])
             if adapter is not None:
                 corrections.append(adapter.correct(result, state.inputs))
-                adapter.learn(result, state.inputs, truths(self._model, each[: self._truths]))
+                adapter.learn(result, state.inputs, answers)
+            if state.reach is not None:
+                follow(state, result, answers)
             results.append(result)
         return results
 

@@ -14,10 +14,11 @@ from . import drift as drifting
 from . import estimate as estimation
 from .health import Health
 from .interval import KEY as INTERVAL
+from .interval import Reach, between
 from .predict import label, linear, link
 from .step_result import Step
 from .stream import MISSING, Delays, readings, warm_up
-from .truth import truths
+from .truth import complete, truths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from .model import Input, Model
     from .predict import Row
+
+PARTS = ("health", "delays", "detector", "drift", "reach")
+"""Of a state, that remember."""
 
 
 class State:
@@ -38,7 +42,7 @@ class State:
         Rows since the start or the last gap that no derived input sees across (`gap`).
     inputs : list of float
         Of the last row, as its outputs saw them: estimates, defaults and derived inputs filled in.
-    health, delays, estimator, detector, drift
+    health, delays, estimator, detector, drift, reach
         The parts; None where the model has no such section.
     places : list of int
         Positions in `Model.inputs` of the readings.
@@ -47,8 +51,8 @@ class State:
     """
 
     __slots__ = ("_estimated", "_fill", "_memory", "_names", "_numeric", "_plan", "_ranges", "_warm_up", "delays",
-                 "detector", "drift", "estimator", "health", "history", "inputs", "places", "rows",
-                 "sums")  # fmt: skip
+                 "detector", "drift", "estimator", "health", "history", "inputs", "places", "reach",
+                 "rows", "sums")  # fmt: skip
 
     def __init__(self, model: Model) -> None:
         self.rows = 0
@@ -59,6 +63,7 @@ class State:
         self.estimator = estimation.Estimator(model) if estimation.KEY in model.sections else None
         self.detector = detection.Detector(model) if detection.KEY in model.sections else None
         self.drift = drifting.Drift(model) if drifting.KEY in model.sections else None
+        self.reach = Reach(model) if "adjust" in model.sections.get(INTERVAL, ()) else None
         self._plan = [(i, model.inputs[i]) for i in readings(model)]
         self._fill = [feature.default for feature in model.inputs]
         self._names = tuple(entry.name for _, entry in self._plan)
@@ -76,7 +81,7 @@ class State:
     def settled(self, model: Model) -> bool:
         """Whether rows in order have one way to go: numbers, plain sums, warm, no derived input that may be cut."""
         plain = self._numeric and self.sums is not None and (model.policy != "clamp" or self.delays is None)
-        return plain and self.history >= self._warm_up
+        return plain and self.reach is None and self.history >= self._warm_up
 
     def count(self, linear: float, score: float | None, error: float | None) -> tuple[bool, bool, bool]:
         """The end of a row: whether the warm-up is over, whether there is an alarm, and whether it begins."""
@@ -107,7 +112,7 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is remembered, JSON-ready."""
         parts: dict[str, Any] = {"rows": self.rows, "history": self.history}
-        for name in ("health", "delays", "detector", "drift"):
+        for name in PARTS:
             part = getattr(self, name)
             if part is not None:
                 parts[name] = part.to_dict()
@@ -122,7 +127,7 @@ class State:
             It does not fit.
         """
         try:
-            for name in ("health", "delays", "detector", "drift"):
+            for name in PARTS:
                 part = getattr(self, name)
                 if part is not None:
                     part.restore(data[name])
@@ -185,7 +190,19 @@ def step(model: Model, state: State, row: Row) -> tuple[Step, State]:
         if model.policy == "clamp":
             _clamp(state, x)
         state.delays.step(x)
-    return finish(model, state, raw, x, faults, _truth(model, row)), state
+    result = finish(model, state, raw, x, faults, _truth(model, row))
+    if state.reach is not None:
+        known: Any = row if hasattr(row, "keys") else {}
+        follow(state, result, truths(model, [known.get(output.name) for output in model.outputs]))
+    return result, state
+
+
+def follow(state: State, result: Step, known: list[float | None]) -> None:
+    """Give a result its interval as truths so far have moved its ends, and move them by its own (None: unknown)."""
+    assert state.reach is not None
+    result.ends = state.reach.ends(result)
+    if complete(result.faults):
+        state.reach.follow(result.ends, known)
 
 
 def finish(
@@ -220,12 +237,7 @@ def finish(
 
 def interval(model: Model, result: Step) -> list[tuple[float, float]]:
     """The prediction interval of each output, wider where inputs were estimated (see `interval.interval`)."""
-    section = model.sections.get(INTERVAL)
-    if section is None:
-        raise ValueError("the model has no interval; train it with --holdout 0.2 --interval 0.9")
-    widths = result.widths or [1.0] * len(result.values)
-    ends = zip(result.values, section["low"], section["high"], widths)
-    return [(y + low * width, y + high * width) for y, low, high, width in ends]
+    return result.ends or between(model, result.values, result.widths)
 
 
 def _read(model: Model, state: State, row: Any, faults: dict[str, str]) -> list[float]:

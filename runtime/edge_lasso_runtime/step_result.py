@@ -30,9 +30,14 @@ class Step(Record):
         Whether the score is above the threshold; whether that begins now.
     parts : list of float
         What each watched sensor contributes to the score.
+
+    Attributes
+    ----------
+    ends : list of tuple of float, or None
+        The prediction interval of each output, where its ends follow the truths.
     """
 
-    __slots__ = ("alarm", "faults", "label", "linear", "onset", "parts", "score", "status", "values", "widths")
+    __slots__ = ("alarm", "ends", "faults", "label", "linear", "onset", "parts", "score", "status", "values", "widths")
 
     def __init__(
         self,
@@ -57,3 +62,4 @@ class Step(Record):
         self.alarm = alarm
         self.onset = onset
         self.parts = parts
+        self.ends: list[tuple[float, float]] | None = None

@@ -15,10 +15,10 @@ from edge_lasso import quantize
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.training.intervals import conformal, correlation_time, effective_rows, rows_needed
-from edge_lasso_runtime import load, predict, save
+from edge_lasso_runtime import Input, Model, Output, load, predict, save
 from edge_lasso_runtime.errors import ModelFormatError
 from edge_lasso_runtime.format import from_dict, to_dict
-from edge_lasso_runtime.interval import interval
+from edge_lasso_runtime.interval import Reach, between, interval
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
@@ -67,6 +67,58 @@ def test_rows_that_are_worth_less():
     same = conformal(np.repeat(rng.normal(size=40), 50)[:, None], 0.9)
     assert 20 < same["effective_rows"] < 60
     assert same["supported"] == 0.9
+
+
+def inside(section, residual, prediction):
+    wider = 1.0 + section.get("slope", [0.0])[0] * np.abs(prediction)
+    return (residual >= section["low"][0] * wider) & (residual <= section["high"][0] * wider)
+
+
+def test_widths_grow_with_the_prediction_where_errors_do():
+    rng = np.random.default_rng(6)
+    prediction = np.abs(rng.normal(size=4000)) * 3.0
+    residual = rng.normal(size=4000) * (0.2 + prediction)
+    section = conformal(residual[:2000, None], 0.9, prediction[:2000, None])
+    assert 1.0 < section["slope"][0] < 20.0  # 5 is true
+    thirds = np.array_split(2000 + np.argsort(prediction[2000:]), 3)
+    assert all(0.86 < inside(section, residual[at], prediction[at]).mean() < 0.94 for at in thirds)
+    flat = conformal(residual[:2000, None], 0.9)
+    assert "slope" not in flat
+    assert inside(flat, residual[thirds[2]], prediction[thirds[2]]).mean() < 0.8
+    even = conformal(rng.normal(size=(2000, 1)), 0.9, prediction[:2000, None])
+    assert "slope" not in even
+
+
+def test_rows_in_time_count_less_with_age_where_that_holds_better():
+    rng = np.random.default_rng(7)
+    growing = rng.normal(size=4000) * np.linspace(1.0, 3.0, 4000)
+    section, plain = (conformal(growing[:2000, None], 0.9, ordered=ordered) for ordered in (True, False))
+    assert section["half_life"] == 500
+    assert "adjust" in section
+    assert not {"half_life", "adjust"} & set(plain)
+    assert section["effective_rows"] < plain["effective_rows"]
+    held, before = (inside(each, growing[2000:], 0.0).mean() for each in (section, plain))
+    assert before + 0.02 < held < 0.9
+    still = conformal(rng.normal(size=(2000, 1)), 0.9, ordered=True)
+    assert "half_life" not in still
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.99])
+def test_ends_that_follow_hold_what_was_asked_for_whatever_comes(phi):
+    rng = np.random.default_rng(8)
+    noise = lfilter([1.0], [1.0, -phi], rng.normal(size=6000)) * np.sqrt(1.0 - phi**2)
+    noise[3000:] += 3.0  # nobody could know
+    section = conformal(noise[1000:2000, None], 0.9, ordered=True)
+    model = Model(("x",), (Input("x", 0, 0.0, 0.0, 1.0),), (Output("y", 0.0, ()),), sections={"interval/1": section})
+    reach, held = Reach(model), []
+    for truth in noise[2000:].tolist():
+        ((low, high),) = between(model, [0.0], None, reach)
+        held.append(low <= truth <= high)
+        reach.follow([(low, high)], [truth])
+    adjust = section["adjust"]
+    assert np.mean(held) > 0.9 - 2.0 * np.log(adjust["cap"]) / (adjust["eta"] * len(held))  # the identity, of both ends
+    assert 0.88 < np.mean(held[1500:]) < 0.96
+    assert inside(section, noise[3000:], 0.0).mean() < 0.6
 
 
 def test_the_fewest_rows():
@@ -126,6 +178,42 @@ def test_artifacts_carry_it_and_quantizing_widens_it(trained):
     save(small, "small.json")
 
 
+def test_widths_that_grow_are_the_same_everywhere(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(2)
+    table = pandas.DataFrame({"t": np.arange(2000), "a": rng.exponential(size=2000), "b": rng.normal(size=2000)})
+    table["y"] = 3.0 * table["a"] + rng.normal(size=2000) * (0.1 + table["a"])
+    monkeypatch.chdir(tmp_path)
+    table.to_csv("t.csv", index=False)
+    options = ["--time", "t", "--holdout", "0.5", "--interval", "0.9", "--out", "m.json"]
+    assert main(["train", "t.csv", "--target", "y", *options]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "of its size; from the first rows" in said
+    assert "follow the truths" in said
+    model = load("m.json")
+    section = model.sections["interval/1"]
+    assert main(["predict", "m.json", "t.csv", "--interval", "--out", "p.csv"]) == 0
+    here = pandas.read_csv("p.csv")
+    for row, low, high in zip(table.to_dict("records"), here["y low"], here["y high"], strict=True):
+        assert interval(model, predict(model, row)) == [(low, high)]
+    assert main(["export", "m.json", "--to", "python,c,js", "--out", "art", "--allow-unverified"]) == 0
+    space: dict = {}
+    exec(Path("art/python-double/model.py").read_text(), space)
+    assert list(space["INTERVAL_SLOPE"]) == section["slope"]
+    assert "#define MODEL_INTERVAL_SLOPE {" in Path("art/c-double/model.h").read_text()
+    assert "export const INTERVAL_SLOPE = [" in Path("art/js-double/model.mjs").read_text()
+    small = quantize(model, "int16")
+    bound = small.provenance["quantized"]["bounds"][0]
+    wide = small.sections["interval/1"]
+    for y in rng.uniform(-5.0, 10.0, size=200):  # off by the bound, it still holds what the other did
+        for off in (-bound, bound):
+            (low, high), (narrow_low, narrow_high) = (
+                between(model.replace(sections={"interval/1": each}), [value])[0]
+                for each, value in ((wide, y + off), (section, y))
+            )
+            assert low <= narrow_low
+            assert high >= narrow_high
+
+
 def test_pruning_drops_it(trained):
     assert main(["prune", "m.json", "--max-inputs", "1", "--out", "p.json"]) == 0
     assert "interval/1" not in load("p.json").sections
@@ -169,6 +257,11 @@ def test_a_model_without_one(trained, capsys):
         ({"effective_rows": 0.0}, "effective_rows is 0.0"),
         ({"supported": 1.5}, "supported is 1.5"),
         ({"spread": 1}, "spread is unknown"),
+        ({"slope": [0.1]}, "slope has 1 entries"),
+        ({"slope": [0.1, -0.1]}, "no entry may be negative"),
+        ({"half_life": 0}, "half_life is 0"),
+        ({"adjust": {"eta": 2.0, "floor": 0.5, "cap": 2.0}}, "adjust.eta is 2.0"),
+        ({"adjust": {"eta": 0.1, "floor": 0.5, "cap": 0.5}}, "adjust.cap is 0.5"),
     ],
 )
 def test_the_section_is_checked(trained, change, message):

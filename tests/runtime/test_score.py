@@ -1,6 +1,7 @@
 """`score`: real processes fed through pipes; what they write against `step`."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -97,6 +98,33 @@ def test_a_regression_gives_values_intervals_and_contributions(tmp_path, write):
         assert one["interval"] == {"y": list(interval(model, result)[0])}
         assert one["status"] == result.status
         assert one["contributions"] == {"y": dict(explain_inputs(model, state.inputs)[0].contributions)}
+
+
+def test_intervals_follow_the_truths_and_go_on_where_they_were(tmp_path):
+    model = regression()
+    adjust = {"eta": 0.2, "floor": 0.1, "cap": 10.0}
+    section = {**model.sections["interval/1"], "adjust": adjust, "slope": [0.1]}
+    model = model.replace(sections={"interval/1": section})
+    save(model, tmp_path / "model.json")
+    readings = [{"t": 20.0 + i % 3, "kind": "red", "y": 25.0 + i % 5} for i in range(60)]
+    readings[30]["y"] = readings[31]["t"] = None
+    out = [
+        run("score", tmp_path / "model.json", "--state", tmp_path / "state.json", data=lines(part))[1]
+        for part in (readings[:25], readings[25:])
+    ]
+    state, factors = start(model), [1.0, 1.0]
+    for line, row in zip("".join(out).splitlines(), readings, strict=True):
+        result, _ = step(model, state, row)
+        y = result.values[0]
+        wide = 1.0 + 0.1 * abs(y)
+        ends = [y + (-1.0 - 1.5 * (factors[0] - 1.0)) * wide, y + (2.0 + 1.5 * (factors[1] - 1.0)) * wide]
+        assert json.loads(line)["interval"]["y"] == list(interval(model, result)[0]) == pytest.approx(ends)
+        if row["y"] is not None and row["t"] is not None:
+            for k, beyond in enumerate((row["y"] < ends[0], row["y"] > ends[1])):
+                factors[k] = min(max(factors[k] * math.exp(0.2 * (beyond - 0.05)), 0.1), 10.0)
+    assert max(factors) > 1.5
+    with pytest.raises(ValueError, match="the intervals of other outputs"):
+        start(model).restore({**state.to_dict(), "reach": [[1.0]]})
 
 
 def test_what_is_odd_in_a_stream_is_reported_and_left_out(model, file):
