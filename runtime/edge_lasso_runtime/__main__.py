@@ -61,6 +61,8 @@ class _Parser(argparse.ArgumentParser):
     """Refuses in one line, as everything here does."""
 
     def error(self, message: str) -> Any:
+        if "--long" in message or "--hold" in message:
+            message += " (a board takes a row a line; edge-lasso predict reads long tables and makes grids)"
         self.exit(_refuse(f"{message}; see: {self.prog} --help"))
 
 
@@ -85,8 +87,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     predict.add_argument("data", metavar="DATA", help="CSV or JSON lines; - is standard input")
     predict.add_argument("--interval", action="store_true", help="also the ends of the prediction interval")
     predict.add_argument("--explain", action="store_true", help="also what each input adds to each output")
-    predict.add_argument("--encoding", metavar="NAME", help="of the data (default: found out)")
-    _add_missing(predict)
+    _add_reading(predict)
     predict.add_argument("--out", metavar="FILE", help="write there instead: the whole of it, or nothing")
     _add_metrics(predict)
     add_learn(predict)
@@ -113,7 +114,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     score.add_argument("--explain", type=_count, metavar="N", help="name N sensors of an alarm (default 5), or N "
                        "contributions to a prediction (default none)")  # fmt: skip
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
-    _add_missing(score)
+    _add_reading(score)
     _add_metrics(score)
     add_learn(score)
     add_cascade(score)
@@ -215,7 +216,8 @@ def _without_model(command: Any, prog: str) -> None:
     command.epilog = "\n".join(line for line in text.split("\n") if "artifacts/" not in line)
 
 
-def _add_missing(parser: argparse.ArgumentParser) -> None:
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoding", metavar="NAME", help="of a file (default: found out)")
     parser.add_argument("--missing", type=lambda text: text.split(","), default=[], metavar="MARK,..",
                         help="what else stands for a missing reading, such as -999")  # fmt: skip
 
@@ -259,7 +261,7 @@ def _score(options: Any) -> int:
     return score(
         load(options.model), options.data, options.state, options.every, options.fresh, options.time, options.step,
         options.explain, options.values, options.digest, options.missing, options.metrics, options.model,
-        options.learn, options.cascade, options.adapt, options.within,
+        options.learn, options.cascade, options.adapt, options.within, options.encoding,
     )  # fmt: skip
 
 

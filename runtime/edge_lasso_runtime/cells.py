@@ -31,7 +31,7 @@ def number(text: str, decimal: str = ".") -> float | None:
     ----------
     text : str
     decimal : {".", ","}
-        The decimal mark; the other one, a space or an apostrophe may stand between thousands.
+        The decimal mark; the other one, a space or an apostrophe may stand between thousands, a per cent sign behind.
 
     Returns
     -------
@@ -53,6 +53,7 @@ def number(text: str, decimal: str = ".") -> float | None:
             if "_" in text or not text.isascii():
                 raise ValueError(text)
             return value if value == value else None
+    text = text.replace("\u2212", "-")
     word = text.lower()
     if word in MISSING:
         return None
@@ -61,7 +62,7 @@ def number(text: str, decimal: str = ".") -> float | None:
     if word in FALSE:
         return 0.0
     for mark in (decimal, "," if decimal == "." else "."):
-        plain = _plain(text, mark)
+        plain = _plain(text.rstrip("% "), mark)
         if plain is not None:
             return float(plain)
     raise ValueError(text)
@@ -96,7 +97,7 @@ def decimal_mark(cells: list[str], delimiter: str) -> str:
     """
     comma = maybe = False
     for text in cells:
-        text = text.strip()
+        text = text.strip().rstrip("% ").replace("\u2212", "-")
         if not text or text[-1:] not in "0123456789" or ("," not in text and "." not in text):
             continue
         if "," not in text:

@@ -5,7 +5,7 @@ The workbench and the board both read with what is found here; the rule is writt
 
 from __future__ import annotations
 
-from .cells import decimal_mark, split_units
+from .cells import decimal_mark, number, split_units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,22 +110,74 @@ def find_dialect(lines: Sequence[str]) -> tuple[Dialect, list[list[str]]]:
         first += 1
     if first == len(lines):
         raise DialectError("is empty; a table has a header and rows")
+    while _above(lines[first:]):
+        first += 1
     delimiter = delimiter or max(DELIMITERS, key=lambda sign: _count(lines[first], sign))
     reader = csv.reader(lines[first:], delimiter=delimiter)
     names = [name.strip() for name in next(reader)]
+    names[0] = names[0].lstrip("# ")
     if any(sign < " " and sign not in "\t\r\n" for name in names for sign in name):
         raise DialectError(f"is no text (line {first + reader.line_num}); give a CSV file, or name its --encoding")
     header_lines = first + reader.line_num
     rows = [row for row, _ in zip(reader, range(SAMPLE)) if any(cell.strip() for cell in row)]
     if not rows:
         raise NoRows("has a header and no rows; there is nothing to read")
-    row_numbers = ROW_NUMBERS if len(rows[0]) == len(names) + 1 or not names[0] else ""
-    if len(rows[0]) == len(names) + 1:
-        names.insert(0, "")
-    names = [name or (row_numbers if not i and row_numbers else f"column {i + 1}") for i, name in enumerate(names)]
-    names, units = split_units(names)
+    row_numbers = "" if names[0] else ROW_NUMBERS
+    names, more = as_wide(names, rows[0])
+    if more:
+        row_numbers = ROW_NUMBERS
+    names, units = split_units(named([*[""] * more, *names]))
     decimal = decimal_mark([cell for row in rows for cell in row], delimiter)
     return Dialect(names, units, row_numbers, header_lines, delimiter, decimal), rows
+
+
+def as_wide(names: list[str], cells: Sequence[str]) -> tuple[list[str], bool]:
+    """The names for a first row that ends in a delimiter where the header does not, or the other way round.
+
+    Returns
+    -------
+    names : list of str
+    more : bool
+        Whether the row begins with a row number, which the header does not count.
+    """
+    over = len(cells) - len(names)
+    if over == 1 and not cells[-1].strip():
+        return [*names, ""], False
+    if over == -1 and not names[-1]:
+        return names[:-1], False
+    return names, over == 1
+
+
+def named(names: Sequence[str]) -> list[str]:
+    """A header with names for the columns that have none."""
+    return [name or (f"column {i + 1}" if i else ROW_NUMBERS) for i, name in enumerate(names)]
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether no cell is a number."""
+    for cell in cells:
+        try:
+            if cell.strip() and number(cell) is not None:
+                return False
+        except ValueError:
+            continue
+    return True
+
+
+def _above(lines: Sequence[str]) -> bool:
+    """Whether the first line is a comment (``#``) or a title of one cell: behind it comes one, or a header."""
+    comment = lines[0][:1] == "#"
+    rest = [line for line in lines[1:] if line.strip() and line[:1] != "#"]
+    if not comment:
+        if any(sign in lines[0] for sign in (*DELIMITERS, '"')):
+            return False
+        rest = [line for line in rest if any(sign in line for sign in DELIMITERS)]
+    if not rest:
+        return False
+    if comment and lines[1][:1] == "#":
+        return True
+    delimiter = max(DELIMITERS, key=lambda sign: _count(rest[0], sign))
+    return is_header(rest[0].strip("\r\n").split(delimiter))
 
 
 def _count(line: str, delimiter: str) -> int:

@@ -9,7 +9,7 @@ is the strict reader, for files.)
 from __future__ import annotations
 
 from .cells import decimal_mark, split_units
-from .dialect import DELIMITERS, NOTES
+from .dialect import DELIMITERS, is_header, named
 from .rows import Cells, RowError
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ class Readings:
         self._ahead: list[dict[str, Any]] = []
         self._keys: list[str] = []
         self._form: Form | None = None
-        self._delimiter, self._rows = ",", False
+        self._delimiter, self._rows, self._above = ",", False, ""
         self._cells = Cells(".", missing, report)
         self._plain = self._usually = not missing
         self.lines = 0
@@ -187,31 +187,43 @@ class Readings:
             self._fit(list(row))
             self._read = self._json
             return self._json_row(row)
-        if text.lower().startswith(("sep=", *NOTES)):
+        if text.lower().startswith(("sep=", "#")):
+            self._above = text
             return None
-        self._delimiter = max(DELIMITERS, key=lambda sign: len(_split(text, sign)))
-        self._plain = self._usually and self._delimiter == ","
-        header = split_units([name.strip() for name in _split(text, self._delimiter)])[0]
+        delimiter = max(DELIMITERS, key=lambda sign: len(_split(text, sign)))
+        if self._above[:1] == "#" and not is_header(_split(text, delimiter)):  # that was the header
+            self._head(self._above, delimiter)
+            return self._csv(text)
+        self._head(text, delimiter)
+        return None
+
+    def _head(self, text: str, delimiter: str) -> None:
+        self._delimiter, self._plain = delimiter, self._usually and delimiter == ","
+        names = [name.strip() for name in _split(text.lstrip("# "), delimiter)]
+        header = split_units(named(names))[0]
         self._fit(header)
         twice = [name for name in self._fields if header.count(name) > 1]
         if twice:
             self._report(f"the header has {', '.join(map(repr, twice[:5]))} more than once; the first is read")
         self._header = text
         places = [header.index(name) if name in header else len(header) for name in self._fields]
-        self._places, self._width = places, len(header)
+        self._places, self._width, self._open = places, len(header), not names[-1]
         self._read = self._csv
-        return None
 
     def _csv(self, text: str) -> Found | None:
         if text == self._header:  # of a file that was appended
             return None
         cells: Any = _split(text, self._delimiter)
         if len(cells) != self._width:
-            if len(cells) != self._width + 1 or self._rows:
+            over = len(cells) - self._width
+            if self._rows or over not in (1, -self._open):
                 self.leave_out(f"line {self.lines} has {some(len(cells), 'field')}; the header has {self._width}")
                 return None
-            self._width += 1  # a program wrote row numbers along, without a name
-            self._places = [i + 1 for i in self._places]
+            self._width += over
+            if over < 0:  # the header alone ends in a delimiter
+                self._places = [min(i, self._width) for i in self._places]
+            elif cells[-1].strip():  # a program wrote row numbers along, without a name
+                self._places = [i + 1 for i in self._places]
         self._rows = True
         cells.append(None)  # what a field that is not there reads
         values, time = self._found([cells[i] for i in self._places])
@@ -226,7 +238,7 @@ class Readings:
         if self._delimiter != "," and self._cells.decimal == "." and "," in text:
             self._cells.decimal = decimal_mark(_split(text, self._delimiter), self._delimiter)
         try:
-            if not self._usually or "_" in text or self._cells.decimal != ".":
+            if not self._usually or "_" in text or not text.isascii() or self._cells.decimal != ".":
                 raise ValueError
             return list(map(float, values))
         except (TypeError, ValueError):

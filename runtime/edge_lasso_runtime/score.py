@@ -254,6 +254,7 @@ def score(
     cascade: str | None = None,
     adapt: str | None = None,
     within: float = 0.0,
+    encoding: str | None = None,
 ) -> int:
     """Score a file or standard input (``-``); returns the exit code.
 
@@ -277,6 +278,8 @@ def score(
         File of the model that takes the rows that go on; see `SecondStage`.
     adapt, within
         See `Adapter`; None: nothing is corrected.
+    encoding : str or None
+        Of a file; None: found out.
 
     Raises
     ------
@@ -304,7 +307,7 @@ def score(
         adapter = Adapter(model, adapt, within, keeper.more.get("adapt"))
     pulse = Pulse(model, figures, file)
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second, adapter)
-    descriptor = 0 if source == "-" else os.open(source, os.O_RDONLY)
+    descriptor = 0 if source == "-" else _opened(source, encoding)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)
     pulse.ready()
@@ -337,6 +340,27 @@ def score(
     if digest:
         print(f"digest: {state_digest(model, keeper.state).hex()}", file=sys.stderr)
     return stop.code
+
+
+def _opened(source: str, encoding: str | None) -> int:
+    """A descriptor of a file's lines in UTF-8: of a copy, if it is compressed or written otherwise."""
+    from .rows import open_text
+
+    if os.path.isfile(source):
+        try:
+            with open_text(source, encoding) as text:
+                if source.endswith(".gz") or not getattr(text, "encoding", "").lower().startswith("utf-8"):
+                    from tempfile import TemporaryFile
+
+                    with TemporaryFile() as copy:
+                        while part := text.read(1 << 20):
+                            copy.write(part.encode("utf-8"))
+                        copy.seek(0)
+                        return os.dup(copy.fileno())
+        except RowError:
+            if encoding is not None:
+                raise  # else lines that are no text are reported, one by one
+    return os.open(source, os.O_RDONLY)
 
 
 def _write(text: str) -> None:
