@@ -12,9 +12,12 @@ import numpy as np
 from scipy.signal import lfilter
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from edge_lasso.detecting.following import CAP, ETA, FLOOR, followed
 from edge_lasso.detecting.thresholds import correlation_time, episodes, limits
+from edge_lasso_runtime.model import Input, Model, Output
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "tennessee_eastman"
+STATED = 0.01  # part of normal rows in alarm
 FAULTS = ("d01", "d05", "d10", "d15", "d16", "d19", "d21")
 NORMAL = 160  # rows before the fault
 ENTRIES = (160, 300, 400, 500, 600, 700, 800, 960)  # rows of d00_te after which a run is entered
@@ -32,6 +35,8 @@ class Result:
     size: int | None = None
     microseconds: float | None = None
     compiled: int | None = None
+    work: int | None = None
+    instructions: int | None = None
 
 
 def load(folder: Path, name: str) -> Any:
@@ -47,12 +52,13 @@ def ewma(x: Any, start: Any) -> Any:
 
 
 def volume_under_pr(score: Any, y: Any, longest: int = 40) -> float:
-    """VUS-PR (Paparrizos et al. 2022): mean average precision over buffers of 0 to `longest` rows before the fault."""
-    first, order, values = int(np.flatnonzero(y)[0]), np.argsort(-score, kind="stable"), []
+    """VUS-PR (Paparrizos et al. 2022): mean average precision over buffers of 0 to `longest` rows before a fault."""
+    onsets, order, values = np.flatnonzero(np.diff(y, prepend=0.0) > 0.0), np.argsort(-score, kind="stable"), []
     for length in range(0, longest + 1, 5):
-        soft = y.copy()
+        soft = y.astype(float)
         for before in range(1, length // 2 + 1):
-            soft[first - before] = np.sqrt(1.0 - before / length)
+            at = onsets[onsets >= before] - before
+            soft[at] = np.maximum(soft[at], np.sqrt(1.0 - before / length))
         true = np.cumsum(soft[order])
         recall = np.minimum(true / ((y.sum() + soft.sum()) / 2.0), 1.0) * (np.cumsum(y[order]) > 0)
         values.append(float(np.sum(np.diff(recall, prepend=0.0) * true / np.arange(1, len(y) + 1))))
@@ -78,12 +84,36 @@ def line(result: Result, y: Any) -> str:
     low, high = limits(events)
     hits = [np.flatnonzero(score[NORMAL:] > limit) for entry in result.runs for score in entry]
     delays = [hit[0] for hit in hits if len(hit)]
+    stated = result.runs > np.quantile(result.normal[WARM_UP:], 1.0 - STATED)
     return (
         f"{result.name:34s}{result.coefs or '':>5} {auc.mean():6.3f} ({entries.min():.3f}-{entries.max():.3f}) "
         + " ".join(f"{value:.3f}" for value in auc.mean(axis=0))
         + f"  {precision:5.3f} {volume:7.3f} {events / days:7.2f} ({low / days:.1f}-{high / days:.1f})"
         f" {len(delays) / len(ENTRIES):7.1f}/{len(FAULTS)} {np.median(delays) if delays else np.nan:6.0f} "
-        f"{'' if result.size is None else f'{result.size:,}':>8} "
-        f"{'' if result.compiled is None else f'{result.compiled:,}':>9} "
-        f"{'' if result.microseconds is None else f'{result.microseconds:.0f}':>6}"
+        f"{stated[..., NORMAL:].mean():8.3f} {stated[..., :NORMAL].mean():8.3f} "
+        + " ".join(
+            f"{'' if number is None else f'{number:,.0f}':>8}"
+            for number in (result.size, result.work, result.microseconds, result.compiled, result.instructions)
+        )
     )
+
+
+def counted(model: Model) -> int:
+    """Bytes as float32 with one-byte indices, no code; the board's chart keeps two moving averages per sensor."""
+    held = sum(feature.stream is not None for feature in model.inputs)
+    terms = sum(len(output.terms) for output in model.outputs)
+    # coefficient, index | count, intercept with centre, scale, slow scale | history | two averages
+    return terms * 5 + len(model.outputs) * (1 + 3 * 4) + held * 4 + len(model.outputs) * 2 * 4
+
+
+def following(start: float, hold: int, rows: int, scores: Any) -> Any:
+    """Rows in alarm where a threshold follows from `start`, as a board's does by default where normal rows drift."""
+    adjust = {"eta": ETA, "floor": FLOOR, "cap": CAP, "freeze": max(2 * hold, 10), "thaw": max(rows // 10, 4 * hold)}
+    watched = [{"reading": "x", "centre": 0.0, "scale": 1.0, "slow": 1.0, "weight": 1.0}]
+    section = {
+        "watched": watched, "smoothing": 1.0, "clip": 10.0, "track": 0, "fast": 0.0, "warm_up": 0, "adjust": adjust,
+        "threshold": {"score": start, "row_rate": STATED, "hold": hold},
+    }  # fmt: skip
+    reading = Input("x", 0, 0.0, -1.0, 1.0)
+    model = Model(("x",), (reading,), (Output("x", 0.0, ()),), sections={"detector/1": section})
+    return followed(model, scores)[0]

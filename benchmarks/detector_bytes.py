@@ -71,8 +71,8 @@ def detector(estimate):
     return quantize(loads(dumps(Model(names, tuple(inputs), tuple(outputs), sections=sections))), to="int16")
 
 
-def on_core(core, model, variant):
-    """Flash, RAM, instructions of a step, stack."""
+def on_core(core, model, variant, row=None):
+    """Flash, RAM, instructions of a step, stack; of the middle of the integers' range, or 20 and up, or of a row."""
     integers = variant == "step_q"
     files = registry.render(model, "c", "fixed" if integers else variant)
     files = {name: data for name, data in files.items() if name.startswith("model.")}
@@ -80,10 +80,12 @@ def on_core(core, model, variant):
     files["run.c"] = RUN.format(T=kind, q="_q" if integers else "").encode()
     image = cross_build(files, core.target, ["run"], {"MODEL_REAL": "float"} if variant == "fixed" else {})
     letter = "h" if integers else "d" if kind == "double" and core.target != "avr" else "f"
-    row = [-100 + 20 * i if integers else 20.0 + i for i in range(SENSORS)]
-    x = struct.pack(f"<{SENSORS}{letter}", *row)
-    entry, two = (core.call(image, "run", [x, rows]) for rows in (3, 4))
-    return image.flash_bytes, image.ram_bytes, two.instructions - entry.instructions, two.stack_bytes
+    if row is None:
+        readings = sum(feature.stream is None for feature in model.inputs)
+        row = [-100 + 20 * i if integers else 20.0 + i for i in range(readings)]
+    x = struct.pack(f"<{len(row)}{letter}", *row)
+    three, four = (core.call(image, "run", [x, rows]) for rows in (3, 4))
+    return image.flash_bytes, image.ram_bytes, four.instructions - three.instructions, four.stack_bytes
 
 
 def main():

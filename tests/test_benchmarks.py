@@ -25,7 +25,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     ),
     (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
-    (["anomaly_sensors.py", "--only", "shuttle"], ["Shuttle"]),
+    (["anomaly_labels.py", "--only", "shuttle"], ["Shuttle"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
     (["streaming.py", "--readings", "4000", "--sensors", "5"], ["jsonl", "csv", "CPU us/reading"]),
 ], ids=lambda one: one[0] if one[0].endswith(".py") else "")  # fmt: skip
