@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from edge_lasso_devices.build import find_compiler, no_compiler
 from edge_lasso_devices.cores import open_core
@@ -16,6 +17,16 @@ from edge_lasso_devices.cross import cross_build
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.micropython import find_micropython, no_micropython
 from edge_lasso_devices.tools import PATIENCE, TOOLS, Tool, trouble
+
+# the same examples on every machine however busy it is; where `make fuzz` asks for time, others each time
+settings.register_profile(
+    "same",
+    derandomize="EDGE_LASSO_FUZZ_SECONDS" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ". tests/tools/install.sh .tools"
@@ -64,7 +75,16 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "long: takes a second or more, or starts processes, so `make check` leaves it out"
     )
+    config.addinivalue_line(
+        "markers", "unmeasured: looks at all that a process does, so `make coverage` does nothing in those it starts"
+    )
     config.addinivalue_line("markers", "tool: needs a program, so `make check` leaves it out")
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(request, monkeypatch):
+    if request.node.get_closest_marker("unmeasured"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 TRIED = {}

@@ -85,7 +85,7 @@ def test_it_gives_the_bits_of_the_reference(policy, count):
 
 
 @cc
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.sampled_from(
     [NAN, INF, -INF, 0.0, -0.0, 1.0, -4.0, np.nextafter(-4.0, -5.0), 4.0, np.nextafter(4.0, 5.0), 2.0**100, 1e300, 5e-324]
 ), min_size=2, max_size=2), max_size=40))  # fmt: skip

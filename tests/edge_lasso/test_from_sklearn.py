@@ -61,7 +61,7 @@ def transformers():
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     transformers(),
     st.sampled_from(

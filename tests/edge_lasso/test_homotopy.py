@@ -28,7 +28,7 @@ def random(seed, n=200, p=12, correlation=0.6):
     return X, X[:, :3] @ np.array([2.0, -1.0, 0.5][: min(p, 3)]) + rng.standard_normal(n)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 25), st.floats(0.0, 20.0))
 def test_every_solution_has_no_duality_gap(seed, p, correlation):
     X, y = random(seed, p=max(p, 3), correlation=correlation)
@@ -95,7 +95,7 @@ def test_alphas_above_the_largest_useful_one_give_nothing():
     assert np.count_nonzero(coefs[2]) >= 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(4, 30), st.integers(5, 80))
 def test_rows_give_what_their_gram_matrix_gives(seed, n, p):
     X, y = random(seed, n=n, p=p)

@@ -36,7 +36,7 @@ def objective(rows, coefs, alpha, l1_ratio):
     return rows.at(coefs).loss + alpha * (l1_ratio * np.abs(w).sum() + 0.5 * (1.0 - l1_ratio) * (w**2).sum())
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([2, 3, 5]), st.sampled_from([1.0, 0.5]), st.integers(2, 12))
 def test_no_duality_gap_along_the_path(seed, classes, l1_ratio, p):
     rows = rows_of(*random(seed, p=p, classes=classes), classes)

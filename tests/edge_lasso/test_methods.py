@@ -33,7 +33,7 @@ def problem_of(X, y):
     return problems(Statistics([f"c{j}" for j in range(X.shape[1])]).update(X, y).moments(), X.shape[1])[0]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=SEEDS, l1_ratio=st.sampled_from([1.0, 0.6]), correlation=st.sampled_from([0.0, 0.9]))
 def test_group_lasso_is_optimal(seed, l1_ratio, correlation):
     problem = problem_of(*rows(seed, correlation=correlation))
@@ -59,7 +59,7 @@ def test_group_lasso_is_optimal(seed, l1_ratio, correlation):
     assert group_gap(problem, groups, coef * 1.05, alpha, l1_ratio) > 1e-5
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=SEEDS, l1_ratio=st.sampled_from([1.0, 0.6]))
 def test_group_lasso_of_single_columns_is_the_lasso(seed, l1_ratio):
     problem = problem_of(*rows(seed))
@@ -72,7 +72,7 @@ def test_group_lasso_of_single_columns_is_the_lasso(seed, l1_ratio):
     assert np.abs(alone.solution.coefs - lasso.solution.coefs).max() < 1e-7
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=SEEDS, correlation=st.sampled_from([0.0, 0.8]))
 def test_matching_pursuit_is_that_of_scikit_learn(seed, correlation):
     problem = problem_of(*rows(seed, correlation=correlation))
@@ -95,7 +95,7 @@ def test_matching_pursuit_passes_over_copies_and_ends():
     assert np.count_nonzero(solver.solution.coefs, axis=1).tolist() == [0, 1, 2, 3, 4, 4, 4, 4]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_adaptive_lasso_is_the_lasso_of_rescaled_columns(seed):
     X, y = rows(seed)

@@ -61,7 +61,7 @@ def assert_optimal(problem, coef, alpha, l1_ratio=1.0, signs=None):
     assert signs is None or not (coef * signs < 0).any()
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**31),
     shape=st.sampled_from([(300, 8), (60, 30), (40, 60), (120, 260), (700, 230)]),
@@ -81,7 +81,7 @@ def test_coefficients_are_those_of_scikit_learn_on_the_rows(seed, shape, correla
         assert np.abs(mine - theirs).max() <= 1e-8 * np.abs(theirs).max()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**31),
     offset=st.sampled_from([0.0, 1e6]),
@@ -193,7 +193,7 @@ def test_alphas_that_cannot_be(alphas):
         alpha_grid(problem, alphas)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), copies=st.integers(0, 6))
 def test_least_squares_with_dependent_columns(seed, copies):
     """The plain solve is silently wrong here; the fitted values are those of numpy's least squares on the rows."""

@@ -62,7 +62,7 @@ READING = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(models(), st.data())
 def test_every_row_is_what_the_reference_says(model, data):
     rows = data.draw(st.lists(st.lists(READING, min_size=len(model.inputs), max_size=len(model.inputs)), max_size=12))
@@ -76,7 +76,7 @@ def test_every_row_is_what_the_reference_says(model, data):
         assert value.tolist() == pytest.approx(wanted.values, rel=1e-13, abs=1e-300)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(models(), st.data())
 def test_the_file_holds_the_predictions_exactly(tmp_path_factory, model, data):
     folder = tmp_path_factory.mktemp("predict")

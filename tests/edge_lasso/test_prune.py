@@ -45,7 +45,7 @@ def least_squares_error(X, y, columns):
     return float(np.mean((y - A @ np.linalg.lstsq(A, y, rcond=None)[0]) ** 2))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31))
 def test_costs_are_those_of_refitting_on_the_rows(seed):
     estimator, X, y = fitted(seed)
@@ -65,7 +65,7 @@ def test_costs_are_those_of_refitting_on_the_rows(seed):
         assert plain[one.name] == pytest.approx(np.mean((y - estimator.predict(lost)) ** 2) - now, abs=1e-8)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), budget=st.integers(1, 6))
 def test_a_pruned_model_is_the_refit_of_what_is_left(seed, budget):
     estimator, X, y = fitted(seed)

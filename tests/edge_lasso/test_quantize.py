@@ -129,7 +129,7 @@ def models(draw, weights=weights_of_any_size):
 
 
 @given(models(), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]), st.data())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_no_row_breaks_the_bound(model, precision, result_bits, data):
     model = quantize(model, precision, margin=data.draw(st.sampled_from([0.0, 0.1])), result_bits=result_bits)
     bound = Fraction(model.sections[KEY]["outputs"][0]["bound"])
@@ -196,7 +196,7 @@ def partial_sums(section, output):
 
 
 @given(models(), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_nothing_overflows_in_any_order(model, precision, result_bits):
     section = quantize(model, precision, result_bits=result_bits).sections[KEY]
     output = section["outputs"][0]
@@ -426,7 +426,7 @@ def test_whole_counts_lose_no_half_step(precision, scale, offset, low, high):
         assert quantize(model, "int16", margin=0.0, max_error=between).sections[KEY] == model.sections[KEY]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), precision=st.sampled_from(["int16", "int8"]), data=st.data())
 def test_no_row_of_counts_breaks_the_bound_of_counts(seed, precision, data):
     raw = {"a": (10.0 / 1023, 0.0), "b": (0.02, 990.0), "c": (-2e-6, 1e-3)}
@@ -516,7 +516,7 @@ def test_indicators_products_and_several_outputs(precision, outputs, link, produ
     st.integers(0, 2**32), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]),
     st.sampled_from([(1, "identity"), (2, "identity"), (1, "logistic"), (3, "softmax")]), st.booleans(), st.data(),
 )  # fmt: skip
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_no_row_breaks_the_bound_of_products_categories_and_counts(seed, precision, result_bits, shape, counts, data):
     model = general_model(random.Random(seed), *shape)
     raw = {"a": (10.0 / 1023, 0.0), "c": (-2e-6, 1e-3)} if counts else None
@@ -584,7 +584,7 @@ def test_softmax_labels_agree_where_the_bound_decides():
 
 
 @given(models(weights_for_float16), st.sampled_from(["float16", "float32"]), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_rounded_coefficients_keep_their_bound(model, precision, data):
     result = quantize(model, precision, margin=0.0)
     bound = Fraction(result.provenance["quantized"]["bounds"][0])

@@ -39,7 +39,7 @@ def assert_same(moments, centre, covariance, tolerance):
     assert np.max(np.abs(moments.covariance - covariance) / np.outer(deviation, deviation)) < tolerance
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**31),
     gaps=st.sampled_from([0.0, 0.02, 0.6]),

@@ -41,7 +41,7 @@ def residual(of, columns):
     return of.yy - of.xy[columns] @ np.linalg.lstsq(gram, of.xy[columns], rcond=1e-10)[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 6))
 def test_the_proof_finds_what_exhaustive_search_finds(seed, size):
     of = problem(*factors(seed))

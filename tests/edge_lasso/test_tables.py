@@ -170,7 +170,7 @@ def test_an_index_that_pandas_wrote(tmp_path):
     assert [name for name in table.columns if name not in table.row_numbers] == small().column_names
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.floats(), min_size=2, max_size=2), min_size=1, max_size=30),
     st.sampled_from([",", ";", "\t"]),

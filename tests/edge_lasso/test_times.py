@@ -44,7 +44,7 @@ def test_one_odd_value_does_not_spoil_the_others():
     assert parse_times(column).tolist() == [MICROSECONDS, NOT_A_TIME, MICROSECONDS, NOT_A_TIME, MICROSECONDS]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), min_size=1, max_size=9), st.booleans())
 def test_iso_text_means_what_datetime_means(moments, odd):
     column = pa.array([*(one.isoformat(" ") for one in moments), *(["x"] if odd else [])])

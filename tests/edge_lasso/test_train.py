@@ -40,7 +40,7 @@ def test_scikit_learn_contract(estimator, check):
         check(estimator)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**31),
     scales=st.sampled_from([0, 6]),

@@ -83,7 +83,7 @@ def expected_status(model, row):
 
 @pytest.mark.needs("gcc", "clang")
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")), compiler=st.sampled_from(("gcc", "clang")))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_double_is_bit_equal(any_model, odd, seed, inputs, compiler):
     model = any_model(seed)
     library = Library(model, "double", inputs, compiler)
@@ -105,7 +105,7 @@ def test_double_is_bit_equal(any_model, odd, seed, inputs, compiler):
 
 @pytest.mark.needs("gcc", "clang")
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")), compiler=st.sampled_from(("gcc", "clang")))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_float_is_within_its_bound(any_model, odd, seed, inputs, compiler):
     model = any_model(seed)
     library = Library(model, "float", inputs, compiler)
@@ -126,7 +126,7 @@ def test_float_is_within_its_bound(any_model, odd, seed, inputs, compiler):
     compiler=st.sampled_from(("gcc", "clang")),
     to=st.sampled_from(("int16", "int8")),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_fixed_point_is_bit_equal(make, odd, seed, inputs, compiler, to):
     link = ("identity", "logistic", "softmax")[seed % 3]
     outputs = 3 if link == "softmax" else 1 + seed % 2 * (link == "identity")

@@ -74,7 +74,7 @@ def test_a_count_is_its_value(case):
 
 
 @given(low=st.integers(-(2**30), 2**30), width=st.integers(1, 65535), count=st.integers(-(2**31), 2**31 - 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_count_can_overflow(low, width, count):
     try:
         model = sensors(low, width, 1.0)

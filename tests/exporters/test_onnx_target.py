@@ -44,7 +44,7 @@ def test_every_shape_stays_within_its_bound(shapes, rows_of, ratio_of, variant, 
         assert ratio_of(found.tolist(), onnx_target, model, options, rows) <= 1.0, name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32), k=st.integers(1, 200), outputs=st.integers(1, 4), products=st.integers(0, 5),
     categories=st.integers(0, 2), policy=st.sampled_from(["extrapolate", "clamp"]),

@@ -197,7 +197,7 @@ class Small(int):
 
 @pytest.mark.long
 @given(seed=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_what_is_proven_of_a_tampered_section_holds(detector, seed):
     draw = random.Random(seed)
     model = detector(4, smoothing=(0.2, 1.0)[seed % 2], track=(0, 5)[seed % 3 % 2])
@@ -314,7 +314,7 @@ def members(values):
 
 
 @given(left=SETS, right=SETS, op=st.sampled_from(("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_sets_hold_everything_that_can_happen(left, right, op):
     mine, others = members(left), members(right)
     if op in ("+", "-", "*"):

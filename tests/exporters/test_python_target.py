@@ -47,7 +47,7 @@ def mapping(model, row):
 
 
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_bit_equal(any_model, odd, widened, seed, inputs):
     model = any_model(seed)
     scope = load(model, inputs=inputs)
@@ -67,7 +67,7 @@ def test_bit_equal(any_model, odd, widened, seed, inputs):
 
 
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")), to=st.sampled_from(("int16", "int8")))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_fixed_point_bit_equal(make, odd, widened, seed, inputs, to):
     link = ("identity", "logistic", "softmax")[seed % 3]
     model = make(
@@ -101,7 +101,7 @@ def test_a_product_cannot_hide_an_absurd_reading():
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_guards_are_what_the_proof_needs(any_model, seed):
     model = any_model(seed)
     limits, watched = guards(model)
@@ -140,7 +140,7 @@ class InFloat32(ast.NodeTransformer):
 
 
 @given(seed=SEEDS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_with_32_bit_floats(any_model, odd, seed):
     model = any_model(seed)
     scope = {"F": np.float32}

@@ -59,7 +59,7 @@ def quantized(model, seed):
 
 @pytest.mark.long
 @given(seed=SEEDS, variant=st.sampled_from(("double", "fixed")), inputs=st.sampled_from(("selected", "all")))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_python_is_bit_equal(tmp_path_factory, stateful_model, seed, variant, inputs):
     model = stateful_model(seed, plain=variant == "fixed")
     if keeps_state(model):
@@ -87,7 +87,7 @@ def test_micropython_is_bit_equal(tmp_path, stateful_model, seed, variant):
 
 @pytest.mark.needs("gcc", "clang")
 @given(seed=SEEDS, variant=st.sampled_from(("double", "fixed", "float")), inputs=st.sampled_from(("selected", "all")))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_c_is_bit_equal_or_within_its_tolerance(tmp_path_factory, stateful_model, seed, variant, inputs):
     model = stateful_model(seed, plain=variant == "fixed")
     if keeps_state(model):

@@ -52,7 +52,7 @@ def faults(folder, model, target, only, inputs="selected", text=b"", instead=b""
 
 @pytest.mark.long
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_python_is_equal(tmp_path_factory, stateful_model, seed, inputs):
     model = detectors(stateful_model, seed)
     if model is not None:
@@ -68,7 +68,7 @@ def test_micropython_is_equal(tmp_path, stateful_model, seed):
 
 @pytest.mark.needs("gcc", "clang")
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_c_is_equal(tmp_path_factory, stateful_model, seed, inputs):
     model = detectors(stateful_model, seed)
     if model is not None:

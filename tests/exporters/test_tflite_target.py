@@ -58,7 +58,7 @@ def test_every_shape_stays_within_what_is_promised(shapes, rows_of, ratio_of, va
         assert ratio_of(found, tflite_target, model, options, rows) <= 1.0, name
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32), k=st.integers(1, 200), outputs=st.integers(1, 4), products=st.integers(0, 5),
     categories=st.integers(0, 2), policy=st.sampled_from(["extrapolate", "clamp"]),
@@ -75,7 +75,7 @@ def test_no_value_is_outside_its_bound(
     assert ratio_of(run(render(model, options), rows), tflite_target, model, options, rows) <= 1.0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32), k=st.integers(1, 100), outputs=st.integers(1, 3), products=st.integers(0, 3),
     variant=st.sampled_from(["float32", "float16", "dynamic", "int8", "int16x8"]),
@@ -301,7 +301,7 @@ def test_requantization_is_that_of_the_reference_kernels():
             assert abs(found - value * gain) <= 0.75 + abs(value * gain) * 2.0**-15
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32), k=st.integers(1, 200), outputs=st.integers(1, 3),
     link=st.sampled_from(["identity", "logistic"]), offsets=st.sampled_from([0.0, 1e3, 1e6]),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from streams import regression
 
@@ -32,7 +32,6 @@ EVERYTHING = ((2.0, (A,)), (-1.0, (A, A)), (0.5, (A, B)), (0.125, (A, B, C)), (3
 
 
 @pytest.mark.parametrize("link", ["identity", "logistic"])
-@settings(deadline=None)
 @given(
     x=st.tuples(*[st.floats(-10, 10)] * 3, st.sampled_from(["red", "green", "blue"])),
     chosen=st.lists(st.sampled_from(EVERYTHING), max_size=6),

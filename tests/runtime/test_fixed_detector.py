@@ -103,7 +103,7 @@ def wild(source, count, low=NONE, high=32767):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_no_intermediate_value_reaches_two_to_the_thirty(stateful_model, seed):
     model = quantize(stateful_model(seed, **PLAIN), to="int16")
     if KEY not in model.sections:
@@ -125,7 +125,6 @@ def test_no_intermediate_value_reaches_two_to_the_thirty(stateful_model, seed):
 
 @given(average=st.integers(0, 2**30 - 1), value=st.integers(0, 2**30 - 1), rate=st.integers(1, 32768),
        shift=st.integers(0, 15))  # fmt: skip
-@settings(deadline=None)
 def test_an_average_stays_between_itself_and_what_it_moves_to(average, value, rate, shift):
     rate = rate if shift == 0 else min(rate, 32767)  # more never has a shift, and the prover refuses it
     moved = int(move(Small(average), Small(value), (Small(rate), Small(shift))))

@@ -94,7 +94,7 @@ def test_encode_takes_categories_and_what_is_missing():
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_products_of_extreme_counts_stay_below_two_to_the_thirty(data):
     a, b = (data.draw(st.integers(-32767, 32767)) for _ in range(2))
     shift = data.draw(st.integers(0, 16))
@@ -265,7 +265,7 @@ junk = st.recursive(
 
 
 @given(junk, st.randoms(use_true_random=False), st.sampled_from(["identity", "logistic"]))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_junk_anywhere_ends_in_the_named_error_or_a_safe_section(value, rng, link):
     """Whatever is accepted computes without overflow at the corners."""
     model = quantized(link)

@@ -58,7 +58,7 @@ def test_hash_is_of_what_is_computed():
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(finite, finite, st.floats(0.0, 1e6)), min_size=1, max_size=8), finite)
 def test_any_model_survives_its_file(rows, intercept):
     inputs = tuple(Input(f"s{i}", i, low + width / 2, low, low + width) for i, (_, low, width) in enumerate(rows))
@@ -88,7 +88,7 @@ JUNK = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(st.integers(0, 10**6), JUNK)
 def test_junk_anywhere(seed, junk):
     data = json.loads(dumps(model()))
@@ -105,7 +105,7 @@ def test_junk_anywhere(seed, junk):
     assert value == value
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text())
 def test_any_text(text):
     with pytest.raises(ModelFormatError):

@@ -252,6 +252,7 @@ def test_a_model_that_is_not_json_in_a_fresh_python(tmp_path, text):
     assert done.stdout.startswith("model.json is not JSON: ")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("command", "others"),
     [

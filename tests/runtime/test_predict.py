@@ -26,7 +26,7 @@ finite = st.floats(-1e9, 1e9)
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=20), finite)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_terms_are_added_one_after_another_from_the_left(pairs, intercept):
     """Bit for bit: no compensation, no reordering, no fused multiply-add."""
     terms = tuple(Term(w, (Factor(i),)) for i, (w, _) in enumerate(pairs))
@@ -74,7 +74,7 @@ def test_a_missing_category_is_not_the_category_none(reading):
         st.none() | st.floats() | st.integers() | st.text(max_size=3) | st.binary(max_size=2), min_size=3, max_size=3
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_no_reading_gives_anything_but_a_finite_number(row):
     inputs = numeric(3, -10.0, 10.0)
     terms = (Term(2.0, (Factor(0), Factor(1))), Term(-1e30, (Factor(2),)))

@@ -17,7 +17,7 @@ from fleets import Fleet, Keys
 
 from edge_lasso_runtime.versions import check, current
 
-pytestmark = pytest.mark.needs("ssh-keygen", "strace")
+pytestmark = [pytest.mark.needs("ssh-keygen", "strace"), pytest.mark.unmeasured]
 RUNTIME = Path(sys.modules["edge_lasso_runtime"].__file__).parent.parent
 CALLS = (
     "openat",
