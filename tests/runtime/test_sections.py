@@ -2,11 +2,14 @@
 
 import copy
 import json
+import re
 
 import pytest
 from streams import detecting, regression
 
+from edge_lasso.compressing.quantize import quantize
 from edge_lasso_runtime import Factor, Input, Model, ModelFormatError, Output, Term, dumps, loads
+from edge_lasso_runtime.fixed_history import validate_streams
 
 
 def classifying():
@@ -20,10 +23,18 @@ def classifying():
     return loads(dumps(model.replace(sections={"cascade/1": section})))
 
 
+def counting():
+    """In whole numbers: a reading, and its average of two."""
+    inputs = (Input("t", 0, 20.0, -10.0, 50.0), Input("t.mean2", 1, 20.0, -10.0, 50.0, stream=("mean", "t", 2)))
+    terms = (Term(0.5, (Factor(0),)), Term(0.25, (Factor(1),)))
+    return quantize(Model(("t", "t.mean2"), inputs, (Output("y", 0.125, terms),)), to="int16")
+
+
 ADJUST = {"eta": 0.05, "floor": 0.5, "cap": 3.0, "freeze": 2, "thaw": 5}
 DETECTOR, INTERVAL, CASCADE, DRIFT = (("sections", name) for name in ("detector/1", "interval/1", "cascade/1", "drift/1"))  # fmt: skip
 WATCHED = (*DETECTOR, "watched", 0)
 LINE = (*DETECTOR, "threshold")
+COUNTS, NUMBER, TERM = ("sections", "fixed_point/1"), ("inputs", 0), ("outputs", 0, "terms", 0)
 REFUSALS = [
     (detecting, ("outputs", 0, "link"), "exp", "outputs have different links (exp, identity)"),
     (detecting, (*DETECTOR, "watched"), [], "watched has 0 entries; the model has 3 outputs"),
@@ -92,6 +103,33 @@ REFUSALS = [
     (classifying, (*CASCADE, "rows", "check"), -1, "rows.check is -1; it must be 0 or more"),
     (classifying, (*CASCADE, "goes_on", "found"), -0.5, "goes_on.found is -0.5; it must be 0 or more"),
     (classifying, (*CASCADE, "found"), [], "found is []"),
+    (regression, ("outputs",), [], "outputs is empty; a model has at least one"),
+    (regression, ("sections", "no-such/1"), {}, "section 'no-such/1' is unknown; this version reads"),
+    (regression, (*NUMBER, "default"), 60.0, "low <= default <= high does not hold for -10.0, 60.0, 50.0"),
+    (regression, NUMBER, {"name": "t", "column": 0}, "inputs[0].default is missing; a numeric input has default, low and high"),
+    (regression, (*NUMBER, "raw"), {"scale": 0.0, "offset": 1.0}, "inputs[0].raw.scale is 0; it must not be"),
+    (regression, ("inputs", 1, "raw"), {"scale": 1.0, "offset": 1.0}, "inputs[1].raw does not go with stream"),
+    (regression, ("inputs", 1, "stream", "length"), 100_001, "stream.length is 100001; it must be a number of readings from 1 to 100000"),
+    (regression, ("inputs", 1, "stream"), {"kind": "mean", "of": "t", "length": 1}, "stream.length is 1; it must be a number of readings from 2"),
+    (regression, ("inputs", 2, "low"), 0.0, "inputs[2].low does not go with categories; leave it out"),
+    (regression, (*TERM, "factors"), [], "factors has 0 entries; a term has 1 to 8"),
+    (regression, (*TERM, "factors"), [0] * 9, "factors has 9 entries; a term has 1 to 8"),
+    (regression, (*TERM, "factors"), [2], "factors[0] uses the categorical input 'kind' as a number"),
+    (regression, (*TERM, "factors"), [{"input": 0}], "factors[0] has 0 of equals, hinge, step beside its input; it must have one"),
+    (regression, (*TERM, "factors"), [{"input": 0, "step": 1.0, "hinge": 1.0}], "factors[0] has 2 of equals, hinge, step"),
+    (regression, (*TERM, "factors"), [{"input": 2, "hinge": 1.0}], "factors[0].hinge does not go with the categorical input 'kind'"),
+    (regression, (*TERM, "factors"), [{"input": 2, "step": 1.0}], "factors[0].step does not go with the categorical input 'kind'"),
+    (regression, (*TERM, "factors"), [{"input": 0, "equals": "red"}], "factors[0].equals is 'red', which is not a category of its input"),
+    (regression, (*TERM, "factors"), [{"input": 2, "equals": "blue"}], "factors[0].equals is 'blue', which is not a category of its input"),
+    (counting, (*COUNTS, "bits"), 12, "bits is 12; allowed are 8, 16"),
+    (counting, (*COUNTS, "link"), {}, "link goes with the link 'logistic', and only with it"),
+    (counting, (*COUNTS, "outputs", 0, "bound"), -1.0, "bound is -1.0; it must not be negative"),
+    (counting, (*COUNTS, "outputs", 0, "unit"), 0.0, "unit is 0.0; it must be positive"),
+    (counting, (*COUNTS, "outputs", 0, "terms", 0, "when"), [[0]], "when is [0]; it holds pairs of an input and a category"),
+    (counting, (*COUNTS, "outputs", 0, "terms", 0, "when"), [[0, 0]], "when: input 0 is not categorical, or stands twice"),
+    (counting, (*COUNTS, "outputs", 0, "terms", 0), {"coef": 1, "factors": []}, "has neither factors nor 'when'; a constant belongs into the bias"),
+    (counting, (*COUNTS, "outputs", 0, "terms", 0, "factors"), [0, 0, 0], "factors has 3 entries; fixed point takes at most two"),
+    (counting, (*COUNTS, "outputs", 0, "terms", 0, "shift"), 1, "shift goes with two factors, and only with them"),
 ]  # fmt: skip
 
 
@@ -131,3 +169,23 @@ def test_taken_at_its_ends(make, way, values):
             at = at[key]
         at[way[-1]] = value
         loads(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("stream", "place", "change", "message"),
+    [
+        (("lag", "t", 2), 0, {"low": -32768}, "f[0].low is -32768; in a model that keeps state -32768 means missing"),
+        (("lag", "t", 2), 1, {"scale": 0.5}, "f[1].scale is 0.5; it must be that of 't'"),
+        (("mean", "t", 2), 1, {"centre": 0.0}, "f[1].centre is 0.0; it must be 20.0"),
+        (("difference", "t", 2), 1, {}, "f[1].centre is 20.0; it must be 0.0"),
+        (("ewma", "t", 2), 1, {"high": 7}, "f[1].low and high must be those of 't'"),
+        (("mean", "t", 16384), 1, {}, "f[1]: fixed point takes means of at most 16383 readings, not 16384"),
+    ],
+)
+def test_integers_of_what_looks_back_are_its_source_s(stream, place, change, message):
+    inputs = (Input("t", 0, 20.0, -10.0, 50.0), Input("d", 1, 20.0, -10.0, 50.0, stream=stream))
+    model = Model(("t", "d"), inputs, (Output("y", 0.125, (Term(0.5, (Factor(1),)),)),))
+    fixed = [{"centre": 20.0, "scale": 0.25, "low": -120, "high": 120} for _ in inputs]
+    fixed[place].update(change)
+    with pytest.raises(ModelFormatError, match=f"^{re.escape(message)}"):
+        validate_streams(fixed, model, "f")
