@@ -321,6 +321,8 @@ def report(model: Any, data: Any = None, out: str | Path | None = None) -> Path:
 
 def drift(model: Any, source: Any) -> DriftReport:
     """Which inputs moved since training: of a table, a digest or a snapshot; see `edge_lasso.watching.drift`."""
+    from edge_lasso.statistics.beside import histograms
     from edge_lasso.watching.drift import drift as run
 
-    return run(as_model(model), source)
+    content = as_model(model)
+    return run(content, source, histograms=histograms(_statistics(model), content))

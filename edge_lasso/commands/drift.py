@@ -29,12 +29,15 @@ def drift(
 
     Example: edge-lasso drift model.json readings.csv
     """
+    from edge_lasso.statistics.beside import histograms, load_statistics
     from edge_lasso.watching.drift import drift as compare
     from edge_lasso_runtime import load
     from edge_lasso_runtime.drift import MOVED
 
+    content = load(model)
+    seen = histograms(load_statistics(model, content, missing_ok=True), content)
     with terminal.progress("counting") as advance:
-        result = compare(load(model), read(source)[0] if read.asked else source, advance)
+        result = compare(content, read(source)[0] if read.asked else source, advance, seen)
     if as_json:
         terminal.say_json({**asdict(result), "moved": result.moved, "retrain": result.worse, "advice": result.advice})
         raise typer.Exit(int(result.moved))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from edge_lasso.errors import DataError
 from edge_lasso.statistics.folds import FoldStatistics
@@ -10,6 +11,9 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.atomic import Together, together
 from edge_lasso_runtime.format import file_text
 from edge_lasso_runtime.unfinished import settle
+
+HISTOGRAMS = "drift"
+"""What statistics say of the rows trained on, where the model has no section ``drift/1``."""
 
 
 def statistics_file(model: Path) -> Path:
@@ -47,6 +51,18 @@ def load_statistics(path: Path, model: Model, missing_ok: bool = False) -> FoldS
             f"({model_hash(model)[:12]}...); put back the pair that belongs together, or train again"
         )
     return statistics
+
+
+def histograms(statistics: FoldStatistics | None, model: Model) -> dict[str, Any] | None:
+    """A section ``drift/1`` for a model that may have none, from its statistics; None: they have none either."""
+    section = None if statistics is None else statistics.about.get(HISTOGRAMS)
+    if section is None:
+        return None
+    names = {feature.name for feature in model.inputs}
+    readings = [reading for reading in section["readings"] if reading["input"] in names]
+    if len(readings) < len(section["readings"]):  # it was pruned since, and predicts something else
+        return {"readings": readings}
+    return {**section, "readings": readings}
 
 
 def save_both(model: Model, statistics: FoldStatistics | None, path: Path, files: Together | None = None) -> None:

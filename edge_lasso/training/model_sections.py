@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_lasso.errors import DataError
+from edge_lasso.statistics.beside import HISTOGRAMS
 from edge_lasso.statistics.cluster import Pieces
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.tables.survey import Survey
@@ -53,6 +54,8 @@ def with_sections(
     strict : bool
         What is asked for and impossible is a `DataError`.
 
+    Without an order and a word on sections, what the rows look like goes into the statistics.
+
     Returns
     -------
     model : Model
@@ -76,6 +79,8 @@ def with_sections(
         seen = look(table, model, rows, truth=regression)
         result = {"health": health_section(seen), "drift": drift_section(seen, errors[0])}
         model = model.replace(sections={**model.sections, **{f"{name}/1": result[name] for name in looked}})
+    elif sections is None and model.inputs and isinstance(rows, Survey):  # for `drift`, not for a board
+        statistics.about[HISTOGRAMS] = drift_section(look(table, model, rows, truth=regression), errors[0])
     if sections is None or "estimate" in sections:
         model = with_estimate(model, statistics, errors, strict)
     return model, notes

@@ -161,6 +161,7 @@ def train_classes(
     folds = _statistics(X, plan, design, target, fit, scaled, weights[labels]) if len(classes) == 2 else None
     if folds is not None:
         about["statistics_hash"] = folds.hash
+        folds.about |= sums.about
     if isinstance(source, TableRows) and rows.kept < rows.used:
         about["held_out"] = _held(table, model, source, odds)
     model = model.replace(provenance=about)

@@ -31,7 +31,12 @@ from edge_lasso_runtime.stream import readings
 LARGEST_DIGEST = 4096
 
 
-def drift(model: Model, source: Any, progress: Callable[[float], None] | None = None) -> DriftReport:
+def drift(
+    model: Model,
+    source: Any,
+    progress: Callable[[float], None] | None = None,
+    histograms: dict[str, Any] | None = None,
+) -> DriftReport:
     """Compare what came after training with training.
 
     Parameters
@@ -42,19 +47,24 @@ def drift(model: Model, source: Any, progress: Callable[[float], None] | None = 
         A digest (hexadecimal or base64) or a file: a digest, a snapshot that ``score`` keeps, or a table.
     progress : callable, optional
         Called with the rows of a table that are done.
+    histograms : dict, optional
+        For a table, where the model has no section ``drift/1``: what its statistics keep (`beside.histograms`).
 
     Raises
     ------
     DataError
         The model counts no drift; the digest or snapshot is of another model or damaged; a table lacks a column.
     """
-    if KEY not in model.sections:
+    counts = KEY in model.sections
+    if not counts and histograms is None:
         raise DataError(
-            "the model has no training histograms (section drift/1); train it with --sections estimate,health,drift"
+            "the model has no training histograms (section drift/1); keep its .stats.npz beside it, or train it with "
+            "--sections estimate,health,drift"
         )
+    if not counts:
+        model = model.replace(sections={**model.sections, KEY: histograms})
     if not isinstance(source, str | Path):
-        state, counters = count(model, source, progress)
-        return _from_counters(model, counters, "table", _onsets(state))
+        return _from_table(model, source, progress)
     path, source = Path(source), str(source)
     try:
         exists = source != "" and path.exists()
@@ -69,11 +79,17 @@ def drift(model: Model, source: Any, progress: Callable[[float], None] | None = 
         with open(path, "rb") as file:
             head = file.read(LARGEST_DIGEST)
         if head.lstrip().startswith(b'{"format": "edge-lasso-state/'):
+            if not counts:
+                raise DataError(f"{path}: a board with this model counts nothing; train it with --sections drift")
             return _from_snapshot(model, str(path))
         data = head if head.startswith(MAGIC) else _decode(head.decode("ascii", "replace"))
         if data is not None:
             return _from_digest(model, data)
-    state, counters = count(model, path, progress)
+    return _from_table(model, path, progress)
+
+
+def _from_table(model: Model, source: Any, progress: Callable[[float], None] | None) -> DriftReport:
+    state, counters = count(model, source, progress)
     return _from_counters(model, counters, "table", _onsets(state))
 
 

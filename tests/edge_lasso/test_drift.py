@@ -2,16 +2,18 @@
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chi2
 
+import edge_lasso
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
 from edge_lasso.watching.drift import count, drift
-from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, loads, model_hash, save, snapshot
+from edge_lasso_runtime import Factor, Input, Model, Output, Term, dumps, load, loads, model_hash, save, snapshot
 from edge_lasso_runtime.drift import digest
 from edge_lasso_runtime.step import start, step
 
@@ -239,6 +241,39 @@ def test_what_is_refused(file, tmp_path, capsys):
         assert error.count("\n") == 1
     with pytest.raises(
         DataError,
-        match=r"has no training histograms \(section drift/1\); train it with --sections estimate,health,drift",
+        match=r"has no training histograms .* keep its .stats.npz beside it, or train it with --sections estimate,health,drift",
     ):
         drift(one.replace(sections={}), "00")
+
+
+@pytest.mark.parametrize("command", ["train", "classify"])
+def test_a_model_that_counts_nothing_has_histograms_in_its_statistics(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(rng.normal(size=(1500, 3)), columns=list("abc"))
+    table["y"] = table["a"] - table["b"] + 0.1 * rng.normal(size=1500)
+    if command == "classify":
+        table["y"] = np.where(table["y"] > 0.0, "yes", "no")
+    table[:1000].to_csv("t.csv", index=False)
+    table[1000:].to_csv("same.csv", index=False)
+    table.assign(b=table["b"] + 2.0).to_csv("moved.csv", index=False)
+    assert main([command, "t.csv", "--target", "y", "--out", "m.json"]) == 0
+    assert "drift/1" not in load("m.json").sections
+    assert main(["drift", "m.json", "same.csv"]) == 0
+    capsys.readouterr()
+    assert main(["drift", "m.json", "moved.csv", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert {entry["name"]: entry["verdict"] for entry in report["readings"]}["b"] == "moved"
+    assert edge_lasso.drift("m.json", table[:1000]).moved is False
+    trained = load("m.json")
+    snapshot.save("state.json", model_hash(trained), {"state": start(trained).to_dict(), "more": {}})
+    assert main(["drift", "m.json", "state.json"]) == 2
+    assert "a board with this model counts nothing" in capsys.readouterr().err
+    if command == "train":
+        assert main(["prune", "m.json", "--max-inputs", "1", "--out", "p.json"]) == 0
+        capsys.readouterr()
+        assert main(["drift", "p.json", "same.csv", "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["readings"]) == 1
+    Path("m.stats.npz").unlink()
+    assert main(["drift", "m.json", "same.csv"]) == 2
+    assert "keep its .stats.npz beside it" in capsys.readouterr().err
