@@ -40,7 +40,6 @@ uint32_t {p}_encode(const {P}_REAL x[{P}_INPUTS], int16_t q[{P}_INPUTS])
     for (i = 0; i < {count}U; i++) {{
         {P}_ROW({p}_grid, step, &{p}_steps[i]);
         {P}_REAL value = x[step->place];
-        int32_t whole;
         int known = 0;
         q[step->place] = step->missing;
         if ((value >= ({P}_REAL)-{L}) && (value <= ({P}_REAL){L})) {{
@@ -55,7 +54,7 @@ uint32_t {p}_encode(const {P}_REAL x[{P}_INPUTS], int16_t q[{P}_INPUTS])
                 value = ((value - step->centre) * step->scale) + ({P}_REAL)0.5;
                 value = (value < ({P}_REAL)step->first) ? ({P}_REAL)step->first : value;
                 value = (value > ({P}_REAL)step->last) ? ({P}_REAL)step->last : value;
-                whole = (int32_t)value;
+                const int32_t whole = (int32_t)value;
                 q[step->place] = (int16_t)((({P}_REAL)whole > value) ? (whole - 1) : whole);
             }}
         }}

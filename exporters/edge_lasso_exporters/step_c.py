@@ -158,8 +158,9 @@ class StepC:
         if plan.detector:
             score = last.score or 0.0
             more = SCORE.format(
-                score=self.number(score), room=self.number(max(score, 1.0) * 2.0**20), zero=self.number(0.0)
-            )
+                T=self.kind, score=self.number(score), room=self.number(max(score, 1.0) * 2.0**20),
+                zero=self.number(0.0),
+            )  # fmt: skip
         step = f"(sizeof({self.kind}) >= 8U) ? {self.number(2.0**-52)} : {self.number(2.0**-23)}"
         text = REPLAY.format(
             p=self.names.prefix, P=self.names.upper, T=self.kind, zero=self.number(0.0), rows=table, count=len(rows),

@@ -58,13 +58,12 @@ void {p}_readings_q(const {T} x[{P}_READINGS], int16_t q[{P}_READINGS])
 {inputs}    for (int k = 0; k < {P}_READINGS; k++) {{
         {P}_ROW({p}_grid, step, &{p}_steps[{input}]);
         {T} value = x[k];
-        int32_t whole;
         q[k] = {P}_NONE;
         if ((value >= -{L}) && (value <= {L})) {{
             value = ((value - step->centre) * step->scale) + {half};
             value = (value < ({T})-32767) ? ({T})-32767 : value;
             value = (value > ({T})32767) ? ({T})32767 : value;
-            whole = (int32_t)value;
+            const int32_t whole = (int32_t)value;
             q[k] = (int16_t)((({T})whole > value) ? (whole - 1) : whole);
         }}
     }}
@@ -81,7 +80,6 @@ static int {p}_replay(int as_nan)
     {p}_state state;
     {p}_result result;
     {T} x[{P}_READINGS];
-    {T} error;
     int i;
     int k;
     {p}_start(&state);
@@ -93,7 +91,7 @@ static int {p}_replay(int as_nan)
         (void){p}_step(&state, x, &result);
     }}
     for (i = 0; i < {P}_OUTPUTS; i++) {{
-        error = result.{z}[i] - wanted[i];
+        {T} error = result.{z}[i] - wanted[i];
         error = (error < {zero}) ? -error : error;
         if (!(error <= (step * sizes[i]))) {{
             return 0;
@@ -102,7 +100,7 @@ static int {p}_replay(int as_nan)
 {score}    return 1;
 }}
 """
-SCORE = """    error = result.score - {score};
+SCORE = """    {T} error = result.score - {score};
     error = (error < {zero}) ? -error : error;
     if (!(error <= (step * {room}))) {{
         return 0;

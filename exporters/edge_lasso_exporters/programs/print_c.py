@@ -74,10 +74,25 @@ class PrinterC(Tables):
                 params.append(f"{self.type_of(owner)} *{self.owner(owner)}")
             else:
                 about = self.spec.members[owner][member]
-                params.append(f"{'const ' * (owner == 'given')}{self.kind(about)} {member}[{self.length(about)}]")
+                read = owner == "given" or (owner, member) not in self.written(function)
+                params.append(f"{'const ' * read}{self.kind(about)} {member}[{self.length(about)}]")
         params += [f"{local_type(function.kinds.get(name, 'int'), self.real)} {name}" for name in function.params]
         result = local_type(function.returns, self.real) if function.returns else "void"
         return f"{'' if entry else 'static '}{result} {self.called(function.name)}({', '.join(params) or 'void'})"
+
+    def written(self, function: Function) -> set[tuple[str, str]]:
+        """Members that a function, or what it calls, may write."""
+        cells = set()
+        for node in walk(function.body):
+            if isinstance(node, Set) and isinstance(node.target, Cell):
+                cells.add((node.target.owner, node.target.member))
+            elif isinstance(node, Call) and node.name in self.functions:
+                cells |= self.written(self.functions[node.name])
+            elif isinstance(node, Call):  # the artifact's own `predict` writes into its arguments
+                cells |= {
+                    (cell.owner, cell.member) for cell in node.args if isinstance(cell, Cell) and cell.index is None
+                }
+        return cells
 
     # What it defines
 
@@ -174,7 +189,8 @@ class PrinterC(Tables):
             case Set(target, value):
                 return [self.assign(target, value)]
             case Branch(test, body, other):
-                lines = self.headed(f"if ({self.expr(test)})", self.braces(body, known))
+                flag = f"{self.expr(test)} != 0" if isinstance(test, (Name, Cell)) else self.expr(test)
+                lines = self.headed(f"if ({flag})", self.braces(body, known))
                 if not other:
                     return lines
                 if len(other) == 1 and isinstance(other[0], Branch) and not other[0].above:
@@ -185,7 +201,7 @@ class PrinterC(Tables):
             case Loop(index, stop, body, down, start):
                 head = f"for (int {index} = {self.expr(start)}; {index} < {self.expr(stop)}; {index}++)"
                 if down:
-                    head = f"for (int {index} = {self.expr(stop)}; {index}-- > 0;)"
+                    head = f"for (int {index} = {self.expr(Op('-', stop, Num(1)))}; {index} >= 0; {index}--)"
                 return self.headed(head, self.braces(body, known))
             case Rows():
                 return self.rows(node, known)

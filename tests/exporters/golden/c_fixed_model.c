@@ -77,7 +77,6 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
     for (i = 0; i < 2U; i++) {
         MODEL_ROW(model_grid, step, &model_steps[i]);
         MODEL_REAL value = x[step->place];
-        int32_t whole;
         int known = 0;
         q[step->place] = step->missing;
         if ((value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30)) {
@@ -92,7 +91,7 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
                 value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
                 value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
                 value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
-                whole = (int32_t)value;
+                const int32_t whole = (int32_t)value;
                 q[step->place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
             }
         }

@@ -275,7 +275,7 @@ static void model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
             gone = 1;
         }
     }
-    if (gone) {
+    if (gone != 0) {
         for (int k = 0; k < 3; k++) {
             MODEL_ROW(model_readers, reader, &model_readers_rows[k]);
             if (row[k] != row[k]) {
@@ -292,7 +292,7 @@ static void model_complete(uint8_t blind[MODEL_OUTPUTS], double row[3])
 }
 
 /* The linear predictor of each output, terms added one after another. */
-static void model_add_terms(double row[3], model_result *result)
+static void model_add_terms(const double row[3], model_result *result)
 {
     int term_at = 0;
     for (int k = 0; k < 2; k++) {
@@ -316,7 +316,7 @@ static double model_tracked(model_state *state, model_result *result, int k, dou
 }
 
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const double x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], double quick[MODEL_OUTPUTS], model_result *result)
+static void model_detect(model_state *state, const double x[MODEL_READINGS], const uint8_t blind[MODEL_OUTPUTS], double quick[MODEL_OUTPUTS], model_result *result)
 {
     double total = 0.0;
     for (int k = 0; k < 2; k++) {
@@ -375,7 +375,7 @@ static void model_decide(model_state *state, model_result *result)
     int32_t quiet = state->quiet;
     result->alarm = (uint8_t)(hit ? 1 : 0);
     result->onset = (uint8_t)((hit && (quiet > MODEL_HOLD)) ? 1 : 0);
-    if (hit) {
+    if (hit != 0) {
         state->alarms++;
         state->onsets += result->onset;
         quiet = ((quiet < (-MODEL_ENDLESS)) ? (-MODEL_ENDLESS) : ((quiet > 0) ? 0 : quiet)) - 1;
@@ -455,7 +455,6 @@ static int model_replay(int as_nan)
     model_state state;
     model_result result;
     double x[MODEL_READINGS];
-    double error;
     int i;
     int k;
     model_start(&state);
@@ -467,13 +466,13 @@ static int model_replay(int as_nan)
         (void)model_step(&state, x, &result);
     }
     for (i = 0; i < MODEL_OUTPUTS; i++) {
-        error = result.values[i] - wanted[i];
+        double error = result.values[i] - wanted[i];
         error = (error < 0.0) ? -error : error;
         if (!(error <= (step * sizes[i]))) {
             return 0;
         }
     }
-    error = result.score - 2.5023116911947723;
+    double error = result.score - 2.5023116911947723;
     error = (error < 0.0) ? -error : error;
     if (!(error <= (step * 2623863.9839062495))) {
         return 0;

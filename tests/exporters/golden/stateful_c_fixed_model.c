@@ -88,7 +88,6 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
     for (i = 0; i < 3U; i++) {
         MODEL_ROW(model_grid, step, &model_steps[i]);
         MODEL_REAL value = x[step->place];
-        int32_t whole;
         int known = 0;
         q[step->place] = step->missing;
         if ((value >= (MODEL_REAL)-1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30)) {
@@ -103,7 +102,7 @@ uint32_t model_encode(const MODEL_REAL x[MODEL_INPUTS], int16_t q[MODEL_INPUTS])
                 value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
                 value = (value < (MODEL_REAL)step->first) ? (MODEL_REAL)step->first : value;
                 value = (value > (MODEL_REAL)step->last) ? (MODEL_REAL)step->last : value;
-                whole = (int32_t)value;
+                const int32_t whole = (int32_t)value;
                 q[step->place] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
             }
         }
@@ -281,7 +280,7 @@ static int32_t model_counted(MODEL_REAL value, MODEL_REAL centre, MODEL_REAL sca
 }
 
 /* All readings as integers. */
-static void model_counts(int16_t q[3], MODEL_REAL row[3])
+static void model_counts(int16_t q[3], const MODEL_REAL row[3])
 {
     for (int k = 0; k < 2; k++) {
         MODEL_ROW(model_grids, grid, &model_grids_rows[k]);
@@ -325,7 +324,7 @@ static void model_complete(uint8_t blind[MODEL_OUTPUTS], int16_t q[3])
             gone = 1;
         }
     }
-    if (gone) {
+    if (gone != 0) {
         for (int k = 0; k < 3; k++) {
             MODEL_ROW(model_readers, reader, &model_readers_rows[k]);
             if (q[k] == MODEL_NONE) {
@@ -360,7 +359,7 @@ static MODEL_REAL model_tracked(model_state *state, model_result *result, int k,
 }
 
 /* The score of a row, and what each sensor contributes. */
-static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], uint8_t blind[MODEL_OUTPUTS], MODEL_REAL quick[MODEL_OUTPUTS], model_result *result)
+static void model_detect(model_state *state, const MODEL_REAL x[MODEL_READINGS], const uint8_t blind[MODEL_OUTPUTS], MODEL_REAL quick[MODEL_OUTPUTS], model_result *result)
 {
     MODEL_REAL total = (MODEL_REAL)0.0;
     for (int k = 0; k < 2; k++) {
@@ -419,7 +418,7 @@ static void model_decide(model_state *state, model_result *result)
     int32_t quiet = state->quiet;
     result->alarm = (uint8_t)(hit ? 1 : 0);
     result->onset = (uint8_t)((hit && (quiet > MODEL_HOLD)) ? 1 : 0);
-    if (hit) {
+    if (hit != 0) {
         state->alarms++;
         state->onsets += result->onset;
         quiet = ((quiet < (-MODEL_ENDLESS)) ? (-MODEL_ENDLESS) : ((quiet > 0) ? 0 : quiet)) - 1;
@@ -490,13 +489,12 @@ void model_readings_q(const MODEL_REAL x[MODEL_READINGS], int16_t q[MODEL_READIN
     for (int k = 0; k < MODEL_READINGS; k++) {
         MODEL_ROW(model_grid, step, &model_steps[k]);
         MODEL_REAL value = x[k];
-        int32_t whole;
         q[k] = MODEL_NONE;
         if ((value >= -(MODEL_REAL)1.2676506002282294e+30) && (value <= (MODEL_REAL)1.2676506002282294e+30)) {
             value = ((value - step->centre) * step->scale) + (MODEL_REAL)0.5;
             value = (value < (MODEL_REAL)-32767) ? (MODEL_REAL)-32767 : value;
             value = (value > (MODEL_REAL)32767) ? (MODEL_REAL)32767 : value;
-            whole = (int32_t)value;
+            const int32_t whole = (int32_t)value;
             q[k] = (int16_t)(((MODEL_REAL)whole > value) ? (whole - 1) : whole);
         }
     }
@@ -701,7 +699,7 @@ uint32_t model_step_q(model_state_q *state, const int16_t q[MODEL_READINGS], mod
         const int32_t limit = MODEL_THRESHOLD_Q;
         hit = (uint8_t)(result->score > (limit * result->total));
     }
-    if (hit) {
+    if (hit != 0) {
         result->alarm = 1;
         result->onset = (uint8_t)((state->quiet > MODEL_HOLD_Q) ? 1 : 0);
         state->alarms++;
@@ -758,7 +756,6 @@ static int model_replay(int as_nan)
     model_state state;
     model_result result;
     MODEL_REAL x[MODEL_READINGS];
-    MODEL_REAL error;
     int i;
     int k;
     model_start(&state);
@@ -770,13 +767,13 @@ static int model_replay(int as_nan)
         (void)model_step(&state, x, &result);
     }
     for (i = 0; i < MODEL_OUTPUTS; i++) {
-        error = result.values[i] - wanted[i];
+        MODEL_REAL error = result.values[i] - wanted[i];
         error = (error < (MODEL_REAL)0.0) ? -error : error;
         if (!(error <= (step * sizes[i]))) {
             return 0;
         }
     }
-    error = result.score - (MODEL_REAL)2.4365630823031785;
+    MODEL_REAL error = result.score - (MODEL_REAL)2.4365630823031785;
     error = (error < (MODEL_REAL)0.0) ? -error : error;
     if (!(error <= (step * (MODEL_REAL)2554921.5705891377))) {
         return 0;
