@@ -65,6 +65,7 @@ TOOLS = {
     "node": NODE,
     "frama-c": Tool("apt-get install frama-c-base", r"^\d+\.\d+", ("-version",)),
     "nodejs": NODE,
+    "psql": Tool("apt-get install postgresql", r"^psql \(PostgreSQL\)"),
     "ssh": Tool("apt-get install openssh-client", "^OpenSSH", ("-V",)),
     "qemu-aarch64": QEMU,
     "qemu-arm": QEMU,

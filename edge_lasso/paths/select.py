@@ -19,6 +19,10 @@ NEAR = 0.02
 """Part of the smallest held-out mean squared error (1 % of its root) that fewer inputs may cost, where no number of
 inputs is asked for: on 87 real tables less error and fewer inputs than the smallest error, and less error than any rule
 of one standard error (`benchmarks/choice.py`)."""
+TIE = 1e-9
+"""Part by which held-out errors differ by rounding alone; the sparser is taken. Such ties are common: refitted, one
+support has one error at many alphas, and where a single fold tells two candidates apart, the difference of their means
+*is* its standard error."""
 WORTH = 1e-3
 """An input of a budget that lowers the held-out error by a smaller part is not handed out."""
 
@@ -79,7 +83,7 @@ def choose(errors: Array, sizes: Array, rule: str, budget: bool = False, repeats
     """
     mean, se = mean_and_error(errors, repeats)
     best, variant = mean.min(axis=1), mean.argmin(axis=1)
-    least = int(np.argmin(best))
+    least = _first_within(best, 0.0)
     index = least
     if rule == "auto" and budget:
         index = _first_within(best, WORTH * best[least])
@@ -101,7 +105,7 @@ def choose(errors: Array, sizes: Array, rule: str, budget: bool = False, repeats
 
 def _first_within(best: Array, slack: Array | float) -> int:
     """The first candidate that is no further from the smallest error than it may be; NaN: not at all."""
-    return int(np.flatnonzero(best <= best.min() + np.nan_to_num(slack))[0])
+    return int(np.flatnonzero(best <= best.min() + np.nan_to_num(slack) + TIE * abs(best.min()))[0])
 
 
 def filled(choice: Choice, errors: Array, value: Array, variant: int, repeats: int = 1) -> Choice:

@@ -10,6 +10,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from edge_lasso_devices.tools import here
+
 ROOT = 0
 
 
@@ -19,11 +21,13 @@ def psql() -> list[str] | None:
 
     PostgreSQL refuses to run as root: then it runs as the user `postgres`.
     """
+    if not here("psql"):
+        return None
     if os.environ.get("PGHOST"):
-        return ["psql"] if shutil.which("psql") else None
+        return ["psql"]
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     initdb = shutil.which("initdb") or (str(programs[-1]) if programs else None)
-    if initdb is None or shutil.which("psql") is None:
+    if initdb is None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="edge-lasso-postgres-"))
     as_user: list[str] = []

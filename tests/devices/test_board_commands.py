@@ -155,6 +155,7 @@ def test_of_a_detector_a_row_is_counted_not_a_prediction_alone(capsys, tmp_path)
     assert not any("keeps state" in text for text in measured.warnings)
 
 
+@pytest.mark.needs("core:avr")
 def test_the_picture_has_every_modelled_time(capsys, tmp_path, models):
     picture = tmp_path / "boards.svg"
     model = models / "int16.json"

@@ -123,7 +123,7 @@ def test_calls_that_cannot_be_made(name, monkeypatch):
         core.call(built, "absent")
     with pytest.raises(BoardError, match="at most 4"):
         core.call(built, "dot", [b""] * 5)
-    other = image("avr" if core.target != "avr" else "riscv32")
+    other = image("riscv32" if core.target != "riscv32" else open_core("cortex-m33").target)
     with pytest.raises(BoardError, match=f"runs images for {core.target}, this one is for {other.target}"):
         core.call(other, "dot", [bytes(8)])
     module = {"avr": "avr_core", "rp2040": "rp2040_core"}.get(name, "unicorn_core")

@@ -210,6 +210,18 @@ def test_fewer_inputs_are_taken_that_cannot_be_told_from_the_best_and_cost_littl
     assert choose(noisy[:1], sizes, "auto").index == 2  # a single fold has no standard error
 
 
+@pytest.mark.parametrize("rule", ["min", "auto", "paired", "1se"])
+def test_rounding_decides_no_choice(rule):
+    """Where one fold tells two candidates apart, their difference is its own standard error: a tie but for rounding."""
+    errors = np.array([[265.3, 299.7, 188.2], [259.1, 295.6, 184.1], [259.1, 294.2, 184.1], [259.1, 294.2, 184.1]]).T
+    source = np.random.default_rng(0)
+    chosen = {
+        choose(errors[:, :, None] * (1.0 + 1e-14 * source.normal(size=(3, 4, 1))), np.arange(4), rule).index
+        for _ in range(50)
+    }
+    assert len(chosen) == 1
+
+
 def test_several_targets():
     X, y = rows(9)
     other = X[:, 5] - X[:, 6]

@@ -28,6 +28,16 @@ VARIANTS = [
     for name in (f"{target}:{variant}" for target in registry.modules() for variant in registry.target(target).VARIANTS)
     if name not in PACKAGES or os.environ.get("EDGE_LASSO_REQUIRE") == "all" or find_spec(PACKAGES[name]) is not None
 ]
+PROGRAMS = {"promql:rules": "promtool", "sql:postgres": "psql"}  # C compilers and node come with the machine
+
+
+def variants(*left_out):
+    """As parameters of a test, which say what program each needs."""
+    return [
+        pytest.param(name, marks=pytest.mark.needs(PROGRAMS[name])) if name in PROGRAMS else name
+        for name in VARIANTS
+        if name not in left_out
+    ]
 
 
 def model(policy="extrapolate"):
@@ -91,7 +101,7 @@ def broken(monkeypatch, target, break_model):
     monkeypatch.setattr(module, "render", render)
 
 
-@pytest.mark.parametrize("to", VARIANTS)
+@pytest.mark.parametrize("to", variants())
 @pytest.mark.parametrize("fault", [swapped, without_intercept, largest_weight_off])
 def test_an_exporter_broken_on_purpose_fails(monkeypatch, tmp_path, quantized, to, fault):
     broken(monkeypatch, to.split(":")[0], fault)
@@ -107,7 +117,7 @@ COARSE = {"tflite:dynamic", "tflite:int8", "tflite:int8io", "tflite:int16x8"}
 
 
 @pytest.mark.usefixtures("one_runtime_each")
-@pytest.mark.parametrize("to", [one for one in VARIANTS if one not in COARSE])
+@pytest.mark.parametrize("to", variants(*COARSE))
 @pytest.mark.parametrize("policy", ["extrapolate", "clamp"])
 def test_one_percent_of_the_least_important_weight_is_seen(monkeypatch, tmp_path, to, policy):
     found = quantize(model(policy), "int16")
@@ -119,6 +129,7 @@ def test_one_percent_of_the_least_important_weight_is_seen(monkeypatch, tmp_path
 PARTIAL = {"sql:postgres", "formula:csv", "promql:rules"}
 
 
+@pytest.mark.needs(*PROGRAMS.values())
 @pytest.mark.parametrize(("policy", "inputs"), [("extrapolate", "all"), ("clamp", "selected")])
 def test_every_target_passes_as_it_is(tmp_path, policy, inputs):
     found = quantize(model(policy), "int16")

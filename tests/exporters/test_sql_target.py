@@ -14,7 +14,8 @@ from edge_lasso_exporters.sql_target import Dialect, smallest
 from edge_lasso_runtime import Factor, Input, Model, Output, Term
 
 GOLDEN = Path(__file__).parent / "golden" / "sql_sqlite_model.sql"
-VARIANTS = ["sqlite", pytest.param("duckdb", marks=pytest.mark.needs("module:duckdb")), "postgres"]
+NEEDS = {"duckdb": "module:duckdb", "postgres": "psql"}
+VARIANTS = ["sqlite", *(pytest.param(name, marks=pytest.mark.needs(tool)) for name, tool in NEEDS.items())]
 
 
 @pytest.mark.long
