@@ -12,7 +12,7 @@ import typer
 from edge_lasso.errors import DataError
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file (JSON) that edge-lasso wrote.")]
-_DATA = typer.Argument(metavar="DATA", help="CSV, JSON lines, Parquet, Arrow, .xlsx; a file, a folder, or sqlite:///.")
+_DATA = typer.Argument(metavar="DATA", help="CSV, JSON lines, Parquet, Arrow, .xlsx; file, folder, or database.")
 DataFile = Annotated[str, _DATA]
 OptionalDataFile = Annotated[str | None, _DATA]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from edge_lasso.errors import DataError
 from edge_lasso.tables.described import Column, counted, describe
-from edge_lasso.tables.next_commands import next_commands, typed_option
+from edge_lasso.tables.next_commands import LONG, next_commands, typed_option
 from edge_lasso.tables.opening import arranged
 from edge_lasso.tables.reading import Reading
 from edge_lasso.tables.table import Table
@@ -29,6 +29,11 @@ LEAK = 0.999
 SAMPLED = 2000
 MOST_COMPARED = 2000
 LONGER = 1.5
+SECONDS = {
+    "1s": 1.0, "5s": 5.0, "10s": 10.0, "30s": 30.0, "1min": 60.0, "5min": 300.0, "10min": 600.0, "15min": 900.0,
+    "30min": 1800.0, "1h": 3600.0, "6h": 21600.0, "1d": 86400.0,
+}  # fmt: skip
+"""Steps of time that people name."""
 
 
 @dataclass
@@ -106,7 +111,9 @@ def examine(table: Table, source: str, target: str | None = None, time: str | No
     for form in forms:
         about = "" if known else typed_option("time", typed or "")
         about += typed_option("time-format", form) if form else ""
-        result.commands += next_commands(columns, f"{shlex.quote(source)}{how}", target, typed, about)
+        result.commands += next_commands(
+            columns, f"{shlex.quote(source)}{how}", target, typed, about, _usual_step(whole, time)
+        )
     return result
 
 
@@ -237,6 +244,21 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size or seconds == size:
             return f"{seconds / size:g} {unit}" if seconds % size == 0 else f"{seconds / size:.3g} {unit}"
     return f"{seconds:g} s"
+
+
+def _usual_step(whole: Any, time: str | None) -> str:
+    """How often a sensor of a long table reports, rounded to what people say: ``10min``."""
+    triple = next((names for names in LONG if set(names) <= set(whole.column_names)), None)
+    if triple is None or time is None:
+        return "1min"
+    moments = parse_times(whole.column(triple[2]).combine_chunks())
+    dated = moments != NOT_A_TIME
+    known = moments[dated]
+    if len(known) < 2 or known.max() == known.min():
+        return "1min"
+    sensors = len(whole.column(triple[0]).filter(pa.array(dated)).unique())
+    usual = (known.max() - known.min()) / 1e6 * sensors / len(known)
+    return min(SECONDS, key=lambda step: abs(np.log(SECONDS[step] / usual)))
 
 
 def _option(seconds: float) -> str:

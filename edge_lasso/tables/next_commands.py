@@ -15,7 +15,9 @@ def typed_option(name: str, value: str) -> str:
     return f" --{name}{'=' if value[:1] == '-' else ' '}{shlex.quote(value)}"
 
 
-def next_commands(columns: list[Column], data: str, target: str | None, time: str | None, about: str) -> list[str]:
+def next_commands(
+    columns: list[Column], data: str, target: str | None, time: str | None, about: str, every: str
+) -> list[str]:
     """What to type next.
 
     Parameters
@@ -28,11 +30,13 @@ def next_commands(columns: list[Column], data: str, target: str | None, time: st
         Column of times, or two with a comma between them.
     about : str
         Options that say so, where `data` does not.
+    every : str
+        How often rows of a long table are worth having.
     """
     names = {column.name for column in columns}
     for triple in LONG:
         if names.issuperset(triple):
-            return [f"edge-lasso check {data} --long {','.join(triple)} --every 1min"]
+            return [f"edge-lasso check {data} --long {','.join(triple)} --every {every}"]
     marks = dict.fromkeys(f"{value:g}" for column in columns for value, _ in column.sentinels)
     about += typed_option("missing", ",".join(marks)) if marks else ""
     others = [column for column in columns if column.name not in (target, *(time or "").split(","))]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from edge_lasso.errors import DataError
+from edge_lasso.tables.databases import is_address, read_sql
 from edge_lasso.tables.grid import on_grid, pivoted
 from edge_lasso.tables.head import Head
 from edge_lasso.tables.readers import list_files, read_head, read_rows, row_groups
@@ -18,7 +19,7 @@ from edge_lasso.tables.reading import Reading
 from edge_lasso.tables.table import Table, are_small
 from edge_lasso.tables.timed import in_order, timed
 from edge_lasso.tables.unreadable import Ledger
-from edge_lasso.tables.whole_files import SQLITE, read_sql, read_whole
+from edge_lasso.tables.whole_files import read_whole
 
 DEFAULT = Reading()
 
@@ -29,8 +30,8 @@ def open_table(source: Any, reading: Reading = DEFAULT) -> Table:
     Parameters
     ----------
     source : path, address, table in memory, array of shape (rows, columns), or Table
-        An address is ``sqlite:///FILE?QUERY``. In memory: pandas, polars, pyarrow, duckdb, or whatever has
-        ``__arrow_c_stream__``. The columns of an array are called ``x0``, ``x1``, ...
+        An address is ``sqlite:///FILE?QUERY``; see `databases`. In memory: pandas, polars, pyarrow, duckdb, all that
+        has ``__arrow_c_stream__``. The columns of an array are called ``x0``, ``x1``, ...
     reading : Reading, optional
         How to read it, where that cannot be found out.
 
@@ -42,8 +43,8 @@ def open_table(source: Any, reading: Reading = DEFAULT) -> Table:
     if isinstance(source, Table):
         return source
     if isinstance(source, str | Path):
-        address = str(source).startswith(SQLITE)
-        table = _in_memory(*read_sql(str(source))) if address else _open_path(Path(source), reading)
+        address = str(source)
+        table = _in_memory(*read_sql(address)) if is_address(address) else _open_path(Path(source), reading)
     else:
         table = _in_memory(_arrow_table(source), "the table")
     table.missing = reading.missing

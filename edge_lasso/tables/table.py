@@ -137,7 +137,7 @@ class Table:
             ledger.empty += _empty_rows([each for each, name in zip(arrays, real, strict=True) if name not in text])
         ledger.check()
         self._unreadable.update(ledger.notes())
-        if not text.issuperset(real):
+        if len(set(real) - text) > 1:
             self._empty = ledger.empty if self._empty is None else min(self._empty, ledger.empty)
 
     @property

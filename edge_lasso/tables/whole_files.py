@@ -1,11 +1,9 @@
-"""Tables that are read whole: JSON (lines, an array, a Prometheus answer), spreadsheets, queries of a database."""
+"""Tables that are read whole: JSON (lines, an array, a Prometheus answer) and spreadsheets."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import pyarrow as pa
 from edge_lasso.errors import DataError
 from edge_lasso_runtime.cells import split_units
 
-SQLITE = "sqlite:///"
 Whole = tuple[pa.Table, str, tuple[Path, ...], Sequence[str]]
 
 
@@ -111,40 +108,23 @@ def _spreadsheet(path: Path) -> Whole:
     except ImportError:
         raise DataError("spreadsheets need an extra; install it with: pip install 'edge-lasso[excel]'") from None
     try:
-        sheet = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+        sheet = book.get_sheet_by_index(0).to_python()
     except Exception as error:  # its own exceptions, of a file that is none
         raise DataError(f"{path.name} cannot be read as a spreadsheet: {str(error).splitlines()[0]}") from None
     rows = [[None if cell == "" else cell for cell in row] for row in sheet]
     rows = [row for row in rows if any(cell is not None for cell in row)]
+    while len(rows) > 2 and _filled(rows[0]) == 1 < _filled(rows[1]):  # a title, as above the header of a text file
+        del rows[0]
     if len(rows) < 2:
         raise DataError(f"{path.name} has no rows below a header in its first sheet; there is nothing to read")
     header = [str(name).strip() if name is not None else f"column {i + 1}" for i, name in enumerate(rows[0])]
     names, units = split_units(header)
     table = pa.Table.from_arrays([typed(values) for values in zip(*rows[1:], strict=True)], names=names)
-    return table, path.name, (path,), units
+    used = [i for i, name in enumerate(rows[0]) if name is not None or any(row[i] is not None for row in rows[1:])]
+    title = path.name if len(book.sheet_names) == 1 else f"{path.name}, sheet '{book.sheet_names[0]}'"
+    return table.select(used), title, (path,), [units[i] for i in used]
 
 
-def read_sql(address: str) -> Whole:
-    """What a query gives: ``sqlite:///readings.db?SELECT * FROM readings ORDER BY time``.
-
-    Raises
-    ------
-    DataError
-        No such file, no query, or one that fails.
-    """
-    file, _, query = address.removeprefix(SQLITE).partition("?")
-    path = Path(file)
-    if not query:
-        raise DataError(f"{address} names no query; for example: '{SQLITE}readings.db?SELECT * FROM readings'")
-    if not path.is_file():
-        raise DataError(f"{file} does not exist; the address of a database is {SQLITE}FILE?QUERY")
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            cursor = connection.execute(query)
-            names = [column[0] for column in cursor.description or ()]
-            rows: Iterable[tuple[Any, ...]] = cursor.fetchall()
-    except sqlite3.Error as error:
-        raise DataError(f"{path.name}: {error}; the query was: {query}") from None
-    if not rows:
-        raise DataError(f"{path.name}: the query gives no rows: {query}")
-    return pa.Table.from_arrays([typed(v) for v in zip(*rows, strict=True)], names=names), path.name, (path,), ()
+def _filled(row: Sequence[Any]) -> int:
+    return sum(cell is not None for cell in row)

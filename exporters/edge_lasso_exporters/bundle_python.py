@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import json
+import tokenize
 import zipfile
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.checks import sha256
@@ -115,17 +117,38 @@ def _imports(tree: ast.AST) -> list[str]:
 
 
 def _trimmed(text: str, tree: ast.Module) -> str:
-    """The text without docstrings, and without what is imported for type checkers."""
-    lines = text.splitlines(keepends=True)
-    leave_out: list[ast.stmt] = [node for node in tree.body if _is_for_checkers(node)]
+    """The text without docstrings, comments, annotations and what is imported for type checkers."""
+    lines = text.encode().splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, lines))]
+
+    def end(node: ast.expr | ast.stmt | ast.arg) -> int:
+        return starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+
+    spans = [(starts[node.lineno - 1], end(node)) for node in tree.body if _is_for_checkers(node)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             texts = [part for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)]
-            leave_out += texts if len(texts) < len(node.body) else []
-    for node in leave_out:
-        end = node.end_lineno or node.lineno
-        lines[node.lineno - 1 : end] = [""] * (end - node.lineno + 1)
-    return "".join(lines)
+            spans += [(starts[t.lineno - 1], end(t)) for t in texts if len(texts) < len(node.body)]
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            begin = starts[node.lineno - 1] + node.col_offset + len(node.arg.encode())
+            spans.append((begin, end(node.annotation)))
+        if isinstance(node, ast.FunctionDef) and node.returns is not None:
+            arrow = text.encode().rindex(b"->", 0, starts[node.returns.lineno - 1] + node.returns.col_offset)
+            spans.append((arrow, end(node.returns)))
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            spans.append((end(node.target), end(node.annotation)))
+    for token in tokenize.tokenize(io.BytesIO(text.encode()).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            begin = starts[row - 1] + len(token.line[:column].encode())
+            spans.append((begin, begin + len(token.string.encode())))
+    plain, done = b"", 0
+    for begin, stop in sorted(spans):
+        if begin >= done:
+            plain += text.encode()[done:begin]
+            done = stop
+    rest = (plain + text.encode()[done:]).decode()
+    return "".join(f"{line.rstrip()}\n" for line in rest.splitlines() if line.strip())
 
 
 def _is_for_checkers(node: ast.AST) -> bool:

@@ -112,7 +112,7 @@ def find_dialect(lines: Sequence[str]) -> tuple[Dialect, list[list[str]]]:
         raise DialectError("is empty; a table has a header and rows")
     while _above(lines[first:]):
         first += 1
-    delimiter = delimiter or max(DELIMITERS, key=lambda sign: _count(lines[first], sign))
+    delimiter = delimiter or max(DELIMITERS, key=lambda sign: len(split_line(lines[first], sign)))
     reader = csv.reader(lines[first:], delimiter=delimiter)
     names = [name.strip() for name in next(reader)]
     names[0] = names[0].lstrip("# ")
@@ -176,14 +176,25 @@ def _above(lines: Sequence[str]) -> bool:
         return False
     if comment and lines[1][:1] == "#":
         return True
-    delimiter = max(DELIMITERS, key=lambda sign: _count(rest[0], sign))
-    return is_header(rest[0].strip("\r\n").split(delimiter))
+    return is_header(max((split_line(rest[0], sign) for sign in DELIMITERS), key=len))
 
 
-def _count(line: str, delimiter: str) -> int:
+def split_line(text: str, delimiter: str) -> list[str]:
+    """The cells of a line; none if it is longer than a cell may be."""
+    if '"' not in text:
+        return text.rstrip("\r\n").split(delimiter)
     import csv
 
     try:
-        return len(next(csv.reader([line], delimiter=delimiter)))
-    except csv.Error:  # longer than a cell may be
-        return 0
+        return next(csv.reader([text], delimiter=delimiter))
+    except csv.Error:
+        return []
+
+
+def is_noise(text: str) -> bool:
+    """Whether a first line is neither an object nor a header: the end of a line that began earlier, other JSON."""
+    if text.startswith("[") or text in ("null", "true", "false"):
+        return True
+    if not text.startswith("{") and text.endswith("}"):
+        return True
+    return any(entry < " " and entry != "\t" for entry in text)

@@ -9,7 +9,7 @@ is the strict reader, for files.)
 from __future__ import annotations
 
 from .cells import decimal_mark, split_units
-from .dialect import DELIMITERS, is_header, named
+from .dialect import DELIMITERS, is_header, is_noise, named, split_line
 from .rows import Cells, RowError
 
 TYPE_CHECKING = False
@@ -172,7 +172,7 @@ class Readings:
             self._report("further lines like these are only counted")
 
     def _first(self, text: str) -> Found | None:
-        if _is_noise(text.strip()):
+        if is_noise(text.strip()):
             self.leave_out(f"line {self.lines} is neither a JSON object nor a header: {text.strip()[:SHOWN]!r}")
             return None
         if text.lstrip().startswith("{"):
@@ -190,8 +190,8 @@ class Readings:
         if text.lower().startswith(("sep=", "#")):
             self._above = text
             return None
-        delimiter = max(DELIMITERS, key=lambda sign: len(_split(text, sign)))
-        if self._above[:1] == "#" and not is_header(_split(text, delimiter)):  # that was the header
+        delimiter = max(DELIMITERS, key=lambda sign: len(split_line(text, sign)))
+        if self._above[:1] == "#" and not is_header(split_line(text, delimiter)):  # that was the header
             self._head(self._above, delimiter)
             return self._csv(text)
         self._head(text, delimiter)
@@ -199,7 +199,7 @@ class Readings:
 
     def _head(self, text: str, delimiter: str) -> None:
         self._delimiter, self._plain = delimiter, self._usually and delimiter == ","
-        names = [name.strip() for name in _split(text.lstrip("# "), delimiter)]
+        names = [name.strip() for name in split_line(text.lstrip("# "), delimiter)]
         header = split_units(named(names))[0]
         self._fit(header)
         twice = [name for name in self._fields if header.count(name) > 1]
@@ -213,7 +213,7 @@ class Readings:
     def _csv(self, text: str) -> Found | None:
         if text == self._header:  # of a file that was appended
             return None
-        cells: Any = _split(text, self._delimiter)
+        cells: Any = split_line(text, self._delimiter)
         if len(cells) != self._width:
             over = len(cells) - self._width
             if self._rows or over not in (1, -self._open):
@@ -236,7 +236,7 @@ class Readings:
     def _meanings(self, text: str, values: Sequence[Any]) -> list[Any]:
         """Cells as numbers by the rule of tables: words, marks of missing readings, decimal commas."""
         if self._delimiter != "," and self._cells.decimal == "." and "," in text:
-            self._cells.decimal = decimal_mark(_split(text, self._delimiter), self._delimiter)
+            self._cells.decimal = decimal_mark(split_line(text, self._delimiter), self._delimiter)
         try:
             if not self._usually or "_" in text or not text.isascii() or self._cells.decimal != ".":
                 raise ValueError
@@ -315,29 +315,9 @@ def some(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _split(text: str, delimiter: str) -> list[str]:
-    if '"' not in text:
-        return text.rstrip("\r").split(delimiter)
-    import csv
-
-    try:
-        return next(csv.reader([text], delimiter=delimiter))
-    except csv.Error:
-        return []
-
-
 def _is_plain(name: str) -> bool:
     """Whether JSON writes a name as it is."""
     return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
-
-
-def _is_noise(text: str) -> bool:
-    """Whether a first line is neither an object nor a header: the end of a line that began earlier, other JSON."""
-    if text.startswith("[") or text in ("null", "true", "false"):
-        return True
-    if not text.startswith("{") and text.endswith("}"):
-        return True
-    return any(entry < " " and entry != "\t" for entry in text)
 
 
 def _number(text: str | None) -> Any:

@@ -50,6 +50,33 @@ def open_text(path: str, encoding: str | None = None) -> IO[str]:
         raise RowError(f"--encoding: {encoding!r} is not known; examples are utf-8, utf-16 and cp1252") from None
 
 
+def open_lines(source: str, encoding: str | None) -> int:
+    """A descriptor of a file's lines in UTF-8: of a copy, if it is compressed or written otherwise.
+
+    Raises
+    ------
+    RowError
+        It is not of that encoding.
+    """
+    import os
+
+    if os.path.isfile(source):
+        try:
+            with open_text(source, encoding) as text:
+                if source.endswith(".gz") or not getattr(text, "encoding", "").lower().startswith("utf-8"):
+                    from tempfile import TemporaryFile
+
+                    with TemporaryFile() as copy:
+                        while part := text.read(1 << 20):
+                            copy.write(part.encode("utf-8"))
+                        copy.seek(0)
+                        return os.dup(copy.fileno())
+        except RowError:
+            if encoding is not None:
+                raise  # else lines that are no text are reported, one by one
+    return os.open(source, os.O_RDONLY)
+
+
 def read_rows(
     lines: Iterable[str],
     model: Model,

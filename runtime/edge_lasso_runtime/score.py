@@ -18,7 +18,7 @@ from .printable import report
 from .pulse import Pulse
 from .readings import REPORTS, Readings, some
 from .results import Results
-from .rows import RowError
+from .rows import RowError, open_lines
 from .step import follow, start, step
 from .times import missed, seconds, step_seconds
 from .truth import truth_names, truths
@@ -307,7 +307,7 @@ def score(
         adapter = Adapter(model, adapt, within, keeper.more.get("adapt"))
     pulse = Pulse(model, figures, file)
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second, adapter)
-    descriptor = 0 if source == "-" else _opened(source, encoding)
+    descriptor = 0 if source == "-" else open_lines(source, encoding)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)
     pulse.ready()
@@ -340,27 +340,6 @@ def score(
     if digest:
         print(f"digest: {state_digest(model, keeper.state).hex()}", file=sys.stderr)
     return stop.code
-
-
-def _opened(source: str, encoding: str | None) -> int:
-    """A descriptor of a file's lines in UTF-8: of a copy, if it is compressed or written otherwise."""
-    from .rows import open_text
-
-    if os.path.isfile(source):
-        try:
-            with open_text(source, encoding) as text:
-                if source.endswith(".gz") or not getattr(text, "encoding", "").lower().startswith("utf-8"):
-                    from tempfile import TemporaryFile
-
-                    with TemporaryFile() as copy:
-                        while part := text.read(1 << 20):
-                            copy.write(part.encode("utf-8"))
-                        copy.seek(0)
-                        return os.dup(copy.fileno())
-        except RowError:
-            if encoding is not None:
-                raise  # else lines that are no text are reported, one by one
-    return os.open(source, os.O_RDONLY)
 
 
 def _write(text: str) -> None:

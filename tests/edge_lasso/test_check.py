@@ -82,6 +82,27 @@ def test_a_long_table_is_known(tmp_path, monkeypatch, capsys):
     assert main(shlex.split(command)[1:]) == 0
 
 
+@pytest.mark.parametrize("step", ["5s", "1min", "10min", "1h"])
+def test_how_often_a_long_table_is_worth_a_row(tmp_path, monkeypatch, capsys, step):
+    """InfluxDB's annotated CSV, a block a field, each with its annotations and header."""
+    monkeypatch.chdir(tmp_path)
+    moments = pd.date_range("2024-05-01", periods=60, freq=step.replace("1h", "60min"))
+    notes = (
+        "#group,false,false,false,true\n#datatype,string,long,dateTime:RFC3339,double,string\n#default,_result,,,,\n"
+    )
+    blocks = [
+        f"{notes},result,table,_time,_value,_field\n"
+        + "".join(f",,{k},{moment:%Y-%m-%dT%H:%M:%SZ},{i * (k + 1)},{name}\n" for i, moment in enumerate(moments))
+        for k, name in enumerate(("temperature", "power"))
+    ]
+    (tmp_path / "influx.csv").write_text("\n".join(blocks))
+    assert main(["check", "influx.csv"]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].strip()
+    assert command == f"edge-lasso check influx.csv --long _field,_value,_time --every {step}"
+    assert main([*shlex.split(command)[1:], "--target", "power"]) == 0
+    assert "120 readings of 2 sensors in '_field' make 60 rows" in capsys.readouterr().out
+
+
 def test_a_column_that_is_not_there(plant, capsys):
     assert main(["check", "plant.csv", "--target", "z"]) == 2
     assert "--target: column 'z' is not in plant.csv" in capsys.readouterr().err

@@ -206,3 +206,15 @@ def test_a_table_that_is_not_long(tmp_path):
         open_table(path, Reading(long=("a", "b", "when")))
     with pytest.raises(DataError, match=r"^--long: column 'c' is not in t.csv"):
         open_table(path, Reading(long=("c", "b", "when")))
+
+
+@pytest.mark.needs("module:python_calamine")
+def test_a_spreadsheet_with_a_title_an_empty_column_and_a_second_sheet(root):
+    table = open_table(root / "tests" / "data" / "tables" / "titled.xlsx")
+    assert table.title == "titled.xlsx, sheet 'Log'"
+    assert table.columns == ("Zeit", "Temp", "Feuchte", "Fenster")
+    assert table.units == {"Temp": "°C", "Feuchte": "%"}
+    numbers = whole(table, ["Temp", "Feuchte"])
+    assert len(numbers) == 12
+    assert np.isnan(numbers[0, 1])
+    assert np.isfinite(numbers[1:]).all()
