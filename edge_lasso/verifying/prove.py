@@ -1,8 +1,8 @@
-"""Proofs by a tool that is not ours: Frama-C's Eva, an abstract interpreter of C, on the integers of an artifact.
+"""Proofs by tools that are not ours, on the integers of an artifact: Frama-C's Eva and ESBMC, where they are here.
 
-Eva follows all values at once, so that no alarm means: no row whatever overflows, shifts too far, reads or writes out
-of bounds, or reads what was never written. What it is asked is a C file (`harness`), which is kept with what it
-answered.
+Eva, an abstract interpreter of C, follows all values at once, so that no alarm means: no row whatever overflows, shifts
+too far, reads or writes out of bounds, or reads what was never written. ESBMC, a bounded model checker, unwinds all
+loops and asks a solver for a row that does. What they are asked is one C file (`harness`), kept with their answers.
 """
 
 from __future__ import annotations
@@ -10,34 +10,44 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_lasso.verifying.artifact_files import write_files
+from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.processes import execute
-from edge_lasso_devices.tools import require
+from edge_lasso_devices.tools import esbmc, here, require
 from edge_lasso_exporters.c_layout import names_of
 from edge_lasso_exporters.options import Options
 from edge_lasso_runtime.fixed_point import KEY
 from edge_lasso_runtime.model import Model
 
 PROOFS = "c-fixed-proofs"
-"""The folder beside an artifact with what a tool was asked and what it answered."""
+"""The folder beside an artifact with what the tools were asked and what they answered."""
 TIMEOUT = 300.0
 EVA = (
     "frama-c", "-machdep", "gcc_x86_64", "-eva", "-eva-precision", "5", "-warn-signed-downcast", "-warn-special-float",
-    "none",
+    "none", "-main",
 )  # fmt: skip
 """Also a conversion that cuts a number off is an alarm; NaN and infinity are values like others."""
 ASSUMED = "int of 32 bits, double is binary64, arithmetic rounds to nearest"
-STATEMENTS = {
-    "predict": "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of bounds, "
-    "nothing read that was not written",
-    "encode": "for all finite doubles: the same, and every integer is in its range (NaN and infinity are executed, "
-    "not proven)",
-}
-HARNESS = """/* What Eva is asked of {name}.c: frama-c -eva -main prove_predict (or prove_encode). */
+NO_ANSWER = "no answer in time"
+HARNESS = """/* What is asked of {name}.c: frama-c -eva -main prove_predict (or prove_encode), and
+   esbmc --overflow-check --ub-shift-check --function prove_predict (or prove_encode). */
+#ifdef __FRAMAC__
 #include "__fc_builtin.h"
+#define SOME_INTEGER(q, low, high) (q) = (int16_t)Frama_C_interval((low), (high))
+#define SOME_DOUBLE() Frama_C_double_interval(-1.7976931348623157e308, 1.7976931348623157e308)
+#define CHECK_RANGE(q, low, high) /* the line of ACSL beside it does */
+#else
+int nondet_int(void);
+double nondet_double(void);
+#define SOME_INTEGER(q, low, high) \\
+    (q) = (int16_t)nondet_int(); __ESBMC_assume(((low) <= (q)) && ((q) <= (high)))
+#define SOME_DOUBLE() nondet_double()
+#define CHECK_RANGE(q, low, high) __ESBMC_assert(((low) <= (q)) && ((q) <= (high)), "in its range")
+#endif
 #include "{name}.c"
 
 void prove_predict(void)
@@ -53,12 +63,37 @@ void prove_encode(void)
     int16_t q[{P}_INPUTS];
     int i;
     for (i = 0; i < {P}_INPUTS; i++) {{
-        x[i] = Frama_C_double_interval(-1.7976931348623157e308, 1.7976931348623157e308);
+        x[i] = SOME_DOUBLE();
     }}
     (void){name}_encode(x, q);
 {asserted}
 }}
 """
+
+
+@dataclass(frozen=True)
+class Prover:
+    """A tool that proves.
+
+    Attributes
+    ----------
+    method : str
+        How, for the certificate.
+    statements : dict
+        What its answer means, by the function that it is asked about.
+    command : callable
+        Its command, to which the harness's function and file are added; None where it is not here.
+    version : callable
+        What it calls itself, from that command.
+    verdict : callable
+        Exit status and output to "proven", or what is missing.
+    """
+
+    method: str
+    statements: Mapping[str, str]
+    command: Callable[[], list[str] | None]
+    version: Callable[[list[str]], str]
+    verdict: Callable[[int, str], str]
 
 
 def harness(model: Model, name: str, places: list[int]) -> str:
@@ -70,15 +105,18 @@ def harness(model: Model, name: str, places: list[int]) -> str:
     upper = name.upper()
     several = len(model.outputs) > 1
     call = f"int32_t r[{upper}_OUTPUTS];\n    {name}_predict(q, r);" if several else f"(void){name}_predict(q);"
-    assumed = [f"    q[{place}] = (int16_t)Frama_C_interval({low}, {high});" for place, low, high in ranges]
-    asserted = [f"    //@ assert {low} <= q[{place}] <= {high};" for place, low, high in ranges]
+    assumed = [f"    SOME_INTEGER(q[{place}], {low}, {high});" for place, low, high in ranges]
+    asserted = [
+        f"    //@ assert {low} <= q[{place}] <= {high};\n    CHECK_RANGE(q[{place}], {low}, {high});"
+        for place, low, high in ranges
+    ]
     return HARNESS.format(name=name, P=upper, call=call, assumed="\n".join(assumed), asserted="\n".join(asserted))
 
 
 def prove_integers(
     model: Model, files: Mapping[str, bytes], options: Options
 ) -> tuple[dict[str, bytes], list[dict[str, str]]]:
-    """Ask Eva about ``NAME_predict`` and ``NAME_encode`` of a C artifact, variant ``fixed``.
+    """Ask every prover that is here about ``NAME_predict`` and ``NAME_encode`` of a C artifact, variant ``fixed``.
 
     Parameters
     ----------
@@ -91,33 +129,34 @@ def prove_integers(
     Returns
     -------
     asked : dict
-        What is kept in `PROOFS`: the harness, and for each question all that the tool printed.
+        What is kept in `PROOFS`: the harness, and for each tool and question all that was printed.
     proofs : list of dict
-        For the certificate, a question each: ``name``, ``method``, ``statement``, ``status`` ("proven", or what is
-        missing), ``tool``, ``seconds``, ``assumed``.
+        For the certificate, a tool and question each: ``name``, ``method``, ``statement``, ``status`` ("proven", or
+        what is missing), ``tool``, ``seconds``, ``assumed``.
 
     Raises
     ------
     BoardError
-        Frama-C is not here, or does not end.
+        No prover is here.
     """
-    require("frama-c", "--prove")
-    version = execute(["frama-c", "-version"]).stdout.strip()
+    commands = {title: command for title, prover in PROVERS.items() if (command := prover.command())}
+    if not commands:
+        require("frama-c", "--prove")
     name = options.name
     asked = {"harness.c": harness(model, name, names_of(model, options).places).encode()}
     proofs = []
     with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
         write_files(Path(away), {**files, **asked})
-        for question, statement in STATEMENTS.items():
-            start = time.monotonic()
-            # by its whole path: Frama-C asks PWD where it is
-            done = execute([*EVA, "-main", f"prove_{question}", str(Path(away, "harness.c"))], timeout=TIMEOUT)
-            asked[f"{question}.log"] = (done.stdout + done.stderr).replace(f"{away}/", "").encode()
-            proofs.append({
-                "name": f"{name}_{question}", "method": "abstract interpretation", "statement": statement,
-                "status": _verdict(done.returncode, done.stdout), "tool": f"Frama-C {version}, Eva",
-                "seconds": f"{time.monotonic() - start:.1f}", "assumed": ASSUMED,
-            })  # fmt: skip
+        for title, command in commands.items():
+            prover = PROVERS[title]
+            for question, statement in prover.statements.items():
+                start = time.monotonic()
+                status, said = _answer(prover, [*command, f"prove_{question}", str(Path(away, "harness.c"))])
+                asked[f"{title}_{question}.log"] = said.replace(f"{away}/", "").encode()
+                proofs.append({
+                    "name": f"{name}_{question}", "method": prover.method, "statement": statement, "status": status,
+                    "tool": prover.version(command), "seconds": f"{time.monotonic() - start:.1f}", "assumed": ASSUMED,
+                })  # fmt: skip
     return asked, proofs
 
 
@@ -126,7 +165,23 @@ def proven(proof: Mapping[str, str]) -> bool:
     return proof.get("status", "proven") == "proven"
 
 
-def _verdict(status: int, said: str) -> str:
+def open_questions(proofs: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """What is not proven; where one tool gave no answer in time, the proof of another is enough."""
+    names = {proof["name"] for proof in proofs if proven(proof)}
+    return [p for p in proofs if not proven(p) and (p["status"] != NO_ANSWER or p["name"] not in names)]
+
+
+def _answer(prover: Prover, command: list[str]) -> tuple[str, str]:
+    """A verdict, and all that was printed."""
+    try:  # by the harness's whole path: Frama-C asks PWD where it is
+        done = execute(command, timeout=TIMEOUT)
+    except BoardError as error:
+        return NO_ANSWER, f"{error}\n"
+    said = done.stdout + done.stderr
+    return prover.verdict(done.returncode, said), said
+
+
+def _eva_verdict(status: int, said: str) -> str:
     """What is missing, or that nothing is."""
     alarms = re.search(r"^\s*(\d+) alarms? generated by the analysis", said, re.MULTILINE)
     open_ = [int(count) for count in re.findall(r"(\d+) unknown\s+(?=\d+ invalid)", said)]
@@ -136,3 +191,45 @@ def _verdict(status: int, said: str) -> str:
     if int(alarms.group(1)) or any(open_) or any(wrong):
         return f"not proven: {alarms.group(1)} alarms, {sum(open_)} assertions unknown, {sum(wrong)} invalid"
     return "proven"
+
+
+def _esbmc_verdict(status: int, said: str) -> str:
+    """The same of ESBMC."""
+    failed = re.search(r"^\*\* (\d+) of \d+ properties failed", said, re.MULTILINE)
+    if status == 0 and "VERIFICATION SUCCESSFUL" in said and failed is not None and failed.group(1) == "0":
+        return "proven"
+    if failed is None or "VERIFICATION FAILED" not in said:
+        return "not proven: ESBMC did not end its analysis"
+    return f"not proven: {failed.group(1)} properties failed"
+
+
+def _esbmc_command() -> list[str] | None:
+    program = esbmc()
+    return None if program is None else [program, "--overflow-check", "--ub-shift-check", "--function"]
+
+
+PROVERS = {
+    "eva": Prover(
+        "abstract interpretation",
+        {
+            "predict": "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of "
+            "bounds, nothing read that was not written",
+            "encode": "for all finite doubles: the same, and every integer is in its range",
+        },
+        lambda: list(EVA) if here("frama-c") else None,
+        lambda command: f"Frama-C {execute([command[0], '-version']).stdout.strip()}, Eva",
+        _eva_verdict,
+    ),
+    "esbmc": Prover(
+        "bounded model checking, all loops unwound",
+        {
+            "predict": "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of "
+            "bounds",
+            "encode": "for all doubles, NaN and infinity among them: the same, and every integer is in its range",
+        },
+        _esbmc_command,
+        lambda command: " ".join(execute([command[0], "--version"]).stdout.replace("version ", "").split()[:2]),
+        _esbmc_verdict,
+    ),
+}
+"""By the beginning of their logs' names."""

