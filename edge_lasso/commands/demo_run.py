@@ -29,7 +29,8 @@ from edge_lasso.statistics.beside import save_both
 from edge_lasso.tables.tables import open_table
 from edge_lasso.training.options import Training
 from edge_lasso.training.train_table import Held, TrainResult, train_table
-from edge_lasso.verifying.certificate import Certificate
+from edge_lasso.verifying.certificate import CERTIFICATE, Certificate
+from edge_lasso.verifying.materials import BILL, CARD
 from edge_lasso.verifying.verify import export
 from edge_lasso_exporters import registry
 from edge_lasso_runtime import Model
@@ -172,10 +173,11 @@ def _export(model: Model, fixed: Model, source: Path, files: Together) -> Certif
     ]
     for line in missing:
         terminal.note(f"note: {line}")
-    (folder / "certificate.json").unlink(missing_ok=True)
+    for name in (CERTIFICATE, BILL, CARD):  # each of the model that was exported last
+        (folder / name).unlink(missing_ok=True)
     whole = replace(result[0], artifacts=(*result[0].artifacts, *result[1].artifacts))
     certificates = [entry.to_json() for entry in result]
-    files.write("certificate.json", json_bytes(certificates))
+    files.write(CERTIFICATE, json_bytes(certificates))
     return whole
 
 

@@ -24,6 +24,7 @@ from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
 from edge_lasso.verifying.foreign import foreign, other_version
+from edge_lasso.verifying.materials import materials
 from edge_lasso.verifying.prove import PROOFS, prove_integers
 from edge_lasso.verifying.trial_rows import full_rows, replaced
 from edge_lasso.verifying.trials import Rows, Trials
@@ -56,8 +57,8 @@ def export(
 ) -> Certificate:
     """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
 
-    Each artifact is rendered, executed and compared with the reference; those that passed, and the certificate, take
-    their names together.
+    Each artifact is rendered, executed and compared with the reference; those that passed, the certificate, a bill of
+    materials (``bom.json``, CycloneDX) and a model card (``card.md``) take their names together.
     One that failed is not written; one that could not be executed here only with `allow_unverified`.
 
     Parameters
@@ -148,6 +149,9 @@ def export_to(
     if passed:
         whole = certificate.with_earlier(Path(files.folder, prefix))
         files.write(prefix + CERTIFICATE, json_bytes(whole.to_json()))
+        delivered = {title for title in whole.verdicts if title in passed or title not in certificate.verdicts}
+        for material, content in materials(model, whole, delivered).items():
+            files.write(prefix + material, content)
     return certificate
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from edge_lasso.errors import DataError
 from edge_lasso.measuring.measurement import runtime_files
+from edge_lasso.verifying.artifact_files import hashes
 from edge_lasso.verifying.certificate import CERTIFICATE, PASSED, from_json
-from edge_lasso.watching.materials import bill, card
+from edge_lasso.verifying.materials import BILL, CARD, bill, card
 from edge_lasso_runtime import Model, archive, artifact, manifest, model_hash, trust
 from edge_lasso_runtime.errors import UpdateError
 from edge_lasso_runtime.format import file_text
@@ -70,9 +71,8 @@ def bundle(model: Model, artifacts: Sequence[Path], plan: Plan, runtime: bool = 
     created = _now()
     certificates = [data for name, data in files.items() if name == f"artifacts/{CERTIFICATE}"]
     certificate = from_json(json.loads(certificates[0])) if certificates else None
-    delivered = dict(files)
-    files["bom.json"] = bill(model, delivered, certificate, manifest.moment(created))
-    files["card.md"] = card(model, certificate)
+    files[BILL] = bill(model, hashes(files), certificate, manifest.moment(created))
+    files[CARD] = card(model, certificate)
     about = manifest.Manifest(
         plan.fleet,
         plan.serial,

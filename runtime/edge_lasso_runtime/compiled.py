@@ -248,10 +248,10 @@ def _library(source: str) -> str:
     raise NotCompiled(why)
 
 
-def _run(command: list[str]) -> Any:
+def _run(command: list[str], text: str = "") -> Any:
     import subprocess
 
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT)
+    return subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=TIMEOUT)
 
 
 def _folder() -> str:
@@ -283,10 +283,8 @@ def _build(compiler: str, source: str, folder: str, path: str) -> str:
     for _, name in old[: max(len(old) + 1 - KEPT, 0)]:
         os.unlink(name)
     with TemporaryDirectory(prefix="making-", dir=folder) as away:
-        text, library = os.path.join(away, "stream.c"), os.path.join(away, "stream.so")
-        with open(text, "w", encoding="ascii") as file:
-            file.write(source)
-        done = _run([compiler, *FLAGS, "-o", library, text, "-lm"])
+        library = os.path.join(away, "stream.so")
+        done = _run([compiler, *FLAGS, "-o", library, "-x", "c", "-"], source)
         if done.returncode:
             lines = done.stderr.decode("utf-8", "replace").splitlines() or [f"exit {done.returncode}"]
             return f"{compiler}: {next((line for line in lines if 'error' in line), lines[0])[:200]}"

@@ -5,8 +5,10 @@ from hashlib import sha256
 
 import pytest
 
+from edge_lasso.verifying.artifact_files import hashes
 from edge_lasso.verifying.certificate import Certificate, Execution
-from edge_lasso.watching.materials import bill, card
+from edge_lasso.verifying.materials import bill, card
+from edge_lasso.verifying.verify import export
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, model_hash
 
 WHEN = "2026-11-28T00:00:00Z"
@@ -23,7 +25,7 @@ def model(name="a"):
     return Model((name, "kind"), inputs, (Output("y", 0.5, terms),), provenance=about)
 
 
-FILES = {"model.json": b"{}", "artifacts/python-double/model.py": b"x = 1\n"}
+FILES = hashes({"model.json": b"{}", "artifacts/python-double/model.py": b"x = 1\n"})
 CERTIFICATE = Certificate("0" * 64, WHEN, {}, (Execution("python", "double", {}, "passed", "CPython"),))
 
 
@@ -63,3 +65,43 @@ def test_the_card():
     assert "  + 2 x a\\|&lt;b> 'c'\n  - 1 x (kind = green)\n" in text
     assert "* y: mean squared error, cross-validated: 0.25\n" in text
     assert "* python:double: passed\n" in text
+
+
+@pytest.mark.needs("module:cyclonedx")
+def test_an_export_brings_both(tmp_path, monkeypatch):
+    """What was written, in this export and before, with its verdict; not what failed."""
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    from edge_lasso.verifying import verify
+
+    export(model(), "python", tmp_path)
+    real = verify._execute
+    monkeypatch.setattr(
+        verify,
+        "_execute",
+        lambda *given: [
+            e.__class__(**{**vars(e), "status": "failed"}) if e.target == "sql" else e for e in real(*given)
+        ],
+    )
+    export(model(), "js,sql", tmp_path, allow_unverified=True)
+    text = (tmp_path / "bom.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    data = json.loads(text)
+    files = {part["name"]: part for part in data["components"] if part["type"] == "file"}
+    written = {
+        p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*/*") if p.is_file() and p.parent != tmp_path
+    }
+    assert set(files) == written
+    assert {name.split("/")[0] for name in files} == {"python-double", "js-double"}
+    for name, part in files.items():
+        assert part["hashes"] == [{"alg": "SHA-256", "content": sha256((tmp_path / name).read_bytes()).hexdigest()}]
+        assert part["properties"][0]["value"] in ("passed", "not_executed")
+    about = data["metadata"]["component"]
+    assert (about["version"], data["metadata"]["timestamp"]) == (
+        model_hash(model())[:12],
+        json.loads((tmp_path / "certificate.json").read_text())["date"],
+    )
+    card_text = (tmp_path / "card.md").read_text()
+    assert "* python:double: passed\n" in card_text
+    assert "* statistics_hash: " + "ab" * 32 in card_text

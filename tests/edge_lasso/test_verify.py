@@ -15,6 +15,7 @@ from edge_lasso.errors import DataError, ExportError, SessionError
 from edge_lasso.verifying.certificate import CERTIFICATE, Certificate, Execution, from_json
 from edge_lasso.verifying.compare_integers import integer_rows
 from edge_lasso.verifying.compare_rows import differences
+from edge_lasso.verifying.materials import BILL, CARD
 from edge_lasso.verifying.trial_rows import VALUES, trial_rows
 from edge_lasso.verifying.verify import export, verify
 from edge_lasso_exporters import registry
@@ -153,7 +154,7 @@ def test_every_target_passes_as_it_is(tmp_path, policy, inputs):
     data = json.loads((tmp_path / CERTIFICATE).read_text())
     assert from_json(data) == certificate
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [CERTIFICATE, *(v.replace(":", "-") for v in VARIANTS)]
+        [CERTIFICATE, BILL, CARD, *(v.replace(":", "-") for v in VARIANTS)]
     )
     again = verify(found, tmp_path)
     assert again.status == "passed"
@@ -325,7 +326,7 @@ def test_one_that_failed_does_not_stop_the_others(monkeypatch, tmp_path):
     broken(monkeypatch, "c", swapped)
     certificate = export(model(), "python,c", tmp_path)
     assert certificate.verdicts == {"python:double": "passed", "c:double": "failed"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CERTIFICATE, "python-double"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [BILL, CARD, CERTIFICATE, "python-double"]
     assert json.loads((tmp_path / CERTIFICATE).read_text())["status"] == "failed"
 
 

@@ -1,4 +1,4 @@
-"""What a bundle is made of: a CycloneDX 1.6 bill of materials for machines, a model card for people.
+"""What is delivered with a model: a CycloneDX 1.6 bill of materials for machines, a model card for people.
 
 Both are pure: the same model, files and certificate give the same text.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -15,23 +15,24 @@ import edge_lasso_runtime
 from edge_lasso.verifying.certificate import Certificate
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.explain import term_text
+from edge_lasso_runtime.format import file_text
 
+BILL, CARD = "bom.json", "card.md"
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
-FACTS = ("rows", "dropped_rows", "statistics_hash")
 LIMITS = (
     "Outside the ranges of its inputs the model extrapolates, and says that the result is degraded.",
     "It describes what went together in the training rows; it does not say what causes what.",
 )
 
 
-def bill(model: Model, files: Mapping[str, bytes], certificate: Certificate | None, when: str) -> bytes:
+def bill(model: Model, files: Mapping[str, str], certificate: Certificate | None, when: str) -> bytes:
     """A CycloneDX ML-BOM.
 
     Parameters
     ----------
     model : Model
     files : mapping
-        What is delivered, by name.
+        What is delivered: name to SHA-256 (hex).
     certificate : Certificate or None
         Whose verdicts the artifacts carry.
     when : str
@@ -62,7 +63,7 @@ def bill(model: Model, files: Mapping[str, bytes], certificate: Certificate | No
                 "bom-ref": digest,
                 "name": ", ".join(output.name for output in model.outputs),
                 "version": digest[:12],
-                "hashes": [{"alg": "SHA-256", "content": sha256(files["model.json"]).hexdigest()}],
+                "hashes": [{"alg": "SHA-256", "content": sha256(file_text(model).encode()).hexdigest()}],
                 "modelCard": _model_card(model, data is not None),
             },
         },
@@ -112,15 +113,34 @@ def card(model: Model, certificate: Certificate | None) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _file(name: str, data: bytes, verdicts: Mapping[str, str]) -> dict[str, Any]:
+def materials(model: Model, certificate: Certificate, delivered: Collection[str]) -> dict[str, bytes]:
+    """Bill and card of an export, by their names.
+
+    Parameters
+    ----------
+    model : Model
+    certificate : Certificate
+    delivered : collection of str
+        Titles (``c:float``) of the artifacts that were written.
+    """
+    files = {
+        f"{artifact.title.replace(':', '-')}/{name}": digest
+        for artifact in certificate.artifacts
+        if artifact.title in delivered
+        for name, digest in artifact.files.items()
+    }
+    return {BILL: bill(model, files, certificate, certificate.date), CARD: card(model, certificate)}
+
+
+def _file(name: str, digest: str, verdicts: Mapping[str, str]) -> dict[str, Any]:
     part: dict[str, Any] = {
         "type": "file",
         "bom-ref": name,
         "name": name,
-        "hashes": [{"alg": "SHA-256", "content": sha256(data).hexdigest()}],
+        "hashes": [{"alg": "SHA-256", "content": digest}],
     }
-    folder = name.split("/")[1] if name.startswith("artifacts/") and name.count("/") > 1 else ""
-    verdict = verdicts.get(folder.replace("-", ":", 1))
+    folders = (folder.replace("-", ":", 1) for folder in name.split("/")[:-1])
+    verdict = next((verdicts[title] for title in folders if title in verdicts), None)
     if verdict:
         part["properties"] = [{"name": "edge-lasso:verdict", "value": verdict}]
     return part
