@@ -71,6 +71,14 @@ TOOLS = {
     "qemu-aarch64": QEMU,
     "qemu-arm": QEMU,
     "qemu-x86_64": QEMU,
+    # asked for the standard that ESPHome's sources are written in
+    "g++": Tool(
+        "apt-get install g++",
+        r"^edge_lasso 1 20\d{4}L",
+        ("-std=gnu++20", "-E", "-x", "c++", "-"),
+        "#include <cstdint>\nedge_lasso __STDC__ __cplusplus\n",
+    ),
+    "esphome": Tool("pip install esphome", r"^Version: \d{4}\.\d+", ("version",)),
     "apt-get": Tool("Debian's own installer, on Debian only", r"^apt \d"),
     "dpkg-deb": Tool("apt-get install dpkg", "dpkg-deb"),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 from edge_lasso.verifying.postgres import psql
 from edge_lasso_devices.build import build, compiler_version, find_compiler, no_compiler, refuses
 from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.esphome import find_cxx, find_esphome, host_program
 from edge_lasso_devices.micropython import find_micropython, find_node, no_micropython
 from edge_lasso_devices.tools import TOOLS, here
 from edge_lasso_runtime.apart import open_apart
@@ -66,6 +67,8 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         return [Runtime("Node.js", lambda: load("wasm", folder, node=[_node()]))]
     if target == "js":
         return [Runtime("Node.js", lambda: load("js", folder, command=_node()))]
+    if target == "esphome":
+        return [Runtime("ESPHome", lambda: _esphome(folder))]
     if target == "promql":
         return [Runtime("promtool", lambda: load("promql", folder), PROMTOOL_VALUES)]
     return [Runtime(runtime_of(target), lambda: open_apart(target, folder))]
@@ -111,6 +114,20 @@ def compilers() -> list[list[str]]:
             names.add(os.path.realpath(path))
             results.append([name])
     return results
+
+
+def _esphome(folder: Path) -> Session:
+    try:
+        find_esphome(), find_cxx()
+    except BoardError as error:
+        raise MissingRuntimeError(str(error)) from None
+    with tempfile.TemporaryDirectory() as away:
+        shutil.copytree(folder, away, dirs_exist_ok=True)
+        try:
+            program = host_program(Path(away, "host.yaml"))
+        except BoardError as error:
+            raise SessionError(str(error)) from None
+    return load("esphome", folder, program=program)
 
 
 def _compiled(folder: Path, files: Mapping[str, bytes], compiler: Sequence[str]) -> Session:

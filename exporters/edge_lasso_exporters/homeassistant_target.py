@@ -17,6 +17,7 @@ from . import GENERATOR, SPDX, python_target
 from .homeassistant_entities import BINARY, ENTITY, SENSOR
 from .homeassistant_text import CONST, DIAGNOSTICS, FLOW, INIT, RUNNER
 from .options import ExportError, Options
+from .templates import filled
 from .usage import text_usage
 
 VARIANTS = ("double",)
@@ -62,16 +63,12 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     code = python_target.render(model, options)[f"{name}.py"]
     content = {
         "model.py": code,
-        **{file: f"# {SPDX}\n{_filled(text, words)}".encode() for file, text in files.items()},
+        **{file: f"# {SPDX}\n{filled(text, words)}".encode() for file, text in files.items()},
         "manifest.json": _json(_manifest(name, title, options.version)),
         "strings.json": strings,
         "translations/en.json": strings,
     }
     return {f"custom_components/{name}/{file}": data for file, data in content.items()}
-
-
-def _filled(text: str, words: dict[str, str]) -> str:
-    return re.sub("@([A-Z_]+)@", lambda match: words[match[1]], text)
 
 
 def _manifest(name: str, title: str, version: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from edge_lasso_runtime.stream import keeps_state, readings
 
 from . import LICENCE, SPDX
 from .options import Options
+from .templates import filled
 
 IDENTIFIER = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 SEMVER = re.compile(
@@ -127,8 +128,8 @@ def package(model: Model, options: Options) -> dict[str, bytes]:
     }  # fmt: skip
     return {
         "package.json": (json.dumps(about, indent=2) + "\n").encode(),
-        "node-red.js": _filled(NODE, words),
-        "node-red.html": _filled(PAGE, words),
+        "node-red.js": filled(NODE, words).encode(),
+        "node-red.html": filled(PAGE, words).encode(),
     }
 
 
@@ -145,10 +146,6 @@ def npm_version(text: str) -> str:
     numbers = [str(int(digits)) for digits in text[: len(text) - len(rest)].split(".") if digits]
     words = [*numbers[3:], *filter(None, re.split("[^0-9A-Za-z-]+", rest))]
     return ".".join([*numbers, "0", "0", "0"][:3]) + ("+" + ".".join(words) if words else "")
-
-
-def _filled(text: str, words: dict[str, str]) -> bytes:
-    return re.sub("@([A-Z]+)@", lambda match: words[match[1]], text).encode()
 
 
 def _ascii(text: str) -> str:

@@ -20,6 +20,7 @@ TARGETS = {
     "formula": "formula_target",
     "promql": "promql_target",
     "homeassistant": "homeassistant_target",
+    "esphome": "esphome_target",
 }
 
 

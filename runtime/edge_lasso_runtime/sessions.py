@@ -30,6 +30,7 @@ KINDS = {
     "formula": "formula_session",
     "promql": "promql_session",
     "homeassistant": "python_session",
+    "esphome": "esphome_session",
 }
 
 
@@ -144,6 +145,7 @@ def load(kind: str, path: Any, **options: Any) -> Session:
         ``js``: `command`, the program that runs it (``node`` on PATH by default).
         ``onnx``, ``tflite``: `threads` (1).
         ``wasm``: `node`, a command.
+        ``esphome``: `program`, the bytes of what its ``host.yaml`` was built to.
         ``sql``: `psql`, for PostgreSQL: a command that takes SQL on its standard input.
 
     Returns
