@@ -15,6 +15,7 @@ from edge_lasso_devices.build import find_compiler, no_compiler
 from edge_lasso_devices.cores import open_core
 from edge_lasso_devices.cross import cross_build
 from edge_lasso_devices.errors import BoardError
+from edge_lasso_devices.esphome import find_cxx, find_esphome
 from edge_lasso_devices.micropython import find_micropython, no_micropython
 from edge_lasso_devices.tools import PATIENCE, TOOLS, Tool, trouble
 
@@ -47,7 +48,6 @@ TEST_TOOLS = {
     "clang-tidy": Tool("apt-get install clang-tidy", "LLVM version"),
     "cmake": Tool("apt-get install cmake", "^cmake version"),
     "cppcheck": Tool("apt-get install cppcheck", "^Cppcheck"),
-    "g++": Tool("apt-get install g++"),
     "git": Tool("apt-get install git", "^git version"),
     "mosquitto": Tool("apt-get install mosquitto", "^mosquitto version", ("-h",), status=3),
     "mount": Tool("apt-get install mount", "^mount from"),
@@ -148,6 +148,8 @@ def lacking(tool: str) -> tuple[str, str] | None:
         return None if package.is_file() else (f"no {tool.removeprefix('node:')} of npm", SCRIPTS)
     if tool == "micropython":
         return None if find_micropython() else (no_micropython().partition("; install")[0], SCRIPTS)
+    if tool == "esphome":
+        return missing_esphome()
     if tool == "cc":
         return None if find_compiler() else (no_compiler().partition("; install")[0], TOOLS["cc"].get)
     if tool.startswith("core:"):
@@ -168,6 +170,15 @@ def lacking(tool: str) -> tuple[str, str] | None:
     known = {**TOOLS, **TEST_TOOLS}[tool]
     reason = trouble([located(tool)], known)
     return (reason, known.get) if reason else None
+
+
+def missing_esphome() -> tuple[str, str] | None:
+    """Whether ESPHome and what compiles its sources are here."""
+    try:
+        find_esphome(), find_cxx()
+    except BoardError as error:
+        return str(error).partition("; install it with: ")[0], SCRIPTS
+    return None
 
 
 def located(tool: str) -> str:
@@ -204,7 +215,7 @@ def find_python(name: str) -> str | None:
 @pytest.fixture
 def programs(monkeypatch, tmp_path):
     """Puts shell scripts, by name, into a folder that is all of PATH; an environment that names no tools."""
-    for name in ("CC", "EDGE_LASSO_MICROPYTHON", "EDGE_LASSO_NODE_MODULES"):
+    for name in ("CC", "EDGE_LASSO_MICROPYTHON", "EDGE_LASSO_NODE_MODULES", "EDGE_LASSO_ESPHOME"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "programs"
     folder.mkdir()

@@ -131,7 +131,7 @@ def test_a_target_from_outside_is_a_target(toy, tmp_path, capsys, monkeypatch):
     path, out = tmp_path / "model.json", tmp_path / "artifacts"
     path.write_text(dumps(model()))
     assert main(["export", "--help"]) == 0
-    assert "promql, homeassistant, absent, broken, toy" in " ".join(capsys.readouterr().out.split())
+    assert "promql, homeassistant, esphome, absent, broken, toy" in " ".join(capsys.readouterr().out.split())
 
     assert main(["export", str(path), "--to", "toy", "--out", str(out)]) == 0
     (entry,) = json.loads((out / "certificate.json").read_text())["artifacts"]

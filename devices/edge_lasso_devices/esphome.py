@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .errors import BoardError
 from .processes import execute
-from .tools import TOOLS, trouble
+from .tools import PATIENCE, TOOLS, trouble
 
 TIMEOUT = 900
 HEADER = "esphome.h"
@@ -30,7 +30,7 @@ def find_esphome() -> list[str]:
         There is none that works.
     """
     command = shlex.split(os.environ.get("EDGE_LASSO_ESPHOME", "")) or ["esphome"]
-    _works(command, "esphome")
+    _works(command, "esphome", 6.0 * PATIENCE)  # before its modules are compiled it takes its time
     return command
 
 
@@ -50,13 +50,15 @@ def find_cxx() -> list[str]:
     return ["g++"]
 
 
-def host_program(configuration: Path) -> bytes:
+def host_program(configuration: Path, more: Sequence[str] = ()) -> bytes:
     """What a configuration for the platform ``host`` is built to; ESPHome makes a folder beside it.
 
     Parameters
     ----------
     configuration : Path
         A YAML file, in a folder that may be written to.
+    more : sequence of str
+        Flags of the compiler, beside those of ESPHome.
 
     Raises
     ------
@@ -70,27 +72,26 @@ def host_program(configuration: Path) -> bytes:
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(build / "platformio.ini")
     flags = shlex.split(settings[f"env:{build.name}"]["build_flags"])
+    flags += [flag for flag in more if not flag.startswith("-Wl,")]
     plain = [flag for flag in flags if not flag.startswith("-std=")]
     header = build / "src" / HEADER
     _done([*compiler, *flags, "-w", "-Isrc", "-x", "c++-header", f"src/{HEADER}", "-o", f"{header}.gch"], str(build))
 
     def compiled(source: Path) -> str:
         name = str(source.relative_to(build))
-        target = f"{name}.o"
-        of_c = [*plain, "-x", "c", "-O2"]
-        language = of_c if source.suffix == ".c" else [*flags, "-include", f"src/{HEADER}"]
-        _done([*compiler, *language, "-w", "-Isrc", "-c", name, "-o", target], str(build))
-        return target
+        language = [*plain, "-x", "c"] if source.suffix == ".c" else [*flags, "-include", f"src/{HEADER}"]
+        _done([*compiler, *language, "-w", "-Isrc", "-c", name, "-o", f"{name}.o"], str(build))
+        return f"{name}.o"
 
     sources = sorted(path for path in (build / "src").rglob("*") if path.suffix in (".c", ".cpp"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compiled, sources))
-    _done([*compiler, *objects, "-lpthread", "-o", "program"], str(build))
+    _done([*compiler, *more, *objects, "-lpthread", "-o", "program"], str(build))
     return (build / "program").read_bytes()
 
 
-def _works(command: Sequence[str], tool: str) -> None:
-    wrong = trouble(command, TOOLS[tool])
+def _works(command: Sequence[str], tool: str, patience: float = PATIENCE) -> None:
+    wrong = trouble(command, TOOLS[tool], patience)
     if wrong is not None:
         raise BoardError(f"{wrong}; install it with: {TOOLS[tool].get}")
 

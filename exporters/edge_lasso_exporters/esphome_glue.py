@@ -126,7 +126,7 @@ float Model::reading_(size_t place) {
 }
 
 void Model::update() {
-  float x[READINGS];
+@AGAIN@  float x[READINGS];
   for (size_t k = 0; k < READINGS; k++)
     x[k] = this->reading_(k);
 @RUN@  for (size_t m = 0; m < @UPPER@_OUTPUTS; m++) {
@@ -175,7 +175,12 @@ void Model::dump_config() {
 
 }  // namespace esphome::@NAME@
 """
-CHANGED = """  this->defer("row", [this]() { this->update(); });  // once for all sources of a loop
+CHANGED = """  if (!this->waits_) {  // one row for all sources of a loop
+    this->waits_ = true;
+    this->defer([this]() { this->update(); });
+  }
+"""
+WAITS = """  bool waits_{false};  // a row is to be taken in
 """
 NUMBER_READ = """  return this->numbers_[place]->state;"""
 WORD_READ = """  if (this->numbers_[place] != nullptr)

@@ -8,7 +8,7 @@ from edge_lasso_runtime.stream import keeps_state, readings
 
 from .names import identifiers
 
-YAML = ("on", "off", "yes", "no", "y", "n")
+YAML = ("on", "off", "yes", "no")
 """Identifiers that YAML takes for something else."""
 RESERVED = ("platform", "id", "model_id", "score")
 """Keys that a sensor's YAML has already."""

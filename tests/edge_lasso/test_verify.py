@@ -23,11 +23,13 @@ from edge_lasso_runtime import Factor, Input, Model, Output, Term, format, model
 
 pytestmark = pytest.mark.long
 
+BUILT = {"esphome:float"}  # takes half a minute each: `tests/exporters/test_esphome_target.py` breaks one
 PACKAGES = {"sql:duckdb": "duckdb", "formula:csv": "formulas"}
 VARIANTS = [
     name
     for name in (f"{target}:{variant}" for target in registry.modules() for variant in registry.target(target).VARIANTS)
-    if name not in PACKAGES or os.environ.get("EDGE_LASSO_REQUIRE") == "all" or find_spec(PACKAGES[name]) is not None
+    if name not in BUILT
+    and (name not in PACKAGES or os.environ.get("EDGE_LASSO_REQUIRE") == "all" or find_spec(PACKAGES[name]) is not None)
 ]
 PROGRAMS = {"promql:rules": "promtool", "sql:postgres": "psql"}  # C compilers and node come with the machine
 

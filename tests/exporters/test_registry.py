@@ -27,10 +27,10 @@ def test_parse(simple):
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, the nearest is 'python'"),
+    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, esphome, the nearest is 'python'"),
     ("c:half", "target 'c' has no variant 'half'; it has double, float, fixed"),
-    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant"),
-    (",", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant"),
+    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, esphome"),
+    (",", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, esphome"),
 ])  # fmt: skip
 def test_parse_refuses(simple, text, message):
     with pytest.raises(ExportError) as caught:
@@ -72,6 +72,10 @@ def test_targets_are_imported_when_asked_for():
 @pytest.mark.parametrize(("target", "variant"), VARIANTS)
 @pytest.mark.parametrize("inputs", ["selected", "all"])
 def test_every_artifact(simple, target, variant, inputs):
+    if (target, inputs) == ("esphome", "all"):
+        with pytest.raises(ExportError, match="takes a source for each input of the model; use --inputs selected"):
+            registry.render(simple, target, variant, inputs)
+        return
     model = quantize(simple, to="int16") if variant == "fixed" else simple
     files = registry.render(model, target, variant, inputs, "pm25")
     again = registry.render(loads(dumps(model)), target, variant, inputs, "pm25")

@@ -226,9 +226,9 @@ def test_parse():
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, the nearest is 'python'"),
+    ("pyton", "target 'pyton' is unknown; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, esphome, the nearest is 'python'"),
     ("c:half", "target 'c' has no variant 'half'; it has double, float, fixed"),
-    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant"),
+    ("", "no target is named; there are python, c, js, onnx, tflite, sql, wasm, formula, promql, homeassistant, esphome"),
 ])  # fmt: skip
 def test_parse_refuses(text, message):
     with pytest.raises(ExportError) as caught:
