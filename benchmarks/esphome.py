@@ -59,8 +59,9 @@ def configuration(model, kind, rows):
         text += f"  - {{platform: combination, type: linear, name: y, sources: [{parts}]}}\n"
     if kind == "model":
         shown = "".join(f"    {key}: {{name: {key}}}\n" for key in numbers(model))
-        text += f"  - platform: edge_lasso_air\n{shown}text_sensor:\n  - {{platform: edge_lasso_air, status: {{name: status}}}}\n"
-        text += "binary_sensor:\n  - {platform: edge_lasso_air, problem: {name: problem}}\n"
+        text += f"  - platform: edge_lasso_air\n{shown}"
+        for kind_of, key in (("text_sensor", "status"), ("binary_sensor", "problem")):
+            text += f"{kind_of}:\n  - {{platform: edge_lasso_air, {key}: {{name: {key}}}}}\n"
     return text
 
 
@@ -86,8 +87,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=100_000, help="timed")
     rows = parser.parse_args().rows
-    cases = [("five sources, no model", five_inputs(), "sources"), ("combination: linear", five_inputs(), "combination"),
-             ("edge_lasso, five inputs", five_inputs(), "model"), ("edge_lasso, a detector", detector(False), "model")]  # fmt: skip
+    cases = [
+        ("five sources, no model", five_inputs(), "sources"),
+        ("combination: linear", five_inputs(), "combination"),
+        ("edge_lasso, five inputs", five_inputs(), "model"),
+        ("edge_lasso, a detector", detector(False), "model"),
+    ]
     bare = None
     print(f"ESPHome's platform host, {' '.join(FLAGS[:1])}, {compiler_version(find_cxx())}")
     print(f"{'':26}{'bytes':>10}{'more':>9}{'ns a row':>10}")
