@@ -27,6 +27,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
     (["anomaly_labels.py", "--only", "shuttle"], ["Shuttle"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
+    (["serving.py", "--seconds", "5"], ["200 connections", "lost", "growth, kB"]),
     (["streaming.py", "--readings", "4000", "--sensors", "5"], ["jsonl", "csv", "CPU us/reading"]),
 ], ids=lambda one: one[0] if one[0].endswith(".py") else "")  # fmt: skip
 def test_it_runs(arguments, shown, tmp_path):

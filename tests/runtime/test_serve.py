@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -356,58 +355,3 @@ def test_under_servers_of_others(file, server):
     finally:
         process.terminate()
         process.wait(20)
-
-
-def test_a_load_of_many_connections_loses_nothing(served):
-    """A short one; `python tests/runtime/test_serve.py SECONDS` is as long as asked for, and prints figures."""
-    sent, lost, _ = load(served.port, connections=50, seconds=1.0)
-    assert sent > 50
-    assert lost == 0
-
-
-def load(port, connections, seconds):
-    """Requests sent and lost over so many connections at once, and seconds per request."""
-    counts, over = [[0, 0] for _ in range(connections)], time.monotonic() + seconds
-    times = []
-
-    def client(count):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        data = json.dumps(tensors())
-        while time.monotonic() < over:
-            began = time.monotonic()
-            count[0] += 1
-            try:
-                connection.request("POST", "/v2/models/heat/infer", data)
-                count[1] += json.loads(connection.getresponse().read())["outputs"][0]["data"] != [2.5, 1.0]
-                times.append(time.monotonic() - began)
-            except (OSError, ValueError, http.client.HTTPException):
-                count[1] += 1
-        connection.close()
-
-    threads = [threading.Thread(target=client, args=(count,)) for count in counts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(count[0] for count in counts), sum(count[1] for count in counts), sorted(times)
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-if __name__ == "__main__":
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as away:
-        path = Path(away) / "heat.json"
-        save(model(), path)
-        with Served(path) as running:
-            load(running.port, 200, 3.0)
-            before = resident(running.process.pid)
-            sent, lost, times = load(running.port, 200, float(sys.argv[1]))
-            after = resident(running.process.pid)
-        print(f"200 connections, {sys.argv[1]} s: {sent} requests, {lost} lost; p50 {times[len(times) // 2] * 1e3:.1f} ms, "
-              f"p99 {times[len(times) * 99 // 100] * 1e3:.1f} ms; resident {before} kB before, {after} kB after")  # fmt: skip
