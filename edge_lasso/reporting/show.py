@@ -266,13 +266,15 @@ def show_model(model: Model, statistics: FoldStatistics | None, as_json: bool) -
     if "from" in data:
         facts.append(("from, to", f"{data['from']}, {data['to']}"))
     for fit in about.get("fits", []):
-        facts.append(
-            (f"{fit['target']}: method", f"{fit['method']}, alpha {number(fit['alpha'])}, gamma {fit['gamma']}")
-        )
+        target = fit.get("target", model.outputs[0].name)
+        known = [("", fit.get("method")), ("alpha ", number(fit["alpha"]) if "alpha" in fit else None)]
+        known.append(("gamma ", fit.get("gamma")))
+        if words := [f"{name}{value}" for name, value in known if value is not None]:
+            facts.append((f"{target}: method", ", ".join(words)))
         if fit.get("cv_log_loss"):
-            facts.append((f"{fit['target']}: cross-validated log-loss", number(fit["cv_log_loss"])))
+            facts.append((f"{target}: cross-validated log-loss", number(fit["cv_log_loss"])))
         if fit.get("cv_mse"):
-            facts.append((f"{fit['target']}: cross-validated RMSE as trained", number(fit["cv_mse"] ** 0.5)))
+            facts.append((f"{target}: cross-validated RMSE as trained", number(fit["cv_mse"] ** 0.5)))
     pruned = about.get("pruned")
     if pruned and pruned["error_rise_percent"] is not None:
         facts.append(("pruned", f"{', '.join(pruned['dropped'])}: squared error {pruned['error_rise_percent']:+.1f} %"))

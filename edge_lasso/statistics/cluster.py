@@ -25,9 +25,10 @@ from edge_lasso.statistics.first_pass import Progress, Sums, fill_gaps, sum_rows
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.inputs import numeric_inputs
 from edge_lasso.statistics.plans import FoldPlan
+from edge_lasso.tables.described import counted
 from edge_lasso.tables.survey import Scan, Survey, count_kept, no_times, scan, sorted_categories
 from edge_lasso.tables.tables import Table, split_table
-from edge_lasso.tables.times import NOT_A_TIME, time_text
+from edge_lasso.tables.times import NOT_A_TIME, repeats, time_text, without_time
 
 PIECE_ROWS = 2**18
 ANSWER_WITHIN = "10s"
@@ -159,7 +160,7 @@ def survey_on(
         raise DataError(f"target '{label or targets[0]}' has no readings in the {rows} rows of {title}")
     notes, span = _times(pieces, time) if time else ([], {})
     if lost:
-        notes.append(f"{lost} rows without a target left out")
+        notes.append(f"{counted(lost, 'row')} without a target left out")
     values: dict[str, set[str]] = {
         name: set().union(*(entry.categories[name] for entry in pieces)) for name in categorical
     }
@@ -301,10 +302,10 @@ def _times(pieces: Sequence[Piece], name: str) -> tuple[list[str], dict[str, str
         before = sum(entry.rows for entry in pieces[: pieces.index(strange)])
         row, text = strange.example
         lost = sum(entry.without_time for entry in pieces)
-        notes.append(f"{lost} rows without a time in '{name}' left out (first: row {before + row + 1}, '{text}')")
+        notes.append(without_time(lost, name, before + row, text))
     repeated = sum(row.repeated for row in dated) + sum(a.last == b.first for a, b in pairwise(dated))
     if repeated:
-        notes.append(f"{repeated} rows repeat a time in '{name}'; all are used")
+        notes.append(f"{repeats(repeated, name)}; all are used")
     spans = [row.span for row in dated if row.span]
     return notes, {"from": time_text(spans[0][0]), "to": time_text(spans[-1][1])}
 

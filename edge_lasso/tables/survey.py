@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_lasso.errors import DataError
+from edge_lasso.tables.described import counted
 from edge_lasso.tables.tables import Table
 from edge_lasso.tables.times import NOT_A_TIME, Times, order_times, parse_times
 from edge_lasso.tables.unreadable import NotANumber
@@ -61,7 +62,7 @@ class Survey:
         """What a reader of the result should know."""
         notes = [*self.doubts, *(self.times.notes if self.times else [])]
         if self.without_target:
-            notes.append(f"{self.without_target} rows without a target left out")
+            notes.append(f"{counted(self.without_target, 'row')} without a target left out")
         return notes
 
     def rows(self, start: int, stop: int) -> Array:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from edge_lasso.tables.described import counted
+
 Array = npt.NDArray[Any]
 NOT_A_TIME = np.iinfo(np.int64).min
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,6 +77,17 @@ def parse_times(column: Any) -> Array:
         return np.array([_one(value) for value in column.to_pylist()], dtype=np.int64)
 
 
+def without_time(rows: int, name: str, row: int, text: str) -> str:
+    """A note on rows that have none: the first is `row` (from 0), where `text` stands ("None": nothing)."""
+    what = "empty" if text in ("None", "") else f"'{text}'"
+    return f"{counted(rows, 'row')} without a time in '{name}' left out (first: row {row + 1}, {what})"
+
+
+def repeats(rows: int, name: str) -> str:
+    """The first words of a note on times that come more than once."""
+    return f"{counted(rows, 'row')} repeat{'s' * (rows == 1)} a time in '{name}'"
+
+
 def order_times(parts: list[Array], name: str, examples: Sequence[tuple[int, str]]) -> Times:
     """All times of a column, and what is to be said about them.
 
@@ -95,7 +108,7 @@ def order_times(parts: list[Array], name: str, examples: Sequence[tuple[int, str
         row, text = examples[0]
         order = values[values != NOT_A_TIME]
         lost = len(values) - len(order)
-        notes.append(f"{lost} rows without a time in '{name}' left out (first: row {row + 1}, '{text}')")
+        notes.append(without_time(lost, name, row, text))
     ordered = bool((order[1:] >= order[:-1]).all())
     if not ordered:
         notes.append(f"rows put in the order of '{name}'")
@@ -103,7 +116,7 @@ def order_times(parts: list[Array], name: str, examples: Sequence[tuple[int, str
     repeated = np.flatnonzero(order[1:] == order[:-1])
     if len(repeated):
         first = time_text(order[repeated[0]])
-        notes.append(f"{len(repeated)} rows repeat a time in '{name}' (first: {first}); all are used")
+        notes.append(f"{repeats(len(repeated), name)} (first: {first}); all are used")
     return Times(values, notes, ordered and not examples)
 
 

@@ -21,6 +21,7 @@ from edge_lasso.statistics.first_pass import Progress
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.group_folds import segment_errors
 from edge_lasso.statistics.plans import FoldPlan, plan_folds, repeated_kfold
+from edge_lasso.tables.described import counted
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table
 from edge_lasso.training.fit_regression import fit_statistics
@@ -302,12 +303,15 @@ def _judged(
 
 
 def _column_notes(empty: Sequence[str], fits: Sequence[Fit]) -> list[str]:
-    reasons = [(empty, "without a reading")]
+    reasons = [(empty, "without a reading", "without a reading")]
     for fit in fits:
-        reasons += [(fit.constant, "that do not vary"), (fit.dependent, "that repeat others")]
+        reasons += [
+            (fit.constant, "that does not vary", "that do not vary"),
+            (fit.dependent, "that repeats others", "that repeat others"),
+        ]
     return [
-        f"{len(names)} column{'s' * (len(names) > 1)} {what} left out (first: '{names[0]}')"
-        for names, what in reasons
+        f"{counted(len(names), 'column')} {several if len(names) > 1 else single} left out (first: '{names[0]}')"
+        for names, single, several in reasons
         if names
     ]
 

@@ -20,7 +20,7 @@ from .c_layout import (
     header,
     status_word,
 )
-from .fixed_c_sums import LIFT, looped, plain, sum_lines, sum_tables
+from .fixed_c_sums import LIFT, SIGNED, looped, plain, sum_lines, sum_tables
 from .fixed_c_text import BATCH, ENCODE, ENCODED, ENCODES, PROBABILITY, SELFTEST, SHIFT, without_float
 from .fixed_counts import counts_c, counts_header
 from .fixed_python import fixed_vectors, section_of
@@ -98,6 +98,7 @@ def _source(model: Model, options: Options, names: Names, section: dict[str, Any
     ieee = IEEE.format(instead=WITHOUT_FLOAT.format(P=upper))
     text = f'/* {SPDX} */\n#include "{p}.h"\n' + without_float(upper, ieee) + CONTRACT + ROM.format(P=upper)
     text += LIFT.format(P=upper) if lifts else ""
+    text += SIGNED.format(P=upper) if any(not output["shift"] for output in outputs) else ""
     text += (SHIFT.format(p=p) if shifts else "") + sum_tables(names, outputs)
     text += f"\n{result} {p}_predict(const int16_t q[{upper}_INPUTS]{into})\n{{\n"
     text += "\n".join(sum_lines(names, outputs)) + "\n}\n"

@@ -18,6 +18,14 @@ READ = """
 #define {P}_READ(from) (*(from))
 #endif
 """
+SIGNED = """
+/* What a sum modulo 2^32 stands for: GCC and Clang define the cast so (GCC manual, 4.5), others need not. */
+#ifdef __GNUC__
+#define {P}_SIGNED(sum) ((int32_t)(sum))
+#else
+#define {P}_SIGNED(sum) (((sum) > UINT32_C(0x7FFFFFFF)) ? (-(int32_t)(~(sum)) - 1) : (int32_t)(sum))
+#endif
+"""
 LIFT = """
 #ifdef __AVR__
 #define {P}_UP(q) ((uint16_t)((uint16_t)(q) + 32768U))
@@ -27,31 +35,34 @@ LIFT = """
 
 
 def sum_lines(names: Names, outputs: list[dict[str, Any]]) -> list[str]:
-    """The body of ``NAME_predict``."""
+    """The body of ``NAME_predict``: sums modulo 2^32, which within declared ranges are no others."""
     several, loop = len(outputs) > 1, looped(outputs)
     lines = [] if any(output["terms"] for output in outputs) else ["    (void)q;"]
     if loop:
         lines += [f"    const int16_t *coef = {names.prefix}_coefs;", "    uint16_t i;"]
         if _places(names, outputs):
             lines.append(f"    const uint16_t *place = {names.prefix}_places;")
-    lines += [] if several else ["    int32_t r;"]
+    lines.append("    uint32_t sum;")
     for m, output in enumerate(outputs):
-        r = f"r[{m}]" if several else "r"
         terms = [term for term in output["terms"] if plain(term)]
-        start = f"    {r} = INT32_C({output['bias']});"
+        start = f"    sum = {_modulo(output['bias'])};"
         if loop:
-            lines += [start, *_loop(names, outputs, r, len(terms))]
+            lines += [start, *_loop(names, outputs, len(terms))]
         elif terms:
             products = [f"INT32_C({term['coef']}) * (int32_t)q[{names.places[term['factors'][0]]}]" for term in terms]
-            lines += ["#ifdef __AVR__", *_lifted(names, r, output["bias"], terms, several), "#else", start]
-            lines += [*(f"    {r} += {product};" for product in products), "#endif"]
+            lines += ["#ifdef __AVR__", *_lifted(names, output["bias"], terms), "#else", start]
+            lines += [*(f"    sum += (uint32_t)({product});" for product in products), "#endif"]
         else:
             lines.append(start)
         for term in output["terms"]:
-            lines += [] if plain(term) else _other(names, r, term)
-        if output["shift"]:
-            lines.append(f"    {r} = {names.prefix}_shift({r}, {output['shift']}U);")
-    return [*lines, *([] if several else ["    return r;"])]
+            lines += [] if plain(term) else _other(names, term)
+        value = f"{names.prefix}_shift(sum, {output['shift']}U)" if output["shift"] else f"{names.upper}_SIGNED(sum)"
+        lines.append(f"    r[{m}] = {value};" if several else f"    return {value};")
+    return lines
+
+
+def _modulo(value: int) -> str:
+    return f"UINT32_C({value % 2**32})" + (f" /* {value} */" if value < 0 else "")
 
 
 def plain(term: dict[str, Any]) -> bool:
@@ -59,7 +70,7 @@ def plain(term: dict[str, Any]) -> bool:
     return len(term["factors"]) == 1 and "when" not in term and -32767 <= term["coef"] <= 32767
 
 
-def _lifted(names: Names, r: str, bias: int, terms: list[dict[str, Any]], several: bool) -> list[str]:
+def _lifted(names: Names, bias: int, terms: list[dict[str, Any]]) -> list[str]:
     """The same sum as AVR computes it best: 16 by 16 bits unsigned, whatever the signs are.
 
     ``c q = c (q + 2^15) - c 2^15`` and ``-c q = c (2^15 - 1 - q) - c (2^15 - 1)``; the constants go to the start.
@@ -72,14 +83,10 @@ def _lifted(names: Names, r: str, bias: int, terms: list[dict[str, Any]], severa
         total -= size * (32768 if up else 32767)
         which = "UP" if up else "DOWN"
         lines.append(f"    sum += (uint32_t)UINT16_C({size}) * {names.upper}_{which}(q[{place}]);")
-    start = f"sum = UINT32_C({total % 2**32}); /* modulo 2^32 */"
-    if several:
-        return ["    {", f"        uint32_t {start}", *(f"    {line}" for line in lines),
-                f"        {r} = (int32_t)sum;", "    }"]  # fmt: skip
-    return [f"    uint32_t {start}", *lines, f"    {r} = (int32_t)sum;"]
+    return [f"    sum = {_modulo(total)};", *lines]
 
 
-def _loop(names: Names, outputs: list[dict[str, Any]], r: str, count: int) -> list[str]:
+def _loop(names: Names, outputs: list[dict[str, Any]], count: int) -> list[str]:
     if not count:
         return []
     upper = names.upper
@@ -87,7 +94,7 @@ def _loop(names: Names, outputs: list[dict[str, Any]], r: str, count: int) -> li
     place = f"{upper}_READ(place)" if places else "i"
     return [
         f"    for (i = 0; i < {count}U; i++) {{",
-        f"        {r} += (int32_t)(int16_t){upper}_READ(coef) * (int32_t)q[{place}];",
+        f"        sum += (uint32_t)((int32_t)(int16_t){upper}_READ(coef) * (int32_t)q[{place}]);",
         "        coef++;",
         *(["        place++;"] if places else []),
         "    }",
@@ -123,12 +130,11 @@ def sum_tables(names: Names, outputs: list[dict[str, Any]]) -> str:
     return text
 
 
-def _other(names: Names, r: str, term: dict[str, Any]) -> list[str]:
+def _other(names: Names, term: dict[str, Any]) -> list[str]:
     """A product of readings, a category, or both."""
-    factors = [f"(int32_t)q[{names.places[i]}]" for i in term["factors"]]
-    product = " * ".join(factors)
+    product = " * ".join(f"(uint32_t)q[{names.places[i]}]" for i in term["factors"])
     if term.get("shift"):
-        product = f"{names.prefix}_shift({product}, {term['shift']}U)"
-    value = f"INT32_C({term['coef']})" + (f" * ({product})" if factors else "")
+        product = f"(uint32_t){names.prefix}_shift({product}, {term['shift']}U)"
+    value = f"UINT32_C({term['coef'] % 2**32})" + (f" * ({product})" if product else "")
     when = " && ".join(f"(q[{names.places[i]}] == {category})" for i, category in term.get("when", ()))
-    return [f"    if ({when}) {{", f"        {r} += {value};", "    }"] if when else [f"    {r} += {value};"]
+    return [f"    if ({when}) {{", f"        sum += {value};", "    }"] if when else [f"    sum += {value};"]

@@ -10,10 +10,10 @@ void {p}_predict_batch(const int16_t *q, size_t rows, int32_t *r)
 }}
 """
 SHIFT = """
-static int32_t {p}_shift(int32_t value, unsigned int bits)
+static int32_t {p}_shift(uint32_t value, unsigned int bits)
 {{
-    /* An arithmetic shift with rounding that does not depend on the compiler: |value| < 2^30. */
-    const uint32_t lifted = (uint32_t)value + UINT32_C(0x40000000) + (UINT32_C(1) << (bits - 1U));
+    /* An arithmetic shift with rounding that does not depend on the compiler: |value| < 2^30, modulo 2^32. */
+    const uint32_t lifted = value + UINT32_C(0x40000000) + (UINT32_C(1) << (bits - 1U));
     return (int32_t)(lifted >> bits) - (int32_t)(UINT32_C(0x40000000) >> bits);
 }}
 """
@@ -70,7 +70,7 @@ static const uint16_t {p}_knots[] {P}_ROM = {{{knots}}};
 
 uint32_t {p}_probability(int32_t r)
 {{
-    const uint32_t size = (r < 0) ? (uint32_t)-r : (uint32_t)r;
+    const uint32_t size = (r < 0) ? (UINT32_C(0) - (uint32_t)r) : (uint32_t)r;
     uint16_t low;
     uint16_t high;
     uint32_t p;

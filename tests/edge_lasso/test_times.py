@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_lasso.tables.times import NOT_A_TIME, order_times, parse_times
+from edge_lasso.tables.times import NOT_A_TIME, order_times, parse_times, repeats, without_time
 
 MOMENT = datetime(2024, 5, 31, 13, 0, 30, tzinfo=UTC)
 MICROSECONDS = 1_717_160_430_000_000
@@ -59,6 +59,15 @@ def test_what_is_said_of_them():
     times = order_times([1_000_000 * part if part[0] != NOT_A_TIME else np.where(part == NOT_A_TIME, part, 1_000_000 * np.abs(part % 97)) for part in parts], "when", [(2, "soon")])  # fmt: skip
     assert times.notes[0] == "2 rows without a time in 'when' left out (first: row 3, 'soon')"
     assert times.notes[1] == "rows put in the order of 'when'"
-    assert times.notes[2] == "1 rows repeat a time in 'when' (first: 1970-01-01T00:00:10); all are used"
+    assert times.notes[2] == "1 row repeats a time in 'when' (first: 1970-01-01T00:00:10); all are used"
     assert times.known.tolist() == [True, True, False, True, True, False]
     assert order_times([np.arange(5)], "when", []).notes == []
+
+
+def test_notes_count_in_words():
+    assert without_time(1, "when", 2, "None") == "1 row without a time in 'when' left out (first: row 3, empty)"
+    assert without_time(1200, "when", 2, "soon").startswith(
+        "1,200 rows without a time in 'when' left out (first: row 3, 'soon')"
+    )
+    assert repeats(1, "when") == "1 row repeats a time in 'when'"
+    assert repeats(2, "when") == "2 rows repeat a time in 'when'"

@@ -253,8 +253,8 @@ def test_dates_that_repeat_and_words_that_are_no_dates(tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     result = train_table(tmp_path / "t.csv", "y", Training.of(time="time"))
     assert result.notes == [
-        "1 rows without a time in 'time' left out (first: row 10, 'yesterday')",
-        "1 rows repeat a time in 'time' (first: 2020-01-07T00:00:00); all are used",
+        "1 row without a time in 'time' left out (first: row 10, 'yesterday')",
+        "1 row repeats a time in 'time' (first: 2020-01-07T00:00:00); all are used",
     ]
     assert result.model.provenance["data"]["rows"] == 499
     without = train_table(table.drop(index=9), "y", Training.of(time="time"))

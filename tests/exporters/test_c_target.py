@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import random
 import subprocess
 import tempfile
 from pathlib import Path
@@ -260,6 +261,59 @@ def test_the_code_for_avr_gives_the_same_integers(tmp_path, make, many_terms, in
     ends = [(-1, 2) if "categories" in one else (one["low"], one["high"]) for one in section["inputs"]]
     for q in ([low for low, _ in ends], [high for _, high in ends], [low // 3 for low, _ in ends]):
         assert library.integers(q) == predict_q(section, q)
+
+
+def wrapped(section, q):
+    """The sums of any integers, modulo 2^32."""
+
+    def shift(value, bits):
+        return ((value + 2**30 + (1 << bits >> 1)) % 2**32 >> bits) - (2**30 >> bits)
+
+    results = []
+    for output in section["outputs"]:
+        r = output["bias"]
+        for term in output["terms"]:
+            if all(q[i] == category for i, category in term.get("when", ())):
+                product = math.prod(q[i] for i in term["factors"])
+                r += term["coef"] * (shift(product, term["shift"]) if term.get("shift") else product)
+        r = shift(r, output["shift"]) if output["shift"] else r
+        results.append((r + 2**31) % 2**32 - 2**31)
+    return results
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("avr", [False, True])
+@pytest.mark.parametrize("case", range(6))
+def test_no_integers_at_all_are_undefined(tmp_path, make, many_terms, case, avr):
+    """Within declared ranges no sum overflows (here coefficients are made larger than that); outside, it is modulo 2^32."""
+    links = {"link": "logistic"} if case == 4 else {}
+    model = make(case, 5, 1 + (case == 3), products=case % 3 & 1, categories=case % 2, **links)
+    model = many_terms(LONGEST_LINE + 1) if case == 5 else model
+    model = quantize(model, to="int16", result_bits=16 if case in (1, 2) else 32)
+    section = model.sections["fixed_point/1"]
+    for output in section["outputs"]:
+        for term in output["terms"]:
+            term["coef"] = 32767 if term["coef"] > 0 else -32767
+    (tmp_path / "avr").mkdir()
+    (tmp_path / "avr" / "pgmspace.h").write_text(PGMSPACE)
+    for name, data in sources(model, "fixed").items():
+        (tmp_path / name).write_bytes(data)
+    flags = ["-D__AVR__", "-I."] if avr else ["-U__GNUC__"] if case % 2 else []
+    flags += ["-fsanitize=undefined", "-fno-sanitize-recover", "-fPIC", "-shared", "-o", "m.so"]
+    subprocess.run(["gcc", *STRICT, *flags, "model.c"], cwd=tmp_path, check=True)
+    library = Library(model, "fixed")
+    library.handle = ctypes.CDLL(str(tmp_path / "m.so"))
+    source = random.Random(case)
+    overflowed = 0
+    for k in range(400):
+        q = [source.choice((-32768, 32767)) if k % 2 else source.randint(-32768, 32767) for _ in model.inputs]
+        wanted = wrapped(section, q)
+        assert library.integers(q) == wanted
+        overflowed += wanted != predict_q(section, q)
+    assert overflowed
+    if model.classes:
+        library.probability.restype = ctypes.c_uint32
+        assert all(library.probability(r) <= 65536 for r in (-(2**31), -1, 0, 2**31 - 1))
 
 
 @pytest.mark.needs("clang")

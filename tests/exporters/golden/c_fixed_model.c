@@ -29,20 +29,26 @@
 #define MODEL_DOWN(q) ((uint16_t)(32767U - (uint16_t)(q)))
 #endif
 
+/* What a sum modulo 2^32 stands for: GCC and Clang define the cast so (GCC manual, 4.5), others need not. */
+#ifdef __GNUC__
+#define MODEL_SIGNED(sum) ((int32_t)(sum))
+#else
+#define MODEL_SIGNED(sum) (((sum) > UINT32_C(0x7FFFFFFF)) ? (-(int32_t)(~(sum)) - 1) : (int32_t)(sum))
+#endif
+
 int32_t model_predict(const int16_t q[MODEL_INPUTS])
 {
-    int32_t r;
+    uint32_t sum;
 #ifdef __AVR__
-    uint32_t sum = UINT32_C(4090169344); /* modulo 2^32 */
+    sum = UINT32_C(4090169344) /* -204797952 */;
     sum += (uint32_t)UINT16_C(16384) * MODEL_UP(q[0]);
     sum += (uint32_t)UINT16_C(2048) * MODEL_DOWN(q[1]);
-    r = (int32_t)sum;
 #else
-    r = INT32_C(399179776);
-    r += INT32_C(16384) * (int32_t)q[0];
-    r += INT32_C(-2048) * (int32_t)q[1];
+    sum = UINT32_C(399179776);
+    sum += (uint32_t)(INT32_C(16384) * (int32_t)q[0]);
+    sum += (uint32_t)(INT32_C(-2048) * (int32_t)q[1]);
 #endif
-    return r;
+    return MODEL_SIGNED(sum);
 }
 
 void model_predict_batch(const int16_t *q, size_t rows, int32_t *r)
