@@ -1,14 +1,17 @@
-"""Writes what is generated of the reference: commands.md from their help, python.md from the docstrings."""
+"""Writes what is generated: commands.md from their help, python.md from the docstrings, the notebook from its page."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import os
+import re
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent / "reference"
+NOTEBOOK = HERE.parent.parent / "examples" / "notebook" / "air.ipynb"
 
 
 def commands() -> str:
@@ -40,8 +43,25 @@ def python() -> str:
     return "\n".join(parts)
 
 
+def notebook() -> str:
+    """The page of the notebook as one: its code as cells, what stands between as text."""
+    page = (HERE.parent / "tutorials" / "notebook.md").read_text(encoding="utf-8")
+    cells = []
+    for i, part in enumerate(re.split(r"^```(?:python)?\n", page, flags=re.MULTILINE)):
+        code: dict[str, object] = {"execution_count": None, "outputs": []} if i % 2 else {}
+        kind = "code" if i % 2 else "markdown"
+        source = part.strip().splitlines(keepends=True)
+        if source:
+            cells.append({"cell_type": kind, "id": f"cell-{i}", "metadata": {}, "source": source, **code})
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    document = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
-    """Write both."""
+    """Write them."""
+    NOTEBOOK.parent.mkdir(exist_ok=True)
+    NOTEBOOK.write_text(notebook(), encoding="utf-8")
     (HERE / "commands.md").write_text(commands(), encoding="utf-8")
     (HERE / "python.md").write_text(python(), encoding="utf-8")
 

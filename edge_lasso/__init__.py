@@ -9,11 +9,12 @@ says what is in one; `predict`, `explain`, `report` and `drift` use a model; `pr
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_lasso.detecting.plots import plot_scores
     from edge_lasso.estimators.classifier import LassoClassifier
     from edge_lasso.estimators.detector import ResidualDetector
     from edge_lasso.estimators.from_sklearn import from_sklearn
     from edge_lasso.estimators.regressor import LassoRegressor
-    from edge_lasso.reporting.plots import plot_path, plot_scores
+    from edge_lasso.paths.plots import plot_path
     from edge_lasso.statistics.statistics import Statistics
     from edge_lasso.watching.bundle import bundle
     from edge_lasso.workbench import (
@@ -72,8 +73,8 @@ _ELSEWHERE = {
     "bundle": "edge_lasso.watching.bundle",
     "from_sklearn": "edge_lasso.estimators.from_sklearn",
     "load": "edge_lasso_runtime",
-    "plot_path": "edge_lasso.reporting.plots",
-    "plot_scores": "edge_lasso.reporting.plots",
+    "plot_path": "edge_lasso.paths.plots",
+    "plot_scores": "edge_lasso.detecting.plots",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_lasso.detecting.train_detector import in_order
+from edge_lasso.detecting.ordered_rows import in_order
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
 from edge_lasso.predicting.scores import Scorer, by_sensor

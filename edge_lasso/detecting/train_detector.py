@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from edge_lasso.detecting.fit_detector import DetectorFit, DetectorOptions, fit_detector
 from edge_lasso.detecting.following import followed
+from edge_lasso.detecting.ordered_rows import in_order
+from edge_lasso.detecting.plots import plot_scores
 from edge_lasso.detecting.thresholds import Rate, found_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.board_rows import BoardRows
@@ -20,8 +22,8 @@ from edge_lasso.statistics.design import Design
 from edge_lasso.statistics.folds import FoldStatistics
 from edge_lasso.statistics.plans import blocked
 from edge_lasso.tables.derived_columns import stream_name
-from edge_lasso.tables.series import expand, series
-from edge_lasso.tables.survey import Survey, count_kept, survey
+from edge_lasso.tables.series import expand
+from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
 from edge_lasso.tables.times import NOT_A_TIME
 from edge_lasso.tables.unreadable import NotANumber
@@ -60,6 +62,10 @@ class DetectorResult(Shown):
     model: Model
     held: dict[str, Any] | None
     notes: list[str]
+
+    def plot(self, table: Any, axes: Any = None) -> Any:
+        """Draw the score over a table's rows; see `plot_scores`."""
+        return plot_scores(self, table, axes)
 
     def _facts(self) -> str:
         return f"{len(sensors(self.model))} sensors watched; alarms from a score of {self.fit.threshold.score:.4g} on"
@@ -210,25 +216,6 @@ def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
         "above": [float(f"{part:.4g}") for part in above / len(scores)],
         "score": [float(f"{score:.5g}") for score in ordered[len(ordered) - above]],
     }
-
-
-def in_order(table: Table, columns: Sequence[str], time: str | None, holdout: float) -> tuple[Survey, list[str]]:
-    """The rows of a table in the order of time, or as they come; and what to say of that."""
-    if time is not None:
-        result = survey(table, [], time, [], holdout)
-        rows, notes = series(result, time, "a detector needs")
-        timeless = np.flatnonzero(rows.rank < 0)
-        if len(timeless):
-            raise DataError(
-                f"{len(timeless)} row{'s have' if len(timeless) > 1 else ' has'} no time in '{time}', the first is row "
-                f"{timeless[0] + 1}; a detector needs one for each row: leave them out"
-            )
-        return rows, [*notes, *result.notes]
-    count = sum(len(texts[0]) for _, texts in table.batches([], columns[:1]))
-    remaining = count_kept(table, count, holdout, "")
-    return Survey(np.arange(count), count, remaining, 0, None, {}), [
-        "rows are taken in the order of the file, without gaps; --time would find gaps and allow rates per day"
-    ]
 
 
 def _step(rows: Survey) -> float | None:

@@ -21,12 +21,13 @@ from edge_lasso.predicting.predict_table import class_codes
 from edge_lasso.statistics.workers import threads
 from edge_lasso.training.class_models import class_folds, classifier_model, numeric_inputs, provenance
 from edge_lasso.training.fit_classes import fit_logistic
+from edge_lasso.training.results import Explains
 from edge_lasso_runtime.model import READING_LIMIT, Model
 
 Array = npt.NDArray[Any]
 
 
-class LassoClassifier(OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Sparse logistic (two classes) or multinomial regression for small boards.
 
     Inputs are standardized inside and coefficients given in raw units; the intercept is not penalized; probabilities

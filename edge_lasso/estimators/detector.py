@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from edge_lasso.detecting.calibrated import ChartOptions
 from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.plots import plot_scores
 from edge_lasso.detecting.thresholds import parse_rate
 from edge_lasso.errors import DataError
 from edge_lasso.predicting.predict_table import linear_rows
@@ -153,6 +154,11 @@ class ResidualDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """-1 for outliers, 1 for normal rows."""
         return np.where(self.decision_function(X) < 0.0, -1, 1)
+
+    def plot(self, table: Any, axes: Any = None) -> Any:
+        """Draw the score over a table's rows; see `edge_lasso.plot_scores`."""
+        check_is_fitted(self)
+        return plot_scores(self, table, axes)
 
     def attribute(self, X: Any) -> Array:
         """What each watched sensor contributes to the score of each row; rows add up to the score.

@@ -26,12 +26,13 @@ from edge_lasso.statistics.workers import threads
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.leakage import all_but_equal
 from edge_lasso.training.models import provenance, to_model
+from edge_lasso.training.results import Explains
 from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
 
 Array = npt.NDArray[Any]
 
 
-class LassoRegressor(OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Lasso or elastic net with its inputs chosen by cross-validation, from one pass over the rows.
 
     Inputs are standardized inside and coefficients given in raw units. A missing reading (NaN) is replaced by the

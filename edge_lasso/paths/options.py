@@ -154,6 +154,12 @@ class Path:
     n_inputs: Array
     ended: str
 
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the coefficients against alpha with matplotlib; returns the axes."""
+        from edge_lasso.paths.plots import plot_coefs
+
+        return plot_coefs(self, axes)
+
 
 @dataclass(frozen=True)
 class Candidate:

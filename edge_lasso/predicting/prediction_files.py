@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
@@ -61,16 +62,18 @@ def prediction_file(out: Path | str | None, schema: pa.Schema) -> Iterator[tuple
         if kind == "csv":
             file.write(_csv_header(schema))
             yield _csv_encoder(schema), file.write
-        elif kind == "arrow":
+            return
+        text = [entry.name for entry in schema if pa.types.is_dictionary(entry.type)]
+        schema = schema.set(len(schema) - 1, pa.field(schema.names[-1], pa.string(), nullable=False))
+        if kind == "arrow":
             with pa.ipc.new_file(file, schema) as arrow:
-                yield _same, arrow.write_batch
+                yield _columns, arrow.write_batch
         else:
-            text = [entry.name for entry in schema if pa.types.is_dictionary(entry.type)]
             # numbers that were computed neither repeat nor compress, and nobody looks for their extremes
             with pa.parquet.ParquetWriter(
                 file, schema, compression="none", use_dictionary=text, write_statistics=False
             ) as parquet:
-                yield _same, parquet.write_batch
+                yield _columns, parquet.write_batch
 
 
 def kind_of(out: Path | str) -> str:
@@ -82,8 +85,11 @@ def kind_of(out: Path | str) -> str:
     return kind
 
 
-def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch
+def _columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with its faults as text: each batch has its own, and Arrow files want one dictionary for all."""
+    last = batch.num_columns - 1
+    field = pa.field(batch.schema.names[last], pa.string(), nullable=False)
+    return batch.set_column(last, field, batch.column(last).dictionary_decode())
 
 
 def _to_standard_output(piece: Any) -> None:
@@ -105,6 +111,8 @@ def _csv_encoder(schema: pa.Schema) -> Encode:
             if pa.types.is_dictionary(column.type):
                 plain = plain and not _needs_quotes(column.dictionary.to_pylist())
                 column = column.dictionary_decode()
+            elif pa.types.is_string(column.type):
+                plain = plain and not pc.any(pc.match_substring_regex(column, '[,"\r\n]')).as_py()
             columns.append(column)
         style = pa.csv.WriteOptions(include_header=False, quoting_style="none" if plain else "needed")
         piece = pa.BufferOutputStream()

@@ -85,6 +85,8 @@ def _arrow_table(source: Any) -> pa.Table:
             return pa.table({f"x{j}": source[:, j] for j in range(source.shape[1])})
         if type(source).__module__.partition(".")[0] == "pandas":
             source = pa.Table.from_pandas(source, preserve_index=False)
+        elif kind == "LazyFrame":
+            source = source.collect().to_arrow()
         elif isinstance(source, pa.RecordBatchReader):
             source = source.read_all()
         elif hasattr(source, "to_arrow"):

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from edge_lasso_runtime.explain import term_text
+from edge_lasso_runtime.explain import Explanation, explain, term_text
 from edge_lasso_runtime.model import Model
 
 
-class Shown:
+class Explains:
+    """Something with a model, of which single rows can be explained."""
+
+    def explain(self, row: Mapping[str, Any] | Sequence[Any]) -> list[Explanation]:
+        """What each input adds to the prediction of a row, the largest first; one per output."""
+        return explain(getattr(self, "model", None) or self.model_, row)  # type: ignore[attr-defined]
+
+
+class Shown(Explains):
     """A result with a `model`, which shows itself in few lines."""
 
     model: Model

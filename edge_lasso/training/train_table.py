@@ -13,6 +13,7 @@ from edge_lasso.errors import DataError
 from edge_lasso.paths.cross_validation import LAST, still_falls
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, TrainOptions
+from edge_lasso.paths.plots import plot_path
 from edge_lasso.predicting.predict_table import rows_from
 from edge_lasso.statistics.cluster import Pieces, collect_on, connect
 from edge_lasso.statistics.collect import Collected, collect_table
@@ -113,6 +114,10 @@ class TrainResult(Shown):
     fits: list[Fit]
     notes: list[str]
     held: Held | None
+
+    def plot(self, output: int = 0, axes: Any = None) -> Any:
+        """Draw the error against the number of inputs; see `plot_path`."""
+        return plot_path(self, output, axes)
 
     def _facts(self) -> str:
         if self.held is not None:

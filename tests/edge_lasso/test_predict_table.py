@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
@@ -211,6 +212,22 @@ def test_columns_of_numbers_and_words(tmp_path, suffix):
     assert found.column_names == ["y", "status", "faults"]
     assert found["y"].to_pylist() == [1.9, 1.0999999999999999, -13.5]
     assert found["status"].to_pylist() == ["ok", "degraded", "degraded"]
+    assert found["faults"].to_pylist() == ["", "b: missing", "a: out of range"]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])
+def test_batches_with_faults_of_their_own_and_kept_text_that_needs_quotes(tmp_path, suffix):
+    rows = 300_000
+    table = pd.DataFrame({"b": np.full(rows, 1.0), "a": np.full(rows, 0.5), "note": ["x", 'say "a", b'] * (rows // 2)})
+    table.loc[5, "a"] = table.loc[rows - 2, "b"] = np.nan
+    predict_table(plain(), table, tmp_path / f"out{suffix}", keep=["note"])
+    read = {".parquet": pa.parquet.read_table, ".arrow": pa.feather.read_table, ".csv": pa.csv.read_csv}[suffix]
+    found = read(tmp_path / f"out{suffix}")
+    assert found["note"].to_pylist()[:2] == ["x", 'say "a", b']
+    assert {k: text for k, text in enumerate(found["faults"].to_pylist()) if text} == {
+        5: "a: missing",
+        rows - 2: "b: missing",
+    }
 
 
 def test_suffixes_and_names_that_cannot_be_written(tmp_path):

@@ -80,6 +80,15 @@ def test_a_picture(table):
     matplotlib.use("Agg")
     axes = edge_lasso.plot_path(edge_lasso.train(table, "y", drop="state"))
     assert axes.get_xlabel() == "inputs"
+    result = edge_lasso.train(table, "y", drop="state")
+    assert result.plot(axes=axes) is axes
+    assert result.fits[0].path.plot().get_xlabel() == "alpha"
+    estimator = edge_lasso.LassoRegressor().fit(table[["a", "b"]], table["y"])
+    assert len(estimator.path_.plot().get_lines()) == 2
+    assert edge_lasso.plot_path(estimator).get_xlabel() == "inputs"
+    row = table[["a", "b"]].iloc[0].to_dict()
+    assert estimator.explain(row) == edge_lasso.explain(estimator, row)
+    assert result.explain(row) == edge_lasso.explain(result.model, row)
 
 
 @pytest.mark.needs("module:matplotlib")
@@ -93,6 +102,9 @@ def test_a_picture_of_scores(plant):
     assert len(axes.get_lines()[0].get_xdata()) == len(plant)
     assert axes.get_xlabel() == "time"
     assert edge_lasso.plot_scores(result.model, plant, axes) is axes
+    assert result.plot(plant, axes) is axes
+    columns = plant[["a", "b", "c"]]
+    assert len(edge_lasso.ResidualDetector().fit(columns).plot(columns).get_lines()) == 2
 
 
 def test_a_column_that_looks_like_a_label_is_not_watched(plant):
