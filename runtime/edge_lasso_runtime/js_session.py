@@ -74,7 +74,8 @@ const OPS = {
 if (ops === 'about') {
   const has = [['predictRow', 'predict_row'], ['label', 'label'], ['probability', 'probability']];
   const names = has.filter(([name]) => name in ns).map(([, name]) => name).join(',');
-  console.log('node', process.versions.node, Number.EPSILON, ns.MODEL_HASH, 1, Number(ns.selftest()), names);
+  const said = ['node', process.versions.node, Number.EPSILON, ns.MODEL_HASH, 1, Number(ns.selftest()), names];
+  console.log(said.join(' ')); // as text: numbers alone would be coloured where that is asked for
 } else {
   const data = readFileSync(0);
   const lines = [];
