@@ -8,6 +8,7 @@
 #   make fuzz      files that somebody else made, for SECONDS a kind
 #   make mutants   changes to what decides results, for SECONDS; its tests must notice them
 #   make coverage  branches of the runtime that its tests take
+#   make bench     every figure of docs/figures.md from one run; FAST=1: some, on small tables; BENCH="--only training"
 #   make audit     known weaknesses of the pinned versions (asks over the network)
 PYTHON ?= python3
 SECONDS ?= 120
@@ -60,8 +61,7 @@ audit: $(VENV)/.python
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 bench: $(VENV)/.all
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/run.py $(if $(FAST),--fast) $(BENCH)
 
 docs: $(VENV)/.docs
 	@$(BIN)/python docs/generate.py

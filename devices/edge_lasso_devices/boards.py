@@ -41,6 +41,8 @@ class Board:
         Turns counted instructions into cycles.
     cycle_factor : Figure or None
         Cycles on the board for one cycle of the emulated core; None where that core counts no cycles of this board.
+    active_mw : Figure or None
+        What it draws while it computes, in milliwatts; None where nothing that can be cited says so.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Board:
     micropython: Figure[bool] | None = None
     tflite_micro: Figure[bool] | None = None
     cycle_factor: Figure[float] | None = None
+    active_mw: Figure[float] | None = None
     core: str | None = None
     link: str | None = None
     notes: str | None = None

@@ -83,6 +83,7 @@ FIGURES: dict[str, Check] = {
     "tflite_micro": _truth,
     "cycles_per_instruction": _positive,
     "cycle_factor": _positive,
+    "active_mw": _positive,
 }
 BANDED = ("cycles_per_instruction", "cycle_factor")
 EVERY = ("title", "class", "cpu", "isa", "clock_mhz", "cores", "fpu", "bits", "ram_bytes", "cycles_per_instruction")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .boards import Board
 from .errors import BoardError
@@ -61,6 +61,16 @@ def model_time(board: Board, instructions: float, cycles: float | None = None) -
     what = "cycles" if exact else "instructions"
     source = f"{counted:.10g} {what} x {figure.value:g} / {board.clock_mhz.value:g} MHz; {figure.source}"
     return ModelledTime(us, us / figure.band, us * figure.band, source)
+
+
+def energy_figure(board: Board, time: ModelledTime) -> dict[str, dict[str, Any]]:
+    """The energy of a piece of code as ``energy_nj``: microseconds times milliwatts; empty where nothing is cited."""
+    if board.active_mw is None:
+        return {}
+    power = board.active_mw.value
+    ends = {"value": time.us * power, "low": time.low * power, "high": time.high * power}
+    source = f"time x {power:g} mW; {board.active_mw.source}"
+    return {"energy_nj": {**ends, "unit": "nJ", "kind": KIND, "of": source}}
 
 
 def calibration(board: Board, instructions: float, microseconds: float) -> float:

@@ -30,6 +30,10 @@ def search(
     sections: Annotated[
         str, typer.Option(help="estimate (missing inputs from the others, where possible), or none.")
     ] = "estimate",
+    prices: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="currency, and kwh or hour: adds what a million rows cost in money."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the chosen model, its artifact and the front.")] = Path(
         "search"
     ),
@@ -45,6 +49,7 @@ def search(
 
     Example: edge-lasso search air.csv --target pm25 --board pico --budget flash_bytes=1200 --out pico
     """
+    from edge_lasso.measuring.prices import read_prices
     from edge_lasso.measuring.search import search as run
     from edge_lasso.reporting.show_search import front_json, front_picture, show_front
     from edge_lasso.statistics.beside import save_both
@@ -61,7 +66,7 @@ def search(
         raise DataError(f"--cv is {cv}; search compares models by cross-validation, which needs 2 folds or more")
     if max_inputs is not None and max_inputs < 1:
         raise DataError(f"--max-inputs is {max_inputs}; it must be 1 or more")
-    known = load_board(board)
+    known, stated = load_board(board), None if prices is None else read_prices(prices)
     if not out.parent.is_dir() or out.is_file():
         raise DataError(f"{out} cannot be a folder for results; choose another place with --out")
     workers = os.cpu_count() or 1
@@ -73,8 +78,9 @@ def search(
         result = train_table(rows, target, training, progress=advance)
     with terminal.progress("counting") as advance:
         front = run(
-            result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name), sections != "none"
-        )
+            result.folds, known, limits, max_inputs, workers, lambda name: advance(0, None, name),
+            sections != "none", stated,
+        )  # fmt: skip
     if front.choice is None:
         show_front(front, known, as_json)
         raise VerificationError(front.missed)

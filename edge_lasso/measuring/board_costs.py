@@ -21,7 +21,7 @@ from edge_lasso_devices.boards import Board, calibrated_profile, targets
 from edge_lasso_devices.cores import STAND_IN
 from edge_lasso_devices.cross import linux_program
 from edge_lasso_devices.qemu import MARK, QemuShell
-from edge_lasso_devices.time_model import calibration, model_time
+from edge_lasso_devices.time_model import calibration, energy_figure, model_time
 from edge_lasso_runtime import load
 from edge_lasso_runtime.artifact import FILE
 from edge_lasso_runtime.atomic import write_text
@@ -318,13 +318,13 @@ def _two(board: Board, one: Subject, figures: Mapping[str, Any], why: str | None
         warnings.append(f"{board.name} was counted by {by}: instructions, and times within the band of cycles for each")
     if board.kind == "linux":  # a core counts steps
         warnings += alone(one)
-    cycles = table.get("cycles", {}).get("value")
-    time = model_time(board, table["instructions"]["value"], cycles)
+    time = model_time(board, table["instructions"]["value"], table.get("cycles", {}).get("value"))
     us = {"unit": "us", "kind": "modelled", "low": time.low, "high": time.high, "of": time.source}
     modelled = {key: table.pop(key) for key in [*table] if table[key].get("kind") == "modelled" and key != "max_error"}
     modelled |= {
         "p50_us": {"value": time.us, **us},
         "p95_us": {**us, "value": time.high, "of": "upper end of the band"},
+        **energy_figure(board, time),
     }
     return [
         Measurement(one.name, board.name, "emulated", by, table, warnings),

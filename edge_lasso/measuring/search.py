@@ -17,6 +17,7 @@ from edge_lasso.errors import DataError, ExportError
 from edge_lasso.measuring.bench import check_budgets, rendered
 from edge_lasso.measuring.board_costs import Emulators
 from edge_lasso.measuring.measurement import Measurement, Subject
+from edge_lasso.measuring.prices import Prices, priced
 from edge_lasso.paths import select as selection
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.statistics.design import table_inputs
@@ -42,7 +43,7 @@ PRECISIONS = {
 QUANTIZED = ("int16", "int8")
 """Those for which the model itself is quantized."""
 SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100)
-COSTS = ("cycles", "instructions", "p50_us", "flash_bytes", "ram_bytes", "size_bytes")
+COSTS = ("cycles", "instructions", "p50_us", "energy_nj", "price", "flash_bytes", "ram_bytes", "size_bytes")
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def search(
     workers: int = 1,
     progress: Callable[[str], None] | None = None,
     estimate: bool = True,
+    prices: Prices | None = None,
 ) -> Front:
     """Walk inputs x precision x target for a board, each number of inputs with the lambda that is best for it.
 
@@ -161,6 +163,8 @@ def search(
     progress : callable, optional
     estimate : bool
         Models that can estimate missing inputs from the others do, as those of `train_table`; it is part of their cost.
+    prices : Prices, optional
+        Adds ``price``, of a million rows, to the costs.
 
     Returns
     -------
@@ -186,7 +190,7 @@ def search(
         for each in prepared:
             if progress is not None:
                 progress(f"{len(each.model.inputs)} inputs, {each.precision}, {each.subject.name}")
-            entry = _candidate(emulators, board, each)
+            entry = _candidate(emulators, board, each, prices)
             reason = next((each.reason for each in entry.measurements if each.reason), "")
             if reason:
                 lost[entry.title] = reason
@@ -286,12 +290,12 @@ def _prepare(board: Board, model: Model, error: float, lost: dict[str, str]) -> 
     return results
 
 
-def _candidate(emulators: Emulators, board: Board, one: Prepared) -> Candidate:
+def _candidate(emulators: Emulators, board: Board, one: Prepared, prices: Prices | None) -> Candidate:
     """Count one artifact."""
     model, subject = one.model, one.subject
     quantized = model.provenance.get("quantized")
     bound = max(quantized["bounds"]) if quantized else float(subject.figures["max_error"]["value"])
-    costs = tuple(emulators.costs(board, subject))
+    costs = priced(emulators.costs(board, subject), prices)
     return Candidate(model, subject.name, one.precision, len(model.inputs), one.error + bound, bound, costs)
 
 

@@ -77,15 +77,17 @@ def show_costs(measurements: Sequence[Measurement]) -> None:
         terminal.table("emulated: counted, the same on every run", columns, counts, text_columns=2)
     times, low, high = _times(measurements)
     if times:
+        energy = any(entry.value("energy_nj") is not None for entry, _ in times)
         lines = [
             (
                 entry.link, entry.name, number(figure["value"], 3),
+                *([number(entry.value("energy_nj"), 3)] if energy else []),
                 f"{number(figure['low'], 3)} to {number(figure['high'], 3)}", _bar(figure, low, high),
             )
             for entry, figure in times
         ]  # fmt: skip
         scale = f"{number(low, 2)} to {number(high, 2)} us, logarithmic"
-        heads = ("board", "artifact", "one row, us", "band, us", scale)
+        heads = ("board", "artifact", "one row, us", *(["nJ"] if energy else []), "band, us", scale)
         terminal.table("modelled: counts times published figures", heads, lines, text_columns=2)
     lost = [
         (measurement.link, measurement.name, measurement.reason) for measurement in measurements if measurement.reason

@@ -10,6 +10,8 @@ from edge_lasso.reporting.charts import Axes, svg_file
 from edge_lasso.reporting.facts import number
 from edge_lasso_devices.boards import Board
 
+HEADS = {"instructions": "instr.", "energy_nj": "nJ", "price": "price of 1e6 rows"}
+
 
 def show_front(front: Front, board: Board, as_json: bool) -> None:
     """Print the front, most accurate first."""
@@ -27,7 +29,7 @@ def show_front(front: Front, board: Board, as_json: bool) -> None:
     for candidate in front.best:
         mark = " ".join(word for word, at in (("choice", front.choice), ("knee", front.knee)) if at is candidate)
         costs = [
-            number(candidate.cost(key) if candidate.kind(key) == kind else None, 3 if key == "p50_us" else 9)
+            number(candidate.cost(key) if candidate.kind(key) == kind else None, 3 if kind == "modelled" else 9)
             for key, kind in keys
         ]
         rows.append(
@@ -41,7 +43,7 @@ def show_front(front: Front, board: Board, as_json: bool) -> None:
                 mark,
             )
         )
-    heads = [f"{key.replace('_', ' ').replace('instructions', 'instr.')}, {kind}" for key, kind in keys]
+    heads = [f"{HEADS.get(key, key.replace('_', ' '))}, {kind}" for key, kind in keys]
     columns = ("inputs", "precision", "artifact", "error", "proven bound", *heads, "")
     title = f"{board.title}: {len(front.candidates)} candidates; error is cross-validated RMSE plus the proven bound"
     terminal.table(title, columns, rows)

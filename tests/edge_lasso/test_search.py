@@ -11,6 +11,7 @@ import pytest
 from edge_lasso.commands.main import main
 from edge_lasso.errors import BoardError, DataError
 from edge_lasso.measuring.measurement import Measurement
+from edge_lasso.measuring.prices import Prices, read_prices
 from edge_lasso.measuring.search import COSTS, knee, rounded_up, search, sized_models
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.reporting.show_search import show_front
@@ -200,3 +201,45 @@ def test_counted_and_calibrated_figures_have_columns_of_their_own(statistics, mo
 @pytest.mark.parametrize("value", [0.0123456, 1.0, 3.14159, 12.3456, 999.94, 1234.2, 80.0, 0.1])
 def test_a_budget_rounded_up_is_kept_and_near(value):
     assert value <= float(rounded_up(value)) <= value * 1.001 + (value >= 1000.0)
+
+
+def test_energy_is_time_times_what_the_board_draws(front):
+    power = load_board("arduino-uno").active_mw
+    for candidate in front.candidates:
+        assert candidate.kind("energy_nj") == "modelled"
+        assert candidate.cost("energy_nj") == pytest.approx(candidate.cost("p50_us") * power.value)
+        assert power.source in candidate.source("energy_nj")["of"]
+
+
+def test_a_million_rows_have_a_price(statistics, front):
+    board = load_board("arduino-uno")
+    priced = search(statistics, board, max_inputs=2, prices=Prices("EUR", kwh=0.36, hour=0.001))
+    for candidate in priced.candidates:
+        hours, kwh = candidate.cost("p50_us") / 3600.0, candidate.cost("energy_nj") / 3.6e9
+        assert candidate.cost("price") == pytest.approx(hours * 0.001 + kwh * 0.36)
+        assert candidate.kind("price") == "modelled"
+    assert all(candidate.cost("price") is None for candidate in front.candidates)
+    silent = search(statistics, replace(board, active_mw=None), max_inputs=1, prices=Prices("EUR", kwh=0.36))
+    assert all(candidate.cost("price") is None for candidate in silent.candidates)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kwh = 0.3", "currency must be a text"),
+        ('currency = "EUR"', "has no price; state kwh"),
+        ('currency = "EUR"\nkwh = -1', "kwh is -1; it must be a number of 0 or more"),
+        ('currency = "EUR"\nkwh = nan', "kwh is nan; it must be"),
+        ('currency = "EUR"\nwatt = 3', "watt is unknown; allowed are currency, kwh, hour"),
+        ("currency", "cannot be read as prices"),
+    ],
+)
+def test_prices_that_are_none_are_refused(tmp_path, text, said):
+    (tmp_path / "prices.toml").write_text(text)
+    with pytest.raises(DataError, match=re.escape(said)):
+        read_prices(tmp_path / "prices.toml")
+
+
+def test_prices_from_a_file(tmp_path):
+    (tmp_path / "prices.toml").write_text('currency = "EUR"\nkwh = 0.36\n')
+    assert read_prices(tmp_path / "prices.toml") == Prices("EUR", 0.36, 0.0)
