@@ -22,6 +22,8 @@ from edge_lasso.verifying.certificate import (
 )
 from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
+from edge_lasso.verifying.compare_verdicts import PROMISE as VERDICTS
+from edge_lasso.verifying.compare_verdicts import compare_verdicts
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
 from edge_lasso.verifying.foreign import foreign, other_version
 from edge_lasso.verifying.materials import materials
@@ -34,6 +36,7 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.artifact import FILE, Artifact
 from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.atomic import Together, json_bytes, together
+from edge_lasso_runtime.cascade import KEY as CASCADE
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import first_line
@@ -262,6 +265,8 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
     facts["proofs"] = registry.proofs(model, target, options)
     if artifact.step is not None:
         facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
+    if CASCADE in model.sections and options.variant != "pyz":
+        facts["promised"] = {**facts["promised"], "verdict": VERDICTS}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
     if hasattr(module, "exempt"):
         plain = [row for row in plain if not module.exempt(model, options, row)]
@@ -291,6 +296,7 @@ def _run(
     try:
         with opened(runtime) as session:
             outcome = compare(session, model, plain, rows, values, tolerances)
+            outcome.faults += [] if outcome.faults else compare_verdicts(session, model)
             if streams and not outcome.faults:
                 stepped, outcome.faults = compare_steps(session, model, options, streams)
             name = session.runtime

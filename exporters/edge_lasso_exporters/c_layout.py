@@ -63,6 +63,7 @@ ROM = """
 """
 
 LARGEST_STRUCT = 64
+VERDICT_KIND = {"fixed": "int32_t"}
 
 CMAKE = """cmake_minimum_required(VERSION 3.13)
 project({name} C)
@@ -228,15 +229,24 @@ def header(model: Model, options: Options, names: Names, includes: str, body: st
 
 
 def _verdict(model: Model, options: Options, names: Names) -> str:
-    """The function ``NAME_verdict`` of a first stage."""
+    """The declaration of ``NAME_verdict`` of a first stage."""
     verdict = verdict_of(model, options)
     if verdict is None:
         return ""
-    kind = {"fixed": "int32_t"}.get(options.variant, options.variant)
-    literal: Any = {"double": c_double, "float": c_float, "fixed": "INT32_C({})".format}[options.variant]
     return (
         f"\n/* What a first stage says of a row whose status is 0, from {verdict.of}: -1 no, 1 yes, 0 go on. */\n"
-        f"static inline int {names.prefix}_verdict({kind} z)\n{{\n"
+        f"int {names.prefix}_verdict({VERDICT_KIND.get(options.variant, options.variant)} z);\n"
+    )
+
+
+def verdict_text(model: Model, options: Options, names: Names) -> str:
+    """The function ``NAME_verdict`` of a first stage; empty where the model is none."""
+    verdict = verdict_of(model, options)
+    if verdict is None:
+        return ""
+    literal: Any = {"double": c_double, "float": c_float, "fixed": "INT32_C({})".format}[options.variant]
+    return (
+        f"\nint {names.prefix}_verdict({VERDICT_KIND.get(options.variant, options.variant)} z)\n{{\n"
         f"    return (z < {literal(verdict.low)}) ? {verdict.below} : "
         f"((z > {literal(verdict.high)}) ? {verdict.above} : 0);\n}}\n"
     )

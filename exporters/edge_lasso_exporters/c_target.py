@@ -17,7 +17,7 @@ from edge_lasso_runtime import Model
 from edge_lasso_runtime.stream import keeps_state
 
 from . import bit_equal, dense_bounds
-from .c_layout import names_of
+from .c_layout import names_of, verdict_text
 from .c_packages import packaged
 from .dense import dense
 from .fixed_c import fixed_files
@@ -60,6 +60,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     else:
         files = Floating(model, options, names).files()
     files = with_step(model, options, names, files) if keeps_state(model) else files
+    files[f"{names.prefix}.c"] += verdict_text(model, options, names).encode()
     return packaged(names, options, files)
 
 

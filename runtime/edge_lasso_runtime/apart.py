@@ -32,7 +32,7 @@ ANSWER = 2**29
 """Bytes of an answer."""
 ASKED = (
     "linear", "predict", "encode", "predict_q", "degraded", "probability_q", "encode_counts", "labels",
-    "steps", "steps_q",
+    "verdicts", "steps", "steps_q",
 )  # fmt: skip
 
 
@@ -168,6 +168,10 @@ class ApartSession(Session):
     def labels(self, rows: Rows) -> list[int | str] | None:
         """See `Session`."""
         return self._ask("labels", _plain(rows))  # type: ignore[no-any-return]
+
+    def verdicts(self, numbers: Sequence[float]) -> list[int] | None:
+        """See `Session`."""
+        return self._ask("verdicts", list(numbers))  # type: ignore[no-any-return]
 
     def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
         """See `Session`."""

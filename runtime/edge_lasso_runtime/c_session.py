@@ -149,6 +149,14 @@ class CSession(Session):
             return [int(function(self._integers(q))) for q in self.encode(rows)]
         return [int(function(self._array(row))) for row in rows]
 
+    def verdicts(self, numbers: Sequence[float]) -> list[int] | None:
+        """What ``NAME_verdict`` says."""
+        function = self.symbol("verdict", self.ctypes.c_int, required=False)
+        if function is None:
+            return None
+        function.argtypes = [self.ctypes.c_int32 if self.fixed else self.real]
+        return [int(function(int(number) if self.fixed else number)) for number in numbers]
+
     def encode(self, rows: Rows) -> list[list[int]]:
         """Fixed point: the integers that stand for the readings."""
         return [q for q, _ in self._encoded(rows)]

@@ -156,6 +156,12 @@ class InterpreterSession(Session):
         """The position of `label` among the classes."""
         return [int(answer[0]) for answer in self._answers(rows, "label")] if "label" in self.ops else None
 
+    def verdicts(self, numbers: Sequence[float]) -> list[int] | None:
+        """What `verdict` says."""
+        if "verdict" not in self.has:
+            return None
+        return [int(entry[0]) for entry in self._ask(["verdict"], [[number] for number in numbers])["verdict"]]
+
     def steps(self, sequences: Sequence[Rows]) -> list[step_session.Answer] | None:
         """Sequences through `start` and `step`, as long as MicroPython's script may hold."""
         if self.artifact.step is None:

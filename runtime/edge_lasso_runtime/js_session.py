@@ -40,6 +40,7 @@ const OPS = {
   row: (x) => [row(x).value].flat(),
   degraded: (x) => [row(x).status === 'ok' ? 0 : 1],
   label: (x) => [ns.CLASSES.indexOf(ns.label(ns.encode ? ns.encode(x).q : x))],
+  verdict: (x) => [ns.verdict(x[0])],
   probability: (x) => [ns.probability(x[0])],
   step: (x) => {
     if (x[0] !== 0) {
@@ -72,7 +73,8 @@ const OPS = {
   },
 };
 if (ops === 'about') {
-  const has = [['predictRow', 'predict_row'], ['label', 'label'], ['probability', 'probability']];
+  const has = [['predictRow', 'predict_row'], ['label', 'label'], ['probability', 'probability'],
+    ['verdict', 'verdict']];
   const names = has.filter(([name]) => name in ns).map(([, name]) => name).join(',');
   const said = ['node', process.versions.node, Number.EPSILON, ns.MODEL_HASH, 1, Number(ns.selftest()), names];
   console.log(said.join(' ')); // as text: numbers alone would be coloured where that is asked for

@@ -32,6 +32,7 @@ OPS = {
     'row': lambda ns, x: flat(row(ns, x)[0]),
     'counts': counts,
     'label': label,
+    'verdict': lambda ns, x: [ns['verdict'](int(x[0]) if 'encode' in ns else x[0])],
     'probability': lambda ns, x: [ns['probability'](int(x[0]))],
     'degraded': lambda ns, x: [0 if row(ns, x)[1] in ('ok', 0) else 1],
 }
@@ -53,7 +54,7 @@ def about(ns):
         eps = eps / 2.0
     name = sys.implementation.name
     version = '.'.join([str(v) for v in sys.implementation.version[:3]])
-    has = [op for op in ('predict_row', 'label', 'probability', 'encode_counts') if op in ns]
+    has = [op for op in ('predict_row', 'label', 'probability', 'encode_counts', 'verdict') if op in ns]
     exact = all([struct.pack('<d', value) == binascii.unhexlify(text) for value, text in DECIMALS])
     passed = 'selftest' not in ns or ns['selftest']() in (None, True)
     print(name, version, eps, ns['MODEL_HASH'], int(exact), int(passed), ','.join(has))

@@ -94,6 +94,10 @@ class Session:
         """The class the artifact names for each row, or its position among the classes; None where it names none."""
         return None
 
+    def verdicts(self, numbers: Sequence[float]) -> list[int] | None:
+        """What a first stage says of numbers (fixed point: whole ones): -1, 0 or 1; None where it is none."""
+        return None
+
     def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
         """Sequences of rows of readings through `start` and `step`, one answer per row; None where there is no step."""
         return None

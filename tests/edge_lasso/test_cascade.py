@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import beta
 
-from edge_lasso import classify, quantize, train, watch
+from edge_lasso import classify, export, quantize, train, watch
 from edge_lasso.commands.main import main
 from edge_lasso.detecting.cascade import Promise, cascade
 from edge_lasso.errors import DataError
@@ -135,10 +135,56 @@ def test_every_target_that_has_verdicts_gives_the_runtimes(staged, tmp_path, bit
             f"int main(void)\n{{\n    static const {kind} z[] = {{{literal}}};\n    int i;\n"
             f'    for (i = 0; i < {len(rows)}; i++) {{\n        printf("%d\\n", model_verdict(z[i]));\n    }}\n    return 0;\n}}\n'
         )
-        command = [*find_compiler(), "-std=c99", "-Wall", "-Wextra", "-Werror", "main.c", "-o", "verdicts"]
+        command = [
+            *find_compiler(),
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "main.c",
+            "model.c",
+            "-o",
+            "verdicts",
+            "-lm",
+        ]
         subprocess.run(command, cwd=tmp_path, check=True)
         done = subprocess.run([str(tmp_path / "verdicts")], capture_output=True, text=True, check=True)
         same(list(map(int, done.stdout.split())), variant == "double")
+
+
+@pytest.mark.usefixtures("one_runtime_each")
+@pytest.mark.needs("cc", "node")
+@pytest.mark.parametrize(
+    "to", ["python:double", "js:double", "c:double", "c:float", "python:fixed", "js:fixed", "c:fixed"]
+)
+def test_the_certificate_has_tried_verdicts(staged, tmp_path, monkeypatch, to):
+    """At both thresholds, and one number beside them; a verdict that is off by that fails, and so does none."""
+    model = quantize(staged, "int16") if to.endswith("fixed") else staged
+    execution, *_ = export(model, to, tmp_path).artifacts
+    assert (execution.status, "both thresholds" in execution.promised["verdict"]) == ("passed", True)
+    module = registry.target(to.partition(":")[0])
+    real = module.render
+
+    def changed(how):
+        def render(model, options):
+            return {
+                name: b"\n".join(map(how, data.split(b"\n"))) if name.startswith("model.") else data
+                for name, data in real(model, options).items()
+            }
+
+        return render
+
+    def loose(line):
+        """``z < low`` becomes ``z <= low``."""
+        inside = b"return" in line or b"if z" in line
+        return line.replace(b"z < ", b"z <= ") if inside else line
+
+    for how in (loose, lambda line: line.replace(b"verdict(", b"opinion(")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "render", changed(how))
+            execution, *_ = export(model, to, tmp_path / "broken").artifacts
+        assert execution.status == "failed"
+        assert "verdict" in execution.reason
 
 
 def test_targets_without_verdicts_refuse_in_a_line(staged):
