@@ -28,6 +28,8 @@ MEMORY = 4 * 2**30
 """Bytes of address space; runtimes map far more than they use."""
 WRITTEN = 2**20
 """Bytes that a file may grow to."""
+ORDERLY = 2.0
+"""Seconds for ending when nothing more is asked."""
 ANSWER = 2**29
 """Bytes of an answer."""
 ASKED = (
@@ -183,13 +185,18 @@ class ApartSession(Session):
         return self._ask("steps_q", [_plain(rows) for rows in sequences])  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+        """End the process: it may put away what its runtime has begun, if that does not take long."""
+        from subprocess import TimeoutExpired
+
         for stream in (self._process.stdin, self._process.stderr):
             if stream is not None:
                 with suppress(OSError):  # what was still to be written
                     stream.close()
+        try:
+            self._process.wait(ORDERLY)
+        except TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         if self._reads >= 0:
             os.close(self._reads)
             self._reads = -1
