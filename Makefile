@@ -46,13 +46,16 @@ fuzz: $(VENV)/.all
 
 mutants: $(VENV)/.all
 	@$(PIP) cosmic-ray
-	$(BIN)/python tests/tools/mutants.py --seconds $(SECONDS)
+	$(BIN)/python tests/tools/mutants.py --seconds $(SECONDS) --write
 
+# What runs the runtime: its own tests, and sessions, bundles, deliveries and learning as the workbench uses them.
+MEASURED := tests/runtime tests/test_hostile.py tests/test_table_rule.py tests/devices/test_deploy.py $(addprefix tests/exporters/test_, \
+	bundle.py counts.py formula_target.py interpreters.py js_target.py promql_target.py sql_target.py stateful.py stateful_q.py wasm_target.py) \
+	$(addprefix tests/edge_lasso/test_, bundle.py cascade.py intervals.py mlflow.py quantize_detector.py sandbox.py service.py times.py train_fleet.py)
 coverage: $(VENV)/.all
 	@$(PIP) coverage
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q -n 0 tests/runtime tests/exporters tests/test_hostile.py tests/edge_lasso/test_sandbox.py \
-		tests/edge_lasso/test_verify.py tests/edge_lasso/test_verify_stateful.py tests/edge_lasso/test_bundle.py tests/devices/test_deploy.py
+	$(BIN)/python -m coverage run -m pytest -q -n auto --dist worksteal -m "not slow" $(MEASURED)
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 

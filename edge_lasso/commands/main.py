@@ -37,7 +37,7 @@ from edge_lasso.commands import (
 from edge_lasso.commands.panels import Command
 from edge_lasso.errors import BoardError, DataError, ExportError, ModelFormatError, SessionError, VerificationError
 from edge_lasso.reporting import terminal
-from edge_lasso_runtime.printable import printable
+from edge_lasso_runtime.printable import NO_OUTPUT, open_streams, printable
 
 app = typer.Typer(
     name="edge-lasso",
@@ -108,6 +108,8 @@ def main(argv: list[str] | None = None) -> int:
     int
         0 done; 1 a check or budget failed; 2 bad usage or bad input; 130 interrupted.
     """
+    if not open_streams():
+        return _fail(NO_OUTPUT, 2)
     warnings.simplefilter("default")
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
-from .printable import say
+from .printable import NO_OUTPUT, open_streams, say
 from .row_options import add_adapt, add_cascade, add_learn
 from .rows import RowError
 
@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None, bundle: str | None = None) -> int:
     bundle : str, optional
         The bundle that is running: it is every command's MODEL, so none is named.
     """
+    if not open_streams():
+        return _refuse(NO_OUTPUT)
     words = sys.argv[1:] if argv is None else argv
     parser = _parser(bundle)
     if bundle and words and not words[0].startswith("-"):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROGRAM = "edge_lasso_runtime"
+NO_OUTPUT = "standard output is closed; give it a place, such as >/dev/null"
 
 
 def printable(text: str) -> str:
@@ -19,6 +20,20 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def open_streams() -> bool:
+    """Whether standard output is open; after this no file that is opened takes the place of a standard stream."""
+    import os
+
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    return sys.stdout is not None
 
 
 def say(text: str, file: Any = None) -> None:

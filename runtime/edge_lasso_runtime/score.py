@@ -291,8 +291,8 @@ def score(
         apart = step_seconds(model)
         if apart is None and any(feature.stream is not None for feature in model.inputs):
             raise RowError("the model looks back, but does not say how far apart readings are; give --step SECONDS")
-    if sys.stdout is None or (source == "-" and sys.stdin is None):
-        raise RowError(f"standard {'output' if sys.stdout is None else 'input'} is closed; score needs both open")
+    if source == "-" and sys.stdin is None:
+        raise RowError("standard input is closed; name a file, or give it lines")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
     second = adapter = None

@@ -1,6 +1,8 @@
 """Nothing from a file or a network steers a terminal, and no flood fills the memory."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,3 +106,18 @@ def test_no_module_of_the_runtime_prints_text_of_others_raw():
                 if not any(call in text for call in safe):
                     raw.append(f"{path.name}: {text}")
     assert raw == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("program", ["edge_lasso show", "edge_lasso_runtime selftest"])
+def test_a_closed_output_is_one_line_and_no_file_takes_its_place(tmp_path, program):
+    (tmp_path / "m.json").write_text(dumps(detecting()))
+    command = f"{sys.executable} -m {program} m.json"
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    name = "edge-lasso" if "show" in program else "edge_lasso_runtime"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{name}: error: standard output is closed; give it a place, such as >/dev/null\n"
+    done = subprocess.run(
+        ["sh", "-c", f"{command.replace('m.json', 'no.json')} 2>&-"], cwd=tmp_path, capture_output=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b""), "what is wrong is no result"

@@ -390,10 +390,9 @@ def test_a_signal_loses_nothing_of_an_output_without_a_buffer(model, file, tmp_p
     assert out.count(b"\n") == json.loads(state.read_text())["content"]["state"]["rows"]
 
 
-@pytest.mark.parametrize(("closed", "name"), [("<&-", "input"), (">&-", "output")])
-def test_a_closed_stream_is_refused(file, closed, name):
-    command = " ".join([*COMMAND, "score", str(file)])
-    data = lines(rows(1)).encode() if name == "output" else None
-    done = subprocess.run(["sh", "-c", f"{command} {closed}"], input=data, capture_output=True, timeout=60)
+def test_a_closed_input_is_refused(file):
+    done = subprocess.run(["sh", "-c", f"{' '.join(COMMAND)} score {file} <&-"], capture_output=True, timeout=60)
     assert done.returncode == 2
-    assert done.stderr.decode() == f"edge_lasso_runtime: error: standard {name} is closed; score needs both open\n"
+    assert (
+        done.stderr.decode() == "edge_lasso_runtime: error: standard input is closed; name a file, or give it lines\n"
+    )
