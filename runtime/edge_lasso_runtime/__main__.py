@@ -150,6 +150,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     _add_state(mqtt, "1s")
     _add_metrics(mqtt)
     add_learn(mqtt)
+    add_adapt(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
     mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
     mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")
@@ -276,7 +277,7 @@ def _mqtt(options: Any) -> int:
         load(options.model), options.broker, options.topic, options.publish, options.state, options.every,
         options.fresh, options.period, options.explain, options.values, options.client_id, options.credentials,
         tls if options.tls or any(tls.values()) else None, options.metrics, options.model, options.max_age,
-        options.when, options.sources, options.discovery, options.learn, options.time,
+        options.when, options.sources, options.discovery, options.learn, options.time, options.adapt, options.within,
     )  # fmt: skip
 
 

@@ -13,15 +13,18 @@ from .locks import LockedError, hold
 from .printable import report
 from .rows import RowError
 from .step import start
+from .truth import truths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from .adapt import Adapter
     from .learn import Learner
     from .model import Model
     from .step import State
+    from .step_result import Step
 
 
 class Keeper:
@@ -42,6 +45,8 @@ class Keeper:
     learn : str, optional
         File or folder of a `Learner`. It is saved after every snapshot, so that no row that comes again after a crash
         is learned twice.
+    adapt, within : optional
+        See `Adapter`; None: nothing is corrected.
 
     Attributes
     ----------
@@ -49,6 +54,7 @@ class Keeper:
     more : dict
         What else travels in the snapshot.
     learner : Learner or None
+    adapter : Adapter or None
     """
 
     def __init__(
@@ -58,8 +64,13 @@ class Keeper:
         every: str = "10s",
         fresh: bool = False,
         learn: str | None = None,
+        adapt: str | None = None,
+        within: float = 0.0,
     ) -> None:
         from .format import model_hash
+
+        self._model = model
+        self.adapter: Adapter | None = None
 
         self.learner: Learner | None = None
         if learn is not None:
@@ -83,6 +94,10 @@ class Keeper:
         self.more: dict[str, Any] = {}
         if path is not None and not fresh:
             self._restore(path, folder)
+        if adapt is not None:
+            from .adapt import Adapter
+
+            self.adapter = Adapter(model, adapt, within, self.more.get("adapt"))
         if path is not None:
             self.save()  # a folder that cannot be written to is refused before the work begins
         self._saved_rows, self._saved_at = self.state.rows, monotonic()
@@ -115,6 +130,37 @@ class Keeper:
             report(f"the model is new; sensors and histories go on from {path}, scores and drift begin afresh")
             return
 
+    @property
+    def follows(self) -> bool:
+        """Whether the truths of rows are learned from: `follow` wants to see each row."""
+        return self.learner is not None or self.adapter is not None
+
+    def follow(self, result: Step, values: Sequence[Any]) -> tuple[list[float | None], list[float]]:
+        """A row, after its `step`: it is corrected, and its truths are learned from.
+
+        Parameters
+        ----------
+        result : Step
+            Changed in place.
+        values : sequence
+            The truth of each output, as it came; empty where none can.
+
+        Returns
+        -------
+        truths : list of float or None
+            Per output.
+        corrections : list of float
+            By how much each output was corrected; empty where nothing is.
+        """
+        known = truths(self._model, values)
+        corrections: list[float] = []
+        if self.learner is not None:
+            self.learner.follow(self.state, result, values)
+        if self.adapter is not None:
+            corrections = self.adapter.correct(result, self.state.inputs)
+            self.adapter.learn(result, self.state.inputs, known)
+        return known, corrections
+
     def save(self) -> None:
         """Write the snapshot now."""
         if self._path is not None:
@@ -124,7 +170,8 @@ class Keeper:
             self.learner.save()
 
     def _content(self) -> dict[str, Any]:
-        return {"state": self.state.to_dict(), "more": self.more, "inputs": self._inputs}
+        more = self.more if self.adapter is None else {**self.more, "adapt": self.adapter.to_dict()}
+        return {"state": self.state.to_dict(), "more": more, "inputs": self._inputs}
 
     def save_if_due(self) -> None:
         """Write the snapshot when it is time."""

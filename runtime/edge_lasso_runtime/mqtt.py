@@ -83,14 +83,11 @@ class Bridge:
         self._discovery = discovery
         self._client: Any = None
         self._filters: list[str] = []
-        self._subscribed = False
-        self._session = False
-        self._connection = 0
-        self._reached = True
+        self._subscribed = self._session = False
+        self._connection, self._reached = 0, True
         self._connected_at = 0.0
         self._taken = 0
-        self._sent: set[int] = set()
-        self._accepted: set[int] = set()
+        self._sent, self._accepted = set[int](), set[int]()
         self._published = Event()
         self._pending: list[tuple[int, int]] = []
         self._alarm: bool | None = None
@@ -161,10 +158,12 @@ class Bridge:
     def _score(self, row: dict[str, Any]) -> None:
         state = self._keeper.state
         [result] = self._pulse.timed(lambda: [step(self._model, state, row)[0]], state)
-        if self._keeper.learner is not None:
-            known = [row.get(output.name) for output in self._model.outputs]
-            self._pulse.errors([result], self._keeper.learner.follow(state, result, known))
-        line = self._results.line(result, state)
+        more = ""
+        if self._keeper.follows:
+            known, corrections = self._keeper.follow(result, [row.get(output.name) for output in self._model.outputs])
+            self._pulse.errors([result], known)
+            more = self._results.corrected(corrections) if corrections else ""
+        line = f"{self._results.line(result, state)[:-1]}{more}}}"
         self._publish("score", f'{{"row":{state.rows},{line[1:]}')
         self._announce(result)
 
@@ -279,6 +278,8 @@ def bridge(
     discovery: str | None = None,
     learn: str | None = None,
     time: str | None = None,
+    adapt: str | None = None,
+    within: float = 0.0,
 ) -> int:
     """Run the bridge until SIGTERM or an interrupt; returns the exit code.
 
@@ -291,8 +292,8 @@ def bridge(
         Topics to subscribe to.
     prefix : str
         Of the topics to publish to.
-    path, every, fresh, learn
-        See `Keeper` and `Learner`; messages are acknowledged when a snapshot holds them.
+    path, every, fresh, learn, adapt, within
+        See `Keeper`, `Learner` and `Adapter`; messages are acknowledged when a snapshot holds them.
     period : float or None
         Seconds between rows; None: rows are taken when they are complete.
     explain, values, figures, file
@@ -320,15 +321,14 @@ def bridge(
     if max_age is not None and period is None and when is None:
         raise RowError("--max-age holds readings; say when rows are taken: --period S, or --when SENSOR")
     if when is not None and max_age is None:
-        raise RowError("--when goes with --max-age S, which says how long the other readings hold")
+        raise RowError("--when goes with --max-age S: how long the other readings hold")
     topics = {} if sources is None else read_sources(sources, model)
-    keeper = Keeper(model, path, every, fresh, learn)
-    truth = () if keeper.learner is None else [output.name for output in model.outputs]
+    keeper = Keeper(model, path, every, fresh, learn, adapt, within)
+    truth = [output.name for output in model.outputs] if keeper.follows else ()
     rows = Rows(model, filters, period is not None, max_age, when, topics, truth=truth, time=time)
     pulse = Pulse(model, figures, file)
-    told = [] if discovery is None else configs(model, prefix, discovery)
-    shown = values or discovery is not None  # Home Assistant's entities show them
-    entry = Bridge(model, keeper, Results(model, explain, shown), rows, prefix, pulse, told)
+    told = [] if discovery is None else configs(model, prefix, discovery)  # whose entities show values
+    entry = Bridge(model, keeper, Results(model, explain, values or bool(told)), rows, prefix, pulse, told)
     client = new_client(client_id or f"edge-lasso-{prefix.replace('/', '-')}", credentials, tls)
     entry.attach(client, filters)
     stop = Stop(lambda: entry.queue.put((0, None)))

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from .adapt import Adapter
     from .compiled import Compiled
     from .model import Model
     from .second_stage import SecondStage
@@ -52,7 +51,6 @@ class Scorer:
     keeper : Keeper
     model : Model
     second : SecondStage or None
-    adapter : Adapter or None
     time : str or None
         The field of times; gaps are noticed where `apart`, the seconds between readings, is known.
     """
@@ -67,7 +65,6 @@ class Scorer:
         missing: Sequence[str] = (),
         pulse: Pulse | None = None,
         second: SecondStage | None = None,
-        adapter: Adapter | None = None,
     ) -> None:
         self._model = model
         self._pulse = pulse or Pulse(model)
@@ -78,16 +75,15 @@ class Scorer:
         self._last: float | None = last if isinstance(last, float) else None
         self._odd = 0
         self._together = 1 if results.explains else TOGETHER
-        self._adapter = adapter
-        self._one_by_one = adapter is not None or keeper.state.reach is not None
-        follows = self._pulse.metrics is not None or keeper.learner is not None or self._one_by_one
+        self._one_by_one = keeper.follows or keeper.state.reach is not None
+        follows = self._pulse.metrics is not None or self._one_by_one
         truth = truth_names(model) if follows else ()
         self._truths, self._second = len(truth), second
         more = truth if second is None else (*truth, *second.names)
         self.readings = Readings(model, time, report, missing, more, () if second is None else second.texts)
         self.gaps = 0
         self._compiled: Compiled | None = None
-        self._waited = PATIENCE if self._one_by_one or keeper.learner is not None or results.explains else 0
+        self._waited = PATIENCE if self._one_by_one or results.explains else 0
 
     def take(self, lines: list[bytes]) -> str:
         """The results of lines, a line each; lines without readings have none."""
@@ -156,8 +152,7 @@ class Scorer:
         if self._truths and known:
             self._pulse.errors(results, truths(self._model, [each[0] for each in known]))
         written = [line(result, state, time) for result, time in zip(results, times)]
-        if self._adapter is not None:
-            self._keeper.more["adapt"] = self._adapter.to_dict()
+        if self._keeper.adapter is not None:
             parts = [self._results.corrected(each) for each in corrections]
             written = [f"{text[:-1]}{part}}}" for text, part in zip(written, parts)]
         second = self._second
@@ -174,20 +169,16 @@ class Scorer:
         return [f"{line(result, state)}\n" for result in results]
 
     def _steps(self, rows: list[Any], known: list[Any], corrections: list[list[float]]) -> list[Step]:
-        state, learner, adapter = self._keeper.state, self._keeper.learner, self._adapter
-        if learner is None and not self._one_by_one:
+        state = self._keeper.state
+        if not self._one_by_one:
             if self._compiled is not None and self._compiled.fill(rows):
                 return self._compiled.steps(state, len(rows), self._results.brief and self._second is None)
             return steps(self._model, state, rows)
         results = []
         for row, each in zip(rows, known):
             result, _ = step(self._model, state, row)
-            answers = truths(self._model, each[: self._truths])
-            if learner is not None:
-                learner.follow(state, result, each[: self._truths])
-            if adapter is not None:
-                corrections.append(adapter.correct(result, state.inputs))
-                adapter.learn(result, state.inputs, answers)
+            answers, moved = self._keeper.follow(result, each[: self._truths])
+            corrections.append(moved)
             if state.reach is not None:
                 follow(state, result, answers)
             results.append(result)
@@ -295,18 +286,14 @@ def score(
         raise RowError("standard input is closed; name a file, or give it lines")
     if os.path.isdir(source):
         raise RowError(f"{source} is a folder; give a file, or - for standard input")
-    second = adapter = None
+    second = None
     if cascade is not None:
         from .second_stage import SecondStage
 
         second = SecondStage(model, cascade)
-    keeper = Keeper(model, path, every, fresh, learn)
-    if adapt is not None:
-        from .adapt import Adapter
-
-        adapter = Adapter(model, adapt, within, keeper.more.get("adapt"))
+    keeper = Keeper(model, path, every, fresh, learn, adapt, within)
     pulse = Pulse(model, figures, file)
-    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second, adapter)
+    scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second)
     descriptor = 0 if source == "-" else open_lines(source, encoding)
     stop = Stop()
     lines = Lines(descriptor, stop.wake)

@@ -3,10 +3,13 @@
 import json
 import math
 import random
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
+from brokers import Broker, Peer, bridging
 
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 from edge_lasso_runtime.adapt import Adapter
@@ -125,3 +128,37 @@ def test_what_cannot_be_corrected_is_refused():
         Adapter(logistic, "all", 1.0)
     with pytest.raises(RowError, match="'some' is unknown; allowed are offset, all"):
         Adapter(model(), "some", 1.0)
+
+
+@pytest.mark.needs("mosquitto", "module:paho")
+def test_a_bridge_corrects_what_it_publishes(tmp_path):
+    """As `score` does, across a restart; rows whose truth comes among the readings."""
+    save(model(), tmp_path / "model.json")
+    adapter, state, expected = Adapter(model(), "offset", 8.0), start(model()), []
+    data = [({**row, "y": y}) for row, y in rows(120, shifted)]
+    for row in data:
+        result, state = step(model(), state, row)
+        [correction] = adapter.correct(result, state.inputs)
+        adapter.learn(result, state.inputs, [row["y"]])
+        expected.append((result.values[0], correction))
+    assert abs(expected[-1][1]) > 0.5
+    broker = Broker(tmp_path / "broker")
+    try:
+        reader, sensors = Peer(broker, "reader", "out/plant/#"), Peer(broker, "sensors")
+        options = ("--adapt", "offset", "--within", "8")
+        with bridging(broker, tmp_path, *options) as process:
+            while reader.heard.get(timeout=60)[0] != "out/plant/status":
+                pass
+            for row in data[:70]:
+                sensors.publish("sensors/plant", json.dumps(row))
+            time.sleep(0.2)
+            process.kill()  # what it had not acknowledged comes again, to the state before it
+        with bridging(broker, tmp_path, *options):
+            for row in data[70:]:
+                sensors.publish("sensors/plant", json.dumps(row))
+            found = reader.results(120)
+        assert [(line["values"]["y"], line["corrected_by"]["y"]) for line in found] == expected
+        for peer in (reader, sensors):
+            peer.close()
+    finally:
+        broker.stop(signal.SIGKILL)
