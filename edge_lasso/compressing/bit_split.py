@@ -46,8 +46,8 @@ class Problem:
 
     Parameters
     ----------
-    linear : list of (axis, coefficient)
-        All monomials of one input.
+    linear : list of (axis, coefficient, share)
+        All monomials of one input, hinges included, of whose range only a share counts.
     products : list of (axis, axis, coefficient)
     constants : list of float
         Per output, the accumulator's part that no coefficient limit applies to: intercept and indicators.
@@ -57,7 +57,7 @@ class Problem:
         Reciprocal of the span: errors of several problems are added in this unit.
     """
 
-    linear: list[tuple[int, float]]
+    linear: list[tuple[int, float, float]]
     products: list[tuple[int, int, float]]
     constants: list[float]
     owners: list[int]
@@ -118,8 +118,9 @@ class _Table:
         ends = np.sort(np.stack([lows[:, None] / steps, highs[:, None] / steps]), axis=0)
         q = np.floor(ends + 0.5)
         self.largest = np.abs(q).max(axis=0)
-        self.axis = np.array([i for i, _ in problem.linear], dtype=int)
-        self.weight = np.array([w for _, w in problem.linear]).reshape(-1, 1) * steps[self.axis]
+        self.axis = np.array([i for i, _, _ in problem.linear], dtype=int)
+        self.share = np.array([share for *_, share in problem.linear]).reshape(-1, 1)
+        self.weight = np.array([w for _, w, _ in problem.linear]).reshape(-1, 1) * steps[self.axis]
         self.points = _points(ends, q)
         self.product = _Products(problem, axes, allowed, self.limit)
 
@@ -139,7 +140,7 @@ class _Table:
             assert most is not None
             half = np.where(np.abs(coef) <= self.limit, (most - least) / 2, np.inf)
             np.add.at(cost, self.axis, np.where(np.isnan(half), np.inf, half) * self.problem.weight)
-            reach = np.abs(coef) * self.largest[self.axis][..., None]
+            reach = np.abs(coef) * (self.share * self.largest[self.axis])[..., None]
         else:
             reach = np.zeros((0, DEPTH + 1, len(units)))
         return cost, reach

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from edge_lasso.compressing.bends import parts_of
 from edge_lasso.errors import DataError
 from edge_lasso_runtime.model import Model, Output, Term
 
@@ -29,7 +30,8 @@ def expand(model: Model, output: Output, centres: list[Fraction]) -> dict[Key, F
     -------
     dict
         From (conditions, numeric inputs) to the coefficient. Conditions are pairs (input, category), sorted;
-        ``((), ())`` is the constant and always there; other zeros are left out.
+        ``((), ())`` is the constant and always there; other zeros are left out. Of hinges and steps only what is
+        straight within the range; the rest is `bends.bends_of`.
 
     Raises
     ------
@@ -38,6 +40,12 @@ def expand(model: Model, output: Output, centres: list[Fraction]) -> dict[Key, F
     """
     result: dict[Key, Fraction] = {((), ()): Fraction(output.intercept)}
     for term in output.terms:
+        if len(term.factors) == 1 and term.factors[0].knot is not None:
+            i, coef = term.factors[0].input, Fraction(term.coef)
+            constant, slope, _ = parts_of(model.inputs[i], term.factors[0])
+            _add(result, (), [], coef * constant, centres)
+            _add(result, (), [i], coef * slope, centres)
+            continue
         conditions = _conditions(term)
         if conditions is None:
             continue

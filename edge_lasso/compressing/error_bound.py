@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from edge_lasso.compressing.bends import Bend, Curve, bends_of, curves
 from edge_lasso.compressing.centred import Key, expand
 from edge_lasso.compressing.derived_bound import grids_of
 from edge_lasso.compressing.grid import HALF, U32, U64, ZERO, Grid
@@ -70,25 +71,28 @@ def bound_output(model: Model, section: dict[str, Any], m: int) -> OutputBound:
     grids = grids_of(model, section["inputs"])
     output, fixed = model.outputs[m], section["outputs"][m]
     exact = expand(model, output, [grid.centre if grid else ZERO for grid in grids])
+    bends = bends_of(model, output)
     counted = [
         grid.counted() if grid and reading.raw is not None else grid
         for grid, reading in zip(grids, model.inputs, strict=True)
     ]
-    intervals = term_errors(exact, fixed, grids)
+    intervals = term_errors(exact, fixed, grids, bends)
     constant, reference = _constant(exact, fixed), reference_rounding(output, grids)
     largest = (reach(section["inputs"], fixed) >> fixed["shift"]) * Fraction(fixed["unit"])
     decoded, decoded32 = (_decode_rounding(fixed, largest, unit) for unit in (U64, U32))
     worst = _worst(intervals, constant, fixed) + reference
-    bound, bound32 = worst + slips(exact, grids, False) + decoded, worst + slips(exact, grids, True) + decoded32
+    bound, bound32 = (
+        worst + slips(exact, grids, single, bends) + off for single, off in ((False, decoded), (True, decoded32))
+    )
     counts = bound
     if counted != grids:
-        worst = _worst(term_errors(exact, fixed, counted), constant, fixed) + reference
-        counts = worst + slips(exact, counted, False) + decoded
+        worst = _worst(term_errors(exact, fixed, counted, bends), constant, fixed) + reference
+        counts = worst + slips(exact, counted, False, bends) + decoded
     return OutputBound(
         round_up(bound),
         round_up(bound32),
         round_up(counts),
-        float(_span(exact, grids)),
+        float(_span(exact, bends, grids)),
         _shares(model, intervals, abs(constant), bound),
     )
 
@@ -106,14 +110,24 @@ def _constant(exact: dict[Key, Fraction], fixed: dict[str, Any]) -> Fraction:
     return value
 
 
-def term_errors(exact: dict[Key, Fraction], fixed: dict[str, Any], grids: list[Grid | None]) -> dict[Key, Interval]:
-    """Range of ``exact - integer`` for each monomial but the constant, over its own inputs."""
+def term_errors(
+    exact: dict[Key, Fraction],
+    fixed: dict[str, Any],
+    grids: list[Grid | None],
+    bends: dict[Bend, Fraction] | None = None,
+    agree: bool = False,
+) -> dict[Key, Interval]:
+    """Range of ``exact - integer`` for each monomial but the constant, over its own inputs.
+
+    An input's hinges and steps are one with its line. `agree`: see `Curve.error`.
+    """
     unit = Fraction(fixed["unit"]) / 2 ** fixed["shift"]
     terms = {
         (tuple((i, category) for i, category in term.get("when", ())), tuple(term["factors"])): term
         for term in fixed["terms"]
+        if "over" not in term
     }
-    assert len(terms) == len(fixed["terms"])
+    assert len(terms) == sum("over" not in term for term in fixed["terms"])
     assert terms.keys() <= exact.keys()
     result = {}
     for key, coef in exact.items():
@@ -130,7 +144,18 @@ def term_errors(exact: dict[Key, Fraction], fixed: dict[str, Any], grids: list[G
             size = _product_error(coef, step, term["shift"], used[0], used[1])
             interval = (-size, size)
         result[key] = interval
+    for i, curve in _curves(exact, bends or {}, fixed["terms"], unit, grids).items():
+        grid = grids[i]
+        assert grid is not None
+        result[(), (i,)] = curve.error(grid, agree)
     return result
+
+
+def _curves(
+    exact: dict[Key, Fraction], bends: dict[Bend, Fraction], terms: list[Any], unit: Fraction, grids: list[Grid | None]
+) -> dict[int, Curve]:
+    linear = {factors[0]: coef for (when, factors), coef in exact.items() if not when and len(factors) == 1}
+    return curves(linear, bends, terms, unit, grids)
 
 
 def _sawtooth(weight: Fraction, step: Fraction, one: Grid) -> Interval:
@@ -182,10 +207,13 @@ def total_error(intervals: dict[Key, Interval]) -> Interval:
     return low, high
 
 
-def slips(exact: dict[Key, Fraction], grids: list[Grid | None], single: bool) -> Fraction:
+def slips(
+    exact: dict[Key, Fraction], grids: list[Grid | None], single: bool, bends: dict[Bend, Fraction] | None = None
+) -> Fraction:
     """What it costs that floating-point arithmetic may pick the neighbouring q near the edge of a cell."""
     total = ZERO
-    for (_, factors), coef in exact.items():
+    hinges = [(((), (bend.input,)), coef) for bend, coef in (bends or {}).items() if bend.hinge]
+    for (_, factors), coef in (*exact.items(), *hinges):
         used = [grid for grid in (grids[i] for i in factors) if grid is not None]
         for k, entry in enumerate(used):
             slip = entry.slip32 if single else entry.slip
@@ -206,9 +234,10 @@ def reference_rounding(output: Output, grids: list[Grid | None]) -> Fraction:
         for factor in term.factors:
             grid = grids[factor.input]
             if factor.category is None and grid is not None:
-                size *= grid.size
+                size *= Fraction(1) if factor.step is not None else grid.size + abs(Fraction(factor.hinge or 0.0))
         total += size
     depth += max((len(term.factors) for term in output.terms), default=0)
+    depth += any(factor.hinge is not None for term in output.terms for factor in term.factors)
     return depth * U64 / (1 - depth * U64) * total + depth * Fraction(1, 2**1000)
 
 
@@ -220,7 +249,7 @@ def _decode_rounding(fixed: dict[str, Any], largest: Fraction, unit: Fraction) -
     return product + ((largest + product + offset) * 2 * unit if offset else ZERO)
 
 
-def _span(exact: dict[Key, Fraction], grids: list[Grid | None]) -> Fraction:
+def _span(exact: dict[Key, Fraction], bends: dict[Bend, Fraction], grids: list[Grid | None]) -> Fraction:
     ranges: dict[Key, Interval] = {}
     for (when, factors), coef in exact.items():
         if (when, factors) == ((), ()):
@@ -230,6 +259,10 @@ def _span(exact: dict[Key, Fraction], grids: list[Grid | None]) -> Fraction:
             assert grid is not None
             ends = [end * z * grid.step for end in ends for z in (grid.low, grid.high)]
         ranges[when, factors] = (min(ends), max(ends))
+    for i, curve in _curves(exact, bends, [], Fraction(1), grids).items():
+        grid = grids[i]
+        assert grid is not None
+        ranges[(), (i,)] = curve.span(grid)
     low, high = total_error(ranges)
     return high - low
 

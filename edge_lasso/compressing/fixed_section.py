@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+from edge_lasso.compressing.bends import Bend, bend_terms, bends_of, curves
 from edge_lasso.compressing.bit_split import Axis, Problem, exponents, product_error, split
 from edge_lasso.compressing.centred import Key, expand
 from edge_lasso.compressing.derived_bound import grids_of
@@ -31,12 +32,13 @@ def fixed_section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, 
     starts = stream_starts(
         model, [_start(feature, span) for feature, span in zip(model.inputs, spans(model), strict=True)]
     )
+    bends = [bends_of(model, output) for output in model.outputs]
     exact = [expand(model, output, [start[0] for start in starts]) for output in model.outputs]
     _check_products(model, starts, exact)
     forms = [False, True] if model.outputs[0].link == "identity" else [False]
     best: tuple[float, dict[str, Any]] | None = None
     for outside in forms:
-        section = _integers(model, starts, exact, bits, result_bits, outside)
+        section = _integers(model, starts, exact, bends, bits, result_bits, outside)
         cost = max(output["bound"] for output in section["outputs"])
         if best is None or cost < 0.9 * best[0]:
             best = (cost, section)
@@ -44,7 +46,7 @@ def fixed_section(model: Model, bits: int, result_bits: int) -> tuple[dict[str, 
     section = best[1]
     if model.outputs[0].link == "logistic":
         section["link"] = logistic_link(section["outputs"][0]["unit"], section["outputs"][0]["bound"])
-    return section, _dropped(model, exact, section)
+    return section, _dropped(model, exact, bends, section)
 
 
 def _start(one: Input, span: Span) -> tuple[Fraction, int | None, list[float]]:
@@ -101,6 +103,7 @@ def _integers(
     model: Model,
     starts: list[tuple[Fraction, int | None, list[float]]],
     exact: list[dict[Key, Fraction]],
+    bends: list[dict[Bend, Fraction]],
     bits: int,
     result_bits: int,
     outside: bool,
@@ -116,7 +119,12 @@ def _integers(
     groups = [list(range(len(exact)))] if softmax else [[m] for m in range(len(exact))]
     places = axis_of(model)
     axes = [axes[i] for i in places]
-    problems = [_problem(axes, [exact[m] for m in group], outside, places) for group in groups]
+    problems = [
+        _problem(
+            axes, [exact[m] for m in group], [bends[m] for m in group], [start[0] for start in starts], outside, places
+        )
+        for group in groups
+    ]
     steps, units = split(axes, problems, bits)
     steps = [steps[i] for i in places]
     inputs = [
@@ -126,10 +134,10 @@ def _integers(
     grids = grids_of(model, inputs)
     outputs: dict[int, dict[str, Any]] = {}
     for group, unit in zip(groups, units, strict=True):
-        result = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
+        result = [output_integers(exact[m], grids, unit, bits, outside, bends[m]) for m in group]
         while any(reach(inputs, entry) >= ROOM for entry in result):
             unit = _next_unit(unit)
-            result = [output_integers(exact[m], grids, unit, bits, outside) for m in group]
+            result = [output_integers(exact[m], grids, unit, bits, outside, bends[m]) for m in group]
         if result_bits == 16:
             _shift_result(result, inputs)
         outputs.update(zip(group, result, strict=True))
@@ -154,9 +162,12 @@ def _input(one: Input, centre: Fraction, subtract: int | None, step: float) -> d
     return fixed
 
 
-def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool, places: list[int]) -> Problem:
+def _problem(
+    axes: list[Axis], exact: list[dict[Key, Fraction]], bends: list[dict[Bend, Fraction]], centres: list[Fraction],
+    outside: bool, places: list[int],
+) -> Problem:  # fmt: skip
     """`places`: the axis whose steps an input counts in."""
-    linear: list[tuple[int, float]] = []
+    linear: list[tuple[int, float, float]] = []
     products: list[tuple[int, int, float]] = []
     owners: tuple[list[int], list[int]] = ([], [])
     constants = []
@@ -170,7 +181,7 @@ def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool, 
                 products.append((places[factors[0]], places[factors[1]], float(coef)))
                 owners[1].append(m)
             elif factors:
-                linear.append((places[factors[0]], float(coef)))
+                linear.append((places[factors[0]], float(coef), 1.0))
                 owners[0].append(m)
             elif len(when) == 1:
                 indicators[when[0][0]] = max(indicators.get(when[0][0], 0.0), size)
@@ -179,12 +190,26 @@ def _problem(axes: list[Axis], exact: list[dict[Key, Fraction]], outside: bool, 
             for i in factors:
                 size *= axes[i].high - axes[i].low
             span += size if when or factors else 0.0
+        for bend, coef in bends[m].items():
+            axis, size = axes[places[bend.input]], abs(float(coef))
+            if bend.hinge:
+                above = axis.high - float(bend.knot - centres[bend.input])
+                linear.append((places[bend.input], float(coef), above / max(-axis.low, axis.high)))
+                owners[0].append(m)
+                span += size * above
+            else:
+                constant, span = constant + size, span + size
         constants.append(constant + sum(indicators.values()))
     return Problem(linear, products, constants, owners[0] + owners[1], 1.0 / span if span > 0.0 else 1.0)
 
 
 def output_integers(
-    exact: dict[Key, Fraction], grids: list[Grid | None], unit: float, bits: int, outside: bool
+    exact: dict[Key, Fraction],
+    grids: list[Grid | None],
+    unit: float,
+    bits: int,
+    outside: bool,
+    bends: dict[Bend, Fraction] | None = None,
 ) -> dict[str, Any]:
     """One output's integers for a given unit; the bias centres the error that the terms leave."""
     terms = []
@@ -208,7 +233,12 @@ def output_integers(
     constant = exact[(), ()]
     offset = to_float32(constant) if outside else 0.0
     output = {"unit": unit, "offset": offset, "bias": 0, "shift": 0, "terms": terms, "bound": 0.0, "bound_float32": 0.0}
-    low, high = total_error(term_errors(exact, output, grids))
+    linear = {factors[0]: value for (when, factors), value in exact.items() if not when and len(factors) == 1}
+    for i, curve in curves(linear, bends or {}, terms, Fraction(unit), grids).items():
+        grid = grids[i]
+        assert grid is not None
+        terms += bend_terms(curve, i, grid, Fraction(unit), LARGEST_COEF[bits])
+    low, high = total_error(term_errors(exact, output, grids, bends, agree=True))
     output["bias"] = _round((constant - Fraction(offset) + (low + high) / 2) / Fraction(unit))
     return output
 
@@ -235,11 +265,20 @@ def _shift_result(outputs: list[dict[str, Any]], inputs: list[dict[str, Any]]) -
         output["unit"] *= 2.0**shift
 
 
-def _dropped(model: Model, exact: list[dict[Key, Fraction]], section: dict[str, Any]) -> list[str]:
+def _dropped(
+    model: Model, exact: list[dict[Key, Fraction]], bends: list[dict[Bend, Fraction]], section: dict[str, Any]
+) -> list[str]:
     """Terms whose coefficient rounded to 0: their whole contribution, below one step, is part of the bound."""
     names = []
-    for output, monomials, fixed in zip(model.outputs, exact, section["outputs"], strict=True):
-        terms = {(tuple(map(tuple, term.get("when", ()))), tuple(term["factors"])) for term in fixed["terms"]}
+    for output, monomials, own, fixed in zip(model.outputs, exact, bends, section["outputs"], strict=True):
+        remaining = [term for term in fixed["terms"] if "over" in term]
+        if len(remaining) < len(own):
+            names.append(f"{output.name}: {len(own) - len(remaining)} of {len(own)} hinges and steps")
+        terms = {
+            (tuple(map(tuple, term.get("when", ()))), tuple(term["factors"]))
+            for term in fixed["terms"]
+            if "over" not in term
+        }
         for when, factors in monomials:
             if (when or factors) and (when, factors) not in terms:
                 parts = [model.inputs[i].name for i in factors] + [

@@ -39,7 +39,8 @@ def quantize(
     Parameters
     ----------
     model : Model
-        Terms of at most two numeric inputs for fixed point; any model for the float precisions.
+        Terms of at most two numeric inputs, hinges and steps alone, for fixed point; any model for the float
+        precisions.
     to : {"int16", "int8", "float16", "float32"}, optional
         Precision of the coefficients. Default: int16, or with `max_error` the cheaper of int8 and int16 that keeps it.
     ranges : dict, optional
@@ -75,9 +76,10 @@ def quantize(
         raise DataError(f"max_error is {max_error!r}; it must be a positive number in the unit of the output")
     if result_bits not in (16, 32):
         raise DataError(f"result_bits is {result_bits!r}; allowed are 32, 16")
-    if to not in FLOATS and (model.bent or model.outputs[0].link == "exp"):
-        what = "hinges and steps" if model.bent else "the link exp"
-        raise DataError(f"fixed point has no integers for {what}; quantize to float32 or float16, or export c:float")
+    if to not in FLOATS and model.outputs[0].link == "exp":
+        raise DataError(
+            "fixed point has no integers for the link exp; quantize to float32 or float16, or export c:float"
+        )
     done = KEY in model.sections or "quantized" in model.provenance
     chosen = (0.0 if done else MARGIN) if margin is None else margin
     rounded = model.provenance.get("quantized")

@@ -91,7 +91,7 @@ def count_rows(model: Model, seed: int = 0) -> list[list[int | None]]:
 
 
 def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:
-    """Random and extreme integers inside the ranges that the proof covers; thousands of inputs in groups."""
+    """Random and extreme integers inside the ranges that the proof covers, and those at knots."""
     source = random.Random(seed)
     ranges = [
         (-1, feature["categories"] - 1) if "categories" in feature else (feature["low"], feature["high"])
@@ -104,6 +104,9 @@ def integer_rows(section: dict[str, Any], seed: int = 0) -> list[list[int]]:
     lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
     middles = [low + (high - low) // 2 for low, high in ranges]
     rows += [with_values(rest, places, ends) for places in groups_of(len(ranges)) for ends in (lows, highs, middles)]
+    knots = {tuple(term["over"]) for output in section["outputs"] for term in output["terms"] if "over" in term}
+    for i, knot in sorted(knots)[: most_rows(len(ranges))]:
+        rows += [[*rest[:i], min(max(knot + up, lows[i]), highs[i]), *rest[i + 1 :]] for up in (0, 1)]
     return rows
 
 

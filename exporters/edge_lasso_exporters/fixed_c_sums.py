@@ -67,7 +67,7 @@ def _modulo(value: int) -> str:
 
 def plain(term: dict[str, Any]) -> bool:
     """Whether a term is a 16-bit coefficient times one reading."""
-    return len(term["factors"]) == 1 and "when" not in term and -32767 <= term["coef"] <= 32767
+    return len(term["factors"]) == 1 and not {"when", "over"} & term.keys() and -32767 <= term["coef"] <= 32767
 
 
 def _lifted(names: Names, bias: int, terms: list[dict[str, Any]]) -> list[str]:
@@ -131,10 +131,14 @@ def sum_tables(names: Names, outputs: list[dict[str, Any]]) -> str:
 
 
 def _other(names: Names, term: dict[str, Any]) -> list[str]:
-    """A product of readings, a category, or both."""
+    """A product of readings, a category, or both; a line or a constant above a count."""
     product = " * ".join(f"(uint32_t)q[{names.places[i]}]" for i in term["factors"])
     if term.get("shift"):
         product = f"(uint32_t){names.prefix}_shift({product}, {term['shift']}U)"
     value = f"UINT32_C({term['coef'] % 2**32})" + (f" * ({product})" if product else "")
-    when = " && ".join(f"(q[{names.places[i]}] == {category})" for i, category in term.get("when", ()))
+    value = f"({value}) + UINT32_C({term['plus'] % 2**32})" if term.get("plus") else value
+    conditions = [f"(q[{names.places[i]}] == {category})" for i, category in term.get("when", ())]
+    if "over" in term:
+        conditions.append(f"q[{names.places[term['over'][0]]}] > {term['over'][1]}")
+    when = " && ".join(conditions)
     return [f"    if ({when}) {{", f"        sum += {value};", "    }"] if when else [f"    sum += {value};"]

@@ -200,7 +200,7 @@ def _tables(model: Model, section: dict[str, Any], options: Options) -> str:
 
 def _looped(section: dict[str, Any]) -> bool:
     terms = [term for output in section["outputs"] for term in output["terms"]]
-    plain = all(len(term["factors"]) == 1 and "when" not in term for term in terms)
+    plain = all(len(term["factors"]) == 1 and not {"when", "over"} & term.keys() for term in terms)
     return plain and len(terms) > LONGEST_LINE
 
 
@@ -247,5 +247,8 @@ def _term(term: dict[str, Any]) -> str:
         text = f"{term['coef']} * _shift({' * '.join(factors)}, {term['shift']})"
     else:
         text = " * ".join([repr(term["coef"]), *factors])
+    text += f" + {term['plus']}" if term.get("plus") else ""
+    if "over" in term:
+        return "({} if q{} > {} else 0)".format(text, *term["over"])
     when = " and ".join(f"q{i} == {category}" for i, category in term.get("when", ()))
     return f"({text} if {when} else 0)" if when else text

@@ -165,10 +165,13 @@ def _fixed(model: Model, options: Options) -> str:
     sums = [
         {"bias": output["bias"], "shift": output["shift"], "unit": output["unit"], "offset": output["offset"],
          "terms": [[term["coef"], [places[i] for i in term["factors"]], term.get("shift", 0),
-                    [[places[i], category] for i, category in term.get("when", ())]] for term in output["terms"]]}
+                    [[places[i], category] for i, category in term.get("when", ())],
+                    *([[places[term["over"][0]], term["over"][1]], term.get("plus", 0)] if "over" in term else [])]
+                   for term in output["terms"]]}
         for output in outputs
     ]  # fmt: skip
-    text = f"\nconst GRID = {_rows(grids)};\nconst SUM = {_rows(sums)}; // terms: coefficient, factors, shift, when\n"
+    text = f"\nconst GRID = {_rows(grids)};\nconst SUM = {_rows(sums)};"
+    text += " // terms: coefficient, factors, shift, when, over, plus\n"
     text += FIXED.format(one="" if several else "[0]", width=len(_features(model, options)))
     link = "(z) => z"
     if "link" in section:

@@ -100,15 +100,15 @@ export function encode(x) {{
 function sums(q, r) {{
   SUM.forEach((output, m) => {{
     let total = output.bias;
-    for (const [coef, factors, bits, when] of output.terms) {{
-      if (when.every(([place, category]) => q[place] === category)) {{
+    for (const [coef, factors, bits, when, over = [0, -32769], plus = 0] of output.terms) {{
+      if (q[over[0]] > over[1] && when.every(([place, category]) => q[place] === category)) {{
         let product = 1;
         if (factors.length === 1) {{
           product = q[factors[0]];
         }} else if (factors.length === 2) {{
           product = shifted(q[factors[0]] * q[factors[1]], bits);
         }}
-        total += coef * product;
+        total += coef * product + plus;
       }}
     }}
     r[m] = shifted(total, output.shift);

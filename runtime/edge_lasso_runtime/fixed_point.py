@@ -66,8 +66,10 @@ def predict_q(section: dict[str, Any], q: Sequence[int]) -> list[int]:
     for output in section["outputs"]:
         total = output["bias"]
         for term in output["terms"]:
+            if "over" in term and q[term["over"][0]] <= term["over"][1]:
+                continue
             if all(q[i] == category for i, category in term.get("when", ())):
-                total += term["coef"] * _product(term, q)
+                total += term["coef"] * _product(term, q) + term.get("plus", 0)
         shift = output["shift"]
         result.append(_shift(total, shift))
     return result
@@ -114,7 +116,7 @@ def reach(inputs: list[dict[str, Any]], output: dict[str, Any]) -> int:
     exclusive: dict[int, dict[int, int]] = {}
     largest = [largest_integer(feature) for feature in inputs]
     for term in output["terms"]:
-        size = abs(term["coef"]) * _product(term, largest)
+        size = _bent(term, inputs) if "over" in term else abs(term["coef"]) * _product(term, largest)
         when = term.get("when", ())
         if len(when) == 1:
             sizes = exclusive.setdefault(when[0][0], {})
@@ -122,6 +124,17 @@ def reach(inputs: list[dict[str, Any]], output: dict[str, Any]) -> int:
         else:
             total += size
     return total + sum(max(sizes.values()) for sizes in exclusive.values())
+
+
+def _bent(term: dict[str, Any], inputs: list[dict[str, Any]]) -> int:
+    """The largest magnitude of what holds above a count alone: a line, largest at an end, or a step."""
+    i, count = term["over"]
+    if inputs[i]["high"] <= count:
+        return 0
+    largest = 0
+    for q in (max(count + 1, inputs[i]["low"]), inputs[i]["high"]):
+        largest = max(largest, abs(term["coef"] * (q if term["factors"] else 1) + term.get("plus", 0)))
+    return largest
 
 
 def validate(section: Any, model: Model, where: str) -> None:
@@ -193,7 +206,7 @@ def _validate_output(data: Any, inputs: list[dict[str, Any]], bits: int, link: s
 
 
 def _validate_term(data: Any, inputs: list[dict[str, Any]], bits: int, where: str) -> None:
-    take_keys(data, where, ("coef", "factors"), ("shift", "when"))
+    take_keys(data, where, ("coef", "factors"), ("shift", "when", "over", "plus"))
     factors = take_list(data["factors"], f"{where}.factors")
     if len(factors) > 2:
         raise ModelFormatError(f"{where}.factors has {len(factors)} entries; fixed point takes at most two")
@@ -217,8 +230,24 @@ def _validate_term(data: Any, inputs: list[dict[str, Any]], bits: int, where: st
             raise ModelFormatError(f"{where}.when: input {i} is not categorical, or stands twice")
         seen.add(i)
         take_index(pair[1], f"{where}.when", inputs[i]["categories"], "its categories")
-    if not factors and not seen:
+    if "over" in data:
+        _validate_over(data, inputs, where)
+    elif "plus" in data:
+        raise ModelFormatError(f"{where}.plus goes with 'over' and a factor, and only with them")
+    elif not factors and not seen:
         raise ModelFormatError(f"{where} has neither factors nor 'when'; a constant belongs into the bias")
+
+
+def _validate_over(data: Any, inputs: list[dict[str, Any]], where: str) -> None:
+    i, count = take_sized(data["over"], f"{where}.over", 2)
+    if "categories" in inputs[take_index(i, f"{where}.over", len(inputs), "inputs")]:
+        raise ModelFormatError(f"{where}.over: input {i} is categorical")
+    integer(count, f"{where}.over", -INT16 - 1, INT16)
+    if data["factors"] not in ([], [i]) or "when" in data:
+        raise ModelFormatError(f"{where}.over goes with its own input as the factor, or with none, and not with 'when'")
+    if ("plus" in data) != (data["factors"] == [i]):
+        raise ModelFormatError(f"{where}.plus goes with 'over' and a factor, and only with them")
+    integer(data.get("plus", 0), f"{where}.plus", -ROOM, ROOM)
 
 
 def _validate_link(data: Any, output: dict[str, Any], where: str) -> None:

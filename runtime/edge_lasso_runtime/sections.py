@@ -18,7 +18,7 @@ SECTIONS = {
 }
 LAST = ("cascade/1", "fixed_detector/1")
 """Sections that are made from others: checked when these have been."""
-STRAIGHT = ("detector/1", "estimate/1", "fixed_detector/1", "fixed_point/1")
+STRAIGHT = ("detector/1", "estimate/1", "fixed_detector/1")
 """Sections that reckon with slopes, and so do not go with hinges and steps."""
 
 

@@ -122,7 +122,7 @@ def test_targets_without_them_say_so(to, why):
 
 
 def test_fixed_point_says_so_and_storage_is_proven():
-    with pytest.raises(DataError, match="no integers for hinges and steps"):
+    with pytest.raises(DataError, match=r"takes hinges and steps alone, and 'y0' has max\(0, b - 20\) x a; export a"):
         quantize(bent(), "int16")
     with pytest.raises(DataError, match="no integers for the link exp"):
         quantize(bent("exp").replace(outputs=(Output("y", 0.0, (Term(0.1, (Factor(0),)),), "exp"),)), "int16")

@@ -36,7 +36,7 @@ const GRID = [
 const SUM = [
   {"bias": -583925760, "shift": 0, "unit": 1.862645149230957e-09, "offset": 0.0, "terms": [[8192, [0], 0, []], [4096, [2], 0, []]]},
   {"bias": 348913664, "shift": 0, "unit": 3.725290298461914e-09, "offset": 0.0, "terms": [[-8192, [1], 0, []]]},
-]; // terms: coefficient, factors, shift, when
+]; // terms: coefficient, factors, shift, when, over, plus
 
 /** A quotient by 2^bits, rounded to the nearest, halves upwards. */
 function shifted(value, bits) {
@@ -75,15 +75,15 @@ export function encode(x) {
 function sums(q, r) {
   SUM.forEach((output, m) => {
     let total = output.bias;
-    for (const [coef, factors, bits, when] of output.terms) {
-      if (when.every(([place, category]) => q[place] === category)) {
+    for (const [coef, factors, bits, when, over = [0, -32769], plus = 0] of output.terms) {
+      if (q[over[0]] > over[1] && when.every(([place, category]) => q[place] === category)) {
         let product = 1;
         if (factors.length === 1) {
           product = q[factors[0]];
         } else if (factors.length === 2) {
           product = shifted(q[factors[0]] * q[factors[1]], bits);
         }
-        total += coef * product;
+        total += coef * product + plus;
       }
     }
     r[m] = shifted(total, output.shift);
