@@ -10,24 +10,27 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from edge_lasso.errors import DataError
+from edge_lasso.estimators.deriving import Deriving, inputs_of
 from edge_lasso.estimators.onnx_methods import OnnxMethods
-from edge_lasso.estimators.tables import dense, target_names
+from edge_lasso.estimators.tables import target_names
 from edge_lasso.paths.logistic import linear, probabilities
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.predicting.predict_table import class_codes
+from edge_lasso.statistics.plans import forward_chain
 from edge_lasso.statistics.workers import threads
-from edge_lasso.training.class_models import class_folds, classifier_model, numeric_inputs, provenance
+from edge_lasso.training.class_models import class_folds, classifier_model, provenance
 from edge_lasso.training.fit_classes import fit_logistic
+from edge_lasso.training.fit_regression import input_owners
 from edge_lasso.training.results import Explains
 from edge_lasso_runtime.model import READING_LIMIT, Model
 
 Array = npt.NDArray[Any]
 
 
-class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LassoClassifier(Deriving, Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Sparse logistic (two classes) or multinomial regression for small boards.
 
     Inputs are standardized inside and coefficients given in raw units; the intercept is not penalized; probabilities
@@ -50,6 +53,8 @@ class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  #
     penalty : array-like of shape (n_features,), default=None
         Penalty factors: a sensor that costs more is penalized more.
     class_weight : "balanced", mapping or None, default=None
+    categorical, lags, degree, hinges
+        As `LassoRegressor` has them.
     n_jobs : int, default=None
         Threads, one BLAS thread each; None: 1, -1: all cores.
 
@@ -88,7 +93,15 @@ class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  #
         penalty: Sequence[float] | None = None,
         class_weight: str | Mapping[Any, float] | None = None,
         n_jobs: int | None = None,
+        categorical: Sequence[str | int] | None = None,
+        lags: int | Sequence[str] | None = None,
+        degree: int = 1,
+        hinges: int = 0,
     ) -> None:
+        self.categorical = categorical
+        self.lags = lags
+        self.degree = degree
+        self.hinges = hinges
         self.l1_ratio = l1_ratio
         self.alphas = alphas
         self.eps = eps
@@ -115,24 +128,25 @@ class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  #
             For a `cv` that splits by groups.
         """
         names_of_y = target_names(y)
-        X, y = validate_data(
-            self, dense(X), y, dtype=[np.float64, np.float32], ensure_all_finite=False, ensure_min_samples=2
-        )
+        X, y = self._checked(X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         names = [str(name) for name in self.classes_]
         if len(names) < 2:
             raise DataError(f"there is one class only ({names[0]}); a classifier needs two or more")
+        X = self._derive(X)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = weight * compute_sample_weight(self.class_weight, y)
-        options = self._options()
-        plan = class_folds(self.cv, X, codes, groups)
-        fit, scaled = fit_logistic(np.asarray(X, dtype=np.float64), codes, names, weight, plan, options)
-        columns = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
-        inputs = numeric_inputs(X, scaled.mean, columns)
+        options = self._of_columns(self._options())
+        ordered = self.lags is not None and isinstance(self.cv, int) and self.cv > 0
+        plan = forward_chain(len(X), self.cv) if ordered else class_folds(self.cv, X, codes, groups)
+        terms = self.design_.terms
+        owners = input_owners(len(terms), terms)
+        fit, scaled = fit_logistic(np.asarray(X, dtype=np.float64), codes, names, weight, plan, options, owners)
+        inputs = inputs_of(self.design_, X, scaled.mean)
         target = "y" if names_of_y is None or len(names_of_y) != 1 else names_of_y[0]
         about = provenance(fit, options, target, len(X), plan)
-        self.model_ = classifier_model(fit, scaled, inputs, list(map(str, columns)), None, target, names, about)
+        self.model_ = classifier_model(fit, scaled, inputs, self.design_.columns, terms, target, names, about)
         raw = fit.raw(scaled)
         self.coef_: Array = raw[:, :-1]
         self.intercept_: Array = raw[:, -1]
@@ -155,9 +169,7 @@ class LassoClassifier(Explains, OnnxMethods, ClassifierMixin, BaseEstimator):  #
         )
 
     def _linear(self, X: Any) -> Array:
-        check_is_fitted(self)
-        X = validate_data(self, dense(X), dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
-        x = np.asarray(X, dtype=np.float64)
+        x = np.asarray(self._derived(X), dtype=np.float64)
         x = np.where(np.abs(x) <= READING_LIMIT, x, self.feature_means_)
         return linear(x, np.append(self.coef_, self.intercept_[:, None], axis=1))
 

@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from edge_lasso.errors import DataError
+from edge_lasso.estimators.deriving import Deriving, inputs_of
 from edge_lasso.estimators.onnx_methods import OnnxMethods
-from edge_lasso.estimators.tables import dense, target_names
+from edge_lasso.estimators.tables import target_names
 from edge_lasso.paths.methods import METHODS
 from edge_lasso.paths.options import Fit, Path, TrainOptions
 from edge_lasso.paths.problem import SCREEN_FROM
 from edge_lasso.paths.row_path import row_paths
 from edge_lasso.statistics.folds import FoldStatistics, collect
-from edge_lasso.statistics.inputs import numeric_inputs
-from edge_lasso.statistics.plans import plan_folds
+from edge_lasso.statistics.plans import FoldPlan, forward_chain, plan_folds
 from edge_lasso.statistics.workers import threads
 from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.leakage import all_but_equal
 from edge_lasso.training.models import provenance, to_model
 from edge_lasso.training.results import Explains
-from edge_lasso_runtime.model import READING_LIMIT, Factor, Model
+from edge_lasso_runtime.model import READING_LIMIT, Model
 
 Array = npt.NDArray[Any]
 
 
-class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Lasso or elastic net with its inputs chosen by cross-validation, from one pass over the rows.
 
     Inputs are standardized inside and coefficients given in raw units. A missing reading (NaN) is replaced by the
@@ -69,6 +69,15 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
         Penalty factors: a sensor that costs more is penalized more.
     sensors : array-like of int of shape (n_features,), default=None
         For "group" and "omp": inputs with the same number belong to one sensor and are bought together.
+    categorical : sequence of str or int, default=None
+        Columns that hold categories, by name or position; their indicators compete, and X may hold words there.
+    lags : int or sequence of str, default=None
+        Readings of so many rows before compete, too: 3, or ["3:a,b"] for those of some columns. The rows are one series
+        in order then, a number of folds is that of forward-chained blocks, and what is predicted begins a series.
+    degree : {1, 2}, default=1
+        2: squares and products of the columns of numbers compete, too.
+    hinges : int, default=0
+        Knots of each column of numbers, which part the rows evenly: what it is above each competes, too.
     tol : float, default=1e-9
     max_iter : int, default=10_000
         Of coordinate descent.
@@ -78,7 +87,7 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
     Attributes
     ----------
     coef_ : array of shape (n_features,) or (n_targets, n_features)
-        Raw units.
+        Raw units. With `categorical`, `lags`, `degree` or `hinges` of the columns that ``design_.names`` names.
     intercept_ : float or array of shape (n_targets,)
     model_ : edge_lasso_runtime.model.Model
         What `prune`, `quantize` and `export` take.
@@ -123,7 +132,15 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
         method: str = "lasso",
         sensors: Sequence[int] | None = None,
         signs: Sequence[int] | None = None,
+        categorical: Sequence[str | int] | None = None,
+        lags: int | Sequence[str] | None = None,
+        degree: int = 1,
+        hinges: int = 0,
     ) -> None:
+        self.categorical = categorical
+        self.lags = lags
+        self.degree = degree
+        self.hinges = hinges
         self.method = method
         self.signs = signs
         self.l1_ratio = l1_ratio
@@ -159,25 +176,17 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
             Columns differ by so little that what is in the difference is not used.
         """
         names = target_names(y)
-        X, y = validate_data(
-            self,
-            dense(X),
-            y,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-            multi_output=True,
-            y_numeric=True,
-            ensure_min_samples=2,
-        )
-        options = self._options()
+        X, y = self._checked(X, y, multi_output=True, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
         if not np.isfinite(y).all():
             raise DataError("y has missing or infinite values; drop those rows")
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         if weight is not None and not weight.any():
             raise DataError("sample_weight is zero for every row; at least one must be larger")
-        plan = plan_folds(self.cv, len(X), X, y, groups)
-        columns = self._columns()
+        plan = self._plan(X, y, groups)
+        X = self._derive(X, plan)
+        options = self._of_columns(self._options())
+        columns, terms = self.design_.names, self.design_.terms
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
         targets = _distinct(targets if names is None else names, columns)
         at, supplied = np.arange(len(columns)), None
@@ -189,10 +198,18 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
         for lost in all_but_equal(folds):
             warnings.warn(lost, UserWarning, stacklevel=2)
         options = options if supplied is None else options.on_columns(at)
-        self._finish(fit_statistics(folds, options, given=supplied), folds, options, at, y.ndim == 1)
         means = folds.total.means()[: len(at)]
         self.feature_means_: Array = means if supplied is None else supplied[0].whole.scaling.mean
+        fits = fit_statistics(folds, options, [terms[j] for j in at], given=supplied)
+        about = provenance(fits, folds, options)
+        inputs = inputs_of(self.design_, X, self.feature_means_, folds.total)
+        self.model_ = to_model(fits, inputs, self.design_.columns, [terms[j] for j in at], about)
+        self._finish(fits, folds, at, y.ndim == 1)
         return self
+
+    def _plan(self, X: Any, y: Any, groups: Any) -> FoldPlan:
+        ordered = self.lags is not None and isinstance(self.cv, int) and self.cv > 0
+        return forward_chain(len(y), self.cv) if ordered else plan_folds(self.cv, len(y), X, y, groups)
 
     def _options(self) -> TrainOptions:
         return TrainOptions(
@@ -212,22 +229,12 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
             workers=threads(self.n_jobs),
         )
 
-    def _columns(self) -> tuple[str, ...]:
-        names = getattr(self, "feature_names_in_", None)
-        return tuple(f"x{j}" for j in range(self.n_features_in_)) if names is None else tuple(map(str, names))
-
-    def _finish(self, fits: list[Fit], folds: FoldStatistics, options: TrainOptions, at: Array, single: bool) -> None:
+    def _finish(self, fits: list[Fit], folds: FoldStatistics, at: Array, single: bool) -> None:
         """Set the fitted attributes; `at` is where the columns of the statistics are among all."""
-        columns, total = self._columns(), folds.total
         self.statistics_ = folds
-        inputs = {
-            int(j): numeric_input.replace(column=int(j))
-            for j, numeric_input in zip(at, numeric_inputs(total, folds.columns), strict=True)
-        }
-        terms = [(Factor(int(j)),) for j in at]
-        self.model_ = to_model(fits, inputs, columns, terms, provenance(fits, folds, options))
-        if len(at) < len(columns):
-            fits = [_spread(fit, at, len(columns)) for fit in fits]
+        width = len(self.design_.terms)
+        if len(at) < width:
+            fits = [_spread(fit, at, width) for fit in fits]
         coef = np.array([fit.coef for fit in fits])
         intercept = np.array([fit.intercept for fit in fits])
 
@@ -254,8 +261,7 @@ class LassoRegressor(Explains, OnnxMethods, RegressorMixin, BaseEstimator):  # t
         -------
         array of shape (n_samples,) or (n_samples, n_targets)
         """
-        check_is_fitted(self)
-        X = validate_data(self, dense(X), dtype=[np.float64, np.float32], ensure_all_finite=False, reset=False)
+        X = self._derived(X)
         coef = np.atleast_2d(self.coef_)
         used = np.flatnonzero(coef.any(axis=0))
         x = np.asarray(X[:, used], dtype=np.float64)

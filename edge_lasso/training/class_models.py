@@ -12,11 +12,10 @@ from sklearn.model_selection import StratifiedKFold
 from edge_lasso.errors import DataError
 from edge_lasso.paths.options import TrainOptions
 from edge_lasso.paths.scaling import Scaling
-from edge_lasso.statistics.inputs import numeric_input
 from edge_lasso.statistics.plans import FoldPlan, plan_folds
 from edge_lasso.training.fit_classes import LogisticFit
 from edge_lasso.training.models import date, to_model, versions
-from edge_lasso_runtime.model import READING_LIMIT, Input, Model
+from edge_lasso_runtime.model import Model
 
 Array = npt.NDArray[Any]
 
@@ -37,17 +36,6 @@ def class_folds(cv: Any, X: Array, codes: Array, groups: Any = None) -> FoldPlan
             raise DataError(f"cv is {cv}, and the rarest class has {rarest} rows; 2 folds, and 2 rows, are the least")
         cv = StratifiedKFold(min(int(cv), rarest))
     return plan_folds(cv, len(X), X, codes, groups)
-
-
-def numeric_inputs(X: Array, mean: Array, columns: Sequence[str]) -> list[Input]:
-    """An `Input` for each column of rows in memory."""
-    inputs = []
-    for j, name in enumerate(columns):
-        x = X[:, j][np.abs(X[:, j]) <= READING_LIMIT].astype(np.float64)
-        if not len(x):
-            raise DataError(f"column {name!r} has no readings in the {len(X)} training rows; leave it out")
-        inputs.append(numeric_input(str(name), j, mean[j], x.min(), x.max()))
-    return inputs
 
 
 def classifier_model(

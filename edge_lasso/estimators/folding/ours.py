@@ -13,6 +13,9 @@ from edge_lasso.estimators.folding.regressors import linear
 @head("edge_lasso.estimators.regressor.LassoRegressor", "edge_lasso.estimators.classifier.LassoClassifier")
 def lasso(estimator: Any, columns: list[Column], fold: Fold) -> Head:
     """Coefficients of columns whose gaps are their training means."""
+    if len(estimator.design_.terms) != len(columns):
+        why = "makes columns of its own (categorical, lags, degree, hinges); export its model_"
+        raise fold.refuse(estimator, why)
     for feature in estimator.model_.inputs:
         fold.readings.learn(columns[feature.column], low=feature.low, high=feature.high)
     full = []
