@@ -216,7 +216,7 @@ def test_a_threshold_that_is_one_off_is_caught(tmp_path, monkeypatch):
         return {**term, "over": [term["over"][0], term["over"][1] + 1]} if "over" in term else term
 
     c, python = fixed_c_sums._other, fixed_python._term
-    monkeypatch.setattr(fixed_c_sums, "_other", lambda names, r, term: c(names, r, moved(term)))
+    monkeypatch.setattr(fixed_c_sums, "_other", lambda names, term: c(names, moved(term)))
     monkeypatch.setattr(fixed_python, "_term", lambda term: python(moved(term)))
     certificate = export(quantize(several(), "int16"), "python:fixed,c:fixed", tmp_path, allow_unverified=True)
     assert not ran(certificate)[0]
