@@ -36,7 +36,7 @@ def believed(model: Model) -> list[tuple[str, tuple[str, ...], list[tuple[str, s
         (name, number(entry["share"]), number(entry["mean_probability"]), number(entry["calibration_error"]))
         for name, entry in classes.items()
     ]
-    head = ("", "is", "says on average", "calibration error")
+    head = ("class", "is", "says on average", "calibration error")
     return [(f"probabilities by class, {where}", head, lines)] if lines else []
 
 

@@ -287,7 +287,7 @@ def _held(data: ReportData) -> str:
 def _classes(data: ReportData) -> str:
     names = data.model.classes or ()
     results = [*reliabilities(data.model), *([("the table given", data.classes.quality)] if data.classes else [])]
-    head = ("", "accuracy", "log-loss", "Brier score", "calibration error")
+    head = ("of", "accuracy", "log-loss", "Brier score", "calibration error")
     rows = [[escape(name), *(escape(number(value)) for value in quality_of(entry))] for name, entry in results]
     text = table(
         "Of rows not trained on; calibration error: between how sure the model is and how often right.", head, rows

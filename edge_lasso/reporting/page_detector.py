@@ -13,6 +13,7 @@ from edge_lasso.detecting.missing_sensors import Lost, missing_sensors
 from edge_lasso.detecting.scored_table import Scored, score_table
 from edge_lasso.reporting import charts_detector as charts
 from edge_lasso.reporting.facts import number
+from edge_lasso.reporting.live import live_section
 from edge_lasso.reporting.page_parts import table
 from edge_lasso.reporting.report_data import DetectorView
 from edge_lasso.reporting.show_detector import alarm_lines, chart_words
@@ -49,6 +50,7 @@ def detector_sections(data: ReportData, view: DetectorView) -> list[str]:
     model = data.model
     return [
         _headline(data, view.scored),
+        live_section(model),
         *(_over_time(model, view.scored) if view.scored is not None else [_no_table()]),
         _promise(model, view.scored),
         _sensors(model),

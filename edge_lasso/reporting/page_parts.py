@@ -90,7 +90,7 @@ def costs(data: ReportData) -> str:
             rows.append(cells)
         where = escape(str(some[0].get("machine", "")))
         caption = f"{escape(kind.capitalize())} on {where}. Memory is beyond a bare interpreter's. Bold: the best, peers included."
-        text += table(caption, ["", *(name for _, name in FIGURES)], rows)
+        text += table(caption, ["artifact", *(name for _, name in FIGURES)], rows)
     return heading + text
 
 

@@ -1,5 +1,6 @@
 """The report does not flatter: which rows a figure is of, whose measurements are shown, and what can be copied."""
 
+import html
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import pytest
 import edge_lasso
 from edge_lasso.reporting.formula import formulas
 from edge_lasso_runtime import model_hash, predict
+from edge_lasso_runtime.step import start, step
+from edge_lasso_runtime.stream import readings
 
 
 @pytest.fixture
@@ -131,22 +134,95 @@ def test_the_artifact_runs_in_the_page(folder, size):
     assert path.stat().st_size < 2_000_000
 
 
+def browsed(path, size="1280,900", *flags):
+    """The page after its scripts ran."""
+    done = subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}", *flags,
+         "--virtual-time-budget=30000", "--dump-dom", f"file://{path}"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return done.stdout
+
+
+def results(page):
+    assert "self-test passed in this browser" in page
+    _, *lines = html.unescape(re.search(r'id="live-results"[^>]*>([^<]+)<', page).group(1)).splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def pasted(path, rows):
+    text = json.dumps(rows).replace("</", "<\\/")
+    probe = (
+        f'<script type="module">const area = document.getElementById("live-rows"); area.value = {text}; '
+        'area.dispatchEvent(new Event("input"));</script></body>'
+    )
+    path.write_text(path.read_text().replace("</body>", probe))
+    return path
+
+
+@pytest.mark.needs("chromium")
+def test_a_detector_takes_in_pasted_rows_one_after_another(folder):
+    """State, scores, alarms and faults in the page are those of the runtime."""
+    table = pd.read_csv("data.csv")
+    model = edge_lasso.watch(table[["time", "a", "b (°C)", "y"]], time="time", smoothing=0.2).model
+    edge_lasso.save(model, "model.json")
+    path = folder / edge_lasso.report("model.json")
+    assert len(results(browsed(path))) > 25  # there are rows to begin with
+    rows = table[["a", "b (°C)", "y"]][:150]
+    rows.loc[120:, "y"] += 8.0
+    rows.loc[60, "a"] = np.nan
+    page = browsed(pasted(path, rows.to_csv(index=False, sep=";")))
+    state, names, onsets = start(model), [model.inputs[i].name for i in readings(model)], 0
+    for line, row in zip(results(page), rows.to_dict("records"), strict=True):
+        result, _ = step(model, state, [row[name] for name in names])
+        onsets += result.onset
+        assert float(line[1]) == pytest.approx(result.score, rel=1e-6, abs=1e-9)
+        assert (bool(line[2]), "begins" in line[2], line[3]) == (result.alarm, result.onset, result.status)
+        assert line[4:] == [f"{name}: {fault}" for name, fault in result.faults.items()]
+    assert onsets
+    assert f"{onsets} of which begin one; the last: {result.status}" in page
+
+
+@pytest.mark.needs("chromium")
+def test_a_model_that_looks_back_and_one_with_categories_take_in_pasted_rows(folder):
+    table = pd.read_csv("data.csv")
+    table["mode"] = np.where(table["c"] > 0, "up", "down")
+    table["y"] += table["a"].shift(1, fill_value=0.0) * 2 + (table["c"] > 0) * 3.0
+    model = edge_lasso.train(table, "y", inputs=["a", "b (°C)", "mode"], categorical="mode", time="time", lags=1).model
+    assert model.looks_back
+    assert any(each.categories for each in model.inputs)
+    edge_lasso.save(model, "model.json")
+    rows = table[["a", "b (°C)", "mode"]][:20]
+    page = browsed(pasted(folder / edge_lasso.report("model.json"), rows.to_csv(index=False, sep="\t")))
+    state, inputs = start(model), [model.inputs[i] for i in readings(model)]
+    for line, row in zip(results(page), rows.to_dict("records"), strict=True):
+        given = [each.categories.index(row[each.name]) if each.categories else row[each.name] for each in inputs]
+        result, _ = step(model, state, given)
+        assert float(line[1]) == pytest.approx(result.values[0], rel=1e-6)
+        assert line[2] == result.status
+
+
 @pytest.mark.needs("chromium", "node:axe-core")
-@pytest.mark.parametrize("size", ["1280,900", "390,844"])
-def test_nobody_is_shut_out(folder, size):
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("kind", "size"), [("numbers", "1280,900"), ("numbers", "390,844"), ("classes", "390,844"), ("detector", "390,844")]
+)
+def test_nobody_is_shut_out(folder, kind, size, scheme):
     """axe-core finds no violation: names of fields, contrast, headings, what the keyboard reaches."""
-    edge_lasso.save(edge_lasso.train("data.csv", "y", drop=["hot", "time"], holdout=0.2), "model.json")
-    edge_lasso.export("model.json", "python", "artifacts")
+    if kind == "numbers":
+        edge_lasso.save(edge_lasso.train("data.csv", "y", drop=["hot", "time"], holdout=0.2), "model.json")
+        edge_lasso.export("model.json", "python", "artifacts")
+    elif kind == "classes":
+        edge_lasso.save(edge_lasso.classify("data.csv", "hot", drop=["y", "time"], holdout=0.2), "model.json")
+    else:
+        edge_lasso.save(edge_lasso.watch("data.csv", ["a", "b", "y"], time="time", drop="hot"), "model.json")
     page = edge_lasso.report("model.json", "data.csv").read_text()
     axe = Path(os.environ["EDGE_LASSO_NODE_MODULES"], "axe-core", "axe.min.js").read_text()
     axe = axe.replace("</script", "<\\/script")
     report = (
-        "axe.run().then(found => { document.title = 'AXE' + JSON.stringify(found.violations.map(one => one.id)); })"
+        "axe.run().then(found => { document.title = (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')"
+        " + JSON.stringify(found.violations.map(one => one.id)); })"
     )
     (folder / "axe.html").write_text(page.replace("</body>", f"<script>{axe}</script><script>{report}</script></body>"))
-    done = subprocess.run(
-        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={size}",
-         "--virtual-time-budget=30000", "--dump-dom", f"file://{folder / 'axe.html'}"],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert "<title>AXE[]</title>" in done.stdout
+    shown = browsed(folder / "axe.html", size, f"--blink-settings=preferredColorScheme={int(scheme == 'light')}")
+    assert f"<title>{scheme}[]</title>" in shown
