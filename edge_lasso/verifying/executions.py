@@ -63,10 +63,8 @@ def runtimes(target: str, folder: Path, files: Mapping[str, bytes]) -> list[Runt
         ]
     if target == "sql":
         return [Runtime("SQL database", lambda: _database(folder))]
-    if target == "wasm":
-        return [Runtime("Node.js", lambda: load("wasm", folder, node=[_node()]))]
-    if target == "js":
-        return [Runtime("Node.js", lambda: load("js", folder, command=_node()))]
+    if target in ("js", "wasm"):
+        return [Runtime("Node.js", lambda: load(target, folder, command=_node()))]
     if target == "esphome":
         return [Runtime("ESPHome", lambda: _esphome(folder))]
     if target == "promql":

@@ -29,12 +29,9 @@ def step_text(model: Model, options: Options) -> str:
     plan, fixed = Stateful(model, options), options.variant == "fixed"
     printers = step_printers(model, options)
     printer, integers = printers["step"], printers.get("step_q")
-    text = f"\nexport const READINGS = {json.dumps(plan.names)}; // what `step` takes\n"
-    text += 'const FAULTS = ["", "missing", "stuck", "jump", "out of range"];\n'
-    if plan.detector:
-        text += f"export const WATCHED_NAMES = {json.dumps([model.inputs[at].name for at, *_ in plan.watched])};\n"
-    text += printer.source() + _step(model, plan, printer)
-    return text + (_step_q(model, integers) if integers else "") + _replay(model, plan, fixed)
+    text = names_text(model, plan) + printer.source()
+    text += wrapped(model, plan, printer.start("state"), printer.start("out"))
+    return text + (_step_q(model, integers) if integers else "") + replay_text(model, plan, fixed)
 
 
 def step_printers(model: Model, options: Options) -> dict[str, PrinterJS]:
@@ -53,7 +50,17 @@ def _printed(program: str, spec: Spec, suffix: str) -> PrinterJS:
     )
 
 
-def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
+def names_text(model: Model, plan: Stateful) -> str:
+    """The names that results of `step` have."""
+    head = f"\nexport const READINGS = {_safe(plan.names)}; // what `step` takes\n"
+    head += 'const FAULTS = ["", "missing", "stuck", "jump", "out of range"];\n'
+    if plan.detector:
+        head += f"export const WATCHED_NAMES = {_safe([model.inputs[at].name for at, *_ in plan.watched])};\n"
+    return head
+
+
+def wrapped(model: Model, plan: Stateful, state: str, out: str) -> str:
+    """`start` and `step` around a function ``stepRow``: `state` and `out` are what these begin with."""
     text = "" if len(model.outputs) > 1 else "[0]"
     more, pairs = [], [f"value: out.values{text}"]
     pairs += ['status: wrong !== 0 ? "degraded" : out.warmingUp === 1 ? "warming up" : "ok"', "faults"]
@@ -71,7 +78,7 @@ def _step(model: Model, plan: Stateful, printer: PrinterJS) -> str:
         pairs += ["score: out.score", "alarm: out.alarm === 1", "onset: out.onset === 1", "parts: out.parts"]
     categorical = any(feature.categories is not None for feature in model.inputs)
     return STEP.format(
-        state=printer.start("state"), out=printer.start("out"), more="".join(f", {name}" for name in more),
+        state=state, out=out, more="".join(f", {name}" for name in more),
         pairs="\n".join(f"    {pair}," for pair in pairs),
         reading="category(name, row[name])" if categorical else "row[name]",
     )  # fmt: skip
@@ -87,7 +94,13 @@ def _step_q(model: Model, printer: PrinterJS) -> str:
     return text + REPLAY_Q.format(rows=json.dumps(rows), score=score, total=total)
 
 
-def _replay(model: Model, plan: Stateful, fixed: bool) -> str:
+def _safe(names: list[str]) -> str:
+    """A literal that cannot end the script that a page puts it in."""
+    return json.dumps(names).replace("<", "\\u003c")
+
+
+def replay_text(model: Model, plan: Stateful, fixed: bool) -> str:
+    """The function ``replay``: whether a short sequence ends as it must; nothing where the model reads too much."""
     if len(plan.readings) > SHORT:
         return ""
     rows = sequence(plan)

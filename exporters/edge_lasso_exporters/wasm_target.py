@@ -13,14 +13,18 @@ from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Output
+from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR, SPDX, bit_equal, wasm_writer
+from . import GENERATOR, SPDX, bit_equal, wasm_step, wasm_writer
 from .options import ExportError, Options
+from .stateful import Stateful
+from .step_js import replay_text
 from .usage import js_usage
 from .vectors import self_test_sizes, test_rows
-from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, GT, LE, MAX, MIN, MUL, SELECT, SUB, constant, get, put
+from .wasm_writer import ABS, ADD, EQ, FROM_BOOL, GT, LE, MAX, MIN, MUL, SELECT, SUB, Code, constant, get, put
 
 VARIANTS = ("double",)
+STEPS = VARIANTS
 HANDLES_MISSING = True
 expected = bit_equal.expected
 usage = js_usage.wasm_usage
@@ -36,12 +40,13 @@ export const VERSION = {version};
 export const FEATURES = {features};
 export const OUTPUTS = {outputs};
 export const CLASSES = {classes};
+export const CATEGORIES = {categories};
 const LINK = {link};
 const LIMIT = {limit};
 const INPUTS = {inputs}; // place in a row, low, high, categories
 const SELF_TEST = {self_test}; // row, linear predictor, what is allowed
 const BYTES = Uint8Array.from(atob({bytes}), (c) => c.charCodeAt(0));
-const {{ instance }} = await WebAssembly.instantiate(BYTES);
+const {{ instance }} = await WebAssembly.instantiate(BYTES, {{ math: Math }});
 const FUNCTIONS = OUTPUTS.map((_, m) => instance.exports["linear" + m]);
 
 function number(x) {{
@@ -94,12 +99,13 @@ export function faults(x) {{
   return wrong;
 }}
 
+/** The place of a word among its categories; any other reading as it is. */
+function category(name, value) {{
+  return Object.hasOwn(CATEGORIES, name) ? CATEGORIES[name].indexOf(String(value)) : value;
+}}
+
 export function predictRow(row) {{
-  const words = new Map(INPUTS.filter((one) => one[3] !== null).map((one) => [one[0], one[3]]));
-  const x = FEATURES.map((name, place) => {{
-    const value = Object.hasOwn(row, name) ? row[name] : null;
-    return words.has(place) ? words.get(place).indexOf(String(value)) : value;
-  }});
+  const x = FEATURES.map((name) => category(name, Object.hasOwn(row, name) ? row[name] : null));
   const wrong = faults(x);
   return {{
     values: predict(x),
@@ -112,7 +118,7 @@ export function selftest() {{
   return SELF_TEST.every(([row, wanted, allowed]) => {{
     const z = linear(row);
     return z.every((value, m) => Math.abs(value - wanted[m]) <= Number.EPSILON * allowed[m]);
-  }});
+  }}){replay};
 }}
 """
 
@@ -136,13 +142,22 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
             f"a row has {len(names):,} inputs, and a WebAssembly function takes {MOST_INPUTS:,}; use --inputs selected"
         )
     places = [i if options.inputs == "selected" else feature.column for i, feature in enumerate(model.inputs)]
-    functions = {f"linear{m}": _code(model, output, places) for m, output in enumerate(model.outputs)}
-    code = wasm_writer.module(len(names), functions, {"edge-lasso": model_hash(model)})
+    functions = [
+        Code(len(names), True, 0, _code(model, output, places), f"linear{m}") for m, output in enumerate(model.outputs)
+    ]
+    notes = {"edge-lasso": model_hash(model)}
+    steps = wasm_step.steps(model, options, len(functions)) if keeps_state(model) else None
+    if steps is None:
+        code = wasm_writer.module(functions, notes)
+    else:
+        code = wasm_writer.module([*functions, *steps.codes], notes, steps.data, steps.exponential)
     inputs = [
         [place, feature.low, feature.high, None if feature.categories is None else list(feature.categories)]
         for place, feature in zip(places, model.inputs, strict=True)
     ]
     sizes = self_test_sizes(model)
+    more = "" if steps is None else wasm_step.step_text(model, options, steps)
+    more += replay_text(model, Stateful(model, options), False) if steps else ""
     script = SCRIPT.format(
         spdx=SPDX,
         generator=GENERATOR,
@@ -151,6 +166,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         features=_json(names),
         outputs=_json([output.name for output in model.outputs]),
         classes=_json(None if model.classes is None else list(model.classes)),
+        categories=_json({f.name: list(f.categories) for f in model.inputs if f.categories is not None}),
+        replay=" && replay()" if "function replay" in more else "",
         link=_json(model.outputs[0].link),
         limit=_json(model.limit),
         room=EXP_ROOM,
@@ -158,7 +175,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         self_test=_json([[row, values, sizes] for row, values in test_rows(model, options.inputs)]),
         bytes=_json(b64encode(code).decode()),
     )
-    return {f"{options.name}.mjs": script.encode(), f"{options.name}.wasm": code}
+    return {f"{options.name}.mjs": (script + more).encode(), f"{options.name}.wasm": code}
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

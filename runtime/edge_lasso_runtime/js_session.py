@@ -1,4 +1,4 @@
-"""Sessions for the JavaScript artifact: a fresh node per call, which answers in hexadecimal binary64."""
+"""Sessions for JavaScript and WebAssembly: a fresh node per call, which answers in hexadecimal binary64."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ const OPS = {
   fixed: (x) => [ns.predict(ns.encode(x).q)].flat().map((value, m) => ns.decode(value, m)),
   encode: (x) => ns.encode(x).q,
   predict_q: (x) => [ns.predict(x)].flat(),
-  row: (x) => [row(x).value].flat(),
+  row: (x) => [row(x)].map(({ value, values }) => values || value).flat(),
   degraded: (x) => [row(x).status === 'ok' ? 0 : 1],
   label: (x) => [ns.CLASSES.indexOf(ns.label(ns.encode ? ns.encode(x).q : x))],
   verdict: (x) => [ns.verdict(x[0])],
@@ -75,7 +75,8 @@ const OPS = {
 if (ops === 'about') {
   const has = [['predictRow', 'predict_row'], ['label', 'label'], ['probability', 'probability'],
     ['verdict', 'verdict']];
-  const names = has.filter(([name]) => name in ns).map(([, name]) => name).join(',');
+  const here = has.filter(([name]) => name in ns && (name !== 'label' || ns.CLASSES));
+  const names = here.map(([, name]) => name).join(',');
   const said = ['node', process.versions.node, Number.EPSILON, ns.MODEL_HASH, 1, Number(ns.selftest()), names];
   console.log(said.join(' ')); // as text: numbers alone would be coloured where that is asked for
 } else {

@@ -26,7 +26,7 @@ KINDS = {
     "onnx": "onnx_session",
     "tflite": "tflite_session",
     "sql": "sql_session",
-    "wasm": "wasm_session",
+    "wasm": "js_session",
     "formula": "formula_session",
     "promql": "promql_session",
     "homeassistant": "python_session",
@@ -146,9 +146,8 @@ def load(kind: str, path: Any, **options: Any) -> Session:
         ``python``: `executable` (this Python by default), `in_process` (import it here instead, for timing).
         ``micropython``: `command`, a list that runs the script whose path is appended to it.
         ``c``: `library` (``NAME.so`` in the folder by default), `runtime` (who compiled it).
-        ``js``: `command`, the program that runs it (``node`` on PATH by default).
+        ``js``, ``wasm``: `command`, the program that runs it (``node`` on PATH by default).
         ``onnx``, ``tflite``: `threads` (1).
-        ``wasm``: `node`, a command.
         ``esphome``: `program`, the bytes of what its ``host.yaml`` was built to.
         ``sql``: `psql`, for PostgreSQL: a command that takes SQL on its standard input.
 
