@@ -15,7 +15,7 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Output
 from edge_lasso_runtime.stream import keeps_state
 
-from . import GENERATOR, SPDX, bit_equal, wasm_step, wasm_writer
+from . import GENERATOR, SPDX, bit_equal, wasm_page, wasm_step, wasm_writer
 from .options import ExportError, Options
 from .stateful import Stateful
 from .step_js import replay_text
@@ -129,7 +129,7 @@ def default_variant(model: Model) -> str:
 
 
 def render(model: Model, options: Options) -> dict[str, bytes]:
-    """Render ``NAME.mjs`` and ``NAME.wasm``.
+    """Render ``NAME.mjs``, ``NAME.wasm`` and ``NAME.html``.
 
     Raises
     ------
@@ -175,7 +175,9 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         self_test=_json([[row, values, sizes] for row, values in test_rows(model, options.inputs)]),
         bytes=_json(b64encode(code).decode()),
     )
-    return {f"{options.name}.mjs": (script + more).encode(), f"{options.name}.wasm": code}
+    script += more
+    page = wasm_page.page(model, options.name, script)
+    return {f"{options.name}.mjs": script.encode(), f"{options.name}.wasm": code, f"{options.name}.html": page}
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:

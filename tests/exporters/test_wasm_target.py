@@ -86,3 +86,74 @@ def test_too_many_inputs():
 
 def test_leb128():
     assert [unsigned(value) for value in (0, 127, 128, 624485)] == [b"\0", b"\x7f", b"\x80\x01", b"\xe5\x8e\x26"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_one_after_another(tmp_path, stateful_model, seed):
+    some = {"detector": seed % 2 == 0, "streams": 6, "health": True, "estimate": seed > 1}
+    (found,) = export(stateful_model(seed, **some), "wasm", tmp_path / "out").artifacts
+    assert (found.status, found.reason) == ("passed", "")
+    assert found.promised["step"].startswith("results of step bit for bit")
+    assert found.rows > 500
+
+
+def test_a_link_is_the_one_import(tmp_path, small_detector, hostile):
+    links = {"detector": small_detector, "softmax": with_health(hostile["softmax"])}
+    for name, model in links.items():
+        (tmp_path / f"{name}.wasm").write_bytes(registry.render(model, "wasm", "double")["model.wasm"])
+    (found,) = export(links["softmax"], "wasm", tmp_path / "out").artifacts
+    assert (found.status, found.reason) == ("passed", "")
+    found = in_node(
+        tmp_path,
+        "const fs = await import('node:fs'); const of = async (name) => WebAssembly.Module.imports("
+        "await WebAssembly.compile(fs.readFileSync(name + '.wasm'))).map((part) => part.module + '.' + part.name);"
+        "console.log(JSON.stringify([await of('detector'), await of('softmax')]))",
+    )
+    assert found == [[], ["math.exp"]]
+    assert (tmp_path / "detector.wasm").stat().st_size < 4000
+
+
+def with_health(model):
+    name = next(entry.name for entry in model.inputs if entry.categories is None)
+    return model.replace(sections={"health/1": {"readings": [{"input": name, "stuck": 3, "jump": 1e9}]}})
+
+
+def test_two_sequences_beside_each_other(tmp_path, small_detector):
+    """What one remembers is nothing to the other, also through JSON."""
+    for name, data in registry.render(small_detector, "wasm", "double").items():
+        (tmp_path / name).write_bytes(data)
+    apart, beside = in_node(
+        tmp_path,
+        "const m = await import('./model.mjs'); const rows = [[0.2, -2], [1.9, -1], [0.4, -3], [null, -2], [1, -4]];"
+        "const run = (state) => rows.map((row) => m.step(state, row).score);"
+        "let a = m.start(), b = m.start(); const both = [[], []];"
+        "for (const row of rows) { both[0].push(m.step(a, row).score); m.step(b, [2, 0]); both[1].push(0);"
+        "a = JSON.parse(JSON.stringify(a)).map((value) => value === null ? NaN : value); }"
+        "console.log(JSON.stringify([run(m.start()), both[0]]))",
+    )
+    assert apart == beside
+    assert len(set(apart)) > 2
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("kind", ["detector", "softmax", "breaks out"])
+def test_the_page_runs_without_a_server(tmp_path, small_detector, hostile, kind):
+    breaks = "</script><script>alert(1)//"
+    plain = Model((breaks,), (Input(breaks, 0, 0.5, -1.0, 1.0),), (Output("y", 0.25, (Term(1.0, (Factor(0),)),)),))
+    model = {"detector": small_detector, "softmax": hostile["softmax"], "breaks out": plain}[kind]
+    (tmp_path / "model.html").write_bytes(registry.render(model, "wasm", "double")["model.html"])
+    done = subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom",
+         f"file://{tmp_path / 'model.html'}"],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert "self-test passed in this browser" in done.stdout
+    shown = json.loads(done.stdout.partition('role="status">')[2].partition("</pre>")[0])
+    usual = {entry.name: entry.default for entry in model.inputs if entry.categories is None}
+    wanted = predict(model, usual)
+    values = shown["values"] if "values" in shown else shown["value"]
+    if kind == "detector":
+        assert values[1] == wanted.values[1]
+        assert (shown["status"], shown["alarm"], len(shown["parts"])) == ("warming up", False, 2)
+    else:
+        assert values == pytest.approx(wanted.values, abs=1e-15)

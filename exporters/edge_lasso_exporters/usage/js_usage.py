@@ -27,15 +27,14 @@ NODE_RED = """
 The folder is a node of Node-RED, too: `npm install PATH/OF/THIS/FOLDER` in `~/.node-red`, start it again, and take
 `{type}` from the palette. `msg.payload`, an object of readings by name, becomes the result.{more}"""
 KEEPS = " What it remembers is in the node's context; `msg.reset = true` forgets it."
-WASM = " `{name}.wasm` alone is for other hosts: it imports nothing and has a function per output, `linear0(...)`."
+WASM = """ `{name}.html` is a page that
+runs it, without a server. `{name}.wasm` alone is for other hosts: it has a function per output, `linear0(...)`, and
+imports nothing{but}."""
+BUT = " but `math.exp`"
 
 
-def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
-    """The README's text of ``js``; its code runs in the artifact's folder as a module."""
-    more = ""
-    kind = node_type(options.name)
-    if not keeps_state(model):
-        return _predicts(model, options) + LAST.format(more="") + NODE_RED.format(type=kind, more=""), {}
+def _steps(model: Model, options: Options) -> str:
+    """Code that takes in rows."""
     row = _object(by_name(model, Stateful(model, options).readings))
     lines = [
         "const state = model.start(); // what step remembers: the caller's to keep",
@@ -45,15 +44,27 @@ def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
         "  console.log(result);",
         "}",
     ]
+    return BLOCK.format(name=options.name, lines="\n".join(lines))
+
+
+def usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
+    """The README's text of ``js``; its code runs in the artifact's folder as a module."""
+    more = ""
+    kind = node_type(options.name)
+    if not keeps_state(model):
+        return _predicts(model, options) + LAST.format(more="") + NODE_RED.format(type=kind, more=""), {}
     if options.variant == "fixed" and has_step_q(model):
         more = " In integers alone: `model.stepQ(state, model.readingsQ(row))`, with a state of `model.startQ()`."
-    text = BLOCK.format(name=options.name, lines="\n".join(lines)) + LAST.format(more=more)
+    text = _steps(model, options) + LAST.format(more=more)
     return text + NODE_RED.format(type=kind, more=KEEPS), {}
 
 
 def wasm_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     """The README's text of ``wasm``."""
-    return _predicts(model, options) + LAST.format(more=WASM.format(name=options.name)), {}
+    steps = keeps_state(model)
+    but = BUT if steps and model.outputs[0].link != "identity" else ""
+    text = _steps(model, options) if steps else _predicts(model, options)
+    return text + LAST.format(more=WASM.format(name=options.name, but=but)), {}
 
 
 def _object(row: dict[str, float | str]) -> str:
