@@ -38,6 +38,7 @@ FAST = (
     "benchmarks/predict_table.py --rows 30000 --rounds 1 --no-programs",
 )
 WORSE = 1.1
+MEASURE = r"^ *(?P<name>.+): at most .+ (?P<value>[\d.]+) x +(?:ok|MISSED)"
 PEER = r"^ +(?P<name>[A-Za-z][\w-]+).*= +(?P<value>[\d.]+) x ours"
 RATIOS = {
     "training": ((PEER, "more"),),
@@ -46,7 +47,9 @@ RATIOS = {
         (r"^ *(?P<name>.+ takes at least .+?) +(?P<value>[\d.]+) x +(?:ok|MISSED)", "more"),
         (r"^ *(?P<name>.+ starts within .+?) +(?P<value>[\d.]+) x +(?:ok|MISSED)", "less"),
     ),
-    "predict_table": ((r"^ *(?P<name>.+): at most .+ (?P<value>[\d.]+) x +(?:ok|MISSED)", "less"),),
+    "predict_table": ((MEASURE, "less"),),
+    "reading": ((MEASURE, "less"),),
+    "artifacts": ((r"^ *(?P<name>runtime and .+|python:pyz \w+) +[\d.]+ +(?P<value>[\d.]+)$", "less"),),
 }
 """Of a script's lines: the ratios that stand there, and what is better."""
 SHAPE = re.compile(r"^ *(\d[\d,]* x \d+(?: x \d+)?)")

@@ -30,6 +30,9 @@ def export(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Write what cannot be run here.")
     ] = False,
+    leave_missing: Annotated[
+        bool, typer.Option("--leave-missing", help="onnx, tflite: the caller replaces missing readings; smaller.")
+    ] = False,
     prove: Annotated[
         bool, typer.Option("--prove", help="Have Frama-C and ESBMC prove that c:fixed cannot overflow.")
     ] = False,
@@ -67,6 +70,7 @@ def export(
         version=model_version,
         allow_unverified=allow_unverified,
         prove=prove,
+        missing="caller" if leave_missing else "artifact",
     )
     show_certificate(certificate, as_json)
     bare = {artifact.target for artifact in certificate.artifacts if not registry.steps(artifact.target)}
@@ -76,9 +80,9 @@ def export(
             f"{' and '.join(sorted(bare))} predict, and nothing else; their caller's part is {', '.join(left)} "
             '("caller" in artifact.json)'
         )
-    missing = [proof for artifact in certificate.artifacts for proof in open_questions(artifact.proofs)]
-    if missing:
-        raise VerificationError(f"{missing[0]['name']} is {missing[0]['status']}; see the logs in {out / PROOFS}")
+    unproven = [proof for artifact in certificate.artifacts for proof in open_questions(artifact.proofs)]
+    if unproven:
+        raise VerificationError(f"{unproven[0]['name']} is {unproven[0]['status']}; see the logs in {out / PROOFS}")
     status = certificate.status
     if status == "failed" or (status == "not_executed" and not allow_unverified):
         raise VerificationError(

@@ -19,8 +19,9 @@ def foreign(model: Model, target: str, options: Options, files: Mapping[str, byt
     """
     try:
         own = registry.render(
-            model, target, options.variant, inputs=options.inputs, name=options.name, version=options.version
-        )
+            model, target, options.variant, inputs=options.inputs, name=options.name, version=options.version,
+            missing=options.missing,
+        )  # fmt: skip
     except ExportError as error:
         return f"it is nothing that this model renders to ({error})"
     for what, names in (

@@ -57,6 +57,7 @@ def export(
     allow_unverified: bool = False,
     seed: int = 0,
     prove: bool = False,
+    missing: str = "artifact",
 ) -> Certificate:
     """Write verified artifacts to ``OUT/<target>-<variant>/`` and what was found to ``OUT/certificate.json``.
 
@@ -85,6 +86,8 @@ def export(
         Of the random rows.
     prove : bool
         Have Frama-C prove what it can of ``c:fixed``; what it was asked and answered goes to ``OUT/c-fixed-proofs/``.
+    missing : {"artifact", "caller"}
+        Who replaces missing readings; the caller in ONNX and TFLite alone.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with together(out) as files:
-            return export_to(files, "", model, to, inputs, name, data, version, allow_unverified, seed, prove)
+            return export_to(files, "", model, to, inputs, name, data, version, allow_unverified, seed, prove, missing)
     finally:
         if not existed:
             _remove_if_empty(out)
@@ -121,11 +124,14 @@ def export_to(
     allow_unverified: bool = False,
     seed: int = 0,
     prove: bool = False,
+    missing: str = "artifact",
 ) -> Certificate:
     """Do what `export` does, as part of a larger set of files whose names begin with `prefix` (empty, or ends in /)."""
     wanted = registry.parse(to if isinstance(to, str) else ",".join(to), model)
     if inputs not in ("selected", "all"):
         raise ExportError(f"inputs is {inputs!r}; allowed are 'selected' and 'all'")
+    if missing not in ("artifact", "caller"):
+        raise ExportError(f"missing is {missing!r}; allowed are 'artifact' and 'caller'")
     trials = Trials(model, data, seed)
     executions: list[Execution] = []
     rendered = {}
@@ -133,8 +139,9 @@ def export_to(
     if prove and ("c", "fixed") not in wanted:
         raise ExportError("proofs are of the integers of c:fixed: add it to the targets, of a quantized model")
     for target, variant in wanted:
-        options = Options(variant, inputs, name)
-        artifact = rendered[f"{target}:{variant}"] = registry.render(model, target, variant, inputs, name, version)
+        options = Options(variant, inputs, name, missing=missing)
+        artifact = registry.render(model, target, variant, inputs, name, version, missing)
+        rendered[f"{target}:{variant}"] = artifact
         with tempfile.TemporaryDirectory() as away:
             write_files(Path(away), artifact)
             executed = _execute(model, target, options, Path(away), trials)
@@ -210,6 +217,8 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
     artifact = read_artifact(folder)
     whole = artifact.inputs != [feature.name for feature in model.inputs]
     options = Options(artifact.variant, "all" if whole else "selected", artifact.name, artifact.version)
+    if registry.handles_missing(artifact.target, options) and not artifact.handles_missing:
+        options = replace(options, missing="caller")
     files = files_of(folder)
     strange = "" if artifact.model_hash != model_hash(model) else foreign(model, artifact.target, options, files)
     version = other_version(files) if strange else ""

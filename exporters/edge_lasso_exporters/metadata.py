@@ -18,7 +18,8 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
     """Names, units, defaults, ranges, hash, version, promise and test vectors, each a string.
 
     Only inputs that are read are described, each with its column in the input tensor; test rows hold these alone, in
-    the same order, null where a reading is missing. (`artifact.json` beside the file names all columns.)
+    the same order, null where a reading is missing. (`artifact.json` beside the file names all columns.) Where the
+    caller replaces missing readings, who wants a small file, ranges and test rows are left to that file.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
     promise : str
         How close the artifact is to the reference, in words.
     """
-    wide = options.inputs == "all"
+    wide, short = options.inputs == "all", options.missing == "caller"
     table = {
         "generator": GENERATOR,
         "model_hash": model_hash(model),
@@ -37,7 +38,9 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
         "license": LICENCE,
         "variant": options.variant,
         "columns": str(len(model.columns) if wide else len(model.inputs)),
-        "inputs": _json([_input(feature, feature.column if wide else i) for i, feature in enumerate(model.inputs)]),
+        "inputs": _json(
+            [_input(feature, feature.column if wide else i, short) for i, feature in enumerate(model.inputs)]
+        ),
         "outputs": _json([{"name": output.name, "unit": output.unit, "link": output.link} for output in model.outputs]),
         "policy": model.policy,
         "limit": repr(model.limit),
@@ -46,10 +49,11 @@ def facts(model: Model, options: Options, handles_missing: bool, promise: str) -
         if handles_missing
         else "replace missing readings (NaN, or beyond the limit) by the default before the call",
         "promise": promise,
-        "self_test": _json([
+    }
+    if not short:
+        table["self_test"] = _json([
             {"row": row, "linear": value} for row, value in self_test(model) if handles_missing or None not in row
-        ]),
-    }  # fmt: skip
+        ])  # fmt: skip
     if keeps_state(model):
         table["caller"] = _json(stream_facts(model, False)["caller"])
     if model.classes is not None:
@@ -93,7 +97,7 @@ def _stream(one: Input) -> dict[str, Any]:
     return dict(zip(("kind", "of", "length"), one.stream or (), strict=True))
 
 
-def _input(one: Input, column: int) -> dict[str, Any]:
+def _input(one: Input, column: int, short: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"name": one.name, "column": column}
     if one.unit:
         data["unit"] = one.unit
@@ -102,7 +106,7 @@ def _input(one: Input, column: int) -> dict[str, Any]:
     if one.categories is not None:
         data["categories"] = list(one.categories)
     else:
-        data.update(default=one.default, low=one.low, high=one.high)
+        data.update({"default": one.default} if short else {"default": one.default, "low": one.low, "high": one.high})
     return data
 
 

@@ -2,7 +2,7 @@
 
 Input ``x`` [N, k], one column per name in the metadata's ``inputs``. Outputs: ``linear`` [N, outputs]; for classifiers
 first ``label`` [N] and ``probabilities`` [N, classes], named and shaped as scikit-learn's converters do.
-Missing and huge readings are replaced inside the graph.
+Missing and huge readings are replaced inside the graph, or by the caller (``--leave-missing``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from .usage import tensor_usage
 
 VARIANTS = ("float32", "float64")
 USUAL = True
-HANDLES_MISSING = True
+
+
+def handles_missing(options: Options) -> bool:
+    """Whether the graph replaces missing readings."""
+    return options.missing != "caller"
+
+
+HANDLES_MISSING = handles_missing
 usage = tensor_usage.onnx_usage
 OPSET = 13
 IR_VERSION = 7
@@ -50,7 +57,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         ``NAME.onnx`` and its bytes.
     """
     shape = _form(model, options)
-    graph = Graph(options.variant)
+    graph = Graph(options.variant, replaces=handles_missing(options))
     width = len(model.inputs) if options.inputs == "selected" else len(model.columns)
     names = {"label": LABEL, "probabilities": PROBABILITIES, "linear": LINEAR, "value": VALUE}
     add_model(graph, shape, INPUT, names, options.inputs)
@@ -76,7 +83,7 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
         ir_version=IR_VERSION,
         producer_name="edge-lasso",
     )
-    helper.set_model_props(result, facts(model, options, HANDLES_MISSING, promise(model, options)["text"]))
+    helper.set_model_props(result, facts(model, options, handles_missing(options), promise(model, options)["text"]))
     onnx.checker.check_model(result, full_check=True)
     return {f"{options.name}.onnx": result.SerializeToString(deterministic=True)}
 
@@ -111,11 +118,14 @@ class Graph:
     variant : {"float32", "float64"}
     prefix : str
         Of the names of inner tensors.
+    replaces : bool
+        Whether missing readings become their defaults here.
     """
 
-    def __init__(self, variant: str, prefix: str = "") -> None:
+    def __init__(self, variant: str, prefix: str = "", replaces: bool = True) -> None:
         self.type = np.dtype(variant)
         self.prefix = prefix
+        self.replaces = replaces
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -198,9 +208,10 @@ def _terms(graph: Graph, plan: Dense, x: str, inputs: str) -> str:
     if plan.numeric:
         wanted = [columns[i] for i in plan.numeric]
         readings = x if wanted == list(range(width)) else graph.gather(x, wanted)
-        known = graph.add("LessOrEqual", graph.add("Abs", readings), graph.constant(model.limit))
         ones = [model.inputs[i] for i in plan.numeric]
-        readings = graph.add("Where", known, readings, graph.constant([[entry.default for entry in ones]]))
+        if graph.replaces:
+            known = graph.add("LessOrEqual", graph.add("Abs", readings), graph.constant(model.limit))
+            readings = graph.add("Where", known, readings, graph.constant([[entry.default for entry in ones]]))
         if model.policy == "clamp":
             readings = graph.add("Max", readings, graph.constant([[entry.low for entry in ones]]))
             readings = graph.add("Min", readings, graph.constant([[entry.high for entry in ones]]))

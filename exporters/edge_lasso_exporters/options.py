@@ -23,9 +23,12 @@ class Options:
         An identifier: the prefix of files and C symbols.
     version : str
         The model's own, which the artifact carries.
+    missing : {"artifact", "caller"}
+        Who puts the default in place of a missing reading; the caller only where the target lets it.
     """
 
     variant: str
     inputs: str = "selected"
     name: str = "model"
     version: str = "1.0.0"
+    missing: str = "artifact"

@@ -33,6 +33,7 @@ from .usage.readme import readme
 from .vectors import test_rows
 from .verdicts import check_target
 
+LEAVES = "onnx and tflite"
 NEEDED = ("VARIANTS", "HANDLES_MISSING", "default_variant", "render", "expected", "promise")
 DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}")
@@ -124,6 +125,12 @@ def proofs(model: Model, target_name: str, options: Options) -> list[dict[str, s
     return results
 
 
+def handles_missing(target_name: str, options: Options) -> bool:
+    """Whether an artifact replaces missing readings; else its caller does."""
+    handles = target(target_name).HANDLES_MISSING
+    return bool(handles if isinstance(handles, bool) else handles(options))
+
+
 def render(
     model: Model,
     target_name: str,
@@ -131,6 +138,7 @@ def render(
     inputs: str = "selected",
     name: str = "model",
     version: str = "",
+    missing: str = "artifact",
 ) -> dict[str, bytes]:
     """Render an artifact's files, the README of their folder, and the `artifact.json` that describes them to tools.
 
@@ -143,6 +151,8 @@ def render(
         An ASCII identifier.
     version : str
         The model's own; by default the day it was trained.
+    missing : {"artifact", "caller"}
+        Who replaces missing readings.
 
     Returns
     -------
@@ -161,14 +171,15 @@ def render(
         )
     module = target(target_name)
     check_target(model, target_name)
-    options = Options(variant, inputs, name, version or version_of(model))
+    options = Options(variant, inputs, name, version or version_of(model), missing)
     if not VERSION.fullmatch(options.version):
         raise ExportError(f"version {version!r} must look like 1.4.0: digits, letters and .+-, at most 40")
     files: dict[str, bytes] = module.render(model, options)
     rows = [row for row, _ in test_rows(model, inputs)]
-    handles = module.HANDLES_MISSING
-    handles_missing = handles if isinstance(handles, bool) else handles(options)
-    if not handles_missing:
+    handled = handles_missing(target_name, options)
+    if missing == "caller" and handled:
+        raise ExportError(f"{target_name}:{variant} replaces missing readings itself; --leave-missing is for {LEAVES}")
+    if not handled:
         rows = [row for row in rows if None not in row]
     values, tolerances = module.expected(
         model, options, [[float("nan") if x is None else x for x in row] for row in rows]
@@ -185,7 +196,7 @@ def render(
         "version": options.version,
         "license": LICENCE,
         "generator": GENERATOR,
-        "handles_missing": handles_missing,
+        "handles_missing": handled,
         "self_test": [
             {"row": row, "linear": list(value), "tolerance": list(tolerance)}
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)

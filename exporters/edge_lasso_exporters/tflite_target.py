@@ -37,7 +37,7 @@ def default_variant(model: Model) -> str:
 
 def handles_missing(options: Options) -> bool:
     """Whether the graph replaces missing readings; integers cannot say that they are missing."""
-    return options.variant != "int8io"
+    return options.variant != "int8io" and options.missing != "caller"
 
 
 HANDLES_MISSING = handles_missing
@@ -71,7 +71,8 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     if options.variant in FLOATS:
         shape = _form(plan, options)
         x = writer.input(INPUT, _width(model, options), "float32")
-        linear = _matrix(writer, shape, terms(writer, plan, x, options.inputs), options.variant)
+        features = terms(writer, plan, x, options.inputs, handles_missing(options))
+        linear = _matrix(writer, shape, features, options.variant)
         extra: dict[str, str] = {}
     else:
         output = tflite_quantize.quantized(plan, options.variant)
@@ -138,7 +139,7 @@ def _form(plan: Dense, options: Options) -> dense_bounds.Form:
     return dense_bounds.choose(plan, "float32", options.variant)
 
 
-def terms(writer: Writer, plan: Dense, x: int, inputs: str) -> int:
+def terms(writer: Writer, plan: Dense, x: int, inputs: str, replaces: bool = True) -> int:
     """Append what computes the terms [N, terms] in float32 from the readings.
 
     Parameters
@@ -149,6 +150,8 @@ def terms(writer: Writer, plan: Dense, x: int, inputs: str) -> int:
         The tensor of readings.
     inputs : {"selected", "all"}
         What its columns are.
+    replaces : bool
+        Whether missing readings become their defaults here.
     """
     model = plan.model
     columns = [i if inputs == "selected" else feature.column for i, feature in enumerate(model.inputs)]
@@ -156,9 +159,10 @@ def terms(writer: Writer, plan: Dense, x: int, inputs: str) -> int:
     if plan.numeric:
         readings = gather(writer, x, [columns[i] for i in plan.numeric])
         ones = [model.inputs[i] for i in plan.numeric]
-        known = writer.add("LESS_EQUAL", writer.add("ABS", readings), writer.constant([model.limit]), kind="bool")
-        defaults = writer.constant([[entry.default for entry in ones]])
-        readings = writer.add("SELECT_V2", known, readings, defaults, kind="float32")
+        if replaces:
+            known = writer.add("LESS_EQUAL", writer.add("ABS", readings), writer.constant([model.limit]), kind="bool")
+            defaults = writer.constant([[entry.default for entry in ones]])
+            readings = writer.add("SELECT_V2", known, readings, defaults, kind="float32")
         if model.policy == "clamp":
             readings = writer.add("MAXIMUM", readings, writer.constant([[entry.low for entry in ones]]))
             readings = writer.add("MINIMUM", readings, writer.constant([[entry.high for entry in ones]]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_lasso.commands.main import main
 from edge_lasso.compressing.quantize import quantize
 from edge_lasso.errors import DataError, ExportError, SessionError
 from edge_lasso.verifying.certificate import CERTIFICATE, Certificate, Execution, from_json
@@ -468,3 +469,18 @@ def test_rows_of_integers_do_not_grow_with_the_square_of_the_inputs():
         assert len(rows) * count <= 6 * VALUES
         for i in (0, count // 2, count - 1):
             assert {row[i] for row in rows} >= {-5, 9 + i % 3, 0}
+
+
+def test_missing_readings_may_be_left_to_the_caller(tmp_path, capsys):
+    save(model(), tmp_path / "model.json")
+    command = ["export", str(tmp_path / "model.json"), "--leave-missing", "--out", str(tmp_path / "out"), "--to"]
+    assert main([*command, "onnx,tflite"]) == 0
+    for folder in ("onnx-float32", "tflite-float32"):
+        described = json.loads((tmp_path / "out" / folder / "artifact.json").read_text())
+        assert described["handles_missing"] is False
+        assert "replaced by the caller" in (tmp_path / "out" / folder / "README.md").read_text()
+    assert verify(model(), tmp_path / "out").status == "passed"
+    capsys.readouterr()
+    assert main([*command, "c"]) == 2
+    said = "edge-lasso: error: c:double replaces missing readings itself; --leave-missing is for onnx and tflite\n"
+    assert capsys.readouterr().err == said

@@ -209,3 +209,17 @@ def test_onnxruntime_1_16_runs_every_shape(shapes, rows_of, ratio_of, write, els
     for (model, variant, inputs), job, result in zip(cases, jobs, results, strict=True):
         assert result.get("runtime") == "onnxruntime 1.16.3", result
         assert ratio_of(result["linear"], onnx_target, model, Options(variant, inputs), job["rows"]) <= 1.0
+
+
+@pytest.mark.parametrize("inputs", ["selected", "all"])
+def test_the_caller_may_replace_missing_readings(shapes, rows_of, ratio_of, inputs):
+    for name, model in shapes.items():
+        options = Options("float32", inputs, missing="caller")
+        rows = rows_of(model, inputs, missing=False)
+        if inputs == "all":  # what is not read may be anything
+            rows = [[x if x == x and abs(x) <= model.limit else 0.0 for x in row] for row in rows]
+        (found,) = run(session(model, options), rows)
+        assert ratio_of(found.tolist(), onnx_target, model, options, rows) <= 1.0, name
+        data = onnx_target.render(model, options)["model.onnx"]
+        assert len(data) < len(onnx_target.render(model, Options("float32", inputs))["model.onnx"])
+        assert {node.op_type for node in onnx.load_from_string(data).graph.node}.isdisjoint({"Where", "Abs"})

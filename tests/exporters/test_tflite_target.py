@@ -322,3 +322,14 @@ def test_integer_artifacts_stay_within_a_step_and_their_worst_case(
     places = [i if inputs == "selected" else one.column for i, one in enumerate(model.inputs)]
     wanted = [predict(model, [row[i] for i in places]).linear for row in rows[:23]]
     assert np.max(np.abs(np.array(found[:23]) - wanted)) <= tflite_target.promise(model, options)["bound"]
+
+
+def test_with_the_caller_replacing_what_is_missing_ten_inputs_of_a_hundred_take_1104_bytes(make, monkeypatch):
+    """Tensors and graph; the description of the model, which comes on top, is as long as its names."""
+    monkeypatch.setattr(tflite_target, "facts", lambda *_: {})
+    model = make(seed=11, k=10, extra=80)
+    sizes = [
+        len(tflite_target.render(model, Options("float32", "all", missing=who))["model.tflite"])
+        for who in ("caller", "artifact")
+    ]
+    assert sizes[0] <= 1104 < sizes[1]

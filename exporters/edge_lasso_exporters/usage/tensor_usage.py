@@ -45,6 +45,7 @@ It predicts, and keeps no state: `caller` in `artifact.json` names what is left 
 def onnx_usage(model: Model, options: Options) -> tuple[str, dict[str, bytes]]:
     """The README's text of ``onnx``; its code runs in the artifact's folder."""
     text = ONNX.format(name=options.name, row=_row(model, options), type=options.variant)
+    text += MISSING if options.missing == "caller" else ""
     return text + (STATE if keeps_state(model) else ""), {}
 
 
