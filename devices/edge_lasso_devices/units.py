@@ -52,8 +52,8 @@ class Service:
         ``%S`` and ``%t`` stand for /var/lib and /run.
     user : str
         Who runs it where the folder is in a home, which nobody else can read; elsewhere systemd makes a user.
-    fifo : str
-        A pipe that systemd makes and keeps, for standard input; empty: none.
+    fifo, socket : str
+        A pipe, or a socket that takes connections, that systemd makes and keeps, for standard input; empty: none.
     every : str
         A time such as ``15min``: the command runs and ends, so often; empty: it goes on.
     online : bool
@@ -67,6 +67,7 @@ class Service:
     command: Sequence[str]
     user: str
     fifo: str = ""
+    socket: str = ""
     every: str = ""
     online: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -80,17 +81,30 @@ def units(service: Service) -> dict[str, str]:
     BoardError
         A value does not fit a line of a unit.
     """
-    fields = (service.name, service.description, service.folder, service.user, service.fifo, service.every)
+    fields = (
+        service.name,
+        service.description,
+        service.folder,
+        service.user,
+        service.fifo,
+        service.socket,
+        service.every,
+    )
     for value in (*fields, *service.command):
         if any(char < " " for char in value):
             raise BoardError(f"{value!r} has a control character; a unit holds one line per setting")
     if not service.folder.startswith("/") or any(char in service.folder for char in ' "%\\'):
         raise BoardError(f"{service.folder!r} is no folder for a unit: a full path without spaces, quotes and %")
     table = {f"{service.name}.service": _service(service)}
-    if service.fifo:
+    if service.fifo or service.socket:
+        listen = (
+            f"ListenFIFO={service.fifo}\nSocketMode=0620"
+            if service.fifo
+            else f"ListenStream={service.socket}\nSocketMode=0660"
+        )
         table[f"{service.name}.socket"] = (
             f"[Unit]\nDescription={service.description}: readings\n\n[Socket]\n"
-            f"ListenFIFO={service.fifo}\nSocketMode=0620\n"
+            f"{listen}\n"
             "FileDescriptorName=readings\nRemoveOnStop=yes\n\n[Install]\nWantedBy=sockets.target\n"
         )
     if service.every:
@@ -114,7 +128,7 @@ def _service(service: Service) -> str:
     lines += [f"Environment={_word(f'{name}={value}')}\n" for name, value in environment.items()]
     lines.append(f"StateDirectory=edge-lasso/{service.name}\nRuntimeDirectory=edge-lasso/{service.name}\n")
     lines.append("RuntimeDirectoryPreserve=yes\nMemoryMax=256M\n")
-    if service.fifo:
+    if service.fifo or service.socket:
         lines.append(f"Sockets={service.name}.socket\nStandardInput=fd:readings\n")
         lines.append(
             f'CacheDirectory=edge-lasso/{service.name}\nEnvironment="EDGE_LASSO_CACHE=%C/edge-lasso/{service.name}"\n'
@@ -124,9 +138,8 @@ def _service(service: Service) -> str:
         lines.append("ExecReload=/bin/kill -HUP $MAINPID\n")
     lines += [FENCE, ONLINE if service.online else OFFLINE]
     if not service.every:
-        lines.append(
-            f"\n[Install]\nWantedBy=multi-user.target\n{f'Also={service.name}.socket' if service.fifo else ''}\n"
-        )
+        also = f"Also={service.name}.socket" if service.fifo or service.socket else ""
+        lines.append(f"\n[Install]\nWantedBy=multi-user.target\n{also}\n")
     return "".join(lines).rstrip() + "\n"
 
 

@@ -41,7 +41,10 @@ def deploy(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Of the unit: mqtt://HOST/TOPIC, fifo:/run/NAME, file:/PATH with --every."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Of the unit: mqtt://HOST/TOPIC, fifo:/run/NAME, socket:/run/NAME, file:/PATH with --every.",
+        ),
     ] = None,
     every: Annotated[str, typer.Option(metavar="TIME", help="With a file: how often, such as 15min.")] = "",
     as_json: Json = False,

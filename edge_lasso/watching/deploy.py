@@ -19,7 +19,7 @@ from edge_lasso_runtime import Model, manifest, model_hash
 from edge_lasso_runtime.format import file_text
 
 AT_ONCE = 8
-SOURCES = "mqtt://HOST[:PORT]/TOPIC, mqtts://.., fifo:/run/NAME, or file:/PATH with --every 15min"
+SOURCES = "mqtt://HOST[:PORT]/TOPIC, mqtts://.., fifo:/run/NAME, socket:/run/NAME, or file:/PATH with --every 15min"
 
 
 def deploy(model: Model, board: str, options: Sequence[str] = ()) -> Deployed:
@@ -118,7 +118,7 @@ def service(model: Model, folder: str, board: str, source: str, every: str, name
         raise DataError("--every goes with --source file:/PATH, and a file needs it")
     state, figures = f"%S/edge-lasso/{name}", f"%t/edge-lasso/{name}/edge-lasso.prom"
     words = ["/usr/bin/python3", "-m", "edge_lasso_runtime"]
-    fifo, online = "", False
+    fifo, socket, online = "", "", False
     if kind in ("mqtt", "mqtts"):
         parts = urlsplit(source)
         if not parts.hostname or len(parts.path) < 2 or parts.username or parts.query:
@@ -127,9 +127,9 @@ def service(model: Model, folder: str, board: str, source: str, every: str, name
         words += ["mqtt", "model.json", "--broker", parts.netloc, "--topic", topic, "--publish", f"edge-lasso/{name}"]
         words += ["--state", state, "--metrics", figures, *(["--tls"] if kind == "mqtts" else [])]
         online = True
-    elif kind == "fifo" and place.startswith("/"):
+    elif kind in ("fifo", "socket") and place.startswith("/"):
         words += ["score", "model.json", "--state", state, "--metrics", figures]
-        fifo = place
+        fifo, socket = (place, "") if kind == "fifo" else ("", place)
     elif kind == "file" and place.startswith("/"):
         results = f"{state}/results.csv"
         words += ["predict", "model.json", place, "--out", results, "--metrics", figures]
@@ -137,4 +137,4 @@ def service(model: Model, folder: str, board: str, source: str, every: str, name
         raise DataError(f"--source {source!r} is none; a unit needs {SOURCES}")
     user = urlsplit(board).username or getpass.getuser()
     title = f"edge-lasso: {model.outputs[0].name}"
-    return units(Service(name, title, folder, words, user, fifo, every, online))
+    return units(Service(name, title, folder, words, user, fifo, socket, every, online))

@@ -13,7 +13,7 @@ import sys
 
 from .batch import steps
 from .keeper import Keeper, Stop, begin_anew, state_digest
-from .lines import LONGEST, Lines
+from .lines import LONGEST, lines_of
 from .printable import report
 from .pulse import Pulse
 from .readings import REPORTS, Readings, some
@@ -296,7 +296,7 @@ def score(
     scorer = Scorer(model, keeper, Results(model, explain, values), time, apart, missing, pulse, second)
     descriptor = 0 if source == "-" else open_lines(source, encoding)
     stop = Stop()
-    lines = Lines(descriptor, stop.wake)
+    lines = lines_of(descriptor, stop.wake)
     pulse.ready()
     while not stop.asked:
         batch = lines.read(pulse.wait(keeper.wait()))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ SOURCES = {
     "mqtt": ("mqtt://localhost/sensors/#", ""),
     "mqtts": ("mqtts://broker.example:8884/plant/+/temperature", ""),
     "fifo": ("fifo:/run/edge-lasso-boiler", ""),
+    "socket": ("socket:/run/edge-lasso-boiler", ""),
     "file": ("file:/var/lib/readings.csv", "15min"),
 }
 
@@ -48,14 +50,17 @@ def test_every_unit_has_a_source_and_a_fence(kind):
     assert setting(text, "StateDirectory") == ["edge-lasso/boiler"]
     assert setting(text, "MemoryMax") == ["256M"]
     assert setting(text, "WorkingDirectory") == ["/opt/edge-lasso/current"]
-    extra = {"fifo": "boiler.socket", "file": "boiler.timer"}.get(kind)
+    extra = {"fifo": "boiler.socket", "socket": "boiler.socket", "file": "boiler.timer"}.get(kind)
     assert set(files) == {"boiler.service", *([extra] if extra else [])}
     assert setting(text, "Type") == (["oneshot"] if kind == "file" else ["notify"])
     assert bool(setting(text, "WatchdogSec")) == (kind != "file")
     assert ("PrivateNetwork=yes" in text) == (not kind.startswith("mqtt"))
-    if kind == "fifo":
+    if kind in ("fifo", "socket"):
         assert setting(text, "StandardInput") == ["fd:readings"]
-        assert setting(files[extra], "ListenFIFO") == ["/run/edge-lasso-boiler"]
+        assert setting(text, "CacheDirectory") == ["edge-lasso/boiler"]
+        assert setting(text, "Also") == [extra]
+        listens = {"fifo": "ListenFIFO", "socket": "ListenStream"}[kind]
+        assert setting(files[extra], listens) == ["/run/edge-lasso-boiler"]
 
 
 def test_who_runs_it():
@@ -91,6 +96,47 @@ def command(text, away):
     assert words[0] == "/usr/bin/python3"
     (away / "edge-lasso" / "boiler").mkdir(parents=True, exist_ok=True)
     return [sys.executable, *words[1:]]
+
+
+def test_a_socket_as_systemd_keeps_it(tmp_path):
+    """Senders come, cut their lines anywhere, and go, also in the middle of one; others wait while nobody runs."""
+    save(model(), tmp_path / "model.json")
+    words = command(texts("socket")["boiler.service"], tmp_path)
+
+    def connected():
+        sender = socket.socket(socket.AF_UNIX)
+        sender.connect(str(tmp_path / "readings"))
+        return sender
+
+    def values(process):
+        return json.loads(process.stdout.readline())["values"]["y"]
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "readings"))
+        listener.listen()
+        early = connected()
+        early.sendall(b'{"a": 1, "b": 0}\n{"a": 0.5,')
+        with subprocess.Popen(words, stdin=listener, stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+            try:
+                assert values(process) == 2.5
+                with connected() as other:
+                    other.sendall(b'{"a": -1, "b": 0}\n{"a": -')
+                    assert values(process) == -1.5, "one sender's half line does not end in another's"
+                    early.sendall(b' "b": 0}\n')
+                    assert values(process) == 1.5
+                    other.sendall(b'0.5, "b": 0}')
+                assert values(process) == -0.5, "the last line of one that left"
+                for _ in range(100):  # more than may be there at once
+                    connected().close()
+                with connected() as late:
+                    late.sendall(b"nonsense\n" + b"x" * (1 << 21) + b'\n{"a": 0, "b": 0}\n')
+                    assert values(process) == 0.5
+            finally:
+                process.terminate()
+            assert process.wait(20) == 0
+        early.close()
+    [state] = (tmp_path / "edge-lasso" / "boiler").glob("*.json")
+    assert json.loads(state.read_text())["content"]["state"]["rows"] == 5
 
 
 def test_the_command_of_a_fifo_works(tmp_path):
