@@ -12,8 +12,9 @@ import numpy as np
 from scipy.signal import lfilter
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from edge_lasso.detecting.episodes import correlation_time, episodes
 from edge_lasso.detecting.following import CAP, ETA, FLOOR, followed
-from edge_lasso.detecting.thresholds import correlation_time, episodes, limits
+from edge_lasso.detecting.thresholds import limits
 from edge_lasso_runtime.model import Input, Model, Output
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "tennessee_eastman"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,8 @@ def calibrated(
         except TooFewRows as refusal:
             raise DataError(f"{refusal}{_other_cure(names, residuals, section, options)}") from None
     threshold = with_both(threshold, score, step_seconds)
+    if adjust:  # what was found where it starts is no statement about where it will be
+        threshold = replace(threshold, kind="follows")
     section["threshold"] = threshold.section()
     if step_seconds:
         section["step_seconds"] = step_seconds

@@ -10,15 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc
 
-from edge_lasso.detecting.thresholds import (
-    SECONDS,
-    Rate,
-    Threshold,
-    automatic,
-    correlation_time,
-    find_threshold,
-    typical_rows,
-)
+from edge_lasso.detecting.episodes import correlation_time, typical_rows
+from edge_lasso.detecting.thresholds import SECONDS, Rate, Threshold, automatic, find_threshold
 from edge_lasso.errors import DataError
 from edge_lasso_runtime.detector import Detector
 from edge_lasso_runtime.model import Model
@@ -28,8 +21,9 @@ PIECES = 10
 """Of the calibration rows, one after another."""
 PART = 0.05
 """Of the rows, with the highest scores, that are counted in each piece."""
-SURE, TIMES = 1e-3, 3.0
-"""Drift: counts this unlikely if all pieces were alike, and one of them this many times the mean."""
+SURE, TIMES, GROWS = 1e-3, 3.0, 1.5
+"""Drift: counts this unlikely if all pieces were alike, and one of them this many times the mean; or a straight line
+through them this unlikely to rise or fall, and its higher end this many times the mean."""
 ETA, FLOOR, CAP = 0.05, 0.5, 16.0
 """Step of a threshold that follows, and its ends as factors of where it starts."""
 
@@ -38,7 +32,9 @@ def drifts(scores: Array) -> float:
     """How many times the mean one piece of the rows has of the highest scores; 0 where that may be chance.
 
     Rows above the quantile come in episodes of unequal length; as if in episodes of equal length u (`typical_rows`),
-    their number in a piece has u times its mean as variance, so that ``sum (n - m)^2 / (m u)`` is about chi2.
+    their number in a piece has u times its mean as variance, so that ``sum (n - m)^2 / (m u)`` is about chi2; of its
+    degrees of freedom one is the slope of a line, which finds what grows smoothly. That length is one of scores in
+    units of their piece's mean: where they drift, all of them hang together.
     """
     if len(scores) < 2 * PIECES:
         return 0.0
@@ -47,10 +43,15 @@ def drifts(scores: Array) -> float:
     mean = counts.mean()
     if not mean > 0.0:
         return 0.0
-    unit, _ = typical_rows(scores, PART, correlation_time(scores))
+    local = np.concatenate([piece / max(piece.mean(), 1e-300) for piece in np.array_split(scores, PIECES)])
+    unit, _ = typical_rows(local, PART, correlation_time(local))
     unlikely = chdtrc(PIECES - 1, ((counts - mean) ** 2).sum() / (mean * unit))
     worst = float(counts.max() / mean)
-    return worst if unlikely < SURE and worst > TIMES else 0.0
+    place = np.arange(PIECES) - (PIECES - 1) / 2.0
+    slope = place @ counts / (place @ place)
+    end = 1.0 + abs(slope) * place[-1] / mean
+    grows = chdtrc(1, slope**2 * (place @ place) / (mean * unit)) < SURE and end > GROWS
+    return worst if grows or (unlikely < SURE and worst > TIMES) else 0.0
 
 
 def follow(step: float, threshold: Threshold, rows: int, step_seconds: float | None) -> dict[str, Any]:

@@ -8,8 +8,12 @@ unequal length S, which varies more: as if they came in N' = (rows above) / u ep
 u = sum S^2 / sum S (compound Poisson, matched in mean and variance).
 
 A threshold chosen on the same rows keeps these intervals: the rate falls as the threshold rises, so that it lies above
-the interval's end only where the threshold that has the end as its rate saw at most N. All of it holds for a stationary
-plant with a short memory; no guarantee for finite data exists without such assumptions.
+the interval's end only where the threshold that has the end as its rate saw at most N.
+
+All of it holds for a stationary plant whose memory, that of the size of its noise included, is short beside the rows (a
+20th of them is the longest that is seen); no guarantee for finite data exists without such assumptions. Where the noise
+comes in clusters (GARCH, with a memory of 50 to 100 rows) squares hang together for longer, episodes are fewer and
+longer, and what is stated holds as it does elsewhere (`test_thresholds`).
 """
 
 from __future__ import annotations
@@ -23,15 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaincinv
 
+from edge_lasso.detecting.episodes import MOST, PILOT, correlation_time, episodes, typical_rows
 from edge_lasso.errors import DataError
 
 Array = npt.NDArray[Any]
 ENOUGH = 30
 """Episodes (of equal length) from which on a rate is stated: its interval ends within a factor of 1.5."""
-PILOT = 20
-"""Episodes that the length of episodes is estimated from; a lower threshold where the asked one has fewer."""
-MOST = 0.2
-"""Part of the rows above that lower threshold, at most; also above any threshold of a rate per time."""
 CONFIDENCE = 0.95
 LONGEST_HOLD, LONGEST_ROWS = 3600.0, 60
 """Between two alarms that count as one: an hour (or 3 rows, if these are longer); rows where times are not known."""
@@ -70,7 +71,7 @@ class Threshold:
         Alarm: a score above it.
     rate : Rate
         What was asked for.
-    kind : {"rate", "limit", "exchangeable"}
+    kind : {"rate", "limit", "exchangeable", "follows"}
         "rate": found on normal data, with an interval. "limit": the data are too few for that; at the stated
         confidence the rate is at most what was asked for. "exchangeable": for rows whose order means nothing.
     found, low, high : float
@@ -127,26 +128,6 @@ def parse_rate(text: str | float | Rate) -> Rate:
     return Rate(value, per)
 
 
-def correlation_time(scores: Array) -> int:
-    """Integrated autocorrelation time of the scores, in rows: how far apart two rows must be to count as two.
-
-    ``1 + 2 sum rho(k)`` up to the first window of 5 times itself (Sokal 1997), at most a twentieth of the rows.
-    """
-    n = len(scores)
-    x = np.minimum(scores, np.quantile(scores, 0.999))
-    x = x - x.mean()
-    spread = float(x @ x)
-    if n < 20 or spread <= 0.0:
-        return 1
-    size = 1 << (2 * n - 1).bit_length()
-    power = np.abs(np.fft.rfft(x, size)) ** 2
-    rho = np.fft.irfft(power, size)[: n // 4] / spread
-    sums = 2.0 * np.cumsum(rho) - 1.0
-    window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
-    at = int(window[0]) if len(window) else len(sums) - 1
-    return int(max(1, min(math.ceil(sums[at]), n // 20)))
-
-
 def held(scores: Array, step_seconds: float | None) -> int:
     """Rows below the threshold that end an alarm: a correlation time, as long as a person would call that one alarm.
 
@@ -154,20 +135,6 @@ def held(scores: Array, step_seconds: float | None) -> int:
     """
     longest = max(round(LONGEST_HOLD / step_seconds), 3) if step_seconds else LONGEST_ROWS
     return min(correlation_time(scores), longest)
-
-
-def episodes(above: Array, hold: int) -> int:
-    """Number of episodes: rows above the threshold with at most `hold` rows below it between them are one."""
-    return len(episode_rows(above, hold))
-
-
-def episode_rows(above: Array, hold: int) -> Array:
-    """Rows above the threshold in each episode."""
-    at = np.flatnonzero(above)
-    if not len(at):
-        return np.zeros(0, dtype=np.intp)
-    first = np.flatnonzero(np.diff(at) > hold + 1) + 1
-    return np.diff(np.concatenate([[0], first, [len(at)]]))
 
 
 def limits(events: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -202,7 +169,7 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
     if not len(scores) or not np.isfinite(scores).all():
         raise DataError(f"a threshold needs finite scores of normal rows; there are {np.isfinite(scores).sum():,}")
     if rate.per == "row":
-        return _row_threshold(scores, rate)
+        return _row_threshold(scores, rate, step_seconds)
     if not step_seconds:
         raise DataError(f"an alarm rate of {rate} needs to know the time between rows; name their column with --time")
     return _onset_threshold(scores, rate, step_seconds)
@@ -210,13 +177,13 @@ def find_threshold(scores: Array, rate: Rate, step_seconds: float | None = None)
 
 def automatic(scores: Array, step_seconds: float | None = None) -> Threshold:
     """The highest score, and what it promises at most: per day where the time between rows is known, else per row."""
-    n, hold = len(scores), correlation_time(scores)
-    score = float(scores.max())
+    n, apart = len(scores), correlation_time(scores)
+    score, most = float(scores.max()), upper_limit(0)
     if step_seconds:
-        rate = Rate(upper_limit(0) * SECONDS["day"] / (n * step_seconds), "day")
+        rate = Rate(most * SECONDS["day"] / (n * step_seconds), "day")
     else:
-        rate = Rate(min(upper_limit(0) * typical_rows(scores, 1.0 / n, hold)[0] / n, 0.5))
-    return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, hold)
+        rate = Rate(min(most * typical_rows(scores, 1.0 / n, apart)[0] / n, 0.5))
+    return Threshold(score, rate, "limit", 0.0, 0.0, rate.value, 0.5 / n, n, 0, held(scores, step_seconds))
 
 
 def with_both(threshold: Threshold, scores: Array, step_seconds: float | None) -> Threshold:
@@ -227,9 +194,9 @@ def with_both(threshold: Threshold, scores: Array, step_seconds: float | None) -
     value, _, high, events = found_rate(scores, threshold.score, Rate(0.5, per), threshold.hold, step_seconds)
     if not events:  # as of none seen: 3, each as long as those of the highest scores
         apart = correlation_time(scores)
-        unit = typical_rows(scores, 1.0 / len(scores), apart)[0]
-        time = len(scores) * (step_seconds or 0.0) / SECONDS["day"]
-        high = upper_limit(0) * unit / len(scores) if per == "row" else upper_limit(0) / time
+        days = len(scores) * (step_seconds or 0.0) / SECONDS["day"]
+        rows = typical_rows(scores, 1.0 / len(scores), apart)[0]
+        high = upper_limit(0) * rows / len(scores) if per == "row" else upper_limit(0) / days
     return replace(threshold, also={"per": per, "rate": value, "high": min(high, 1.0) if per == "row" else high})
 
 
@@ -250,9 +217,9 @@ def found_rate(
     return result, low, high, events
 
 
-def _row_threshold(scores: Array, rate: Rate) -> Threshold:
-    n, hold = len(scores), correlation_time(scores)
-    unit, seen = typical_rows(scores, rate.value, hold)
+def _row_threshold(scores: Array, rate: Rate, step_seconds: float | None) -> Threshold:
+    n, apart = len(scores), correlation_time(scores)
+    unit, seen = typical_rows(scores, rate.value, apart)
     wanted = rate.value * n / unit
     if upper_limit(0) > wanted:  # what is said to suffice allows for a length known from few
         likely = unit * (1.0 + 2.0 / math.sqrt(seen))
@@ -268,17 +235,9 @@ def _row_threshold(scores: Array, rate: Rate) -> Threshold:
     low, high = (end * unit / n for end in limits(result * n / unit))
     if kind == "limit":
         low, high = 0.0, upper_limit(result * n / unit) * unit / n
+    hold = held(scores, step_seconds)
     events = episodes(above, hold)
     return Threshold(score, rate, kind, result, low, high, max(result, 0.5 / n), n, events, hold)
-
-
-def typical_rows(scores: Array, part: float, hold: int) -> tuple[float, int]:
-    """Length of equal episodes that vary as much as those of the given part of the rows; from how many it is known."""
-    while True:
-        sizes = episode_rows(scores > np.quantile(scores, 1.0 - part), hold)
-        if len(sizes) >= PILOT or part >= MOST:
-            return (float((sizes**2).sum() / sizes.sum()), len(sizes)) if len(sizes) else (1.0, 1)
-        part = min(1.25 * part, MOST)
 
 
 def _onset_threshold(scores: Array, rate: Rate, step_seconds: float) -> Threshold:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_lasso.detecting.fit_detector import DetectorFit, DetectorOptions, fit_detector
 from edge_lasso.detecting.following import followed
-from edge_lasso.detecting.ordered_rows import in_order
+from edge_lasso.detecting.ordered_rows import in_order, step_of
 from edge_lasso.detecting.plots import plot_scores
 from edge_lasso.detecting.thresholds import Rate, found_rate
 from edge_lasso.errors import DataError
@@ -25,7 +25,6 @@ from edge_lasso.tables.derived_columns import stream_name
 from edge_lasso.tables.series import expand
 from edge_lasso.tables.survey import Survey
 from edge_lasso.tables.tables import Table, model_columns, open_table
-from edge_lasso.tables.times import NOT_A_TIME
 from edge_lasso.tables.unreadable import NotANumber
 from edge_lasso.training.missing import with_estimate
 from edge_lasso.training.normal_rows import bins, drift_section, health_section, look, page_hinkley
@@ -132,7 +131,10 @@ def train_detector(
     columns = [name for name in table.columns if name in read]
     watched = columns if everything else chosen
     rows, notes = in_order(table, columns, time, training.rows.holdout)
-    step = _step(rows)
+    step, pace = step_of(rows)
+    if pace and isinstance(options.rate, Rate) and options.rate.per != "row":
+        raise DataError(f"an alarm rate of {options.rate} cannot be promised: {pace}")
+    notes = [*notes, pace] if pace else notes
     if isinstance(options.rate, Rate) and options.rate.per != "row" and step is None:
         raise DataError(f"an alarm rate of {options.rate} needs the time between rows; name their column with --time")
     design = Design(tuple(columns), (), {}).deriving(expand(training.past, table, columns))
@@ -216,15 +218,6 @@ def score_quantiles(scores: Array, count: int = 40) -> dict[str, list[float]]:
         "above": [float(f"{part:.4g}") for part in above / len(scores)],
         "score": [float(f"{score:.5g}") for score in ordered[len(ordered) - above]],
     }
-
-
-def _step(rows: Survey) -> float | None:
-    """Typical time between rows, in seconds."""
-    if rows.times is None:
-        return None
-    times = rows.times.microseconds
-    steps = np.diff(times[times != NOT_A_TIME])
-    return float(np.median(steps)) / 1e6 if len(steps) else None
 
 
 def _held(model: Model, table: Table, rows: Survey, step: float | None) -> dict[str, Any]:

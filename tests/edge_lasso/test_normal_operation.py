@@ -1,6 +1,7 @@
 """What a table of normal operation may be like: drifting, with faults in it, wide, sampled unevenly; what is said then."""
 
 import math
+import re
 
 import numpy as np
 import pandas
@@ -178,3 +179,19 @@ def test_the_first_rows_after_a_restart_find_the_level_again():
     result = alarms(model, later)
     assert result[505:515].all()
     assert not result[:500].any()
+
+
+def paced(n, later):
+    """Every minute in the first half, every `later` minutes after it."""
+    minutes = np.cumsum(np.where(np.arange(n) < n // 2, 1, later))
+    return plant(n).assign(time=pandas.Timestamp("2026-01-01") + pandas.to_timedelta(minutes, unit="min"))
+
+
+def test_rows_that_change_their_pace_are_named_and_no_rate_per_time_is_promised():
+    said = r"rows come every 60 seconds in part of the table and every 300 in another, .* or --every 300s"
+    notes = train_detector(paced(2000, 5), training=BY_TIME, options=options()).notes
+    assert any(re.search(said, note) for note in notes)
+    with pytest.raises(DataError, match=rf"^an alarm rate of 5 per day cannot be promised: {said}$"):
+        train_detector(paced(2000, 5), training=BY_TIME, options=options("5/day"))
+    steady = train_detector(paced(2000, 1), training=BY_TIME, options=options()).notes
+    assert not any("rows come every" in note for note in steady)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from edge_lasso.detecting.episodes import correlation_time, episode_rows, episodes
 from edge_lasso.detecting.fit_detector import DetectorOptions, fit_detector
+from edge_lasso.detecting.following import drifts
 from edge_lasso.detecting.thresholds import (
     CONFIDENCE,
     SECONDS,
     Rate,
-    correlation_time,
-    episode_rows,
-    episodes,
+    automatic,
     find_threshold,
     found_rate,
     limits,
@@ -111,6 +111,53 @@ def test_limits_are_upper_limits(rate, rows, long):
     made = simulate(long, rate, rows, 100)
     assert all(one.kind == "limit" and one.low == 0.0 and one.high <= one.rate.value for one, _ in made)
     assert np.mean([true <= one.rate.value for one, true in made]) >= 0.93
+
+
+def clustered(rng, rows, count, phi=0.5):
+    """Scores of `count` plants whose noise is large for days and small for weeks: a GARCH(1, 1) that all sensors share."""
+    shape = (rows + 600, count)
+    first, variance, size = rng.standard_normal(shape), np.ones(count), np.empty(shape)
+    for t in range(len(first)):
+        size[t] = np.sqrt(variance)
+        variance = 0.02 + (0.1 * first[t] ** 2 + 0.88) * variance
+    total = 0.0
+    for noise in (first, *rng.standard_normal((3, *shape))):
+        r = lfilter([math.sqrt(1.0 - phi**2)], [1.0, -phi], noise * size, axis=0)
+        slow = ewma(r, 0.05)
+        total = total + (r**2 + slow**2 / slow[600:].var()) / 8.0
+    return ewma(total, 0.05)[600:].T
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "rows"), [("0.01", 40_000), ("0.05", 40_000), ("2/week", 20_000), ("1/day", 20_000)])
+def test_what_is_stated_holds_where_noise_comes_in_clusters(rate, rows):
+    rng = np.random.default_rng(rows)
+    series = clustered(rng, 50_000, 16)
+    simulations = []
+    for row in clustered(rng, rows, 80):
+        try:
+            threshold = find_threshold(row, parse_rate(rate), STEP)
+        except DataError:  # too few rows
+            continue
+        true = np.mean([true_rate(each, threshold) for each in series])
+        simulations.append(threshold.low <= true <= threshold.high)
+    assert len(simulations) > 50
+    assert np.mean(simulations) >= CONFIDENCE - 2.0 * math.sqrt(CONFIDENCE * (1.0 - CONFIDENCE) / len(simulations))
+
+
+@pytest.mark.parametrize(("growth", "found"), [(0.0, False), (0.33, True), (1.0, True)])
+def test_noise_that_grows_smoothly_is_drift(growth, found):
+    rng = np.random.default_rng(1)
+    noise = scores(rng, 20_000, 0.5) * (1.0 + growth * np.arange(20_000) / 20_000) ** 2
+    assert bool(drifts(noise)) == found
+
+
+@pytest.mark.parametrize("rate", ["0.05", None])
+def test_alarms_that_are_one_lie_within_an_hour_however_long_the_scores_hang_together(rate):
+    slow = scores(np.random.default_rng(0), 40_000, 0.98)
+    threshold = automatic(slow, STEP) if rate is None else find_threshold(slow, parse_rate(rate), STEP)
+    assert correlation_time(slow) > 60
+    assert threshold.hold == 20
 
 
 @pytest.mark.slow
