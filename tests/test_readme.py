@@ -33,6 +33,11 @@ SNIPPETS = (
     "docs/how-to/functions.md",
     "docs/how-to/scikit-learn.md",
     "docs/tutorials/notebook.md",
+    "docs/explanation/path.md",
+    "docs/explanation/bounds.md",
+    "docs/explanation/thresholds.md",
+    "docs/explanation/drift.md",
+    "docs/explanation/row.md",
 )
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
