@@ -27,6 +27,7 @@ from edge_lasso.training.fit_regression import fit_statistics
 from edge_lasso.training.leakage import all_but_equal
 from edge_lasso.training.models import provenance, to_model
 from edge_lasso.training.results import Explains
+from edge_lasso.training.robust import reweighed
 from edge_lasso_runtime.model import READING_LIMIT, Model
 
 Array = npt.NDArray[Any]
@@ -78,6 +79,9 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         2: squares and products of the columns of numbers compete, too.
     hinges : int, default=0
         Knots of each column of numbers, which part the rows evenly: what it is above each competes, too.
+    robust : bool, default=False
+        Wild values of the target count less (Huber's loss): rows are weighed by their residuals, fitted again, and so
+        on until their scale stays. Of one target.
     tol : float, default=1e-9
     max_iter : int, default=10_000
         Of coordinate descent.
@@ -136,7 +140,9 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         lags: int | Sequence[str] | None = None,
         degree: int = 1,
         hinges: int = 0,
+        robust: bool = False,
     ) -> None:
+        self.robust = robust
         self.categorical = categorical
         self.lags = lags
         self.degree = degree
@@ -174,6 +180,11 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         -----
         UserWarning
             Columns differ by so little that what is in the difference is not used.
+
+        Raises
+        ------
+        DataError
+            Also `robust` with several targets.
         """
         names = target_names(y)
         X, y = self._checked(X, y, multi_output=True, y_numeric=True)
@@ -183,8 +194,22 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
         if weight is not None and not weight.any():
             raise DataError("sample_weight is zero for every row; at least one must be larger")
+        if self.robust and y.ndim > 1:
+            raise DataError("robust weighs each row by one target's residual; fit the targets one by one")
         plan = self._plan(X, y, groups)
         X = self._derive(X, plan)
+        self._weighed(X, y, plan, weight, names)
+        if self.robust:
+
+            def again(weights: Array) -> LassoRegressor:
+                return self._weighed(X, y, plan, weights if weight is None else weights * weight, names)
+
+            weighed, rounds = reweighed(self, again, lambda fitted: y - fitted._values(X))[1:]
+            self.model_ = self.model_.replace(provenance={**self.model_.provenance, "robust": weighed.to_json(rounds)})
+        return self
+
+    def _weighed(self, X: Array, y: Array, plan: FoldPlan, weight: Array | None, names: Any) -> LassoRegressor:
+        """Fit columns that are derived already, with these weights of the rows."""
         options = self._of_columns(self._options())
         columns, terms = self.design_.names, self.design_.terms
         targets = ("y",) if y.ndim == 1 else tuple(f"y{j}" for j in range(y.shape[1]))
@@ -196,7 +221,7 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         used = X if supplied is None else X[:, at]
         folds = collect(used, y, plan, [columns[j] for j in at], targets, weight, options.workers)
         for lost in all_but_equal(folds):
-            warnings.warn(lost, UserWarning, stacklevel=2)
+            warnings.warn(lost, UserWarning, stacklevel=3)
         options = options if supplied is None else options.on_columns(at)
         means = folds.total.means()[: len(at)]
         self.feature_means_: Array = means if supplied is None else supplied[0].whole.scaling.mean
@@ -261,7 +286,9 @@ class LassoRegressor(Deriving, Explains, OnnxMethods, RegressorMixin, BaseEstima
         -------
         array of shape (n_samples,) or (n_samples, n_targets)
         """
-        X = self._derived(X)
+        return self._values(self._derived(X))
+
+    def _values(self, X: Array) -> Array:
         coef = np.atleast_2d(self.coef_)
         used = np.flatnonzero(coef.any(axis=0))
         x = np.asarray(X[:, used], dtype=np.float64)

@@ -7,8 +7,9 @@ each of which yields the same statistics as ever.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from edge_lasso.tables.tables import Table
 from edge_lasso_runtime.model import READING_LIMIT
 
 Array = npt.NDArray[Any]
+Fitted = TypeVar("Fitted")
 TUNING = 1.345
 """Of the scale: 95 % as efficient as least squares where errors are normal (Huber 1981)."""
 ROUNDS = 6
@@ -74,6 +76,27 @@ def huber(residual: Array) -> Weighed:
     if not scale > 0.0:
         return Weighed(np.ones(len(residual)), 0.0)
     return Weighed(np.minimum(1.0, TUNING * scale / np.maximum(np.abs(residual), 1e-300)), scale)
+
+
+def reweighed(
+    first: Fitted, fit: Callable[[Array], Fitted], residual: Callable[[Fitted], Array]
+) -> tuple[Fitted, Weighed, int]:
+    """Fits with rows weighed by the residuals of the one before, until their scale stays; also weights and rounds.
+
+    Parameters
+    ----------
+    first : the fit with all rows counting the same
+    fit, residual : callable
+        What rows of these weights give; truth minus prediction of what was fitted.
+    """
+    fitted, scale, rounds = first, np.inf, 0
+    while rounds < ROUNDS:
+        weighed = huber(residual(fitted))
+        fitted, rounds = fit(weighed.weight), rounds + 1
+        if abs(weighed.scale - scale) <= SETTLED * weighed.scale:
+            break
+        scale = weighed.scale
+    return fitted, weighed, rounds
 
 
 def residuals(table: Table, collected: Collected, rows: Survey, fit: Fit, progress: Progress | None) -> Array:

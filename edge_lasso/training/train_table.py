@@ -44,7 +44,7 @@ from edge_lasso.training.outline import (
 )
 from edge_lasso.training.resampling import Blocks, blocks_of, refined, trust
 from edge_lasso.training.results import Shown, quality_text
-from edge_lasso.training.robust import ROUNDS, SETTLED, decisive_rows, huber, residuals, wild_values, words
+from edge_lasso.training.robust import decisive_rows, residuals, reweighed, wild_values, words
 from edge_lasso.training.wide_table import CollectedWide, collect_wide, is_wide
 from edge_lasso_runtime.model import Model
 
@@ -254,13 +254,11 @@ def _robust(
     columns: Columns, rows: Survey, first: _Fitted, fit: Callable[[Array], _Fitted], progress: Progress | None
 ) -> _Fitted:
     """The fit that rows weighed by their residuals have, with a word on them."""
-    fitted, scale, rounds = first, np.inf, 0
-    while rounds < ROUNDS:
-        weighed = huber(residuals(columns.table, fitted.collected, rows, fitted.fits[0], progress))
-        fitted, rounds = fit(weighed.weight), rounds + 1
-        if abs(weighed.scale - scale) <= SETTLED * weighed.scale:
-            break
-        scale = weighed.scale
+
+    def residual(fitted: _Fitted) -> Array:
+        return residuals(columns.table, fitted.collected, rows, fitted.fits[0], progress)
+
+    fitted, weighed, rounds = reweighed(first, fit, residual)
     return replace(fitted, robust=weighed.to_json(rounds))
 
 

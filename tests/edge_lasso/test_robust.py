@@ -9,6 +9,7 @@ from sklearn.linear_model import HuberRegressor, LinearRegression
 import edge_lasso
 from edge_lasso.commands.main import main
 from edge_lasso.errors import DataError
+from edge_lasso.estimators.regressor import LassoRegressor
 from edge_lasso.training.robust import huber, wild_values
 from edge_lasso_runtime import load
 
@@ -47,6 +48,25 @@ def test_spikes_do_not_move_the_fit():
     assert about["scale"] == pytest.approx(1.0, abs=0.1)
     assert 0.15 < about["weighed_down"] < 0.25  # beyond 1.345 deviations are 18 % of normal errors
     assert about["rounds"] <= 6
+
+
+def test_the_estimator_is_robust_as_the_command_is():
+    table, X = spiked()
+    y = np.asarray(table["y"])
+    plain, robust = (LassoRegressor(robust=some, max_inputs=3).fit(X, y) for some in (False, True))
+    assert np.abs(robust.coef_ - TRUTH).max() < 0.1 < np.abs(plain.coef_ - TRUTH).max()
+    trained = edge_lasso.train(table, "y", robust=True, max_inputs=3).model
+    assert robust.coef_ == pytest.approx(coefficients(trained), abs=1e-6)
+    about, same = robust.model_.provenance["robust"], trained.provenance["robust"]
+    assert about["scale"] == pytest.approx(same["scale"])
+    assert about["rounds"] == same["rounds"]
+    twice = np.r_[X, X[:500]], np.r_[y, y[:500]]
+    weight = 1.0 + (np.arange(len(y)) < 500)
+    weighed = LassoRegressor(robust=True, max_inputs=3, cv=0, select="ebic").fit(X, y, sample_weight=weight)
+    doubled = LassoRegressor(robust=True, max_inputs=3, cv=0, select="ebic").fit(*twice)
+    assert weighed.coef_ == pytest.approx(doubled.coef_, abs=0.01)  # the scale is that of rows, however they count
+    with pytest.raises(DataError, match="fit the targets one by one"):
+        LassoRegressor(robust=True).fit(X, np.c_[y, y])
 
 
 def test_without_wild_values_little_changes():
