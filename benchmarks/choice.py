@@ -7,7 +7,8 @@ Every table of `real_tables.py`; PEERS is an environment with abess and the pack
 The last 30 % of the rows are held out. Per rule: mean rank of the held-out error, its geometric mean over that of
 LassoCV, the worst of it, how often it is more than 2 % worse than the best of all, and the inputs used (median, and
 geometric mean). Ties share their rank. LassoCV, its one-standard-error rule as glmnet has it, LassoLarsIC, abess with
-its own criterion, PLS with as many components as cross-validation likes, and least squares on all columns.
+its own criterion, stability selection, PLS with as many components as cross-validation likes, and least squares on
+all columns.
 
 With `--hinges`: the default with and without so many knots per input instead, by table. Won and lost: more than 1 %.
 Tables with a function of the target among their inputs (its logarithm, its square: Spearman above .99) are told apart:
@@ -33,11 +34,12 @@ from abess_peer import packages_of, run_abess  # noqa: E402
 from real_tables import real_tables  # noqa: E402
 from scipy.stats import rankdata, spearmanr  # noqa: E402
 from sklearn.cross_decomposition import PLSRegression  # noqa: E402
-from sklearn.linear_model import Lasso, LassoCV, LassoLarsIC, LinearRegression  # noqa: E402
+from sklearn.linear_model import Lasso, LassoCV, LassoLarsIC, LinearRegression, lars_path  # noqa: E402
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit  # noqa: E402
 
 from edge_lasso.estimators.regressor import LassoRegressor  # noqa: E402
 
+PAIRS, STABLE = 25, 0.6
 RULES = ("auto", "min", "1se", "paired", "knee", "ebic")
 
 
@@ -66,11 +68,32 @@ def pls(X: Any, y: Any, cv: Any) -> Any:
     return GridSearchCV(PLSRegression(), {"n_components": range(1, most + 1)}, cv=cv).fit(X, y)
 
 
+def stability(X: Any, y: Any, cv: Any) -> Any:
+    """Least squares on what the lasso chooses first in 60 % of halves (Shah and Samworth 2013: complementary pairs)."""
+    rng, n, p = np.random.default_rng(0), *X.shape
+    most, chosen = max(int(np.sqrt(0.8 * p)), 1), np.zeros(p)
+    for _ in range(PAIRS):
+        order = rng.permutation(n)
+        for half in (order[: n // 2], order[n // 2 :]):
+            active = lars_path(X[half] - X[half].mean(axis=0), y[half] - y[half].mean(), max_iter=most, method="lasso")[
+                1
+            ]
+            chosen[list(active)[:most]] += 0.5 / PAIRS
+    stable = np.flatnonzero(chosen >= STABLE)
+    coef = np.zeros(p)
+    if len(stable):
+        coef[stable] = np.linalg.lstsq(X[:, stable] - X[:, stable].mean(axis=0), y - y.mean(), rcond=None)[0]
+    model = LinearRegression()
+    model.coef_, model.intercept_ = coef, float(y.mean() - X.mean(axis=0) @ coef)
+    return model
+
+
 CHOICES: dict[str, Callable[[Any, Any, Any], Any]] = {
     **{f"ours {rule}": of_rule(rule) for rule in RULES},
     "LassoCV": lambda X, y, cv: LassoCV(cv=cv).fit(X, y),
     "LassoCV, 1se": one_standard_error,
     "LassoLarsIC bic": lambda X, y, cv: LassoLarsIC("bic").fit(X, y),
+    "stability": stability,
     "PLS": pls,
     "least squares": lambda X, y, cv: LinearRegression().fit(X, y),
 }

@@ -24,6 +24,7 @@ from typing import Any  # noqa: E402
 import numpy as np  # noqa: E402
 from abess_peer import packages_of, run_abess  # noqa: E402
 from real_tables import real_tables  # noqa: E402
+from scipy.stats import binomtest  # noqa: E402
 
 BUDGETS = (3, 5, 8)
 
@@ -35,9 +36,10 @@ def ours(X: Any, y: Any, n: int, k: int, cv: Any, **options: Any) -> dict[str, A
     start = time.process_time()
     model = LassoRegressor(max_inputs=k, cv=cv, **options).fit(X[:n], y[:n])
     seconds = time.process_time() - start
-    error = y[n:] - model.predict(X[n:])
+    error = y - model.predict(X)
     return {
-        "rmse": float(np.sqrt(np.mean(error**2))), "seconds": seconds, "inputs": model.fit_.n_inputs,
+        "rmse": float(np.sqrt(np.mean(error[n:] ** 2))), "fitted": float(np.sqrt(np.mean(error[:n] ** 2))),
+        "seconds": seconds, "inputs": model.fit_.n_inputs, "gamma": model.gamma_,
         "method": model.method_, "gap": model.optimality_gap_,
     }  # fmt: skip
 
@@ -76,10 +78,21 @@ def line(table: Any, abess: dict[int, Any], select: str) -> list[dict[str, Any]]
                 **mine,
                 "over_abess": mine["rmse"] / abess[k]["rmse"],
                 "over_pruned": mine["rmse"] / after[k],
+                "kind": kind(mine, abess[k]),
                 "abess_seconds": abess[k]["seconds"],
             }
         )
     return results
+
+
+def kind(mine: dict[str, Any], abess: dict[str, Any]) -> str:
+    """In what the two differ: how many inputs, whether ours is shrunk, else which one fits the training rows better."""
+    if mine["inputs"] < abess["inputs"]:
+        return "fewer inputs"
+    if mine["gamma"] > 0.0:
+        return "as many, shrunk"
+    worse = mine["fitted"] > abess["fitted"] * (1.0 + 1e-6)
+    return f"as many, least squares, {'worse' if worse else 'no worse'} on training rows"
 
 
 def show(results: list[dict[str, Any]]) -> None:
@@ -98,6 +111,24 @@ def show(results: list[dict[str, Any]]) -> None:
             f"{name}: geometric mean {np.exp(np.log(ratio).mean()):.4f}, worst {ratio.max():.3f}, more than 1 % behind "
             f"in {np.mean(ratio > 1.01):.0%}, more than 1 % ahead in {np.mean(ratio < 0.99):.0%} of {len(ratio)}"
         )
+        behind, ahead = of_tables(results, name)
+        chance = binomtest(behind, behind + ahead).pvalue if behind + ahead else 1.0
+        print(
+            f"    tables, geometric mean of their budgets: {behind} more than 1 % behind, {ahead} ahead; where both are "
+            f"as likely, so uneven with probability {chance:.2g}"
+        )
+    for name in dict.fromkeys(result["kind"] for result in results):
+        ratio = np.array([result["over_abess"] for result in results if result["kind"] == name])
+        print(f"    {name}: {(ratio > 1.01).sum()} behind abess, {(ratio < 0.99).sum()} ahead, of {len(ratio)}")
+
+
+def of_tables(results: list[dict[str, Any]], name: str) -> tuple[int, int]:
+    """Tables behind and ahead: the budgets of one share its rows, and are no three witnesses."""
+    logs: dict[str, list[float]] = {}
+    for result in results:
+        logs.setdefault(result["table"], []).append(float(np.log(result[name])))
+    means = np.exp([np.mean(values) for values in logs.values()])
+    return int((means > 1.01).sum()), int((means < 0.99).sum())
 
 
 def main() -> None:
