@@ -114,8 +114,8 @@ def show(results: list[dict[str, Any]]) -> None:
         behind, ahead = of_tables(results, name)
         chance = binomtest(behind, behind + ahead).pvalue if behind + ahead else 1.0
         print(
-            f"    tables, geometric mean of their budgets: {behind} more than 1 % behind, {ahead} ahead; where both are "
-            f"as likely, so uneven with probability {chance:.2g}"
+            f"    tables, geometric mean of their budgets: {behind} more than 1 % behind, {ahead} ahead; where both "
+            f"are as likely, so uneven with probability {chance:.2g}"
         )
     for name in dict.fromkeys(result["kind"] for result in results):
         ratio = np.array([result["over_abess"] for result in results if result["kind"] == name])
