@@ -57,9 +57,9 @@ class SshLink:
     """
 
     def __init__(self, spec: str) -> None:
-        require("ssh", spec)
         self.spec = spec
         self._destination, self.folder = _parse(spec)
+        require("ssh", spec)
         self._control = tempfile.mkdtemp(prefix="el-")
         self._master: subprocess.Popen[bytes] | None = None
         try:

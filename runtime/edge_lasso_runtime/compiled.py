@@ -285,8 +285,8 @@ def _build(compiler: str, source: str, folder: str, path: str) -> str:
     with TemporaryDirectory(prefix="making-", dir=folder) as away:
         library = os.path.join(away, "stream.so")
         done = _run([compiler, *FLAGS, "-o", library, "-x", "c", "-"], source)
-        if done.returncode:
-            lines = done.stderr.decode("utf-8", "replace").splitlines() or [f"exit {done.returncode}"]
+        if done.returncode or not os.path.exists(library):
+            lines = done.stderr.decode("utf-8", "replace").splitlines() or [f"exit {done.returncode}, and no library"]
             return f"{compiler}: {next((line for line in lines if 'error' in line), lines[0])[:200]}"
         with open(library, "rb") as content, replacing(path, 0o700) as copy:
             copy.write(content.read())
