@@ -194,7 +194,8 @@ def main() -> None:
     if not options.hinges:
         show(results)
     for rebuilt in (False, True) if options.hinges else ():
-        show_hinges([result for result in results if result["rebuilt"] == rebuilt])
+        if chosen := [result for result in results if result["rebuilt"] == rebuilt]:
+            show_hinges(chosen)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

@@ -28,6 +28,7 @@ NEEDS = pytest.mark.needs("cc", "module:onnxruntime", "module:ai_edge_litert", "
     (["quantization.py", "--data", "nowhere", "--rows", "20", "--targets", "c"], ["c:fixed", "no promise is broken"]),
     (["artifacts.py", "--rounds", "1", "--terms", "50"], ["--leave-missing", "empty .pyz", "export of 50 terms"]),
     (["reading.py", "--rows", "3000", "--rounds", "1"], ["x pyarrow", "the whole training"]),
+    (["choice.py", "--hinges", "1"], ["1 hinges an input: won", "most lost"]),
     (["onnx_int8.py"], ["float32", "dynamic int8"]),
     (["anomaly_labels.py", "--only", "shuttle"], ["Shuttle"]),
     (["missing_inputs.py"], ["any 5 (median of 6)", "rows with real gaps"]),
