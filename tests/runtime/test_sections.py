@@ -35,6 +35,8 @@ DETECTOR, INTERVAL, CASCADE, DRIFT = (("sections", name) for name in ("detector/
 WATCHED = (*DETECTOR, "watched", 0)
 LINE = (*DETECTOR, "threshold")
 COUNTS, NUMBER, TERM = ("sections", "fixed_point/1"), ("inputs", 0), ("outputs", 0, "terms", 0)
+HEALTH = ("sections", "health/1", "readings", 0)
+ESTIMATE = {"mean": [0.0] * 3, "inverse": [1.0, 0.0, 1.0, 0.0, 0.0, 1.0], "residual": [1.0] * 3}
 REFUSALS = [
     (detecting, ("outputs", 0, "link"), "exp", "outputs have different links (exp, identity)"),
     (detecting, (*DETECTOR, "watched"), [], "watched has 0 entries; the model has 3 outputs"),
@@ -121,6 +123,15 @@ REFUSALS = [
     (regression, (*TERM, "factors"), [{"input": 2, "step": 1.0}], "factors[0].step does not go with the categorical input 'kind'"),
     (regression, (*TERM, "factors"), [{"input": 0, "equals": "red"}], "factors[0].equals is 'red', which is not a category of its input"),
     (regression, (*TERM, "factors"), [{"input": 2, "equals": "blue"}], "factors[0].equals is 'blue', which is not a category of its input"),
+    (detecting, (*HEALTH, "input"), "z", "readings[0].input is 'z'; it must be a reading of numbers, named once"),
+    (detecting, (*HEALTH, "input"), "b", "readings[1].input is 'b'; it must be a reading of numbers, named once"),
+    (detecting, (*HEALTH, "stuck"), True, "readings[0].stuck is True; it must be a number of readings, 0 for no limit"),
+    (detecting, (*HEALTH, "jump"), -1.0, "readings[0].jump is -1.0; it must not be negative"),
+    (detecting, ("sections", "estimate/1"), {**ESTIMATE, "mean": [0.0] * 2}, "mean has 2 entries; it must have 3"),
+    (detecting, ("sections", "estimate/1"), {**ESTIMATE, "residual": [1.0, -1.0, 1.0]}, "residual[1] is -1.0; it must not be negative"),
+    (detecting, ("sections", "estimate/1"), {**ESTIMATE, "loss": [1.0]}, "loss has 1 entries; it must have 9"),
+    (detecting, ("sections", "estimate/1"), {**ESTIMATE, "loss": [-1.0] * 9}, "loss[0] is -1.0; it must not be negative"),
+    (detecting, ("sections", "estimate/1"), {**ESTIMATE, "inverse": [1.0, 2.0, 1.0, 0.0, 0.0, 1.0]}, "inverse is not positive definite (row 1)"),
     (counting, (*COUNTS, "bits"), 12, "bits is 12; allowed are 8, 16"),
     (counting, (*COUNTS, "link"), {}, "link goes with the link 'logistic', and only with it"),
     (counting, (*COUNTS, "outputs", 0, "bound"), -1.0, "bound is -1.0; it must not be negative"),

@@ -17,12 +17,13 @@ from sshd import Sshd
 
 from edge_lasso.measuring.measurement import runtime_files
 from edge_lasso_runtime import dumps, trust
+from edge_lasso_runtime.__main__ import main
 from edge_lasso_runtime.board import enroll, status
 from edge_lasso_runtime.errors import UpdateError
 from edge_lasso_runtime.locks import locked
 from edge_lasso_runtime.metrics import Metrics
 from edge_lasso_runtime.step import start, step
-from edge_lasso_runtime.trial import Trial
+from edge_lasso_runtime.trial import Trial, restart
 from edge_lasso_runtime.update import rollback, update
 from edge_lasso_runtime.versions import check
 
@@ -354,3 +355,62 @@ def test_a_snapshot_is_not_taken_for_a_model(fleet):
     fleet.bundle(files={"model.json": dumps(model()).encode()[:-20]})
     with pytest.raises(UpdateError, match="the self-test failed"):
         fleet.update()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ann*,bob ssh-ed25519 AAAA", "is not a line 'NAME [OPTIONS] KEYTYPE KEY' with one plain name"),
+        ("ann ssh-ed25519", "is not a line 'NAME [OPTIONS] KEYTYPE KEY'"),
+        ("ann cert-authority ssh-ed25519 AAAA", "signer 'ann' is a certificate authority; name the keys themselves"),
+        ("# nobody yet\n\n", "there are no signers; a line is: NAME KEYTYPE KEY"),
+    ],
+)
+def test_signers_that_are_none(tmp_path, capsys, text, message):
+    (tmp_path / "signers").write_text(text)
+    enroll = ["update", "--home", str(tmp_path / "home"), "--enroll", "boilers"]
+    assert main([*enroll, "--signers", str(tmp_path / "signers")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "--enroll goes with --signers FILE, OpenSSH's allowed_signers"),
+        (["--signers", "signers", "--threshold", "2"], "--threshold 2: the file names 1; 1 to 1 are possible"),
+        (["--signers", "signers", "--threshold", "0"], "--threshold 0: the file names 1; 1 to 1 are possible"),
+        (["--signers", "signers", "--board", "a/b"], "--board"),
+    ],
+)
+def test_what_a_board_cannot_be_enrolled_with(tmp_path, monkeypatch, capsys, more, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signers").write_text("ann ssh-ed25519 AAAA\n")
+    assert main(["update", "--home", "home", "--enroll", "boilers", *more]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_status_of_a_board_that_believes_nobody(tmp_path, capsys):
+    (tmp_path / "home").mkdir()
+    assert main(["status", "--home", str(tmp_path / "home")]) == 1
+    assert "nothing is there, and nobody is believed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("no-such-program",), "no-such-program cannot be run: "),
+        (
+            ("sh", "-c", "echo one >&2; echo the unit is not found >&2; exit 5"),
+            "sh ended with 5: the unit is not found",
+        ),
+        (("true",), ""),
+        ((), ""),
+    ],
+)
+def test_what_a_restart_says(command, message):
+    said = restart(Trial(restart=command))
+    assert said.startswith(message)
+    assert bool(said) == bool(message)
