@@ -369,10 +369,30 @@ def header_alone(away):
     (away / "t.csv").write_text("a,y\n")
 
 
+ROW = b'{"a": 1, "y": 2, "c": "x"}\n'
+JSON_LINES = {  # of tables of JSON, what once ended in a traceback
+    "half a pair": ROW * 9 + b'{"a": 1, "y": 2, "c": "\\ud800"}\n', "half a pair in a name": ROW * 9 + b'{"a": 1, "y": 2, "\\udfff": 1}\n',
+    "beyond floats": ROW * 9 + b'{"a": 1' + b"0" * 400 + b', "y": 2}\n', "nested": ROW * 9 + b'{"a": ' + b"[" * 100_000 + b"\n",
+}  # fmt: skip
+
+
+def json_lines(what):
+    def make(away):
+        (away / "t.jsonl").write_bytes(JSON_LINES[what])
+
+    return make
+
+
+def other_answer(away):
+    (away / "t.json").write_text('{"data": {"result": [{"metric": [1], "values": [[1]]}]}}')
+
+
 COMMANDS = ("train {0} --target y --out x.json", "report m.json --data {0} --out x.html", "predict m.json {0}", "check {0}", "drift m.json {0}")  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [not_utf8, cut_gzip, torn_gzip, empty, header_alone])
+@pytest.mark.parametrize(
+    "make", [not_utf8, cut_gzip, torn_gzip, empty, header_alone, other_answer, *map(json_lines, JSON_LINES)]
+)
 def test_tables_that_failed_once(make, tmp_path, monkeypatch, capsys):
     """Every command that reads tables: a result or one line, and nothing half-written."""
     monkeypatch.chdir(tmp_path)

@@ -48,7 +48,10 @@ def read_whole(path: Path, kind: str) -> Whole:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path.name} is not UTF-8 text; JSON has to be") from None
-    return _columns(_objects(path, text), path.name), path.name, (path,), ()
+    try:
+        return _columns(_objects(path, text), path.name), path.name, (path,), ()
+    except RecursionError:
+        raise DataError(f"{path.name} is nested too deeply; a row is an object of numbers and texts") from None
 
 
 def _objects(path: Path, text: str) -> list[dict[str, Any]]:
@@ -59,7 +62,10 @@ def _objects(path: Path, text: str) -> list[dict[str, Any]]:
         except ValueError:
             data = None  # lines, under the wrong name
         if isinstance(data, dict) and isinstance(data.get("data"), dict) and "result" in data["data"]:
-            return prometheus_rows(data["data"]["result"])
+            try:
+                return prometheus_rows(data["data"]["result"])
+            except (AttributeError, LookupError, TypeError, ValueError):
+                raise DataError(f"{path.name} is not what Prometheus answers to a range query") from None
         if isinstance(data, list):
             return _checked(data, path)
     rows = []
@@ -95,7 +101,12 @@ def _columns(rows: Sequence[dict[str, Any]], title: str) -> pa.Table:
     if not rows:
         raise DataError(f"{title} has no rows; there is nothing to read")
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: typed([_scalar(row.get(name)) for row in rows]) for name in names})
+    try:
+        return pa.table({name: typed([_scalar(row.get(name)) for row in rows]) for name in names})
+    except UnicodeEncodeError as error:
+        raise DataError(f"{title} has half of a surrogate pair in {error.object[:40]!r}, which is no text") from None
+    except OverflowError:
+        raise DataError(f"{title} has a number beyond 1.8e308; leave it out, or write null") from None
 
 
 def _scalar(value: Any) -> Any:

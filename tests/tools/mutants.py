@@ -43,10 +43,10 @@ PAGE, MEMORY, EXPLAINED = (
 )
 BEGIN, END = "<!-- mutants -->\n", "<!-- end of mutants -->\n"
 RUNTIME, COMPRESSING = "runtime/edge_lasso_runtime", "edge_lasso/compressing"
-FORMAT = ["tests/runtime/test_format.py", "tests/runtime/test_model.py", "tests/runtime/test_seals.py"]
-STEP = ["tests/runtime/test_step.py", "tests/runtime/test_score.py", "tests/runtime/test_adapt.py"]
+FORMAT = ["tests/runtime/test_format.py", "tests/runtime/test_model.py", "tests/runtime/test_sections.py"]
+STEP = ["tests/runtime/test_step.py", "tests/runtime/test_sections.py"]
 FIXED = ["tests/runtime/test_fixed_point.py"]
-FIXED_DETECTOR = ["tests/runtime/test_fixed_detector.py", "tests/edge_lasso/test_quantize_detector.py"]
+FIXED_DETECTOR = ["tests/runtime/test_fixed_detector.py"]
 QUANTIZE = [
     "tests/edge_lasso/test_quantize.py",
     "tests/edge_lasso/test_stream_bound.py",
@@ -179,7 +179,17 @@ class Bench:
                 os.dup2(nowhere, number)
             import pytest
 
-            words = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--assert=plain", "-m", "not slow"]
+            words = [
+                "-x",
+                "-q",
+                "-n",
+                "0",
+                "-p",
+                "no:cacheprovider",
+                "--assert=plain",
+                "-m",
+                "not slow and not long and not tool",
+            ]
             code = pytest.main([*words, *TESTS[path]], [Order(self.rank, writes)])
             os._exit(int(code))
         finally:
