@@ -31,6 +31,7 @@ LONGEST = 350
 # file is moved into place; and what `atomic` itself is made of
 WRITERS = {
     "edge_lasso_runtime/atomic.py", "edge_lasso_runtime/unfinished.py", "edge_lasso_runtime/versions.py",
+    "edge_lasso_runtime/printable.py",  # a closed standard error is opened: of no file
     "edge_lasso_runtime/interpreter_session.py", "edge_lasso_runtime/promql_session.py", "edge_lasso_runtime/trust.py", "edge_lasso_runtime/esphome_session.py",
     "edge_lasso_runtime/apart.py", "edge_lasso/verifying/artifact_files.py", "edge_lasso/verifying/executions.py",
     "edge_lasso_devices/build.py", "edge_lasso_devices/cross.py", "edge_lasso_devices/cache.py",
