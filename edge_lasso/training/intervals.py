@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 BLOCKS = 5
 PIECES = 8
 """Of the rows, one after another: forms of intervals are compared on each, calibrated on the others."""
+FEWEST = 3
 GAIN = 0.02
 """How much smaller the score of a form must be, at least."""
 HALF = 0.25
@@ -82,17 +83,14 @@ class Form:
 
     Parameters
     ----------
-    sloped : bool
-        Its width is ``a + b |prediction|``, not the same for all rows.
+    sloped : tuple of bool
+        Per output: its width is ``a + b |prediction|``, not the same for all rows.
     ageing : bool
         Rows count half after every `HALF` of the rows (Barber et al. 2023), not all the same.
     """
 
-    sloped: bool
+    sloped: tuple[bool, ...]
     ageing: bool
-
-
-PLAIN = Form(False, False)
 
 
 @dataclass(frozen=True)
@@ -137,7 +135,7 @@ def _fitted(residual: Array, size: Array, level: float, form: Form) -> Calibrate
     the number of independent rows that is a quantile farther out, at most the farthest residual.
     """
     tail, n = (1.0 - level) / 2.0, len(residual)
-    slope = _slope(residual, size) if form.sloped else np.zeros(residual.shape[1])
+    slope = np.where(form.sloped, _slope(residual, size), 0.0)
     scaled = residual / (1.0 + slope * size)
     weight = 0.5 ** (np.arange(n)[::-1] / (HALF * n)) if form.ageing else np.ones(n)
     worth = weight.sum() ** 2 / (weight @ weight) / n  # Kish: as many rows of equal weight say as much
@@ -169,7 +167,7 @@ def _score(ends: tuple[Array, Array], residual: Array, level: float) -> Array:
 
 
 def _gains(residual: Array, size: Array, level: float, form: Form, plain: Form, forward: bool) -> Array:
-    """By what part a form's score is smaller than that of a plainer one, on each block, calibrated on the others."""
+    """By what part a form's score is smaller than a plainer one's: per block, calibrated on the others, and output."""
     gains = []
     for block in np.array_split(np.arange(len(residual)), PIECES):
         others = np.arange(block[0]) if forward else np.delete(np.arange(len(residual)), block)
@@ -179,18 +177,28 @@ def _gains(residual: Array, size: Array, level: float, form: Form, plain: Form, 
             _score(_fitted(residual[others], size[others], level, each).ends(size[block]), residual[block], level)
             for each in (form, plain)
         )
-        gains.append(float(np.mean(1.0 - score / np.where(least > 0.0, least, 1.0))))
-    return np.array(gains)
+        gains.append(1.0 - score / np.where(least > 0.0, least, 1.0))
+    return np.array(gains).reshape(-1, residual.shape[1])
+
+
+def _evident(gain: Array) -> Array:
+    """Which columns have means over blocks that matter, and are no chance."""
+    if len(gain) < FEWEST:
+        return np.zeros(gain.shape[1], dtype=bool)
+    chance = 2.0 * gain.std(axis=0, ddof=1) / math.sqrt(len(gain))
+    return np.asarray(gain.mean(axis=0) > np.maximum(GAIN, chance))
 
 
 def _calibrated(residual: Array, size: Array, level: float, ordered: bool) -> Calibrated:
     """The form that evidently does better on other blocks than simpler ones (on later blocks, by age), and its ends."""
-    best = PLAIN
-    for change, forward in (({"sloped": True}, False), ({"ageing": True}, True))[: 1 + ordered]:
-        form = replace(best, **change)
-        gain = _gains(residual, size, level, form, best, forward) if len(residual) >= PIECES else np.zeros(1)
-        if gain.mean() > max(GAIN, 2.0 * float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 2 else 1.0):
-            best = form
+    outputs = residual.shape[1]
+    best = Form((False,) * outputs, False)
+    if len(residual) >= PIECES:
+        sloped = replace(best, sloped=(True,) * outputs)
+        best = replace(best, sloped=tuple(_evident(_gains(residual, size, level, sloped, best, False)).tolist()))
+        if ordered:
+            gain = _gains(residual, size, level, replace(best, ageing=True), best, True)
+            best = replace(best, ageing=bool(_evident(gain.mean(axis=1, keepdims=True))[0]))
     return _fitted(residual, size, level, best)
 
 

@@ -85,8 +85,12 @@ def test_widths_grow_with_the_prediction_where_errors_do():
     flat = conformal(residual[:2000, None], 0.9)
     assert "slope" not in flat
     assert inside(flat, residual[thirds[2]], prediction[thirds[2]]).mean() < 0.8
-    even = conformal(rng.normal(size=(2000, 1)), 0.9, prediction[:2000, None])
+    noise = rng.normal(size=2000)
+    even = conformal(noise[:, None], 0.9, prediction[:2000, None])
     assert "slope" not in even
+    both = conformal(np.c_[noise, residual[:2000]], 0.9, np.c_[prediction[:2000], prediction[:2000]])
+    assert both["slope"] == pytest.approx([0.0, section["slope"][0]])
+    assert both["high"] == pytest.approx([even["high"][0], section["high"][0]])
 
 
 def test_rows_in_time_count_less_with_age_where_that_holds_better():
