@@ -94,3 +94,13 @@ def test_every_error_message_is_listed_with_a_cure(capsys, tmp_path, monkeypatch
         assert main(command) == 2
         said = capsys.readouterr().err.strip()
         assert any(pattern.search(said) for pattern in patterns), said
+
+
+def test_the_picture_of_the_readme_is_drawn_by_its_command():
+    import picture
+
+    drawn, kept = picture.picture(), picture.OUT.read_text(encoding="utf-8")
+    assert (
+        re.sub(r"\d", "", drawn)[:2000] == re.sub(r"\d", "", kept)[:2000]
+    )  # digits: of another BLAS the last may differ
+    assert f"]({picture.OUT.relative_to(ROOT)})" in (ROOT / "README.md").read_text()

@@ -14,8 +14,8 @@ Array = npt.NDArray[Any]
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 46
 STYLE = (
-    "<style>text{font:12px sans-serif;fill:#555}.grid{stroke:#ddd}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}"
-    ".point{fill:#1f6feb}.other{fill:#bbb}.choice{fill:none;stroke:#d1242f;stroke-width:2}"
+    "<style>svg{background:#fff}text{font:12px sans-serif;fill:#555}.grid{stroke:#ddd}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}"
+    ".truth{fill:none;stroke:#8c959f;stroke-width:1.5}.point{fill:#1f6feb}.other{fill:#bbb}.choice{fill:none;stroke:#d1242f;stroke-width:2}"
     ".knee{fill:none;stroke:#9a6700;stroke-width:2}</style>"
 )
 
