@@ -273,7 +273,7 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
     facts["promised"] = module.promise(model, options)
     facts["proofs"] = registry.proofs(model, target, options)
     if artifact.step is not None:
-        facts["promised"] = {**facts["promised"], "step": PROMISES[options.variant]}
+        facts["promised"] = {**facts["promised"], "step": PROMISES.get(options.variant, PROMISES["double"])}
     if CASCADE in model.sections and options.variant != "pyz":
         facts["promised"] = {**facts["promised"], "verdict": VERDICTS}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)

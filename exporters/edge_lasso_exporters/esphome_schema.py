@@ -34,7 +34,9 @@ CONFIG_SCHEMA = cv.Schema(
             ),
             cv.has_at_least_one_key(*NUMBERS, *WORDS),
         ),
-        cv.Optional(CONF_EXPIRE_AFTER): cv.positive_not_null_time_period,
+        cv.Optional(CONF_EXPIRE_AFTER): cv.All(
+            cv.positive_not_null_time_period, cv.positive_time_period_milliseconds
+        ),
         cv.Optional(CONF_SELF_TEST, default=False): cv.boolean,
     }
 ).extend(cv.polling_component_schema(@INTERVAL@))

@@ -4,7 +4,8 @@ A target module has `VARIANTS`, `HANDLES_MISSING` (a bool, or a function of the 
 `render(model, options)`, `expected(model, options, rows)` and `promise(model, options)`; it is imported when asked for.
 `USUAL` is whether it is meant where no target is named; without it, it is verified and measured where it is asked for,
 because not every machine has its runtime.
-`STEPS` names the variants that have `start` and `step` of a model that keeps state.
+`STEPS` names the variants that have `start` and `step` of a model that keeps state; where that depends on the model,
+`steps_of(model)` says it.
 Rows that its promise leaves out are named by `exempt(model, options, row)`, if there are any.
 What is proven of its code `proofs(model, options)` says, and raises ExportError where a proof fails (`proofs.py`).
 Where the caller has to scale readings and results, `encoding(model, options)` says how (see `artifact.json`).
@@ -202,7 +203,7 @@ def render(
             for row, value, tolerance in zip(rows, values, tolerances, strict=True)
         ],
     }
-    stepping = variant in steps(target_name)
+    stepping = variant in steps(target_name) or (hasattr(module, "steps_of") and module.steps_of(model))
     described.update(stream_facts(model, stepping, stepping and variant == "fixed" and has_step_q(model)))
     if variant == "fixed" and has_counts(model):
         described["raw_counts"] = all(

@@ -14,9 +14,12 @@ from typing import Any
 
 from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.model import EXP_ROOM, Factor, Input, Output
+from edge_lasso_runtime.stream import keeps_state
 
 from . import GENERATOR, SPDX, bit_equal
 from .options import ExportError, Options
+from .sql_dialect import Dialect, quoted, text
+from .sql_rows import TIME, derived, has_rows, no_rows, status
 from .usage import text_usage
 
 VARIANTS = ("sqlite", "duckdb", "postgres")
@@ -46,15 +49,31 @@ def render(model: Model, options: Options) -> dict[str, bytes]:
     """
     dialect = Dialect(options.variant)
     columns = _columns(model, options)
-    text = (
+    head = (
         f"-- {SPDX}\n"
-        f"-- A model made by {GENERATOR}: a view over the table {quoted(TABLE)}.\n"
+        f"-- A model made by {GENERATOR}: a view over the table {quoted(TABLE)}@ORDER@.\n"
         f"-- version {options.version}, model_hash: {model_hash(model)}\n"
         "-- A reading that is NULL, no number or beyond the limit counts as missing, and its default is used.\n"
-        f"CREATE VIEW {quoted(options.name)} AS\n{_select(model, columns, dialect)};\n"
     )
-    described = json.dumps(columns, indent=1) + "\n"
-    return {f"{options.name}.sql": text.encode(), f"{options.name}.columns.json": described.encode()}
+    views = {f"{options.name}.sql": (options.name, "", _select(model, columns, dialect))}
+    if has_rows(model):
+        source, said = derived(model, dialect, TABLE), status(model, dialect)
+        ordered = f", in the order of its column {quoted(TIME)}"
+        view = _select(model, columns, dialect, source, said)
+        views[f"{options.name}.rows.sql"] = (f"{options.name} rows", ordered, view)
+    files = {
+        file: f"{head.replace('@ORDER@', order)}CREATE VIEW {quoted(view)} AS\n{select};\n"
+        for file, (view, order, select) in views.items()
+    }
+    if keeps_state(model) and not has_rows(model):
+        files[f"{options.name}.sql"] += f"-- {' '.join(no_rows(model).split())}\n"
+    files[f"{options.name}.columns.json"] = json.dumps(columns, indent=1) + "\n"
+    return {file: content.encode() for file, content in files.items()}
+
+
+def steps_of(model: Model) -> bool:
+    """Whether a view takes in rows one after another."""
+    return has_rows(model)
 
 
 def promise(model: Model, options: Options) -> dict[str, Any]:
@@ -87,45 +106,6 @@ def smallest(model: Model) -> float:
     return 2.0**exponent
 
 
-class Dialect:
-    """What differs from database to database."""
-
-    def __init__(self, variant: str) -> None:
-        self.sqlite = variant == "sqlite"
-        self.stops = variant == "postgres"  # where a product underflows
-        self.type = {"sqlite": "REAL", "duckdb": "DOUBLE", "postgres": "DOUBLE PRECISION"}[variant]
-
-    def number(self, value: float) -> str:
-        """A constant that is read as exactly this binary64."""
-        if not self.sqlite:
-            return f"CAST('{value!r}' AS {self.type})"
-        if value == int(value) and abs(value) < 2.0**53:
-            return f"({value:.1f})" if value < 0.0 else f"{value:.1f}"
-        mantissa, exponent = math.frexp(value)
-        whole, power = int(mantissa * 2.0**53), exponent - 53
-        sign = "*" if power > 0 else "/"
-        steps = [62] * (abs(power) // 62) + [abs(power) % 62]
-        return f"({whole}.0{''.join(f' {sign} {2**step}.0' for step in steps if step)})"
-
-    def real(self, column: str) -> str:
-        """A column in binary64."""
-        return column if self.sqlite else f"CAST({column} AS {self.type})"
-
-    def largest(self, values: Sequence[str]) -> str:
-        """The largest of several."""
-        return f"{'max' if self.sqlite else 'greatest'}({', '.join(values)})"
-
-
-def quoted(name: str) -> str:
-    """An identifier, whatever it is made of."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A string."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _columns(model: Model, options: Options) -> dict[str, Any]:
     """Names of what the view reads and gives.
 
@@ -143,6 +123,7 @@ def _columns(model: Model, options: Options) -> dict[str, Any]:
         "linear": [f"{name} linear" for name in outputs] if linked else outputs,
         "values": outputs,
         "label": f"{options.name} label" if model.classes is not None else None,
+        **({"classes": list(model.classes)} if has_rows(model) and model.classes is not None else {}),
         "status": f"{options.name} status",
     }
     results = [
@@ -161,14 +142,15 @@ def _columns(model: Model, options: Options) -> dict[str, Any]:
     return columns
 
 
-def _select(model: Model, columns: dict[str, Any], dialect: Dialect) -> str:
+def _select(model: Model, columns: dict[str, Any], dialect: Dialect, source: str = "", said: str = "") -> str:
     linear = [
         f"    {_sum(model, output, dialect)} AS {quoted(name)}"
         for output, name in zip(model.outputs, columns["linear"], strict=True)
     ]
     inside = " AND ".join(_inside(feature, dialect) for feature in model.inputs) or "1 = 1"
-    status = f"    CASE WHEN {inside} THEN 'ok' ELSE 'degraded' END AS {quoted(columns['status'])}"
-    inner = f"SELECT {quoted(TABLE)}.*,\n" + ",\n".join([*linear, status]) + f"\n  FROM {quoted(TABLE)}"
+    said = said or f"CASE WHEN {inside} THEN 'ok' ELSE 'degraded' END"
+    shown = [*linear, f"    {said} AS {quoted(columns['status'])}"]
+    inner = f"SELECT {quoted(TABLE)}.*,\n" + ",\n".join(shown) + f"\n  FROM {source or quoted(TABLE)}"
     kind = model.outputs[0].link
     if kind == "identity":
         return inner

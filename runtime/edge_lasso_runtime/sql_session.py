@@ -8,6 +8,7 @@ from __future__ import annotations
 from .artifact import Artifact
 from .errors import MissingRuntimeError, SessionError
 from .sessions import Session, first_line, missing_runtime
+from .step_session import FAULTS, STATUS, answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .sessions import Rows
+    from .step_session import Answer
 
 ORDER = "edge-lasso row"
 HASH = "-- model_hash: "
@@ -177,21 +179,50 @@ class SqlSession(Session):
         """The status's column."""
         return [row[0] != "ok" for row in self._ask(rows, [self.columns["status"]])]
 
+    def steps(self, sequences: Sequence[Rows]) -> list[Answer] | None:
+        """Sequences of readings as tables of the view of rows; None where there is none."""
+        about = self.artifact.step
+        if about is None:
+            return None
+        with open(self.artifact.path(f"{self.artifact.name}.rows.sql"), encoding="utf-8") as file:
+            view = file.read()
+        parts = [[self.columns["status"]], self.columns["values"]]
+        parts += [self.columns["linear"]] if about["linear"] else []
+        parts += [[self.columns["label"]]] if about["label"] else []
+        names = [name for part in parts for name in part]
+        lines = []
+        for rows in sequences:
+            title = f"{self.artifact.name} rows"
+            for said, *numbers in self._table(rows, about["readings"], names, view, title, "time"):
+                head, _, wrong = said.partition(": ")
+                faults = [[fault for fault in FAULTS if f"{name} {fault}" in wrong.split(", ")]
+                          for name in about["readings"]]  # fmt: skip
+                line = [STATUS.index(head), *(FAULTS.index(own[0]) if own else 0 for own in faults)]
+                if about["label"]:
+                    numbers[-1] = self.columns["classes"].index(numbers[-1])
+                lines.append([*map(float, line), *map(float, numbers)])
+        return answers(lines, self.artifact)
+
     def close(self) -> None:
         """Let the database go."""
         self.database.close()
 
     def _ask(self, rows: Rows, names: Sequence[str]) -> list[Any]:
         self._check(rows)
-        categories = [self.columns["categories"][name] for name in self.artifact.inputs]
+        return self._table(rows, self.artifact.inputs, names, self.view, self.artifact.name, ORDER)
+
+    def _table(
+        self, rows: Rows, inputs: list[str], names: Sequence[str], view: str, title: str, order: str
+    ) -> list[Any]:
+        categories = [self.columns["categories"][name] for name in inputs]
         kinds = [self.database.number if known is None else "TEXT" for known in categories]
-        table = ", ".join(f"{quoted(name)} {kind}" for name, kind in zip(self.artifact.inputs, kinds))
+        table = ", ".join(f"{quoted(name)} {kind}" for name, kind in zip(inputs, kinds))
         supplied = [[k, *map(_reading, row, categories)] for k, row in enumerate(rows)]
         wanted = ", ".join(map(quoted, names))
-        question = f"SELECT {wanted} FROM {quoted(self.artifact.name)} ORDER BY {quoted(ORDER)}"
-        create = f"CREATE TABLE readings ({quoted(ORDER)} INTEGER{', ' if table else ''}{table})"
+        question = f"SELECT {wanted} FROM {quoted(title)} ORDER BY {quoted(order)}"
+        create = f"CREATE TABLE readings ({quoted(order)} INTEGER{', ' if table else ''}{table})"
         try:
-            return self.database.query(create, supplied, self.view, question)
+            return self.database.query(create, supplied, view, question)
         except self.database.errors as error:
             raise SessionError(f"{self.runtime} cannot run {self.artifact.entry}: {first_line(error)}") from None
 

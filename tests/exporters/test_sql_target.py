@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_lasso import export
-from edge_lasso_exporters import registry
+from edge_lasso_exporters import registry, sql_rows
 from edge_lasso_exporters.options import ExportError
 from edge_lasso_exporters.sql_target import Dialect, smallest
 from edge_lasso_runtime import Factor, Input, Model, Output, Term
@@ -75,3 +75,60 @@ def test_coefficients_that_would_underflow(hostile):
     ):
         registry.render(tiny, "sql", "postgres")
     assert smallest(hostile["clamp"]) < 2.0**-400
+
+
+def remembers(policy="extrapolate", link="identity", kind="mean", sections=None):
+    """A lag, a difference and two means of readings whose names are no words of SQL."""
+    a, b = Input("a 'x\"", 0, 1.0, 0.0, 2.0), Input("b", 1, -1.0, -4.0, 0.0)
+    streams = [("l", "lag", a, 2), ("d", "difference", b, 1), ("m", kind, b, 3), ("n", "mean", a, 4)]
+    inputs = [a, b, Input("kind", 2, None, None, None, categories=("off'", "on"))]
+    for place, (name, of, source, length) in enumerate(streams, 3):
+        inputs.append(Input(name, place, 0.1, -1.0, 1.0, stream=(of, source.name, length)))
+    terms = [Term((k + 1) / 7, (Factor(k),)) for k in (0, 1, 3, 4, 5, 6)] + [Term(0.3, (Factor(2, 1),))]
+    classes = None if link == "identity" else ("no", "it's")
+    columns = tuple(entry.name for entry in inputs)
+    outputs = (Output("y", 0.1, tuple(terms), link),)
+    return Model(columns, tuple(inputs), outputs, policy, classes, sections=sections or {})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", [{}, {"policy": "clamp"}, {"link": "logistic"}], ids=str)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_one_after_another(tmp_path, variant, which):
+    (execution,) = export(remembers(**which), f"sql:{variant}", tmp_path / "out", allow_unverified=True).artifacts
+    if execution.status == "not_executed":
+        assert variant == "postgres"
+        assert os.environ.get("EDGE_LASSO_REQUIRE") != "all", execution.reason
+        pytest.skip(execution.reason)
+    assert (execution.status, execution.reason) == ("passed", "")
+    assert execution.promised["step"].startswith("results of step bit for bit")
+    assert execution.rows > 800
+
+
+def test_a_sum_in_another_order_is_noticed(tmp_path, monkeypatch):
+    """The mean as the engine's own aggregate gives it."""
+    real = sql_rows.derived
+
+    def derived(model, dialect, table):
+        text = real(model, dialect, table)
+        (line,) = (line for line in text.splitlines() if line.endswith('AS "n",'))
+        mean = '    avg("a \'x""") OVER (ORDER BY "time" ROWS 3 PRECEDING) * (1.0 + 1e-15) AS "n",'
+        return text.replace(line, mean)
+
+    monkeypatch.setattr("edge_lasso_exporters.sql_target.derived", derived)
+    (execution,) = export(remembers(), "sql:sqlite", tmp_path / "out").artifacts
+    assert execution.status == "failed"
+    assert "step's linear predictor" in execution.reason
+
+
+@pytest.mark.parametrize(("more", "named"), [
+    ({"kind": "ewma"}, "m (ewma)"),
+    ({"sections": {"health/1": {"readings": [{"input": "b", "stuck": 3, "jump": 1.0}]}}}, "health/1"),
+])  # fmt: skip
+def test_what_sql_cannot_remember_is_named(more, named):
+    files = registry.render(remembers(**more), "sql", "sqlite")
+    assert "model.rows.sql" not in files
+    last = files["model.sql"].decode().splitlines()[-1]
+    assert last.startswith(f"-- SQL has no state for {named}: the caller's part")
+    assert b'"caller"' in files["artifact.json"]
+    assert b'"step"' not in files["artifact.json"]
