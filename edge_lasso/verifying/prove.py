@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_lasso.verifying.artifact_files import write_files
+from edge_lasso.verifying.prove_step import step_harness
 from edge_lasso_devices.errors import BoardError
 from edge_lasso_devices.processes import execute
 from edge_lasso_devices.tools import esbmc, here, require
@@ -26,29 +27,40 @@ from edge_lasso_runtime.model import Model
 PROOFS = "c-fixed-proofs"
 """The folder beside an artifact with what the tools were asked and what they answered."""
 TIMEOUT = 300.0
-EVA = (
-    "frama-c", "-machdep", "gcc_x86_64", "-eva", "-eva-precision", "5", "-warn-signed-downcast", "-warn-special-float",
-    "none", "-main",
-)  # fmt: skip
-"""Also a conversion that cuts a number off is an alarm; NaN and infinity are values like others."""
+EVA = ("frama-c", "-machdep", "gcc_x86_64", "-eva", "-eva-precision", "5", "-warn-special-float", "none")
+"""NaN and infinity are values like others; a cast to fewer bits is what GCC and Clang define."""
 ASSUMED = "int of 32 bits, double is binary64, arithmetic rounds to nearest"
 NO_ANSWER = "no answer in time"
-HARNESS = """/* What is asked of {name}.c: frama-c -eva -main prove_predict (or prove_encode), and
-   esbmc --overflow-check --ub-shift-check --function prove_predict (or prove_encode). */
+HARNESS = """/* What is asked of {name}.c: frama-c -eva -main prove_predict, and
+   esbmc --overflow-check --ub-shift-check --function prove_predict; the same of the other functions. */
+#include <stdint.h>
 #ifdef __FRAMAC__
 #include "__fc_builtin.h"
-#define SOME_INTEGER(q, low, high) (q) = (int16_t)Frama_C_interval((low), (high))
+/* Eva's own make a long of them, which hides what overflows in an int */
+#undef INT32_C
+#undef UINT32_C
+#define INT32_C(c) c
+#define UINT32_C(c) c##U
+#define SOME(cell, low, high) (cell) = Frama_C_interval((low), (high))
+#define SOME_COUNT(cell) (cell) = Frama_C_unsigned_int_interval(0U, 4294967295U)
 #define SOME_DOUBLE() Frama_C_double_interval(-1.7976931348623157e308, 1.7976931348623157e308)
-#define CHECK_RANGE(q, low, high) /* the line of ACSL beside it does */
+#define MAYBE(cell, none) if (Frama_C_interval(0, 1) == 1) {{ (cell) = (none); }}
+#define CHECK_RANGE(cell, low, high) /* the line of ACSL beside it does */
+#define CHECK_RANGE_OR(cell, low, high, none) /* esbmc does */
 #else
 int nondet_int(void);
+unsigned nondet_uint(void);
 double nondet_double(void);
-#define SOME_INTEGER(q, low, high) \\
-    (q) = (int16_t)nondet_int(); __ESBMC_assume(((low) <= (q)) && ((q) <= (high)))
+#define SOME(cell, low, high) \\
+    {{ const int some = nondet_int(); __ESBMC_assume(((low) <= some) && (some <= (high))); (cell) = some; }}
+#define SOME_COUNT(cell) (cell) = nondet_uint()
 #define SOME_DOUBLE() nondet_double()
-#define CHECK_RANGE(q, low, high) __ESBMC_assert(((low) <= (q)) && ((q) <= (high)), "in its range")
+#define MAYBE(cell, none) if (nondet_int() == 1) {{ (cell) = (none); }}
+#define CHECK_RANGE(cell, low, high) __ESBMC_assert(((low) <= (cell)) && ((cell) <= (high)), "in its range")
+#define CHECK_RANGE_OR(cell, low, high, none) \\
+    __ESBMC_assert(((cell) == (none)) || (((low) <= (cell)) && ((cell) <= (high))), "in its range, or none")
 #endif
-#include "{name}.c"
+{contract}#include "{name}.c"
 
 void prove_predict(void)
 {{
@@ -68,7 +80,7 @@ void prove_encode(void)
     (void){name}_encode(x, q);
 {asserted}
 }}
-"""
+{step}"""
 
 
 @dataclass(frozen=True)
@@ -79,10 +91,12 @@ class Prover:
     ----------
     method : str
         How, for the certificate.
-    statements : dict
-        What its answer means, by the function that it is asked about.
+    questions : dict
+        What its answer means, by the function that it is asked about, and the options for that.
     command : callable
-        Its command, to which the harness's function and file are added; None where it is not here.
+        Its command, to which options, the harness's function and file are added; None where it is not here.
+    function : str
+        The option that names the function.
     version : callable
         What it calls itself, from that command.
     verdict : callable
@@ -90,13 +104,14 @@ class Prover:
     """
 
     method: str
-    statements: Mapping[str, str]
+    questions: Mapping[str, tuple[str, tuple[str, ...]]]
     command: Callable[[], list[str] | None]
+    function: str
     version: Callable[[list[str]], str]
     verdict: Callable[[int, str], str]
 
 
-def harness(model: Model, name: str, places: list[int]) -> str:
+def harness(model: Model, name: str, places: list[int], source: str) -> str:
     """The C file that says what is to be proven of a quantized C artifact, one function a proof."""
     ranges = []
     for place, entry in zip(places, model.sections[KEY]["inputs"], strict=True):
@@ -105,18 +120,22 @@ def harness(model: Model, name: str, places: list[int]) -> str:
     upper = name.upper()
     several = len(model.outputs) > 1
     call = f"int32_t r[{upper}_OUTPUTS];\n    {name}_predict(q, r);" if several else f"(void){name}_predict(q);"
-    assumed = [f"    SOME_INTEGER(q[{place}], {low}, {high});" for place, low, high in ranges]
+    assumed = [f"    SOME(q[{place}], {low}, {high});" for place, low, high in ranges]
     asserted = [
         f"    //@ assert {low} <= q[{place}] <= {high};\n    CHECK_RANGE(q[{place}], {low}, {high});"
         for place, low, high in ranges
     ]
-    return HARNESS.format(name=name, P=upper, call=call, assumed="\n".join(assumed), asserted="\n".join(asserted))
+    contract, step = step_harness(model, name, source)
+    return HARNESS.format(
+        name=name, P=upper, call=call, assumed="\n".join(assumed), asserted="\n".join(asserted), contract=contract,
+        step=step,
+    )  # fmt: skip
 
 
 def prove_integers(
     model: Model, files: Mapping[str, bytes], options: Options
 ) -> tuple[dict[str, bytes], list[dict[str, str]]]:
-    """Ask every prover that is here about ``NAME_predict`` and ``NAME_encode`` of a C artifact, variant ``fixed``.
+    """Ask every prover that is here about a C artifact, variant ``fixed``: `predict`, `encode`, and `step_q` of some.
 
     Parameters
     ----------
@@ -143,15 +162,19 @@ def prove_integers(
     if not commands:
         require("frama-c", "--prove")
     name = options.name
-    asked = {"harness.c": harness(model, name, names_of(model, options).places).encode()}
+    text = harness(model, name, names_of(model, options).places, files[f"{name}.c"].decode())
+    asked = {"harness.c": text.encode()}
     proofs = []
     with tempfile.TemporaryDirectory(prefix="edge-lasso-") as away:
         write_files(Path(away), {**files, **asked})
         for title, command in commands.items():
             prover = PROVERS[title]
-            for question, statement in prover.statements.items():
+            for question, (statement, more) in prover.questions.items():
+                if f"void prove_{question}(" not in text:
+                    continue
                 start = time.monotonic()
-                status, said = _answer(prover, [*command, f"prove_{question}", str(Path(away, "harness.c"))])
+                words = [*(word.format(name=name) for word in more), prover.function, f"prove_{question}"]
+                status, said = _answer(prover, [*command, *words, str(Path(away, "harness.c"))])
                 asked[f"{title}_{question}.log"] = said.replace(f"{away}/", "").encode()
                 proofs.append({
                     "name": f"{name}_{question}", "method": prover.method, "statement": statement, "status": status,
@@ -205,29 +228,47 @@ def _esbmc_verdict(status: int, said: str) -> str:
 
 def _esbmc_command() -> list[str] | None:
     program = esbmc()
-    return None if program is None else [program, "--overflow-check", "--ub-shift-check", "--function"]
+    return None if program is None else [program, "--overflow-check", "--ub-shift-check"]
 
 
 PROVERS = {
     "eva": Prover(
         "abstract interpretation",
         {
-            "predict": "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of "
-            "bounds, nothing read that was not written",
-            "encode": "for all finite doubles: the same, and every integer is in its range",
+            "predict": (
+                "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of bounds, "
+                "nothing read that was not written",
+                (),
+            ),
+            "encode": ("for all finite doubles: the same, and every integer is in its range", ()),
+            "step_q": (
+                "for all integers and every state within its ranges, the first among them: the same, and the next "
+                "state is within them, if averages stay between what they were and what is new (ESBMC's average) and "
+                "integers in memory in their ranges (ESBMC's step_q)",
+                ("-eva-use-spec", "{name}_move_q"),
+            ),
         },
         lambda: list(EVA) if here("frama-c") else None,
+        "-main",
         lambda command: f"Frama-C {execute([command[0], '-version']).stdout.strip()}, Eva",
         _eva_verdict,
     ),
     "esbmc": Prover(
         "bounded model checking, all loops unwound",
         {
-            "predict": "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of "
-            "bounds",
-            "encode": "for all doubles, NaN and infinity among them: the same, and every integer is in its range",
+            "predict": (
+                "for all integers of the inputs' ranges: no overflow, no undefined shift, no access out of bounds",
+                (),
+            ),
+            "encode": ("for all doubles, NaN and infinity among them: the same, and every integer is in its range", ()),
+            "average": ("a moving average stays between what it was and what is new; no overflow", ()),
+            "step_q": (
+                "for all integers and every state within its ranges: what memory holds next is none, or in its range",
+                ("--no-standard-checks",),
+            ),
         },
         _esbmc_command,
+        "--function",
         lambda command: " ".join(execute([command[0], "--version"]).stdout.replace("version ", "").split()[:2]),
         _esbmc_verdict,
     ),

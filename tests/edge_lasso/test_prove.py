@@ -91,3 +91,28 @@ def test_what_cannot_be_asked_is_one_line(model, tmp_path, capsys):
     assert main([*command, "python"]) == 2
     assert capsys.readouterr().err.startswith("edge-lasso: error: proofs are of the integers of c:fixed: add it to")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("frama-c", "esbmc")
+def test_a_detector_in_integers_is_proven_from_any_state(stateful_model):
+    only = {
+        "categories": False,
+        "adjust": False,
+        "streams": 0,
+        "track": 4,
+        "warm_up": 10,
+        "smoothing": 0.25,
+        "fast": 0.7,
+    }
+    model = quantize(stateful_model(0, True, detector=True, **only), to="int16")
+    files = registry.render(model, "c", "fixed")
+    proofs = prove_integers(model, files, Options("fixed"))[1]
+    assert [proof["status"] for proof in proofs] == ["proven"] * 7, proofs
+    names = [proof["name"].removeprefix("model_") for proof in proofs]
+    assert names == ["predict", "encode", "step_q", "predict", "encode", "average", "step_q"]
+    right = b"return average + moved;"
+    assert right in files["model.c"]
+    changed = {**files, "model.c": files["model.c"].replace(right, b"return average + moved + 1;")}
+    again = prove_integers(model, changed, Options("fixed"))[1]
+    assert {proof["name"] for proof in open_questions(again)} == {"model_average"}
