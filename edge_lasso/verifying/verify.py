@@ -247,8 +247,7 @@ def _existing(model: Model, folder: Path, trials: Trials, run_foreign: bool) -> 
 
 def others(out: Path, model: Model) -> list[str]:
     """Names of the artifacts in a folder that were made from another model."""
-    result = model_hash(model)
-    return [folder.name for folder in folders([out]) if read_artifact(folder).model_hash != result]
+    return [folder.name for folder in folders([out]) if read_artifact(folder).model_hash != model_hash(model)]
 
 
 def _rendered(model: Model, target: str, trials: Trials) -> list[Execution]:
@@ -309,11 +308,8 @@ def _run(
             if streams and not outcome.faults:
                 stepped, outcome.faults = compare_steps(session, model, options, streams)
             name = session.runtime
-            if (
-                isinstance(session, InterpreterSession)
-                and not session.exact
-                and facts["promised"]["kind"] == "bit-equal"
-            ):
+            inexact = isinstance(session, InterpreterSession) and not session.exact
+            if inexact and facts["promised"]["kind"] == "bit-equal":
                 facts = {**facts, "promised": ULP_OFF}
     except MissingRuntimeError as error:
         return Execution(**facts, status=NOT_EXECUTED, runtime=runtime.name, reason=str(error))
