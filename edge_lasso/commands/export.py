@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_lasso.commands import table_options as table
-from edge_lasso.commands.shared import Json, ModelFile, parse_names
+from edge_lasso.commands.shared import Json, ModelFile, parse_names, write_files
 from edge_lasso.errors import VerificationError
 from edge_lasso.reporting import terminal
 
@@ -36,6 +36,10 @@ def export(
     prove: Annotated[
         bool, typer.Option("--prove", help="Have Frama-C and ESBMC prove that c:fixed cannot overflow.")
     ] = False,
+    adapt: Annotated[
+        str | None, typer.Option(metavar="offset|all", help="Also NAME_adapt.h: corrects on a board what C computes.")
+    ] = None,
+    within: Annotated[float, typer.Option(metavar="R", help="With --adapt: by at most R, in the output's unit.")] = 0.0,
     out: Annotated[Path, typer.Option(help="Folder for the artifacts.")] = Path("artifacts"),
     as_json: Json = False,
     *,
@@ -60,6 +64,12 @@ def export(
         loaded = from_skops(model, data)
     else:
         loaded = load(model)
+    header = None
+    if adapt is not None:
+        from edge_lasso.verifying.adapting import adapting
+
+        header = adapting(loaded, adapt, within, name)
+        out.mkdir(parents=True, exist_ok=True)
     certificate = run(
         loaded,
         ",".join(parse_names(to)),
@@ -72,6 +82,8 @@ def export(
         prove=prove,
         missing="caller" if leave_missing else "artifact",
     )
+    if header is not None:
+        write_files({out / f"{name}_adapt.h": header})
     show_certificate(certificate, as_json)
     bare = {artifact.target for artifact in certificate.artifacts if not registry.steps(artifact.target)}
     left = stream_facts(loaded, False).get("caller", [])

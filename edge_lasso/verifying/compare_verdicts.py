@@ -9,10 +9,15 @@ import numpy as np
 from edge_lasso_exporters.options import Options
 from edge_lasso_exporters.verdicts import verdict_of
 from edge_lasso_runtime import Model
+from edge_lasso_runtime.cascade import KEY
 from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import Session
 
-PROMISE = "verdicts at, around and far from both thresholds"
+
+def promised(model: Model, options: Options) -> dict[str, str]:
+    """What the certificate says of verdicts; nothing of a model that is no first stage, or of a bundle's."""
+    tried = KEY in model.sections and options.variant != "pyz"
+    return {"verdict": "verdicts at, around and far from both thresholds"} if tried else {}
 
 
 def compare_verdicts(session: Session, model: Model) -> list[str]:

@@ -22,8 +22,7 @@ from edge_lasso.verifying.certificate import (
 )
 from edge_lasso.verifying.compare_rows import Outcome, compare
 from edge_lasso.verifying.compare_steps import PROMISES, compare_steps
-from edge_lasso.verifying.compare_verdicts import PROMISE as VERDICTS
-from edge_lasso.verifying.compare_verdicts import compare_verdicts
+from edge_lasso.verifying.compare_verdicts import compare_verdicts, promised
 from edge_lasso.verifying.executions import Runtime, opened, runtimes
 from edge_lasso.verifying.foreign import foreign, other_version
 from edge_lasso.verifying.materials import materials
@@ -36,7 +35,6 @@ from edge_lasso_runtime import Model, model_hash
 from edge_lasso_runtime.artifact import FILE, Artifact
 from edge_lasso_runtime.artifact import read as read_artifact
 from edge_lasso_runtime.atomic import Together, json_bytes, together
-from edge_lasso_runtime.cascade import KEY as CASCADE
 from edge_lasso_runtime.errors import MissingRuntimeError, SessionError
 from edge_lasso_runtime.interpreter_session import InterpreterSession
 from edge_lasso_runtime.sessions import first_line
@@ -269,12 +267,10 @@ def _execute(model: Model, target: str, options: Options, folder: Path, trials: 
         reason = f"made from another model ({artifact.model_hash[:12]}...), not from {model_hash(model)[:12]}..."
         return [Execution(**facts, status=FAILED, runtime="", reason=reason)]
     module = registry.target(target)
-    facts["promised"] = module.promise(model, options)
+    facts["promised"] = {**module.promise(model, options), **promised(model, options)}
     facts["proofs"] = registry.proofs(model, target, options)
     if artifact.step is not None:
         facts["promised"] = {**facts["promised"], "step": PROMISES.get(options.variant, PROMISES["double"])}
-    if CASCADE in model.sections and options.variant != "pyz":
-        facts["promised"] = {**facts["promised"], "verdict": VERDICTS}
     plain = trials.rows if artifact.handles_missing else replaced(model, trials.rows)
     if hasattr(module, "exempt"):
         plain = [row for row in plain if not module.exempt(model, options, row)]

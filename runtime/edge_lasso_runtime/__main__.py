@@ -7,7 +7,7 @@ import sys
 
 from .errors import ModelFormatError, SessionError, SnapshotError, UpdateError
 from .printable import NO_OUTPUT, open_streams, say
-from .row_options import add_adapt, add_cascade, add_learn
+from .row_options import add_cascade, add_learn, add_truths
 from .rows import RowError
 
 TYPE_CHECKING = False
@@ -118,9 +118,8 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
     score.add_argument("--values", action="store_true", help="also the predictions of a detector")
     _add_reading(score)
     _add_metrics(score)
-    add_learn(score)
+    add_truths(score)
     add_cascade(score)
-    add_adapt(score)
     score.add_argument("--digest", action="store_true", help="the digest of the drift counters at the end, on stderr")
     score.set_defaults(run=_score)
 
@@ -149,8 +148,7 @@ def _parser(bundle: str | None = None) -> argparse.ArgumentParser:
                       help="tell Home Assistant of the results (default prefix: homeassistant)")  # fmt: skip
     _add_state(mqtt, "1s")
     _add_metrics(mqtt)
-    add_learn(mqtt)
-    add_adapt(mqtt)
+    add_truths(mqtt)
     mqtt.add_argument("--explain", type=_count, metavar="N", help="as score has it")
     mqtt.add_argument("--values", action="store_true", help="also the predictions of a detector")
     mqtt.add_argument("--client-id", metavar="ID", help="the session's name (default: from PREFIX)")

@@ -43,6 +43,15 @@ class Adapter:
     state : optional
         What `to_dict` gave for the same arguments.
 
+    Attributes
+    ----------
+    size : int
+        Coefficients of an output.
+    ranges : list of (float, float)
+        Of each output, where offset and gain are learned.
+    inputs : list of (int, float, float)
+        Place and range of each input that is learned from, where all are.
+
     Raises
     ------
     RowError
@@ -59,13 +68,13 @@ class Adapter:
         if kind not in KINDS:
             raise RowError(f"--adapt {kind!r} is unknown; allowed are {', '.join(KINDS)}")
         self._kind, self._within = kind, within
-        self._ranges = [_reach(model, m) for m in range(len(model.outputs))]
-        self._inputs = [
+        self.ranges = [_reach(model, m) for m in range(len(model.outputs))]
+        self.inputs = [
             (i, feature.low, feature.high)
             for i, feature in enumerate(model.inputs)
             if feature.low is not None and feature.high is not None and feature.low < feature.high
         ]
-        size = 2 if kind == "offset" else 1 + len(self._inputs)
+        self.size = size = 2 if kind == "offset" else 1 + len(self.inputs)
         # one filter for each output: with offset and gain, what it looks at is the output's own prediction
         self._filters = [_Filter(size) for _ in model.outputs]
         if state is not None:
@@ -104,8 +113,8 @@ class Adapter:
 
     def _looks_at(self, m: int, z: float, x: Sequence[float]) -> list[float]:
         if self._kind == "offset":
-            return [1.0, _part(z, *self._ranges[m])]
-        return [1.0, *(_part(x[i], low, high) for i, low, high in self._inputs)]
+            return [1.0, _part(z, *self.ranges[m])]
+        return [1.0, *(_part(x[i], low, high) for i, low, high in self.inputs)]
 
     def _restore(self, state: Any, size: int) -> None:
         if (state["kind"], state["within"]) != (self._kind, self._within):
@@ -127,19 +136,16 @@ class _Filter:
         self.variance = _unsure(size)
 
     def value(self, seen: Sequence[float]) -> float:
-        total = 0.0
-        for coefficient, value in zip(self.theta, seen):
-            total += coefficient * value
-        return min(max(total, -1.0), 1.0)
+        return min(max(_dot(self.theta, seen), -1.0), 1.0)
 
     def learn(self, seen: Sequence[float], truth: float) -> None:
         truth = min(max(truth, -10.0), 10.0)  # a truth that is far off is no measure of how far to go
-        gain = [sum(a * b for a, b in zip(row, seen)) for row in self.variance]
-        scale = FORGETTING + sum(a * b for a, b in zip(gain, seen))
+        gain = [_dot(row, seen) for row in self.variance]
+        scale = FORGETTING + _dot(gain, seen)
         if scale <= 0.5 * FORGETTING:  # rounding has eaten the variance; it is what it was before the first truth
             self.variance = _unsure(len(seen))
             return
-        error = truth - sum(a * b for a, b in zip(self.theta, seen))
+        error = truth - _dot(self.theta, seen)
         self.theta = [a + g * error / scale for a, g in zip(self.theta, gain)]
         after = [[value - g * h / scale for value, h in zip(row, gain)] for row, g in zip(self.variance, gain)]
         largest = max(row[i] for i, row in enumerate(after))
@@ -150,9 +156,17 @@ class _Filter:
 
     def hold(self) -> None:
         """Scale the coefficients back into the bound."""
-        total = sum(map(abs, self.theta))
+        total = _dot(list(map(abs, self.theta)), [1.0] * len(self.theta))
         if total > 1.0:
             self.theta = [value / total for value in self.theta]
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    """One product after another, as C adds them; newer Pythons compensate inside `sum`."""
+    total = 0.0
+    for x, y in zip(a, b):
+        total = total + x * y
+    return total
 
 
 def _unsure(size: int) -> list[list[float]]:

@@ -19,8 +19,9 @@ def add_cascade(parser: ArgumentParser) -> None:
                         "says 'go on' of")  # fmt: skip
 
 
-def add_adapt(parser: ArgumentParser) -> None:
-    """``--adapt KIND --within R``."""
+def add_truths(parser: ArgumentParser) -> None:
+    """``--learn FILE``, ``--adapt KIND --within R``."""
+    add_learn(parser)
     parser.add_argument("--adapt", choices=("offset", "all"), help="correct predictions from rows whose truth comes "
                         "along: offset and gain, or all inputs")  # fmt: skip
     parser.add_argument("--within", type=float, default=0.0, metavar="R", help="with --adapt: by at most R, in the "

@@ -11,6 +11,9 @@ import time
 import pytest
 from brokers import Broker, Peer, bridging
 
+from edge_lasso.commands.main import main
+from edge_lasso_devices.build import find_compiler
+from edge_lasso_exporters import adapt_c
 from edge_lasso_runtime import Factor, Input, Model, Output, Term, save
 from edge_lasso_runtime.adapt import Adapter
 from edge_lasso_runtime.rows import RowError
@@ -162,3 +165,34 @@ def test_a_bridge_corrects_what_it_publishes(tmp_path):
             peer.close()
     finally:
         broker.stop(signal.SIGKILL)
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize("kind", ["offset", "all"])
+def test_c_corrects_as_the_runtime_does(kind, tmp_path, monkeypatch, capsys):
+    """Bit for bit in double, which export tries itself; in float within its bound, whatever truths come."""
+    monkeypatch.setenv("EDGE_LASSO_CACHE", str(tmp_path / "cache"))
+    save(model(), tmp_path / "model.json")
+    words = ["export", str(tmp_path / "model.json"), "--to", "c:double", "--name", "m", "--adapt", kind, "--out"]
+    assert main([*words, str(tmp_path / "out"), "--within", "0.75"]) == 0
+    header = (tmp_path / "out" / "m_adapt.h").read_text()
+    (tmp_path / "main.c").write_text(
+        '#define M_ADAPT_REAL float\n#include "out/m_adapt.h"\n#include <stdio.h>\n'
+        "int main(void)\n{\n    static m_adapter memory;\n    float x[2], z = 1.0f, most = 0.0f, c;\n    int t;\n"
+        "    m_adapt_start(&memory);\n    for (t = 0; t < 5000; t++) {\n"
+        "        x[0] = (float)(t % 11 - 5) * (t % 97 ? 1.0f : 1e30f); x[1] = 90.0f + (float)(t % 21);\n"
+        "        c = m_adapt_correction(&memory, 0, x, z);\n        most = (c < 0.0f ? -c : c) > most ? (c < 0.0f ? -c : c) : most;\n"
+        "        m_adapt_learn(&memory, 0, x, z, t % 3 ? 5.0f : t % 7 ? 1e38f : -1e38f * 10.0f);\n    }\n"
+        '    printf("%.9g\\n", (double)most);\n    return 0;\n}\n'
+    )
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wno-overflow", "-ffp-contract=off"]
+    subprocess.run([*find_compiler(), *flags, "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    most = float(subprocess.run([str(tmp_path / "main")], capture_output=True, text=True, check=True).stdout)
+    assert 0.5 < most <= 0.75 * (1.0 + 1e-6)
+    assert main([*words, str(tmp_path / "none")]) == 2
+    assert "--adapt needs --within R" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setattr(adapt_c, "TEXT", adapt_c.TEXT.replace("gain[i] * error / scale", "error / scale * gain[i]"))
+    assert main([*words, str(tmp_path / "none"), "--within", "0.75"]) == 2
+    assert "which is not what the runtime gives" in " ".join(capsys.readouterr().err.split())
+    assert "gain[i] * error / scale" in header
