@@ -10,6 +10,7 @@ from edge_lasso_devices.build import build
 from edge_lasso_runtime import Factor, Input, Model, Output, SessionError, Term
 from edge_lasso_runtime.__main__ import main as board
 from edge_lasso_runtime.apart import ApartSession
+from edge_lasso_runtime.c_session import SUFFIXES
 from edge_lasso_runtime.sessions import load as open_here
 
 pytestmark = pytest.mark.needs("cc")
@@ -75,7 +76,7 @@ def test_the_same_answers_as_in_this_process(model, tmp_path):
     rows = [[1.0, 2.0], [float("nan"), 0.1], [1e300, -5.0]]
     with harmed(model, tmp_path, "") as session:
         first = [session.linear(rows), session.predict(rows), session.degraded(rows), session.labels(rows)]
-        library = next(path for path in tmp_path.iterdir() if path.is_file() and path.suffix != ".json")
+        library = next(path for path in tmp_path.iterdir() if path.suffix in SUFFIXES)
         with open_here("c", tmp_path / "c-double", library=library) as here:
             assert first == [here.linear(rows), here.predict(rows), here.degraded(rows), here.labels(rows)]
         with pytest.raises(SessionError, match="row 0 has 1 values"):
