@@ -243,8 +243,8 @@ PROVERS = {
             "encode": ("for all finite doubles: the same, and every integer is in its range", ()),
             "step_q": (
                 "for all integers and every state within its ranges, the first among them: the same, and the next "
-                "state is within them, if averages stay between what they were and what is new (ESBMC's average) and "
-                "integers in memory in their ranges (ESBMC's step_q)",
+                "state is within them, if averages stay between what they were and what is new (average) and "
+                "integers in memory in their ranges (memory), which ESBMC is asked",
                 ("-eva-use-spec", "{name}_move_q"),
             ),
         },
@@ -262,9 +262,10 @@ PROVERS = {
             ),
             "encode": ("for all doubles, NaN and infinity among them: the same, and every integer is in its range", ()),
             "average": ("a moving average stays between what it was and what is new; no overflow", ()),
-            "step_q": (
-                "for all integers and every state within its ranges: what memory holds next is none, or in its range",
-                ("--no-standard-checks",),
+            "memory": (
+                "for all integers and every state within its ranges: no overflow, no access out of bounds, and what "
+                "memory holds next is none, or in its range",
+                (),
             ),
         },
         _esbmc_command,

@@ -36,11 +36,8 @@ void prove_average(void)
 
 static {name}_state_q kept;
 
-void prove_step_q(void)
+static void some_state({name}_state_q *state, int16_t q[{P}_READINGS])
 {{
-    {name}_state_q *const state = &kept;
-    {name}_result_q result;
-    int16_t q[{P}_READINGS];
     int k;
     int begun;
     SOME(begun, 0, 1);
@@ -52,25 +49,45 @@ void prove_step_q(void)
     }} else {{
 {assumed}
     }}
+}}
+
+void prove_step_q(void)
+{{
+    {name}_state_q *const state = &kept;
+    {name}_result_q result;
+    int16_t q[{P}_READINGS];
+    some_state(state, q);
     (void){name}_step_q(state, q, &result);
 {asserted}
 }}
+
+#ifndef __FRAMAC__
+void prove_memory(void)
+{{
+    {name}_state_q *const state = &kept;
+    {name}_result_q result;
+    int16_t q[{P}_READINGS];
+    some_state(state, q);
+    (void){name}_look_q(state, q, &result);
+{checked}
+}}
+#endif
 """
 
 
 def step_harness(model: Model, name: str, source: str) -> tuple[str, str]:
     """The contract that stands before the artifact's C, and the functions behind it; empty where nothing is asked.
 
-    Nothing is: of a model without ``step_q``, of one with averages of readings or a threshold that follows, which are
-    moved in place, and of one that smoothes nothing.
+    Nothing is: of a model without ``step_q``, of one with derived inputs other than lags or a threshold that follows,
+    and of one that smoothes nothing. So `look_q` alone writes the memory.
     """
     move = re.search(rf"static int32_t {name}_move_q\(int32_t average, int32_t value\)", source)
     if not has_step_q(model) or move is None:
         return "", ""
     layout = DetectorQ(model)
-    if layout.averages or "follow" in layout.section:
+    if layout.averages or layout.derived or "follow" in layout.section:
         return "", ""
-    assumed, asserted = [], []
+    assumed, asserted, checked = [], [], []
     for cell, low, high, none in _cells(layout_q(layout).members["state"]):
         if (low, high) == COUNTER:
             assumed.append(f"SOME_COUNT({cell});")
@@ -80,11 +97,11 @@ def step_harness(model: Model, name: str, source: str) -> tuple[str, str]:
             asserted.append(f"//@ assert {low} <= {cell} <= {high};")
         else:
             assumed.append(f"MAYBE({cell}, {none});")
-            asserted.append(f"CHECK_RANGE_OR({cell}, {low}, {high}, {none});")
+            checked.append(f"CHECK_RANGE_OR({cell}, {low}, {high}, {none});")
     words = {"name": name, "P": name.upper()}
     text = HARNESS.format(
         **words, assumed="\n".join(f"        {line}" for line in assumed),
-        asserted="\n".join(f"    {line}" for line in asserted),
+        asserted="\n".join(f"    {line}" for line in asserted), checked="\n".join(f"    {line}" for line in checked),
     )  # fmt: skip
     return CONTRACT.format(move=move[0]), text
 

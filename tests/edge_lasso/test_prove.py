@@ -110,7 +110,7 @@ def test_a_detector_in_integers_is_proven_from_any_state(stateful_model):
     proofs = prove_integers(model, files, Options("fixed"))[1]
     assert [proof["status"] for proof in proofs] == ["proven"] * 7, proofs
     names = [proof["name"].removeprefix("model_") for proof in proofs]
-    assert names == ["predict", "encode", "step_q", "predict", "encode", "average", "step_q"]
+    assert names == ["predict", "encode", "step_q", "predict", "encode", "average", "memory"]
     right = b"return average + moved;"
     assert right in files["model.c"]
     changed = {**files, "model.c": files["model.c"].replace(right, b"return average + moved + 1;")}
