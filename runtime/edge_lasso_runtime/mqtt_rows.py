@@ -13,7 +13,7 @@ from time import monotonic
 from .cells import number
 from .checks import parser
 from .printable import report
-from .readings import REPORTS
+from .readings import REPORTS, SHOWN
 from .rows import RowError
 from .stream import readings
 from .times import seconds
@@ -167,7 +167,7 @@ class Rows:
         self.disordered += 1
         if self.disordered & (self.disordered - 1) == 0:
             what = "is no time" if now is None else "is not after the one before"
-            report(f"topic {topic!r}: the time {str(value)[:60]!r} {what}; it is taken as the next reading "
+            report(f"topic {topic[:SHOWN]!r}: the time {str(value)[:60]!r} {what}; it is taken as the next reading "
                    f"({self.disordered} so far)")  # fmt: skip
         if now is not None:
             self._latest[topic] = now
@@ -184,7 +184,7 @@ class Rows:
     def _report(self, topic: str, what: str) -> None:
         if topic not in self._reported and len(self._reported) < REPORTS:
             self._reported.add(topic)
-            report(f"topic {topic!r} {what}; ignored")
+            report(f"topic {topic[:SHOWN]!r} {what}; ignored")
 
 
 def _entity(topic: str) -> str:

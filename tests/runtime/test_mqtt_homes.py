@@ -41,6 +41,14 @@ def test_the_last_reading_holds_until_it_is_too_old():
     assert rows.close() == {"sensor.outside": None, "door": 0.0}
 
 
+def test_a_topic_as_long_as_a_page_is_shown_in_part(capsys):
+    rows = Rows(model(), ["home/#"], True, time="at")
+    rows.take(f"home/{'t' * 60_000}", b'{"x": 1, "at": "never"}')
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert all(line.startswith("edge_lasso_runtime: warning: topic 'home/ttt") and len(line) < 300 for line in errors)
+
+
 def test_messages_out_of_order_are_noticed_by_their_own_time(capsys):
     rows = Rows(model(), ["home/#"], True, time="at")
     for at in (
