@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -381,6 +382,7 @@ def test_a_signal_loses_nothing_of_an_output_without_a_buffer(model, file, tmp_p
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         process.stdin.write(lines(rows(1500)).encode())
         process.stdin.flush()
+        select.select([process.stdout], [], [])  # the first result: the signal is waited for
         time.sleep(1.5)  # the pipe is full by now; if not, the test is easier
         process.send_signal(signal.SIGTERM)
         time.sleep(0.2)

@@ -30,6 +30,11 @@ def counting():
     return quantize(Model(("t", "t.mean2"), inputs, (Output("y", 0.125, terms),)), to="int16")
 
 
+def two_outputs(link):
+    """Of a model file."""
+    return [{"name": name, "intercept": 0.0, "link": link, "terms": []} for name in "yz"]
+
+
 ADJUST = {"eta": 0.05, "floor": 0.5, "cap": 3.0, "freeze": 2, "thaw": 5}
 DETECTOR, INTERVAL, CASCADE, DRIFT = (("sections", name) for name in ("detector/1", "interval/1", "cascade/1", "drift/1"))  # fmt: skip
 WATCHED = (*DETECTOR, "watched", 0)
@@ -91,6 +96,8 @@ REFUSALS = [
     (regression, ("outputs", 0, "link"), "exp", "does not go with link 'exp'; probabilities have no interval"),
     (regression, ("outputs", 0, "link"), "logistic", "classes must name the 2 classes of link 'logistic'"),
     (regression, ("outputs", 0, "link"), "softmax", "link 'softmax' with 1 outputs; 'logistic' has one, 'softmax' two or more"),
+    (classifying, ("outputs",), two_outputs("logistic"), "link 'logistic' with 2 outputs; 'logistic' has one"),
+    (regression, ("inputs", 1, "stream", "of"), "kind", "inputs[1].stream.of is 'kind'; it must be an input of numbers"),
     (regression, ("classes",), ["no", "yes"], "classes do not go with link 'identity'; use 'logistic' or 'softmax'"),
     (regression, ("outputs", 0, "terms", 0, "coef"), 3e38, "the model's values can overflow float32"),
     (regression, ("inputs", 0, "high"), 1e38, "the range -10.0 to 1e+38 can overflow float32 in this model"),
