@@ -172,3 +172,12 @@ def test_what_is_no_reading_is_missing_whatever_it_is(reading, policy):
     result = predict(model, [reading, 3.0])
     assert result.faults == {"x0": "missing"}
     assert list(result.linear) == [1.0 + 2.0 * 0.5 + 4.0 * 3.0]
+
+
+def test_a_probability_is_computed_without_overflow_on_either_side():
+    """To the bit: 1 / (1 + exp(-z)) from z = 0 on, exp(z) / (1 + exp(z)) below."""
+    output = Output("y", 0.0, (Term(1.0, (Factor(0),)),), "logistic")
+    model = Model(("a",), (Input("a", 0, 0.0, -900.0, 900.0),), (output,), classes=("no", "yes"))
+    for z in (0.0, *(k / 37 for k in range(1, 74)), 800.0):
+        assert predict(model, [z]).values[0] == 1.0 / (1.0 + math.exp(-z))
+        assert predict(model, [-z]).values[0] == math.exp(-z) / (1.0 + math.exp(-z))

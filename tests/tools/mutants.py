@@ -100,9 +100,8 @@ def annotated(source):
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
             if part is not None:
                 spans.append(((part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)))
-    for number, line in enumerate(source.splitlines(), 1):
-        if "TYPE_CHECKING" in line:
-            spans.append(((number, 0), (number, len(line))))
+        if isinstance(node, ast.Assign | ast.If) and "TYPE_CHECKING" in ast.unparse(node).partition("\n")[0]:
+            spans.append(((node.lineno, 0), (node.end_lineno, node.end_col_offset)))
     return spans
 
 
