@@ -29,30 +29,34 @@
 #define MODEL_DOWN(q) ((uint16_t)(32767U - (uint16_t)(q)))
 #endif
 
+/* What a sum modulo 2^32 stands for: GCC and Clang define the cast so (GCC manual, 4.5), others need not. */
+#ifdef __GNUC__
+#define MODEL_SIGNED(sum) ((int32_t)(sum))
+#else
+#define MODEL_SIGNED(sum) (((sum) > UINT32_C(0x7FFFFFFF)) ? (-(int32_t)(~(sum)) - 1) : (int32_t)(sum))
+#endif
+
 void model_predict(const int16_t q[MODEL_INPUTS], int32_t r[MODEL_OUTPUTS])
 {
+    uint32_t sum;
 #ifdef __AVR__
-    {
-        uint32_t sum = UINT32_C(3308388352); /* modulo 2^32 */
-        sum += (uint32_t)UINT16_C(8192) * MODEL_UP(q[0]);
-        sum += (uint32_t)UINT16_C(4096) * MODEL_UP(q[2]);
-        r[0] = (int32_t)sum;
-    }
+    sum = UINT32_C(3308388352) /* -986578944 */;
+    sum += (uint32_t)UINT16_C(8192) * MODEL_UP(q[0]);
+    sum += (uint32_t)UINT16_C(4096) * MODEL_UP(q[2]);
 #else
-    r[0] = INT32_C(-583925760);
-    r[0] += INT32_C(8192) * (int32_t)q[0];
-    r[0] += INT32_C(4096) * (int32_t)q[2];
+    sum = UINT32_C(3711041536) /* -583925760 */;
+    sum += (uint32_t)(INT32_C(8192) * (int32_t)q[0]);
+    sum += (uint32_t)(INT32_C(4096) * (int32_t)q[2]);
 #endif
+    r[0] = MODEL_SIGNED(sum);
 #ifdef __AVR__
-    {
-        uint32_t sum = UINT32_C(80486400); /* modulo 2^32 */
-        sum += (uint32_t)UINT16_C(8192) * MODEL_DOWN(q[1]);
-        r[1] = (int32_t)sum;
-    }
+    sum = UINT32_C(80486400);
+    sum += (uint32_t)UINT16_C(8192) * MODEL_DOWN(q[1]);
 #else
-    r[1] = INT32_C(348913664);
-    r[1] += INT32_C(-8192) * (int32_t)q[1];
+    sum = UINT32_C(348913664);
+    sum += (uint32_t)(INT32_C(-8192) * (int32_t)q[1]);
 #endif
+    r[1] = MODEL_SIGNED(sum);
 }
 
 void model_predict_batch(const int16_t *q, size_t rows, int32_t *r)
