@@ -140,7 +140,7 @@ def test_the_whole_way(capsys, here):
     assert json.loads((here / "c.json").read_text())["status"] == "passed"
     code, out, err = run(capsys, "predict", "p.json", "data.csv")
     assert code == 0
-    assert out.splitlines()[0] == "y,status"
+    assert out.splitlines()[0] == "y,status,faults"
     assert len(out.splitlines()) == 301
     assert "300 rows" in err
     before = (here / "data.csv").read_bytes()
