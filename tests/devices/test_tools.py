@@ -58,9 +58,8 @@ def test_another_program_of_that_name_is_no_compiler(programs):
     assert find_compiler() == ["gcc"]
 
 
-HERE = [
-    pytest.param(name, marks=pytest.mark.needs(name)) for name in TOOLS if name not in ("cc", "nodejs", "micropython")
-]
+ELSEWHERE = ("cc", "nodejs", "micropython", "esphome")  # by another name, or where a variable says
+HERE = [pytest.param(name, marks=pytest.mark.needs(name)) for name in TOOLS if name not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("name", HERE)

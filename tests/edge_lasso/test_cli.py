@@ -416,7 +416,7 @@ def test_the_reader_of_a_pipe_may_leave(here):
     process = subprocess.Popen(
         command("predict", "m.json", "long.csv"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "y,status\n"
+    assert process.stdout.readline() == "y,status,faults\n"
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
