@@ -155,7 +155,7 @@ def test_from_training_to_the_board(trained, capsys):
     assert "from the first rows alone it held 0." in said
     assert main(["predict", "m.json", "t.csv", "--interval", "--out", "p.csv"]) == 0
     here = pandas.read_csv("p.csv")
-    assert list(here.columns) == ["y", "z", "y low", "y high", "z low", "z high", "status"]
+    assert list(here.columns) == ["y", "z", "y low", "y high", "z low", "z high", "status", "faults"]
     assert ((trained["y"] >= here["y low"]) & (trained["y"] <= here["y high"])).mean() == pytest.approx(0.9, abs=0.05)
     done = subprocess.run(
         [sys.executable, "-m", "edge_lasso_runtime", "predict", "m.json", "t.csv", "--interval"],
