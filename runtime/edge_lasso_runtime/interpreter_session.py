@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .sessions import Rows
 
 TIMEOUT = 120.0
+OUT_OF_TIME = 24
+"""SIGXCPU, which Windows has not."""
 ISOLATED = ["-I", "-S", "-B", "-X", "utf8"]
 # In one script: about so many readings, but at least so many rows (a large artifact takes seconds to read).
 MICROPYTHON_VALUES, MICROPYTHON_ROWS = 8000, 8
@@ -232,7 +234,9 @@ def worker_output(argv: list[str], who: str, data: bytes | None) -> str:
     except OSError as error:
         raise SessionError(f"{who} cannot be started: {first_line(error)}") from None
     except subprocess.TimeoutExpired:
-        raise SessionError(f"timed out: {who} did not answer within {TIMEOUT:g} s") from None
+        done = None
+    if done is None or done.returncode == -OUT_OF_TIME:  # by the clock, or of the processor's time
+        raise SessionError(f"timed out: {who} did not answer within {TIMEOUT:g} s")
     errors = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode < 0:
         raise SessionError(f"{who} crashed (signal {-done.returncode})")

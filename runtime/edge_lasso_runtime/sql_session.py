@@ -108,9 +108,17 @@ class Postgres(Database):
         super().__init__("PostgreSQL " + self._run("SHOW server_version;\n").split()[0], None, SessionError)
 
     def query(self, table: str, rows: list[list[Any]], view: str, question: str) -> list[Any]:
-        """In one transaction that is rolled back."""
+        """In one transaction that is rolled back; in a schema of its own, whatever tables the server has."""
         lines = ["\t".join(map(_copied, row)) for row in rows]
-        script = ["BEGIN;", f"{table};", "COPY readings FROM STDIN;", *lines, "\\.", view]
+        script = [
+            "BEGIN;",
+            "SET LOCAL search_path TO pg_temp;",
+            f"{table};",
+            "COPY readings FROM STDIN;",
+            *lines,
+            "\\.",
+            view,
+        ]
         script += [f"COPY ({question}) TO STDOUT;", "ROLLBACK;"]
         answers = self._run("\n".join(script) + "\n").splitlines()
         return [[None if cell == NOTHING else _plain(cell) for cell in line.split("\t")] for line in answers]

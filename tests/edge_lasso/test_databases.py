@@ -35,7 +35,7 @@ def server():
     return f"postgresql://postgres@/postgres?host={command[command.index('-h') + 1]}"
 
 
-@pytest.mark.needs("module:adbc_driver_postgresql")
+@pytest.mark.needs("psql", "module:adbc_driver_postgresql")
 def test_a_server(server):
     table = open_table(f"{server}?SELECT * FROM readings ORDER BY t")
     assert (table.title, table.columns, table.files) == ("postgres", ("t", "a", "n", "b", "w"), ())
@@ -45,7 +45,7 @@ def test_a_server(server):
     assert result.model.provenance["data"]["file"] == "postgres"
 
 
-@pytest.mark.needs("module:adbc_driver_postgresql")
+@pytest.mark.needs("psql", "module:adbc_driver_postgresql")
 def test_what_a_server_refuses(server):
     for address, message in (
         (f"{server}?SELECT x FROM readings", 'postgres: column "x" does not exist; the query was: SELECT x FROM readings'),
