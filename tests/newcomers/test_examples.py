@@ -28,7 +28,7 @@ def run_readme(root, name, tmp_path):
     return folder, done.stdout
 
 
-@pytest.mark.needs("cc")
+@pytest.mark.needs("gcc")
 def test_sensors_of_a_plant_watch_each_other(root, tmp_path):
     _, out = run_readme(root, "plant_detector", tmp_path)
     normal, drifting = re.findall(r"^2000 rows, (\d+) in alarm, \d+ alarms?$", out, re.MULTILINE)
