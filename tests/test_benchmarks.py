@@ -47,6 +47,7 @@ def test_it_runs(arguments, shown, tmp_path):
         assert word in done.stdout
 
 
+@pytest.mark.long
 def test_one_command_runs_them_and_says_where_and_when(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--fast", "--only", "classification"]
     page = (ROOT / "docs" / "figures.md").read_text()

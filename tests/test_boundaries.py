@@ -70,6 +70,7 @@ def test_there_is_something_to_check():
     assert "typing" not in loaded
 
 
+@pytest.mark.long
 def test_arrows():
     wrong = {}
     for package, path in sources():

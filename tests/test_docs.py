@@ -76,6 +76,7 @@ def test_the_site_builds_and_needs_no_network(tmp_path):
     assert (tmp_path / "site" / "assets" / "iframe-worker.js").exists()
 
 
+@pytest.mark.long
 def test_every_error_message_is_listed_with_a_cure(capsys, tmp_path, monkeypatch):
     """Kinds that users meet have a cure, every text in the source is in the page, and what commands say is found there."""
     page, texts = errors.page(), [text for _, _, text in errors.messages()]

@@ -22,6 +22,7 @@ def model():
     return Model(tuple(f"c{i}" if i % 2 else f"s{i // 2}" for i in range(6)), inputs, (Output("y", 1.0, terms),))
 
 
+@pytest.mark.long
 def test_a_model_in_memory_in_every_target():
     names = []
     found = bench(model(), seconds=QUICK, progress=names.append)
@@ -39,6 +40,7 @@ def test_a_model_in_memory_in_every_target():
     assert sizes["python:double"] < sizes["c:double"]
 
 
+@pytest.mark.long
 def test_paths_model_files_artifacts_and_folders_of_them(tmp_path):
     save(model(), tmp_path / "mine.json")
     export(model(), "python,c", tmp_path / "artifacts")
@@ -75,6 +77,7 @@ class Emulated(LocalShell):
         return Completed(done.returncode, "Welcome to Debian!\n" + done.stdout + "bye\n", done.stderr)
 
 
+@pytest.mark.long
 def test_emulated_figures_say_so_and_leave_memory_out():
     with Emulated() as shell:
         (one,) = bench(model(), "python", shell, QUICK)
@@ -106,6 +109,7 @@ def test_what_is_no_measurement_is_refused(answer):
         bench(model(), "python", shell, QUICK)
 
 
+@pytest.mark.long
 def test_a_probe_that_fails_everywhere_is_an_error_and_else_a_reason(tmp_path):
     subjects = list(rendered(model(), "python"))
     files = dict(subjects[0].files)

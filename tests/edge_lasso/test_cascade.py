@@ -51,6 +51,7 @@ def staged(first, held_out):
     return cascade(first, pa.table(held_out), "state", "fault", Promise(0.02, 0.02))
 
 
+@pytest.mark.long
 def test_thresholds_are_those_of_the_exact_bound_and_hold_on_other_rows(staged, held_out):
     """Of n faults k are on the wrong side: Beta(k + 1, n - k) is at most `miss` with the confidence, k + 1 would not."""
     section = staged.sections[KEY]
@@ -262,6 +263,7 @@ def test_a_detector_is_a_first_stage_too(tmp_path):
     assert b"def verdict(z)" in registry.render(staged, "python", "double")["model.py"]
 
 
+@pytest.mark.long
 def test_the_command(first, held_out, tmp_path, capsys):
     save(first, tmp_path / "model.json")
     with open(tmp_path / "held.csv", "w", newline="") as file:

@@ -112,6 +112,7 @@ def test_costs_are_refused(costs, message):
         edge_lasso.classify(plant(1, 200)[0], "state", miss_cost=costs)
 
 
+@pytest.mark.long
 def test_the_command_says_what_labels_cost(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     pa.csv.write_csv(plant(1, 3000)[0], "plant.csv")

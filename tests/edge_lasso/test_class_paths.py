@@ -29,6 +29,7 @@ def paths(X, code, weight, plan, classes, **options):
 
 @pytest.mark.parametrize("classes", [2, 3, 4])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.6])
+@pytest.mark.long
 def test_every_alpha_is_optimal_and_its_gap_is_the_definition_s(classes, l1_ratio):
     path = paths(*noisy(classes, classes=classes), kfold(400, 4), classes, l1_ratio=l1_ratio)
     path.follow(path.top * np.geomspace(1.0, 0.02, 23))
@@ -68,6 +69,7 @@ def test_refits_are_maximum_likelihood_on_each_support(classes):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.long
 def test_columns_that_repeat_each_other_do_not_matter(classes):
     X, code, weight = noisy(9, classes=classes)
     X = np.column_stack([X, X[:, :5], X[:, 0] - X[:, 1], np.zeros(len(X))])

@@ -159,6 +159,7 @@ def test_the_whole_way(capsys, here):
     assert (here / "p.html").exists()
 
 
+@pytest.mark.long
 def test_an_artifact_of_another_model_fails(capsys, here):
     for name, inputs in (("a", "3"), ("b", "2")):
         assert (
@@ -207,6 +208,7 @@ def test_gaps_infinities_and_empty_columns_are_no_fault(capsys, here):
     assert "'e'" in err
 
 
+@pytest.mark.long
 def test_ten_thousand_columns(capsys, here):
     table(here / "wide.csv", rows=40, columns=10_000)
     code, _, err = run(
@@ -410,6 +412,7 @@ def test_the_real_command_and_its_exit_codes(here):
     assert "Usage" in out
 
 
+@pytest.mark.long
 def test_the_reader_of_a_pipe_may_leave(here):
     table(here / "long.csv", rows=30_000)
     main(["train", "data.csv", "--target", "y", "--out", "m.json"])
@@ -492,6 +495,7 @@ def test_places_that_cannot_be_written_to(capsys, here, arguments):
         assert "ermission denied" in refused(capsys, here, *arguments, "--out", "taken/x.json")
 
 
+@pytest.mark.long
 def test_json_of_every_command(capsys, here):
     """One document on standard output, nothing else."""
     documents = [

@@ -60,6 +60,7 @@ def test_the_same_model_as_the_command(choices):
     assert loads(dumps(fitted.model_)) == fitted.model_
 
 
+@pytest.mark.long
 def test_classes_too():
     table = rows()
     table["state"] = np.where(np.abs(table["a"].fillna(0.0)) > 0.8, "far", "near")
@@ -156,5 +157,6 @@ def test_a_pipeline_around_it_says_what_to_do():
 
 
 @parametrize_with_checks([LassoRegressor(hinges=2), LassoClassifier(degree=2)])
+@pytest.mark.long
 def test_the_contract_of_scikit_learn_holds(estimator, check):
     check(estimator)

@@ -166,6 +166,7 @@ def test_our_own_estimator_knows_ranges_and_defaults(data, scaler):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.long
 def test_our_own_classifier_knows_ranges_and_defaults(classes):
     X, y = load_iris(return_X_y=True)
     X, y = holes(X)[y < classes], np.array(["a", "b", "c"])[y[y < classes]]

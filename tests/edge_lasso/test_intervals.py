@@ -22,6 +22,7 @@ from edge_lasso_runtime.interval import Reach, between, interval
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+@pytest.mark.long
 def test_coverage_over_many_calibrations_is_the_level(level):
     rng = np.random.default_rng(0)
     held = []
@@ -167,6 +168,7 @@ def test_from_training_to_the_board(trained, capsys):
     assert interval(model, predict(model, row))[1][1] == predict(model, row).values[1] + section["high"][1]
 
 
+@pytest.mark.long
 def test_artifacts_carry_it_and_quantizing_widens_it(trained):
     assert main(["export", "m.json", "--to", "python,c", "--out", "art", "--allow-unverified"]) == 0
     section = load("m.json").sections["interval/1"]
@@ -182,6 +184,7 @@ def test_artifacts_carry_it_and_quantizing_widens_it(trained):
     save(small, "small.json")
 
 
+@pytest.mark.long
 def test_widths_that_grow_are_the_same_everywhere(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(2)
     table = pandas.DataFrame({"t": np.arange(2000), "a": rng.exponential(size=2000), "b": rng.normal(size=2000)})

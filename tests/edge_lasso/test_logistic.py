@@ -38,6 +38,7 @@ def objective(rows, coefs, alpha, l1_ratio):
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([2, 3, 5]), st.sampled_from([1.0, 0.5]), st.integers(2, 12))
+@pytest.mark.long
 def test_no_duality_gap_along_the_path(seed, classes, l1_ratio, p):
     rows = rows_of(*random(seed, p=p, classes=classes), classes)
     solver = LogisticSolver(rows, l1_ratio, 1e-9)

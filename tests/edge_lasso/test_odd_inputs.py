@@ -97,6 +97,7 @@ def test_a_budget_of_many_columns(method):
     assert np.flatnonzero(model.coef_).tolist() == [7, 99]
 
 
+@pytest.mark.long
 def test_many_columns_that_need_a_matrix_are_refused():
     with pytest.raises(DataError, match="GB of Gram matrices"):
         LassoRegressor(method="subset", max_inputs=2).fit(

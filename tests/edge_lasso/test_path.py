@@ -88,6 +88,7 @@ def test_coefficients_are_those_of_scikit_learn_on_the_rows(seed, shape, correla
     spread=st.sampled_from([0.0, 6.0]),
     wide=st.booleans(),
 )
+@pytest.mark.long
 def test_objective_and_fitted_values_where_the_solution_is_not_unique(seed, offset, spread, wide):
     X, y = rows(seed, 150, 220 if wide else 12)
     X[:, 3] = X[:, 0]

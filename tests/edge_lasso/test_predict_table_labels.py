@@ -132,6 +132,7 @@ def test_strided_and_single_precision_rows_give_the_same(tmp_path):
     assert linear_rows(model, wide[:, ::2])[0][:, 0].tolist() == found
 
 
+@pytest.mark.long
 def test_a_table_without_a_column_and_a_file_that_breaks_off_leave_nothing(tmp_path):
     """The real command: the old predictions stay, byte by byte, and no temporary file is left."""
     model = classifier(("no", "yes"))

@@ -130,6 +130,7 @@ def models(draw, weights=weights_of_any_size):
 
 @given(models(), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]), st.data())
 @settings(max_examples=80)
+@pytest.mark.long
 def test_no_row_breaks_the_bound(model, precision, result_bits, data):
     model = quantize(model, precision, margin=data.draw(st.sampled_from([0.0, 0.1])), result_bits=result_bits)
     bound = Fraction(model.sections[KEY]["outputs"][0]["bound"])
@@ -517,6 +518,7 @@ def test_indicators_products_and_several_outputs(precision, outputs, link, produ
     st.sampled_from([(1, "identity"), (2, "identity"), (1, "logistic"), (3, "softmax")]), st.booleans(), st.data(),
 )  # fmt: skip
 @settings(max_examples=25)
+@pytest.mark.long
 def test_no_row_breaks_the_bound_of_products_categories_and_counts(seed, precision, result_bits, shape, counts, data):
     model = general_model(random.Random(seed), *shape)
     raw = {"a": (10.0 / 1023, 0.0), "c": (-2e-6, 1e-3)} if counts else None

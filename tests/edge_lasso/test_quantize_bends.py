@@ -77,6 +77,7 @@ def largest_error(model, fixed, rows):
 
 @given(bent_models(), st.sampled_from(["int8", "int16"]), st.sampled_from([16, 32]), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.long
 def test_no_row_breaks_the_bound(model, precision, result_bits, seed):
     fixed = quantize(model, precision, margin=0.0, result_bits=result_bits)
     rows = at_knots(model, fixed.sections[KEY], np.random.default_rng(seed), 200)
@@ -85,6 +86,7 @@ def test_no_row_breaks_the_bound(model, precision, result_bits, seed):
 
 
 @pytest.mark.parametrize("precision", ["int8", "int16"])
+@pytest.mark.long
 def test_the_bound_is_reached(precision):
     """It is exact where inputs are alone: a looser one would refuse what holds."""
     model = one_input([Term(0.31, (Factor(0),)), hinge(-0.77, -1.3), hinge(1.9, 0.123), hinge(0.4, 5.5)])

@@ -28,6 +28,7 @@ def shown(model, capsys, tmp_path):
 
 @given(seed=st.integers(0, 2**32), to=st.sampled_from(["int16", "int8"]))
 @settings(max_examples=40)
+@pytest.mark.long
 def test_no_residual_is_further_off_than_proven(stateful_model, seed, to):
     model = quantize(stateful_model(seed, **PLAIN), to=to)
     if KEY not in model.sections:

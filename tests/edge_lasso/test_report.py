@@ -257,6 +257,7 @@ def test_a_detector_is_told_by_its_alarms(detector, faulty):
         assert f"<h2>{heading}</h2>" in page
 
 
+@pytest.mark.long
 def test_a_detectors_page_is_whole_offline_small_and_escaped(detector, faulty):
     for given in (None, faulty, faulty.drop(columns="time"), faulty.iloc[:3], stream(100)):
         html = render(collect(detector, given))

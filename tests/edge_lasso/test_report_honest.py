@@ -60,6 +60,7 @@ def test_a_model_that_is_worse_than_the_mean_says_so(folder):
     assert "worse than always saying the mean" in edge_lasso.report("model.json").read_text()
 
 
+@pytest.mark.long
 def test_only_this_models_measurements_and_certificates_are_shown(folder):
     result = edge_lasso.train("data.csv", "y", drop=["hot", "time"])
     edge_lasso.save(result, "model.json")

@@ -87,6 +87,7 @@ def test_the_bootstrap_error_is_that_of_least_squares():
 
 
 @pytest.mark.parametrize("shrunken", [False, True])
+@pytest.mark.long
 def test_intervals_of_coefficients_hold_the_truth_as_often_as_they_say(shrunken):
     options = TrainOptions(refit=False, select="1se") if shrunken else TrainOptions(method="relaxed", max_inputs=3)
     held = []

@@ -77,6 +77,7 @@ def test_without_wild_values_little_changes():
     assert coefficients(robust)[used] == pytest.approx(exact.coef_, abs=0.03)
 
 
+@pytest.mark.long
 def test_gaps_lags_and_products_are_weighed_as_they_are_trained():
     table, _ = spiked(2, gaps=True)
     for options in ({}, {"degree": 2}, {"bootstrap": 20}):

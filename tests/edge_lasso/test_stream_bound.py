@@ -79,6 +79,7 @@ def column(source, one, count):
     seed=st.integers(0, 2**32), to=st.sampled_from(("int16", "int8")), shape=st.sampled_from(("", "products", "raw"))
 )
 @settings(max_examples=60)
+@pytest.mark.long
 def test_no_row_of_any_sequence_is_further_off_than_proven(seed, to, shape):
     source = random.Random(seed)
     model = quantize(model_of(source, shape == "products", shape == "raw"), to=to, margin=0.0)
@@ -96,6 +97,7 @@ def test_no_row_of_any_sequence_is_further_off_than_proven(seed, to, shape):
 
 @given(seed=st.integers(0, 2**32), span=st.integers(2, 100_000))
 @settings(max_examples=60)
+@pytest.mark.long
 def test_an_average_in_integers_stays_within_its_band(seed, span):
     """Against exact rational arithmetic, for readings that are pushed the same way for long."""
     source = random.Random(seed)

@@ -31,6 +31,7 @@ EXPORT = ["export", "model.json", "--to", "python", "--data", "plant.csv", "--ou
     ["quantize", "model.json", "--to", "int16", "--data", "plant.csv", "--out", "int16.json"],
     ["verify", "model.json", "python-double", "--data", "plant.csv"],
 ])  # fmt: skip
+@pytest.mark.long
 def test_every_command_reads_it(plant, command, capsys):
     if command[0] == "verify":
         assert main([*EXPORT, *OPTIONS]) == 0

@@ -185,6 +185,7 @@ def test_numbers_survive_csv_exactly(tmp_path_factory, rows, delimiter, newline)
     np.testing.assert_array_equal(whole(open_table(path), ["a", "b"])[0], wanted)
 
 
+@pytest.mark.long
 def test_one_bad_cell_costs_that_cell(tmp_path):
     path = tmp_path / "long.csv"
     path.write_text("a,b\n" + "1.5,2.5\n" * 700_000 + "1.5,stuck\n" + "1.5,2.5\n" * 5)
@@ -405,6 +406,7 @@ def test_a_name_that_is_not_there(beijing):
     assert table.expand(["time", "Dongsi.*", "Dongsi.PM10"], "--drop")[:2] == ["time", "Dongsi.PM2.5"]
 
 
+@pytest.mark.long
 def test_ten_thousand_columns(tmp_path):
     X = np.random.default_rng(0).normal(size=(12, 10_000)).round(4)
     names = [f"sensor number {j} of the plant" for j in range(10_000)]
@@ -443,6 +445,7 @@ def test_a_model_without_inputs_has_as_many_rows_as_the_table():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory from /proc")
+@pytest.mark.long
 def test_memory_is_bounded(tmp_path):
     """120 MB of columns that compress to little are streamed in a fraction of that."""
     import subprocess

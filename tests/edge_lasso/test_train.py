@@ -147,6 +147,7 @@ def test_the_relaxed_lasso_competes_and_wins_where_shrinkage_hurts():
     assert np.allclose([refit.intercept_, *refit.coef_[:4]], wanted, rtol=1e-10)
 
 
+@pytest.mark.long
 def test_budgets_are_honest_on_noise():
     """Each fold finds its own support: choosing five of a hundred noise columns on all rows would claim a gain."""
     claimed, dishonest = [], []

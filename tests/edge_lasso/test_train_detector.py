@@ -57,6 +57,7 @@ def run(capsys, *arguments):
     return code, found.out, found.err
 
 
+@pytest.mark.long
 def test_the_whole_way(here, capsys):
     code, out, err = run(
         capsys, "watch", "normal.csv", "--sensors", "all", "--time", "time", "--lags", "1", "--max-coefs", "9",

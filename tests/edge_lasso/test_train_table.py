@@ -237,6 +237,7 @@ def test_noise_is_not_chosen(root):
     assert result.fits[0].cv_error < 0.3 * result.fits[0].cv_null
 
 
+@pytest.mark.long
 def test_the_failed_sensor_is_rebuilt_from_six_inputs(beijing):
     options = TrainOptions(max_inputs=6, workers=2)
     result = train_table(
@@ -342,6 +343,7 @@ def test_more_columns_than_rows(degree):
         assert linear_rows(result.model, model_rows(kept, result.model))[0][:, 0] == pytest.approx(fitted.predict(X))
 
 
+@pytest.mark.long
 def test_ten_thousand_columns():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 10_000))

@@ -72,6 +72,7 @@ def test_a_model_that_keeps_state_has_them_too(tmp_path):
 
 
 @pytest.mark.parametrize("link", ["logistic", "softmax"])
+@pytest.mark.long
 def test_classes_of_bent_inputs(tmp_path, link):
     certificate = export(bent(link, 3 if link == "softmax" else 1), "python,onnx,wasm", tmp_path, allow_unverified=True)
     assert not [entry.reason for entry in certificate.artifacts if entry.status == "failed"]

@@ -365,6 +365,7 @@ def test_a_table_has_the_terms_of_each_output_alone():
         assert table.count("\n    {") == 200
 
 
+@pytest.mark.long
 def test_a_thousand_products(many_terms):
     model = many_terms(1000, products=True).replace(policy="clamp")
     row = [0.1 * (i % 12) for i in range(100)]

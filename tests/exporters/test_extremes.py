@@ -65,6 +65,7 @@ def test_coefficients_that_underflow_stay_within_what_is_promised(tmp_path):
         assert entry.largest_error <= entry.promised["bound"]
 
 
+@pytest.mark.long
 def test_in_fixed_point_they_are_left_out_and_named(tmp_path):
     for to in ("int16", "int8"):
         made = quantize(underflowing(), to=to)

@@ -51,6 +51,7 @@ def test_every_shape_stays_within_its_bound(shapes, rows_of, ratio_of, variant, 
     link=st.sampled_from(["identity", "logistic", "softmax"]), variant=st.sampled_from(VARIANTS),
     inputs=st.sampled_from(["selected", "all"]), offsets=st.sampled_from([0.0, 1.0, 1e3, 1e6]),
 )  # fmt: skip
+@pytest.mark.long
 def test_no_value_is_outside_its_bound(
     make, rows_of, ratio_of, seed, k, outputs, products, categories, policy, link, variant, inputs, offsets
 ):

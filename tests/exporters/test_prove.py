@@ -83,6 +83,7 @@ def test_many_readings_share_the_last_bit_of_a_status():
         assert any(proof["name"] == "step: shifts" for proof in registry.proofs(model, target, Options(variant)))
 
 
+@pytest.mark.long
 def test_of_many_sensors_each_has_its_own_range():
     inputs = tuple(Input(f"s{i}", i, 1.0, 0.0, 2.0 + i / 7) for i in range(70))
     watched = [{"reading": f"s{i}", "centre": 0.0, "scale": 0.5, "slow": 0.5, "weight": 1.0} for i in range(2)]
@@ -243,6 +244,7 @@ def test_sections_whose_sums_grow_too_wide_are_refused(detector, name):
         proven(source("step_q"), layout_q(DetectorQ(model.replace(sections={**model.sections, KEY: section}))))
 
 
+@pytest.mark.long
 def test_a_failed_proof_refuses_the_export_in_one_line(detector):
     model = detector(4, smoothing=0.2, track=0)
     section = copy.deepcopy(model.sections[KEY])

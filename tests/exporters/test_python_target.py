@@ -48,6 +48,7 @@ def mapping(model, row):
 
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")))
 @settings(max_examples=150)
+@pytest.mark.long
 def test_bit_equal(any_model, odd, widened, seed, inputs):
     model = any_model(seed)
     scope = load(model, inputs=inputs)
@@ -68,6 +69,7 @@ def test_bit_equal(any_model, odd, widened, seed, inputs):
 
 @given(seed=SEEDS, inputs=st.sampled_from(("selected", "all")), to=st.sampled_from(("int16", "int8")))
 @settings(max_examples=60)
+@pytest.mark.long
 def test_fixed_point_bit_equal(make, odd, widened, seed, inputs, to):
     link = ("identity", "logistic", "softmax")[seed % 3]
     model = make(
@@ -117,6 +119,7 @@ def test_guards_are_what_the_proof_needs(any_model, seed):
         assert seen
 
 
+@pytest.mark.long
 def test_no_guard_slows_down_ordinary_rows(any_model):
     for seed in range(200):
         model = any_model(seed)
@@ -141,6 +144,7 @@ class InFloat32(ast.NodeTransformer):
 
 @given(seed=SEEDS)
 @settings(max_examples=60)
+@pytest.mark.long
 def test_with_32_bit_floats(any_model, odd, seed):
     model = any_model(seed)
     scope = {"F": np.float32}

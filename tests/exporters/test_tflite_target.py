@@ -65,6 +65,7 @@ def test_every_shape_stays_within_what_is_promised(shapes, rows_of, ratio_of, va
     link=st.sampled_from(["identity", "logistic", "softmax"]), variant=st.sampled_from(FLOAT_IN),
     inputs=st.sampled_from(["selected", "all"]), offsets=st.sampled_from([0.0, 1.0, 1e3, 1e6]),
 )  # fmt: skip
+@pytest.mark.long
 def test_no_value_is_outside_its_bound(
     make, rows_of, ratio_of, seed, k, outputs, products, categories, policy, link, variant, inputs, offsets
 ):
@@ -239,6 +240,7 @@ def schema_facts(data):
     return json.loads(bytes(read.buffers[entry.buffer].data))
 
 
+@pytest.mark.long
 def test_the_self_test_passes_in_a_session(shapes, write):
     for model in shapes.values():
         for variant in FLOAT_IN:
@@ -307,6 +309,7 @@ def test_requantization_is_that_of_the_reference_kernels():
     link=st.sampled_from(["identity", "logistic"]), offsets=st.sampled_from([0.0, 1e3, 1e6]),
     spread=st.sampled_from([(-1, 1), (-9, 6)]), inputs=st.sampled_from(["selected", "all"]),
 )  # fmt: skip
+@pytest.mark.long
 def test_integer_artifacts_stay_within_a_step_and_their_worst_case(
     make, rows_of, ratio_of, tmp_path_factory, seed, k, outputs, link, offsets, spread, inputs
 ):

@@ -43,6 +43,7 @@ def room(root, tmp_path):
     return run_readme(root, "micropython_occupancy", tmp_path)
 
 
+@pytest.mark.long
 def test_somebody_is_in_the_room(room):
     shown = re.search(r"^300 rows, (\d+) right, (\d) changes$", room[1], re.MULTILINE)
     assert int(shown.group(1)) >= 295

@@ -104,6 +104,7 @@ def wild(source, count, low=NONE, high=32767):
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25)
+@pytest.mark.long
 def test_no_intermediate_value_reaches_two_to_the_thirty(stateful_model, seed):
     model = quantize(stateful_model(seed, **PLAIN), to="int16")
     if KEY not in model.sections:

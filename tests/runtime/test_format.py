@@ -209,6 +209,7 @@ def test_a_repeated_key_among_many_is_found_at_once():
     assert "key 'k199999' stands twice" in refuses('{"provenance": {' + keys + ', "k199999": 1}}')
 
 
+@pytest.mark.long
 def test_a_model_with_many_terms_loads_quickly():
     terms = tuple(Term(1e30, (Factor(0),)) for _ in range(50_000))
     many = model().replace(outputs=(Output("y", 0.0, terms),))
