@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_lasso.training.intervals import autocorrelation
+
 Array = npt.NDArray[Any]
 PILOT = 20
 """Episodes that their length is estimated from; a lower threshold where the asked one has fewer."""
@@ -23,13 +25,9 @@ def correlation_time(scores: Array) -> int:
     n = len(scores)
     x = np.minimum(scores, np.quantile(scores, 0.999))
     x = x - x.mean()
-    spread = float(x @ x)
-    if n < 20 or spread <= 0.0:
+    if n < 20 or float(x @ x) <= 0.0:
         return 1
-    size = 1 << (2 * n - 1).bit_length()
-    power = np.abs(np.fft.rfft(x, size)) ** 2
-    rho = np.fft.irfft(power, size)[: n // 4] / spread
-    sums = 2.0 * np.cumsum(rho) - 1.0
+    sums = 2.0 * np.cumsum(autocorrelation(x)[: n // 4]) - 1.0
     window = np.flatnonzero(np.arange(len(sums)) >= 5.0 * sums)
     at = int(window[0]) if len(window) else len(sums) - 1
     return int(max(1, min(math.ceil(sums[at]), n // 20)))

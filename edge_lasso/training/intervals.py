@@ -39,6 +39,14 @@ def rows_needed(level: float) -> int:
     return math.ceil(2.0 / (1.0 - level) - 1.0 - 1e-9)
 
 
+def autocorrelation(x: Array) -> Array:
+    """Of a centred series that is not constant: shape (n,), lag 0 first (Wiener-Khinchin, padded)."""
+    size = 1 << (2 * len(x) - 1).bit_length()
+    power = np.abs(np.fft.rfft(x, size)) ** 2
+    lags: Array = np.fft.irfft(power, size)[: len(x)] / float(x @ x)
+    return lags
+
+
 def correlation_time(x: Array) -> float:
     """How many neighbouring rows tell as much as one independent row.
 
@@ -51,12 +59,9 @@ def correlation_time(x: Array) -> float:
     """
     n = len(x)
     x = x - x.mean()
-    power = float(x @ x)
-    if n < 4 or power <= 0.0:
+    if n < 4 or float(x @ x) <= 0.0:
         return 1.0
-    size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.abs(np.fft.rfft(x, size)) ** 2
-    correlation = np.fft.irfft(spectrum, size)[1:n] / power
+    correlation = autocorrelation(x)[1:]
     if correlation[0] < 2.0 / math.sqrt(n):
         return 1.0
     pairs = correlation[: (n - 1) // 2 * 2].reshape(-1, 2).sum(axis=1)

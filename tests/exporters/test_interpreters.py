@@ -163,9 +163,7 @@ def test_integers_where_floats_have_32_bits(shapes, shape):
     """From the integers on the result is the same bit for bit; `encode` may be a count off, as its floats are."""
     model = quantize(shapes[shape], to="int16")
     section = model.sections["fixed_point/1"]
-    with Microbit() as board:
-        for piece in pieces(source_of(model, "fixed")):
-            board.run(piece)
+    with holding(source_of(model, "fixed")) as board:
         assert board.run("print(selftest())") == "True\n"
         for part in (0.0, 0.3, 1.0):
             row = [1.0 if one.categories else one.low + part * (one.high - one.low) for one in model.inputs]
